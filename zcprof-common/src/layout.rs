@@ -1,0 +1,166 @@
+//! The maps' keys and values, and the globals that configure the programs before load.
+
+/// System-call number of a count that was made outside any observed system call.
+pub const NO_SYSCALL: i32 = -1;
+
+/// Process of a count that belongs to none of the [`Targets`].
+pub const ELSEWHERE: u32 = 0;
+
+/// Most processes that one run watches by name.
+pub const MAX_TARGETS: usize = 8;
+
+/// Size of the per-system-call tables; x86-64 numbers are below it.
+pub const MAX_SYSCALLS: usize = 512;
+
+/// Entry of [`Config::fd_argument`] for a system call that names no file.
+pub const NO_FD: u8 = 0xff;
+
+/// Offset that stands for "this kernel has no such field".
+pub const NO_OFFSET: u32 = u32::MAX;
+
+/// What is counted together: one process, one system call, one site, one kind of iterator and
+/// file. Twelve bytes without padding, because a map key is compared as bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Process (tgid), or [`ELSEWHERE`].
+    pub tgid: u32,
+    /// System-call number, or [`NO_SYSCALL`].
+    pub syscall: i32,
+    /// Index into [`crate::sites::SITES`].
+    pub site: u16,
+    /// [`crate::vocabulary::Iter`] as `u8`.
+    pub iter: u8,
+    /// [`crate::vocabulary::File`] as `u8`.
+    pub file: u8,
+}
+
+/// What was counted under a [`Key`] on one CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Value {
+    /// Times the site was reached.
+    pub calls: u64,
+    /// Bytes that it copied, moved or filled.
+    pub bytes: u64,
+}
+
+/// The system call that a thread is in.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inflight {
+    /// System-call number.
+    pub syscall: i32,
+    /// [`crate::vocabulary::File`] of the file that it names, as `u32`.
+    pub file: u32,
+}
+
+/// What a return probe needs to know from the entry (kprobe fallback only).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entered {
+    /// The argument that the site's byte rule names.
+    pub argument: u64,
+    /// [`crate::vocabulary::Iter`] as `u64`.
+    pub iter: u64,
+}
+
+/// Key of [`Entered`]: thread and site.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EnteredKey {
+    /// `bpf_get_current_pid_tgid()`.
+    pub thread: u64,
+    /// Index into [`crate::sites::SITES`].
+    pub site: u64,
+}
+
+/// What the programs could not count. Index into the per-CPU array `LOST`.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// The map of counts was full.
+    Counts = 0,
+    /// The map of current system calls was full.
+    Inflight = 1,
+    /// The map of entered calls was full, or a return came without its entry.
+    Entered = 2,
+    /// A kernel structure could not be read.
+    Unreadable = 3,
+}
+
+impl Lost {
+    /// Every kind, in index order.
+    pub const ALL: [Self; 4] = [Self::Counts, Self::Inflight, Self::Entered, Self::Unreadable];
+}
+
+/// Everything that user space tells the programs, as one global set before load.
+/// Offsets are bytes, resolved from the running kernel's BTF.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Watched processes (tgid); unused entries are zero.
+    pub targets: [u32; MAX_TARGETS],
+    /// `struct iov_iter.iter_type`.
+    pub iter_type: u32,
+    /// `struct iov_iter.count`.
+    pub iter_count: u32,
+    /// `struct task_struct.files`.
+    pub task_files: u32,
+    /// `struct files_struct.fdt`.
+    pub files_fdt: u32,
+    /// `struct fdtable.fd`.
+    pub fdt_fd: u32,
+    /// `struct fdtable.max_fds`.
+    pub fdt_max_fds: u32,
+    /// `struct file.f_inode`.
+    pub file_inode: u32,
+    /// `struct inode.i_mode`.
+    pub inode_mode: u32,
+    /// `struct folio.flags`.
+    pub folio_flags: u32,
+    /// The byte of `struct folio` that holds a large folio's order.
+    pub folio_order: u32,
+    /// Bit of `folio.flags` that says the folio is large (`PG_head`).
+    pub folio_large_bit: u32,
+    /// Offset of each system-call argument (0 and 1) in `struct pt_regs`.
+    pub regs_argument: [u32; 2],
+    /// [`crate::vocabulary::Iter`] of each value of `iov_iter.iter_type`.
+    pub iter_class: [u8; 16],
+    /// Which argument of each system call is the file descriptor, or [`NO_FD`].
+    pub fd_argument: [u8; MAX_SYSCALLS],
+}
+
+#[cfg(feature = "user")]
+#[expect(unsafe_code, reason = "aya::Pod is an unsafe marker trait")]
+mod pod {
+    use super::{Config, Entered, EnteredKey, Inflight, Key, Value};
+    // SAFETY: each type is `repr(C)`, `Copy`, made of integers only and free of padding
+    // (`layout_has_no_padding` proves the last).
+    unsafe impl aya::Pod for Key {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Value {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Inflight {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Entered {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for EnteredKey {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Config {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layout_has_no_padding() {
+        assert_eq!(size_of::<Key>(), 4 + 4 + 2 + 1 + 1);
+        assert_eq!(size_of::<Value>(), 16);
+        assert_eq!(size_of::<Inflight>(), 8);
+        assert_eq!(size_of::<Entered>(), 16);
+        assert_eq!(size_of::<EnteredKey>(), 16);
+        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 13 + 16 + MAX_SYSCALLS);
+    }
+}

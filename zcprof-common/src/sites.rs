@@ -1,0 +1,433 @@
+//! THE TABLE: one row per site. The eBPF programs are stamped from it, the loader attaches by
+//! it, and the ledger turns counts into hops by it. To add a site is to add a row.
+//!
+//! Sources are kernel files and functions as read in Linux 6.1, 6.12 and 7.3; `since` and
+//! `until` bound the versions (major, minor) in which the row is a leaf of its instrument.
+
+use crate::vocabulary::{Disposition, File, Hop, Instrument, Iter};
+
+/// A kernel version, major and minor.
+pub type Version = (u16, u16);
+
+/// Where in the kernel payload bytes are copied, moved or filled.
+#[derive(Debug)]
+pub struct Site {
+    /// Name in reports, and stem of the eBPF programs' names.
+    pub name: &'static str,
+    /// The function's or tracepoint's name in the kernel, newest first.
+    pub symbols: &'static [&'static str],
+    /// Kernel file that defines it.
+    pub source: &'static str,
+    /// First kernel in which this row holds.
+    pub since: Version,
+    /// First kernel in which it no longer holds.
+    pub until: Option<Version>,
+    /// Who watches it.
+    pub instrument: Instrument,
+    /// How the number of bytes is known.
+    pub bytes: Bytes,
+    /// Position of the `struct iov_iter *` argument.
+    pub iter: Option<u8>,
+    /// What the bytes mean: the first case that matches applies.
+    pub cases: &'static [Case],
+}
+
+/// How a site tells its bytes. Argument positions count from zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bytes {
+    /// The argument, at entry, but never more than the iterator holds.
+    Requested(u8),
+    /// A positive result.
+    Returned,
+    /// A positive result, less the argument (bytes that an earlier step had done).
+    ReturnedLess(u8),
+    /// The argument, if the result is zero.
+    IfZero(u8),
+    /// A folio's size; the argument points at it.
+    Folio(u8),
+    /// The result of the system call, if positive.
+    SyscallResult,
+}
+
+/// What bytes mean under a condition on the iterator and on the system call's file.
+#[derive(Debug)]
+pub struct Case {
+    /// Kinds of iterator, empty for any.
+    pub iter: &'static [Iter],
+    /// Kinds of file, empty for any.
+    pub file: &'static [File],
+    /// What each byte adds to the ledger.
+    pub terms: &'static [Term],
+}
+
+/// One byte's contribution to the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// Added or taken away.
+    pub sign: Sign,
+    /// Which arrow of the path.
+    pub hop: Hop,
+    /// What happened.
+    pub disposition: Disposition,
+}
+
+/// Whether a term adds to the ledger or takes away from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// Adds.
+    Plus,
+    /// Takes away: the bytes are inside another site's result and were not copied.
+    Minus,
+}
+
+const fn plus(hop: Hop, disposition: Disposition) -> Term {
+    Term { sign: Sign::Plus, hop, disposition }
+}
+
+const fn minus(hop: Hop, disposition: Disposition) -> Term {
+    Term { sign: Sign::Minus, hop, disposition }
+}
+
+const fn always(terms: &'static [Term]) -> Case {
+    Case { iter: &[], file: &[], terms }
+}
+
+const fn iter(iter: &'static [Iter], terms: &'static [Term]) -> Case {
+    Case { iter, file: &[], terms }
+}
+
+const fn user(file: &'static [File], terms: &'static [Term]) -> Case {
+    Case { iter: &[Iter::User], file, terms }
+}
+
+use Disposition::{Bounced, Copied, Filled, Moved, Pinned};
+
+/// A reader that fills whatever iterator it is given: user memory is a copy; a pipe iterator
+/// (before 6.5) takes page references; kernel memory is a copy into a bounce page.
+const READER: &[Case] = &[
+    iter(&[Iter::User], &[plus(Hop::PageCacheToUser, Copied)]),
+    iter(&[Iter::Pipe], &[plus(Hop::PageCacheToPipe, Moved)]),
+    iter(&[Iter::Kernel], &[plus(Hop::PageCacheToPipe, Copied)]),
+    iter(&[Iter::Discard], &[]),
+];
+
+/// Every site.
+pub const SITES: &[Site] = &[
+    // ---- audit: the leaves. lib/Makefile strips their ftrace hooks, so only an execution
+    // breakpoint (or a kernel with KPROBE_EVENTS_ON_NOTRACE) can see them.
+    Site {
+        name: "_copy_to_iter",
+        symbols: &["_copy_to_iter"],
+        source: "lib/iov_iter.c",
+        // Before 6.0 copy_page_to_iter() copies by itself and is a leaf beside this one.
+        since: (6, 0),
+        until: None,
+        instrument: Instrument::Audit,
+        bytes: Bytes::Requested(1),
+        iter: Some(2),
+        cases: &[
+            iter(&[Iter::Discard], &[]),
+            user(&[File::Regular], &[plus(Hop::PageCacheToUser, Copied)]),
+            user(&[File::Socket], &[plus(Hop::SocketToUser, Copied)]),
+            user(&[File::Pipe], &[plus(Hop::PipeToUser, Copied)]),
+            user(&[], &[plus(Hop::Arguments, Copied)]),
+            iter(&[Iter::Kernel, Iter::Pipe], &[plus(Hop::PageCacheToPipe, Copied)]),
+        ],
+    },
+    Site {
+        name: "_copy_from_iter",
+        symbols: &["_copy_from_iter"],
+        source: "lib/iov_iter.c",
+        since: (6, 0),
+        until: None,
+        instrument: Instrument::Audit,
+        bytes: Bytes::Requested(1),
+        iter: Some(2),
+        cases: &[
+            user(&[File::Socket], &[plus(Hop::UserToSocket, Copied)]),
+            user(&[File::Regular], &[plus(Hop::UserToPageCache, Copied)]),
+            user(&[File::Pipe], &[plus(Hop::UserToPipe, Copied)]),
+            user(&[], &[plus(Hop::Arguments, Copied)]),
+            iter(&[Iter::Kernel], &[plus(Hop::PageCacheToSocket, Copied)]),
+        ],
+    },
+    Site {
+        name: "_copy_to_user",
+        symbols: &["_copy_to_user"],
+        source: "lib/usercopy.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Audit,
+        bytes: Bytes::Requested(2),
+        iter: None,
+        cases: &[always(&[plus(Hop::Arguments, Copied)])],
+    },
+    Site {
+        name: "_copy_from_user",
+        symbols: &["_copy_from_user"],
+        source: "lib/usercopy.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Audit,
+        bytes: Bytes::Requested(2),
+        iter: None,
+        cases: &[always(&[plus(Hop::Arguments, Copied)])],
+    },
+    // ---- callers: page cache -> out
+    Site {
+        name: "filemap_read",
+        symbols: &["filemap_read"],
+        source: "mm/filemap.c",
+        since: (5, 12), // generic_file_buffered_read() before
+        until: None,
+        instrument: Instrument::Callers,
+        // The result includes what the caller had read before (`already_read`).
+        bytes: Bytes::ReturnedLess(2),
+        iter: Some(1),
+        cases: READER,
+    },
+    Site {
+        name: "shmem_file_read_iter",
+        symbols: &["shmem_file_read_iter"],
+        source: "mm/shmem.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        bytes: Bytes::Returned,
+        iter: Some(1),
+        cases: READER,
+    },
+    Site {
+        name: "filemap_splice_read",
+        symbols: &["filemap_splice_read"],
+        source: "mm/filemap.c",
+        since: (6, 5), // before, splice reads through filemap_read() with a pipe iterator
+        until: None,
+        instrument: Instrument::Callers,
+        bytes: Bytes::Returned,
+        iter: None,
+        cases: &[always(&[plus(Hop::PageCacheToPipe, Moved)])],
+    },
+    Site {
+        name: "shmem_file_splice_read",
+        symbols: &["shmem_file_splice_read"],
+        source: "mm/shmem.c",
+        since: (6, 5),
+        until: None,
+        instrument: Instrument::Callers,
+        bytes: Bytes::Returned,
+        iter: None,
+        cases: &[always(&[plus(Hop::PageCacheToPipe, Moved)])],
+    },
+    Site {
+        name: "copy_splice_read",
+        symbols: &["copy_splice_read"],
+        source: "fs/splice.c",
+        since: (6, 5),
+        until: None,
+        instrument: Instrument::Callers,
+        // Fresh pages are filled; whether the CPU fills them (sysfs) or a device does
+        // (O_DIRECT) is for the reader inside it to say.
+        bytes: Bytes::Returned,
+        iter: None,
+        cases: &[always(&[plus(Hop::PageCacheToPipe, Bounced)])],
+    },
+    // ---- callers: into the socket
+    Site {
+        name: "tcp_sendmsg_locked",
+        symbols: &["tcp_sendmsg_locked"],
+        source: "net/ipv4/tcp.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        // Copies what skb_splice_from_iter() and skb_zerocopy_iter_stream() inside it do not.
+        bytes: Bytes::Returned,
+        iter: None,
+        cases: &[always(&[plus(Hop::UserToSocket, Copied)])],
+    },
+    Site {
+        name: "skb_splice_from_iter",
+        symbols: &["skb_splice_from_iter"],
+        source: "net/core/skbuff.c",
+        since: (6, 5), // MSG_SPLICE_PAGES
+        until: None,
+        instrument: Instrument::Callers,
+        bytes: Bytes::Returned,
+        iter: None,
+        cases: &[always(&[minus(Hop::UserToSocket, Copied), plus(Hop::PageCacheToSocket, Moved)])],
+    },
+    Site {
+        name: "do_tcp_sendpages",
+        symbols: &["do_tcp_sendpages"],
+        source: "net/ipv4/tcp.c",
+        since: (5, 10),
+        until: Some((6, 5)),
+        instrument: Instrument::Callers,
+        bytes: Bytes::Returned,
+        iter: None,
+        cases: &[always(&[plus(Hop::PageCacheToSocket, Moved)])],
+    },
+    Site {
+        name: "skb_zerocopy_iter_stream",
+        symbols: &["skb_zerocopy_iter_stream"],
+        source: "net/core/skbuff.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        bytes: Bytes::Returned,
+        iter: None,
+        cases: &[always(&[minus(Hop::UserToSocket, Copied), plus(Hop::UserToSocket, Pinned)])],
+    },
+    // ---- callers: out of the socket
+    Site {
+        name: "skb_copy_datagram_iter",
+        symbols: &["skb_copy_datagram_iter"],
+        source: "net/core/datagram.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        bytes: Bytes::IfZero(3),
+        iter: Some(2),
+        cases: &[
+            iter(&[Iter::User], &[plus(Hop::SocketToUser, Copied)]),
+            iter(&[Iter::Discard], &[]),
+        ],
+    },
+    // ---- callers: pipes
+    Site {
+        name: "pipe_read",
+        symbols: &["anon_pipe_read", "pipe_read"],
+        source: "fs/pipe.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        bytes: Bytes::Returned,
+        iter: Some(1),
+        cases: &[iter(&[Iter::User], &[plus(Hop::PipeToUser, Copied)])],
+    },
+    Site {
+        name: "pipe_write",
+        symbols: &["anon_pipe_write", "pipe_write"],
+        source: "fs/pipe.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        bytes: Bytes::Returned,
+        iter: Some(1),
+        cases: &[iter(&[Iter::User], &[plus(Hop::UserToPipe, Copied)])],
+    },
+    // ---- syscalls: tracepoints. What a system call means is in `syscalls::SYSCALLS`.
+    Site {
+        name: "sys_exit",
+        symbols: &["sys_exit"],
+        source: "include/trace/events/syscalls.h",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Syscalls,
+        bytes: Bytes::SyscallResult,
+        iter: None,
+        cases: &[],
+    },
+    Site {
+        name: "mm_filemap_add_to_page_cache",
+        symbols: &["mm_filemap_add_to_page_cache"],
+        source: "include/trace/events/filemap.h",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Syscalls,
+        bytes: Bytes::Folio(0),
+        iter: None,
+        cases: &[always(&[plus(Hop::StorageToPageCache, Filled)])],
+    },
+    Site {
+        name: "skb_copy_datagram_iovec",
+        symbols: &["skb_copy_datagram_iovec"],
+        source: "include/trace/events/skb.h",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Syscalls,
+        bytes: Bytes::Requested(1),
+        iter: None,
+        cases: &[always(&[plus(Hop::SocketToUser, Copied)])],
+    },
+];
+
+impl Site {
+    /// The row called `name`, and its index.
+    #[must_use]
+    pub fn find(name: &str) -> Option<(usize, &'static Self)> {
+        SITES.iter().enumerate().find(|(_, site)| site.name == name)
+    }
+
+    /// Whether this row holds on a kernel of that version.
+    #[must_use]
+    pub fn holds_on(&self, version: Version) -> bool {
+        self.since <= version && self.until.is_none_or(|until| version < until)
+    }
+
+    /// What a byte counted here under this iterator and file adds to the ledger; `None` if the
+    /// table does not say, which is a hole in the evidence and not a zero.
+    #[must_use]
+    pub fn terms(&self, iter: Iter, file: File) -> Option<&'static [Term]> {
+        self.cases
+            .iter()
+            .find(|case| {
+                (case.iter.is_empty() || case.iter.contains(&iter))
+                    && (case.file.is_empty() || case.file.contains(&file))
+            })
+            .map(|case| case.terms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        for (index, site) in SITES.iter().enumerate() {
+            assert_eq!(Site::find(site.name).map(|found| found.0), Some(index), "{}", site.name);
+        }
+    }
+
+    #[test]
+    fn every_row_is_complete() {
+        for site in SITES {
+            assert!(!site.symbols.is_empty(), "{}", site.name);
+            assert!(site.source.contains('/'), "{} names no kernel file", site.name);
+            assert!(site.until.is_none_or(|until| site.since < until), "{}", site.name);
+            assert!(site.iter.is_none_or(|at| at < 6), "{}: not a register argument", site.name);
+        }
+    }
+
+    #[test]
+    fn audit_fits_the_four_breakpoint_slots_of_x86() {
+        for version in [(6, 1), (6, 12), (7, 3)] {
+            let leaves = SITES
+                .iter()
+                .filter(|site| site.instrument == Instrument::Audit && site.holds_on(version));
+            assert!(leaves.count() <= 4, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn sendfile_hands_over_to_the_socket_exactly_once_on_every_kernel() {
+        for version in [(5, 10), (6, 1), (6, 4), (6, 5), (6, 12), (7, 3)] {
+            let moved = SITES
+                .iter()
+                .filter(|site| site.holds_on(version))
+                .flat_map(|site| site.cases)
+                .flat_map(|case| case.terms)
+                .filter(|t| t.hop == Hop::PageCacheToSocket && t.disposition == Moved);
+            assert_eq!(moved.count(), 1, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_iterator_is_a_hand_over_and_not_a_copy() {
+        let (_, filemap) = Site::find("filemap_read").expect("in the table");
+        let terms = filemap.terms(Iter::Pipe, File::Regular).expect("known");
+        assert_eq!(terms, &[plus(Hop::PageCacheToPipe, Moved)]);
+        assert!(filemap.terms(Iter::Unknown, File::Regular).is_none());
+    }
+}

@@ -1,0 +1,143 @@
+//! The words that every number carries: where bytes went, what happened to them, who was
+//! watching. One enum per word, one word per concept.
+
+/// Declares a word: an enum, its names as printed and serialised, and the slice of all.
+macro_rules! word {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(
+            feature = "user",
+            derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)
+        )]
+        #[repr(u8)]
+        pub enum $name {
+            $($(#[$vdoc])* #[cfg_attr(feature = "user", serde(rename = $text))] $variant,)*
+        }
+
+        impl $name {
+            /// Every value, in reading order.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// The word as it is printed and serialised.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+
+            /// The value that is printed as `name`.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|word| word.name() == name)
+            }
+        }
+    };
+}
+
+word! {
+    /// One arrow of the path that payload bytes take.
+    Hop {
+        /// Storage fills the page cache (DMA for block devices; the CPU copies nothing).
+        StorageToPageCache = "storage->page cache",
+        /// `read(2)` and its kind.
+        PageCacheToUser = "page cache->user",
+        /// `write(2)` to a socket and its kind.
+        UserToSocket = "user->socket",
+        /// The pages themselves reach the socket: sendfile, splice.
+        PageCacheToSocket = "page cache->socket",
+        /// The first half of sendfile and splice: pages enter a pipe.
+        PageCacheToPipe = "page cache->pipe",
+        /// `write(2)` to a pipe.
+        UserToPipe = "user->pipe",
+        /// `read(2)` from a pipe.
+        PipeToUser = "pipe->user",
+        /// `write(2)` to a file.
+        UserToPageCache = "user->page cache",
+        /// Between two sockets of this host: copies that were put off until delivery.
+        SocketToSocket = "socket->socket",
+        /// The consumer's `recv(2)`.
+        SocketToUser = "socket->user",
+        /// Out of the socket, into the device.
+        SocketToWire = "socket->wire",
+        /// System-call arguments and results, and whatever else has no better name.
+        Arguments = "user<->kernel",
+    }
+}
+
+word! {
+    /// What happened to the bytes at a site.
+    Disposition {
+        /// The CPU copied them.
+        Copied = "copied",
+        /// A reference to their page was handed over.
+        Moved = "moved",
+        /// The user's page was referenced (MSG_ZEROCOPY).
+        Pinned = "pinned",
+        /// A pinned or moved byte was copied later.
+        Deferred = "deferred",
+        /// Fresh pages were filled although the call is sendfile or splice.
+        Bounced = "bounced",
+        /// They were encrypted into new pages.
+        Transformed = "transformed",
+        /// Storage put them into the page cache.
+        Filled = "filled",
+    }
+}
+
+word! {
+    /// A way to watch sites.
+    Instrument {
+        /// The leaf copy functions themselves, by execution breakpoint or kprobe.
+        Audit = "audit",
+        /// Traceable functions around the leaves, whose results balance to bytes.
+        Callers = "callers",
+        /// Tracepoints only: system calls and what they are presumed to do.
+        Syscalls = "syscalls",
+    }
+}
+
+word! {
+    /// What an `iov_iter` points at, as far as it matters for a copy.
+    Iter {
+        /// The site has no iterator.
+        None = "none",
+        /// User memory (ITER_UBUF, ITER_IOVEC).
+        User = "user",
+        /// Kernel memory (ITER_KVEC, ITER_BVEC, ITER_XARRAY, ITER_FOLIOQ).
+        Kernel = "kernel",
+        /// A pipe: pages are handed over, not copied (before 6.5).
+        Pipe = "pipe",
+        /// Nothing: bytes are dropped (ITER_DISCARD).
+        Discard = "discard",
+        /// The iterator's type is not one that this table knows.
+        Unknown = "unknown",
+    }
+}
+
+word! {
+    /// The kind of file that the current system call works on.
+    File {
+        /// No system call is current, or it names no file.
+        None = "none",
+        /// A regular file: its data are in the page cache.
+        Regular = "regular",
+        /// A socket.
+        Socket = "socket",
+        /// A pipe or FIFO.
+        Pipe = "pipe",
+        /// Devices, directories, and anonymous inodes such as eventfd.
+        Other = "other",
+    }
+}
+
+word! {
+    /// Who a count is charged to.
+    Process {
+        /// Answers fetches; the claims are about it.
+        Server = "server",
+        /// Sends fetches and verifies the payload.
+        Consumer = "consumer",
+        /// Everybody else, kernel threads included.
+        Elsewhere = "elsewhere",
+    }
+}

@@ -1,0 +1,92 @@
+//! The counters: per-CPU sums, keyed by process, system call, site and iterator.
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{HashMap, PerCpuArray, PerCpuHashMap};
+use aya_ebpf::{EbpfContext, helpers};
+use aya_log_ebpf::debug;
+use zcprof_common::layout::{
+    ELSEWHERE, Entered, EnteredKey, Inflight, Key, Lost, MAX_TARGETS, NO_SYSCALL, Value,
+};
+use zcprof_common::sites::SITES;
+use zcprof_common::vocabulary::File;
+
+use crate::{CONFIG, current, kernel};
+
+/// Preallocated, because a breakpoint's program may not allocate.
+#[map]
+static COUNTS: PerCpuHashMap<Key, Value> = PerCpuHashMap::with_max_entries(8192, 0);
+
+/// Calls between a kprobe and its kretprobe.
+#[map]
+pub(crate) static ENTERED: HashMap<EnteredKey, Entered> = HashMap::with_max_entries(4096, 0);
+
+/// What could not be counted, by [`Lost`].
+#[map]
+static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(Lost::ALL.len() as u32, 0);
+
+/// Counts one call at a site.
+#[inline(always)]
+pub(crate) fn add<const SITE: usize, C: EbpfContext>(ctx: &C, iter: u8, bytes: u64) {
+    let tgid = (helpers::bpf_get_current_pid_tgid() >> 32) as u32;
+    let inflight = if is_target(tgid) { current::get() } else { None };
+    let inflight = inflight.unwrap_or(Inflight { syscall: NO_SYSCALL, file: File::None as u32 });
+    add_under::<SITE, C>(ctx, &inflight, iter, bytes);
+}
+
+/// Counts one call at a site under a given system call.
+#[inline(always)]
+pub(crate) fn add_under<const SITE: usize, C: EbpfContext>(
+    ctx: &C,
+    inflight: &Inflight,
+    iter: u8,
+    bytes: u64,
+) {
+    let tgid = (helpers::bpf_get_current_pid_tgid() >> 32) as u32;
+    let key = Key {
+        tgid: if is_target(tgid) { tgid } else { ELSEWHERE },
+        syscall: inflight.syscall,
+        site: SITE as u16,
+        iter,
+        file: inflight.file as u8,
+    };
+    if let Some(value) = COUNTS.get_ptr_mut(&key) {
+        // SAFETY: the kernel gave this CPU's own value; nothing else on this CPU writes it
+        // while this program runs.
+        unsafe {
+            (*value).calls += 1;
+            (*value).bytes += bytes;
+        }
+        return;
+    }
+    if COUNTS.insert(&key, &Value { calls: 1, bytes }, 0).is_err() {
+        lose(Lost::Counts);
+    }
+    debug!(
+        ctx,
+        "first call at {} by process {}, system call {}: {} bytes",
+        const { SITES[SITE].name },
+        tgid,
+        inflight.syscall,
+        bytes
+    );
+}
+
+/// Remembers that something could not be counted.
+#[inline(always)]
+pub(crate) fn lose(what: Lost) {
+    if let Some(times) = LOST.get_ptr_mut(what as u32) {
+        // SAFETY: as in `add_under`.
+        unsafe { *times += 1 };
+    }
+}
+
+/// Whether the process is watched by name.
+#[inline(always)]
+pub(crate) fn is_target(tgid: u32) -> bool {
+    for index in 0..MAX_TARGETS {
+        if kernel::configured(&CONFIG.targets[index]) == tgid {
+            return tgid != 0;
+        }
+    }
+    false
+}

@@ -1,0 +1,64 @@
+//! Which system call a watched thread is in, and on which kind of file.
+
+use aya_ebpf::EbpfContext;
+use aya_ebpf::helpers;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::HashMap;
+use zcprof_common::layout::{Inflight, Lost, MAX_SYSCALLS, NO_FD};
+use zcprof_common::sites::SITES;
+use zcprof_common::vocabulary::File;
+
+use crate::{CONFIG, count, kernel};
+
+/// Keyed by thread (`bpf_get_current_pid_tgid()`); watched processes only.
+#[map]
+static INFLIGHT: HashMap<u64, Inflight> = HashMap::with_max_entries(16384, 0);
+
+/// The table's row for results of system calls.
+const SYS_EXIT: usize = {
+    let mut at = 0;
+    while !matches!(SITES[at].bytes, zcprof_common::sites::Bytes::SyscallResult) {
+        at += 1;
+    }
+    at
+};
+
+/// A thread enters a system call.
+#[inline(always)]
+pub(crate) fn enter(regs: u64, number: i64) {
+    let thread = helpers::bpf_get_current_pid_tgid();
+    if !count::is_target((thread >> 32) as u32) {
+        return;
+    }
+    let file = match fd_argument(number) {
+        NO_FD => File::None as u8,
+        at => kernel::file_kind(kernel::fd_at(regs, at)),
+    };
+    let inflight = Inflight { syscall: number as i32, file: u32::from(file) };
+    if INFLIGHT.insert(&thread, &inflight, 0).is_err() {
+        count::lose(Lost::Inflight);
+    }
+}
+
+/// A thread leaves a system call.
+#[inline(always)]
+pub(crate) fn exit<C: EbpfContext>(ctx: &C, result: i64) {
+    let Some(inflight) = get() else { return };
+    let _ = INFLIGHT.remove(&helpers::bpf_get_current_pid_tgid());
+    // Only of data-moving system calls is the result a number of bytes.
+    let moves = fd_argument(i64::from(inflight.syscall)) != NO_FD;
+    let bytes = if moves && result > 0 { result as u64 } else { 0 };
+    count::add_under::<SYS_EXIT, C>(ctx, &inflight, kernel::NO_ITER, bytes);
+}
+
+/// The system call that the current thread is in, if it is watched and was seen to enter.
+#[inline(always)]
+pub(crate) fn get() -> Option<Inflight> {
+    // SAFETY: the entry is this thread's own, and nobody else writes it.
+    unsafe { INFLIGHT.get(&helpers::bpf_get_current_pid_tgid()) }.copied()
+}
+
+#[inline(always)]
+fn fd_argument(number: i64) -> u8 {
+    kernel::configured(&CONFIG.fd_argument[number as usize & (MAX_SYSCALLS - 1)])
+}

@@ -1,0 +1,99 @@
+//! Reads of kernel structures, at offsets that the loader took from the kernel's BTF.
+
+use aya_ebpf::helpers;
+use zcprof_common::layout::{Lost, NO_OFFSET};
+use zcprof_common::vocabulary::{File, Iter};
+
+use crate::{CONFIG, count};
+
+/// [`Iter::None`] as it is stored in a key.
+pub(crate) const NO_ITER: u8 = Iter::None as u8;
+
+/// A configured value. Volatile, because the compiler would take the value in the object file
+/// for the one that the loader puts in its place.
+#[inline(always)]
+pub(crate) fn configured<T: Copy>(value: &T) -> T {
+    // SAFETY: a reference to a static is valid.
+    unsafe { core::ptr::read_volatile(value) }
+}
+
+/// Reads kernel memory; zero, and a note in `LOST`, where it cannot be read.
+#[inline(always)]
+fn read<T: Copy + Default>(address: u64) -> T {
+    // SAFETY: the helper checks the address and fails on a bad one.
+    match unsafe { helpers::bpf_probe_read_kernel(address as *const T) } {
+        Ok(value) => value,
+        Err(_) => {
+            count::lose(Lost::Unreadable);
+            T::default()
+        }
+    }
+}
+
+#[inline(always)]
+fn read_at<T: Copy + Default>(base: u64, offset: &u32) -> T {
+    read(base + u64::from(configured(offset)))
+}
+
+/// [`Iter`] of a `struct iov_iter *`.
+#[inline(always)]
+pub(crate) fn iter_class(iter: u64) -> u8 {
+    let kind: u8 = read_at(iter, &CONFIG.iter_type);
+    configured(&CONFIG.iter_class[usize::from(kind & 15)])
+}
+
+/// Bytes that a `struct iov_iter *` still holds.
+#[inline(always)]
+pub(crate) fn iter_count(iter: u64) -> u64 {
+    read_at(iter, &CONFIG.iter_count)
+}
+
+/// Argument 0 or 1 of a system call, as a file descriptor.
+#[inline(always)]
+pub(crate) fn fd_at(regs: u64, at: u8) -> u32 {
+    let offset = if at == 0 { &CONFIG.regs_argument[0] } else { &CONFIG.regs_argument[1] };
+    read_at(regs, offset)
+}
+
+/// [`File`] of a descriptor of the current process.
+#[inline(always)]
+pub(crate) fn file_kind(fd: u32) -> u8 {
+    // SAFETY: the helper has no precondition.
+    let task = unsafe { helpers::bpf_get_current_task() };
+    let files: u64 = read_at(task, &CONFIG.task_files);
+    let fdt: u64 = read_at(files, &CONFIG.files_fdt);
+    let max: u32 = read_at(fdt, &CONFIG.fdt_max_fds);
+    if fd >= max {
+        return File::None as u8;
+    }
+    let array: u64 = read_at(fdt, &CONFIG.fdt_fd);
+    let file: u64 = read(array + u64::from(fd) * 8);
+    if file == 0 {
+        return File::None as u8;
+    }
+    let inode: u64 = read_at(file, &CONFIG.file_inode);
+    let mode: u16 = read_at(inode, &CONFIG.inode_mode);
+    // S_IFMT, include/uapi/linux/stat.h.
+    let kind = match mode & 0o170_000 {
+        0o100_000 => File::Regular,
+        0o140_000 => File::Socket,
+        0o010_000 => File::Pipe,
+        _ => File::Other,
+    };
+    kind as u8
+}
+
+/// Bytes of a `struct folio *`.
+#[inline(always)]
+pub(crate) fn folio_bytes(folio: u64) -> u64 {
+    let flags: u64 = read_at(folio, &CONFIG.folio_flags);
+    if flags >> (configured(&CONFIG.folio_large_bit) & 63) & 1 == 0 {
+        return 4096;
+    }
+    if configured(&CONFIG.folio_order) == NO_OFFSET {
+        count::lose(Lost::Unreadable);
+        return 0;
+    }
+    let order: u8 = read_at(folio, &CONFIG.folio_order);
+    4096 << (order & 31)
+}

@@ -1,0 +1,227 @@
+//! The eBPF programs: filter, count, return. They hold no policy; [`Config`] configures them and
+//! the table in `zcprof_common::sites` stamps them (see `build.rs`).
+#![no_std]
+#![no_main]
+#![expect(unsafe_code, reason = "kernel memory is read through pointers that the kernel gives")]
+
+mod count;
+mod current;
+mod kernel;
+
+use aya_ebpf::macros::{fexit, kprobe, kretprobe, perf_event, raw_tracepoint};
+use aya_ebpf::programs::{
+    FExitContext, PerfEventContext, ProbeContext, RawTracePointContext, RetProbeContext,
+};
+use aya_ebpf::{EbpfContext, helpers};
+use zcprof_common::layout::{Config, Entered, EnteredKey, Lost, MAX_SYSCALLS, MAX_TARGETS};
+use zcprof_common::sites::{Bytes, SITES};
+
+/// Set by the loader; the values here are never used.
+#[unsafe(no_mangle)]
+static CONFIG: Config = Config {
+    targets: [0; MAX_TARGETS],
+    iter_type: 0,
+    iter_count: 0,
+    task_files: 0,
+    files_fdt: 0,
+    fdt_fd: 0,
+    fdt_max_fds: 0,
+    file_inode: 0,
+    inode_mode: 0,
+    folio_flags: 0,
+    folio_order: 0,
+    folio_large_bit: 0,
+    regs_argument: [0; 2],
+    iter_class: [0; 16],
+    fd_argument: [0; MAX_SYSCALLS],
+};
+
+/// A leaf copy function, watched at its entry by an execution breakpoint or a kprobe.
+macro_rules! audit {
+    ($site:literal, $break:ident, $kprobe:ident) => {
+        #[perf_event]
+        fn $break(ctx: PerfEventContext) -> u32 {
+            // The context of a perf event begins with the interrupted registers, so that its
+            // arguments are read as a kprobe's are.
+            leaf::<$site>(&ProbeContext::new(ctx.as_ptr()))
+        }
+
+        #[kprobe]
+        fn $kprobe(ctx: ProbeContext) -> u32 {
+            leaf::<$site>(&ctx)
+        }
+    };
+}
+
+/// A traceable function whose result tells the bytes.
+macro_rules! caller {
+    ($site:literal, $fexit:ident, $entry:ident, $return:ident) => {
+        #[fexit]
+        fn $fexit(ctx: FExitContext) -> i32 {
+            returned::<$site>(&ctx)
+        }
+
+        #[kprobe]
+        fn $entry(ctx: ProbeContext) -> u32 {
+            entered::<$site>(&ctx)
+        }
+
+        #[kretprobe]
+        fn $return(ctx: RetProbeContext) -> u32 {
+            left::<$site>(&ctx)
+        }
+    };
+}
+
+/// A tracepoint whose arguments tell the bytes.
+macro_rules! tracepoint {
+    ($site:literal, $name:ident) => {
+        #[raw_tracepoint]
+        fn $name(ctx: RawTracePointContext) -> i32 {
+            traced::<$site>(&ctx)
+        }
+    };
+}
+
+include!(concat!(env!("OUT_DIR"), "/programs.rs"));
+
+#[raw_tracepoint(tracepoint = "sys_enter")]
+fn sys_enter_tracepoint(ctx: RawTracePointContext) -> i32 {
+    current::enter(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+#[raw_tracepoint(tracepoint = "sys_exit")]
+fn sys_exit_tracepoint(ctx: RawTracePointContext) -> i32 {
+    current::exit(&ctx, ctx.arg(1));
+    0
+}
+
+#[inline(always)]
+fn leaf<const SITE: usize>(ctx: &ProbeContext) -> u32 {
+    let Bytes::Requested(at) = (const { SITES[SITE].bytes }) else { return 0 };
+    let Some(mut bytes) = ctx.arg::<u64>(usize::from(at)) else { return 0 };
+    let mut iter = kernel::NO_ITER;
+    if let Some(at) = const { SITES[SITE].iter } {
+        let Some(pointer) = ctx.arg::<u64>(usize::from(at)) else { return 0 };
+        iter = kernel::iter_class(pointer);
+        // The leaf copies no more than the iterator holds.
+        bytes = bytes.min(kernel::iter_count(pointer));
+    }
+    count::add::<SITE, _>(ctx, iter, bytes);
+    0
+}
+
+#[inline(always)]
+fn returned<const SITE: usize>(ctx: &FExitContext) -> i32 {
+    // bpf_get_func_ret() knows where the result lies, which a position derived from a
+    // prototype would have to guess: prototypes differ between kernels.
+    let Ok(result) = ctx.ret::<u64>() else {
+        count::lose(Lost::Unreadable);
+        return 0;
+    };
+    let iter = match const { SITES[SITE].iter } {
+        Some(at) => kernel::iter_class(ctx.arg(usize::from(at))),
+        None => kernel::NO_ITER,
+    };
+    let argument = match argument_of::<SITE>() {
+        Some(at) => ctx.arg(usize::from(at)),
+        None => 0,
+    };
+    count::add::<SITE, _>(ctx, iter, done::<SITE>(result, argument));
+    0
+}
+
+#[inline(always)]
+fn entered<const SITE: usize>(ctx: &ProbeContext) -> u32 {
+    let iter = match const { SITES[SITE].iter } {
+        Some(at) => kernel::iter_class(ctx.arg(usize::from(at)).unwrap_or(0)),
+        None => kernel::NO_ITER,
+    };
+    let argument = match argument_of::<SITE>() {
+        Some(at) => ctx.arg::<u64>(usize::from(at)).unwrap_or(0),
+        None => 0,
+    };
+    let entered = Entered { argument, iter: u64::from(iter) };
+    if count::ENTERED.insert(&entered_key::<SITE>(), &entered, 0).is_err() {
+        count::lose(Lost::Entered);
+    }
+    0
+}
+
+#[inline(always)]
+fn left<const SITE: usize>(ctx: &RetProbeContext) -> u32 {
+    let key = entered_key::<SITE>();
+    // SAFETY: the entry is this thread's own, and nobody else writes it.
+    let Some(entered) = (unsafe { count::ENTERED.get(&key) }).copied() else {
+        count::lose(Lost::Entered);
+        return 0;
+    };
+    let _ = count::ENTERED.remove(&key);
+    #[expect(clippy::cast_possible_truncation, reason = "it was a u8 when it was stored")]
+    let iter = entered.iter as u8;
+    count::add::<SITE, _>(ctx, iter, done::<SITE>(ctx.ret(), entered.argument));
+    0
+}
+
+#[inline(always)]
+fn traced<const SITE: usize>(ctx: &RawTracePointContext) -> i32 {
+    let bytes = match const { SITES[SITE].bytes } {
+        Bytes::Folio(at) => kernel::folio_bytes(ctx.arg(usize::from(at))),
+        // The tracepoints that carry a length carry it as an `int`.
+        Bytes::Requested(at) => ctx.arg::<u64>(usize::from(at)) & 0xffff_ffff,
+        _ => return 0,
+    };
+    count::add::<SITE, _>(ctx, kernel::NO_ITER, bytes);
+    0
+}
+
+#[inline(always)]
+fn entered_key<const SITE: usize>() -> EnteredKey {
+    EnteredKey { thread: helpers::bpf_get_current_pid_tgid(), site: SITE as u64 }
+}
+
+/// The argument that the site's byte rule needs beside the result.
+#[inline(always)]
+fn argument_of<const SITE: usize>() -> Option<u8> {
+    match const { SITES[SITE].bytes } {
+        Bytes::ReturnedLess(at) | Bytes::IfZero(at) => Some(at),
+        _ => None,
+    }
+}
+
+/// Bytes done, by the site's rule.
+#[inline(always)]
+#[expect(clippy::cast_sign_loss, reason = "negative results were sent away before")]
+#[expect(clippy::cast_possible_wrap, reason = "a register is signed or not as its reader says")]
+fn done<const SITE: usize>(result: u64, argument: u64) -> u64 {
+    match const { SITES[SITE].bytes } {
+        // `int` results leave the upper half of the register undefined; no single call here
+        // moves 2 GiB or more (MAX_RW_COUNT), so the lower half is the result.
+        Bytes::Returned => i64::from(result as i32).max(0) as u64,
+        Bytes::ReturnedLess(_) => {
+            let result = result as i64;
+            if result > 0 { (result - argument as i64).max(0) as u64 } else { 0 }
+        }
+        Bytes::IfZero(_) => {
+            if result as i32 == 0 {
+                argument & 0xffff_ffff
+            } else {
+                0
+            }
+        }
+        _ => 0,
+    }
+}
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+// The kernel lets GPL-compatible programs read its memory; this object is offered under
+// GPL-2.0 besides the project's own licences.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
