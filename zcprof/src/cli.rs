@@ -1,0 +1,190 @@
+//! What was typed. No behaviour.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use zcprof_common::vocabulary::Instrument;
+
+use crate::claim::{CLAIMS, Claim};
+use crate::run::ClaimOverride;
+use crate::transfer::{Row, TRANSFERS};
+
+/// Does this data path really move bytes without copying them? zcprof measures it, on the
+/// running kernel, per payload byte.
+///
+/// Exit codes: 0 every claim holds; 1 a claim is refuted; 2 wrong usage or a run-time error;
+/// 3 inconclusive: a copy could have gone unseen; 4 this environment can measure nothing.
+#[derive(Debug, Parser)]
+#[command(name = "zcprof", version)]
+pub struct Cli {
+    /// Say more: which probe attached how, and what the eBPF programs see first.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve a log by each transfer, count the copies, judge the claims, write the reports.
+    Measure(Measure),
+    /// Time each transfer with no probe attached.
+    Time(Time),
+    /// Say what can be seen of the running kernel; exit 0 if it is everything, else 4.
+    Doctor,
+    /// Render the reports of a run again. Needs no privileges.
+    Report(Report),
+    /// List transfers, claims and report formats.
+    List,
+    /// The workload's server (started by `measure` and `time`).
+    #[command(hide = true)]
+    Server(Server),
+    /// The workload's consumer (started by `measure` and `time`).
+    #[command(hide = true)]
+    Consumer,
+}
+
+/// What is served to whom.
+#[derive(Clone, Debug, Args)]
+pub struct Workload {
+    /// Folder of the log's segments, on the file system to be measured. A new or empty one is
+    /// filled; one that holds segments is verified and used. Without it a log is made in
+    /// /var/tmp and removed again.
+    #[arg(long, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+    /// Payload of each pass.
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size)]
+    pub bytes: u64,
+    /// Most record bytes in one fetch.
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = size)]
+    pub fetch_size: u64,
+    /// Size at which a segment of a new log is full.
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = size)]
+    pub segment_bytes: u64,
+    /// Connections fetching at once.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub connections: u32,
+    /// Address of the first transfer's listener; the next ones get the ports after it. Port 0
+    /// lets the kernel choose.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Transfers, comma-separated (default: all).
+    #[arg(long = "transfer", value_name = "NAMES", value_delimiter = ',', value_parser = transfer)]
+    pub transfers: Vec<&'static Row>,
+}
+
+/// Options of `measure`.
+#[derive(Clone, Debug, Args)]
+pub struct Measure {
+    /// What is served to whom.
+    #[command(flatten)]
+    pub workload: Workload,
+    /// State of the page cache when a pass begins.
+    #[arg(long, value_enum, default_value_t = CacheChoice::Both)]
+    pub cache: CacheChoice,
+    /// Judge a transfer by another claim than its own, as TRANSFER=CLAIM.
+    #[arg(long = "claim", value_name = "T=C", value_parser = claim)]
+    pub claims: Vec<ClaimOverride>,
+    /// Withhold instruments, comma-separated: what they would have seen becomes inconclusive.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = instrument)]
+    pub without: Vec<Instrument>,
+    /// Attach the callers by kprobe and kretprobe even where fexit would do.
+    #[arg(long)]
+    pub avoid_fexit: bool,
+    /// Folder for run.json and the pictures.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Timings to take into the run, as `zcprof time --out` wrote them.
+    #[arg(long, value_name = "FILE")]
+    pub timings: Option<PathBuf>,
+}
+
+/// Options of `time`.
+#[derive(Clone, Debug, Args)]
+pub struct Time {
+    /// What is served to whom.
+    #[command(flatten)]
+    pub workload: Workload,
+    /// Rounds of every transfer; the transfers alternate.
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub rounds: u32,
+    /// File for the timings (JSON).
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Options of `report`.
+#[derive(Clone, Debug, Args)]
+pub struct Report {
+    /// The run to render.
+    pub run: PathBuf,
+    /// Folder for the reports (default: the run's own).
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print the table and write nothing.
+    #[arg(long)]
+    pub print: bool,
+}
+
+/// Options of `server`.
+#[derive(Clone, Debug, Args)]
+pub struct Server {
+    /// The log to serve.
+    #[arg(long)]
+    pub log_dir: PathBuf,
+    /// Transfer and address of a listener, as NAME=ADDR.
+    #[arg(long = "listen", value_parser = listener, required = true)]
+    pub listeners: Vec<(String, SocketAddr)>,
+}
+
+/// Which cache states to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CacheChoice {
+    /// Every segment page is resident.
+    Warm,
+    /// No segment page is resident.
+    Cold,
+    /// Cold first, then warm.
+    Both,
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    match parse_size::parse_size(text) {
+        Ok(0) => Err("must be above zero".to_owned()),
+        Ok(bytes) => Ok(bytes),
+        Err(error) => Err(format!("{error}; write a size such as 64MiB")),
+    }
+}
+
+fn transfer(name: &str) -> Result<&'static Row, String> {
+    let names = || TRANSFERS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+    Row::find(name).ok_or_else(|| format!("no transfer has that name; there are {}", names()))
+}
+
+fn claim(text: &str) -> Result<ClaimOverride, String> {
+    let names = || CLAIMS.iter().map(|claim| claim.name).collect::<Vec<_>>().join(", ");
+    let (name, claim) = text.split_once('=').ok_or("write TRANSFER=CLAIM")?;
+    transfer(name)?;
+    Claim::find(claim).ok_or_else(|| format!("no claim has that name; there are {}", names()))?;
+    Ok(ClaimOverride { transfer: name.to_owned(), claim: claim.to_owned() })
+}
+
+fn instrument(name: &str) -> Result<Instrument, String> {
+    let names = || Instrument::ALL.iter().map(|i| i.name()).collect::<Vec<_>>().join(", ");
+    match Instrument::from_name(name) {
+        Some(Instrument::Syscalls) => {
+            Err("the other instruments need `syscalls` to attribute what they see".to_owned())
+        }
+        Some(found) => Ok(found),
+        None => Err(format!("no instrument has that name; there are {}", names())),
+    }
+}
+
+fn listener(text: &str) -> Result<(String, SocketAddr), String> {
+    let (name, address) = text.split_once('=').ok_or("write NAME=ADDR")?;
+    let address = address.parse().map_err(|error| format!("{address}: {error}"))?;
+    Ok((name.to_owned(), address))
+}

@@ -1,0 +1,319 @@
+//! Pure: one pass of a [`Run`](crate::run::Run) into bytes by hop and disposition, as each
+//! instrument saw them. The ledger balances against the payload and shows what it cannot explain.
+
+use std::collections::BTreeMap;
+
+use zcprof_common::sites::{Sign, Site, Term};
+use zcprof_common::syscalls::Syscall;
+use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
+
+use crate::run::{Count, Named, Pass};
+
+/// What every instrument saw of one pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// Payload bytes that the consumer received.
+    pub payload: u64,
+    /// One account per instrument, in the order of [`Instrument::ALL`].
+    pub accounts: Vec<Account>,
+}
+
+/// What one instrument saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Which.
+    pub instrument: Instrument,
+    /// Sorted by process, hop and disposition; named bytes are already subtracted.
+    pub entries: Vec<Entry>,
+    /// Control bytes by system call: arguments of calls that move no data.
+    pub control: Vec<Control>,
+    /// Bytes that the table or the workload cannot explain: counted under no known case,
+    /// taken away but never added, or named but not seen.
+    pub unexplained: u64,
+}
+
+/// Bytes of one process at one hop with one disposition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Whose.
+    pub process: Process,
+    /// Where.
+    pub hop: Hop,
+    /// What happened.
+    pub disposition: Disposition,
+    /// Bytes, after `named` is subtracted.
+    pub bytes: u64,
+    /// Header and argument bytes that the workload named and that were subtracted.
+    pub named: u64,
+    /// Calls at the sites that add to this entry.
+    pub calls: u64,
+    /// Those sites.
+    pub sites: Vec<String>,
+    /// The system calls that they ran in.
+    pub syscalls: Vec<String>,
+}
+
+/// Control bytes of one system call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// Whose.
+    pub process: Process,
+    /// Which system call.
+    pub syscall: String,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// The accumulating form of an [`Entry`]: signed, because terms may take away.
+#[derive(Default)]
+struct Sum {
+    bytes: i128,
+    calls: u64,
+    sites: Vec<String>,
+    syscalls: Vec<String>,
+}
+
+/// Most bytes that one call's arguments take: `struct statx`, the largest that the workload's
+/// control calls pass, is 256.
+const MAX_ARGUMENT: u64 = 512;
+
+type Place = (Process, Hop, Disposition);
+
+impl Ledger {
+    /// Balances one pass.
+    #[must_use]
+    pub fn of(pass: &Pass) -> Self {
+        let accounts =
+            Instrument::ALL.iter().map(|instrument| Account::of(*instrument, pass)).collect();
+        Self { payload: pass.payload.bytes, accounts }
+    }
+
+    /// The account of one instrument.
+    #[must_use]
+    pub fn account(&self, instrument: Instrument) -> &Account {
+        let at = Instrument::ALL.iter().position(|i| *i == instrument).unwrap_or_default();
+        &self.accounts[at]
+    }
+
+    /// Bytes that entered the socket by reference: the witness of a zero. Only the callers see
+    /// it.
+    #[must_use]
+    pub fn handed_over(&self) -> u64 {
+        let callers = self.account(Instrument::Callers);
+        callers.bytes(Process::Server, Hop::PageCacheToSocket, Disposition::Moved)
+            + callers.bytes(Process::Server, Hop::UserToSocket, Disposition::Pinned)
+    }
+
+    /// Payload bytes that this instrument cannot explain: what entered the server's socket by
+    /// copy or by reference, and what left the consumer's, must each be the payload.
+    #[must_use]
+    pub fn residual(&self, instrument: Instrument) -> u64 {
+        let account = self.account(instrument);
+        let copied: u64 = [Hop::UserToSocket, Hop::PageCacheToSocket]
+            .iter()
+            .map(|hop| account.bytes(Process::Server, *hop, Disposition::Copied))
+            .sum();
+        let moved = match instrument {
+            Instrument::Syscalls => {
+                account.bytes(Process::Server, Hop::PageCacheToSocket, Disposition::Moved)
+            }
+            Instrument::Audit | Instrument::Callers => self.handed_over(),
+        };
+        let sent = (copied + moved).abs_diff(self.payload);
+        let received = account
+            .bytes(Process::Consumer, Hop::SocketToUser, Disposition::Copied)
+            .abs_diff(self.payload);
+        sent.max(received) + account.unexplained
+    }
+}
+
+impl Account {
+    fn of(instrument: Instrument, pass: &Pass) -> Self {
+        let mut sums: BTreeMap<Place, Sum> = BTreeMap::new();
+        let mut control: BTreeMap<(Process, String), u64> = BTreeMap::new();
+        let mut unexplained = 0;
+        for seen in Seen::all(instrument, pass) {
+            if seen.is_control() {
+                *control.entry((seen.process, seen.syscall.to_owned())).or_default() += seen.bytes;
+                continue;
+            }
+            let Some(terms) = &seen.terms else {
+                if seen.process != Process::Elsewhere {
+                    unexplained += seen.bytes;
+                }
+                continue;
+            };
+            for term in terms {
+                let place = (seen.process, term.hop, term.disposition);
+                sums.entry(place).or_default().add(term.sign, &seen);
+            }
+        }
+        // Named bytes must be seen, so their places are visited even where nothing was counted.
+        for named in pass.named.iter().filter(|named| visible(instrument, named)) {
+            sums.entry((named.process, named.hop, Disposition::Copied)).or_default();
+        }
+        let mut entries = Vec::new();
+        for ((process, hop, disposition), sum) in sums {
+            let named = if disposition == Disposition::Copied {
+                named_bytes(instrument, pass, process, hop)
+            } else {
+                0
+            };
+            let bytes = sum.bytes - i128::from(named);
+            if process != Process::Elsewhere {
+                unexplained += u64::try_from(-bytes).unwrap_or(0);
+            }
+            entries.push(Entry {
+                process,
+                hop,
+                disposition,
+                bytes: u64::try_from(bytes).unwrap_or(0),
+                named,
+                calls: sum.calls,
+                sites: sum.sites,
+                syscalls: sum.syscalls,
+            });
+        }
+        let control = control
+            .into_iter()
+            .map(|((process, syscall), bytes)| Control { process, syscall, bytes })
+            .collect();
+        Self { instrument, entries, control, unexplained }
+    }
+
+    /// Bytes of one entry; zero if there is none.
+    #[must_use]
+    pub fn bytes(&self, process: Process, hop: Hop, disposition: Disposition) -> u64 {
+        self.entry(process, hop, disposition).map_or(0, |entry| entry.bytes)
+    }
+
+    /// One entry.
+    #[must_use]
+    pub fn entry(&self, process: Process, hop: Hop, disposition: Disposition) -> Option<&Entry> {
+        self.entries
+            .iter()
+            .find(|e| (e.process, e.hop, e.disposition) == (process, hop, disposition))
+    }
+
+    /// Bytes that the CPU copied for a process, over all hops.
+    #[must_use]
+    pub fn copied(&self, process: Process) -> u64 {
+        self.entries
+            .iter()
+            .filter(|e| e.process == process && e.disposition == Disposition::Copied)
+            .map(|e| e.bytes)
+            .sum()
+    }
+}
+
+impl Sum {
+    fn add(&mut self, sign: Sign, seen: &Seen<'_>) {
+        let bytes = i128::from(seen.bytes);
+        match sign {
+            Sign::Plus => {
+                self.bytes += bytes;
+                self.calls += seen.calls;
+                push_once(&mut self.sites, seen.site);
+                push_once(&mut self.syscalls, seen.syscall);
+            }
+            Sign::Minus => self.bytes -= bytes,
+        }
+    }
+}
+
+/// A count with its meaning looked up.
+struct Seen<'a> {
+    site: &'a str,
+    process: Process,
+    syscall: &'a str,
+    calls: u64,
+    bytes: u64,
+    iter: Iter,
+    /// `None` where the table does not say.
+    terms: Option<Vec<Term>>,
+}
+
+impl<'a> Seen<'a> {
+    fn all(instrument: Instrument, pass: &'a Pass) -> Vec<Self> {
+        let counts = pass.counts.iter().filter_map(|count| Self::at_site(instrument, count));
+        let calls =
+            pass.syscalls.iter().filter(|_| instrument == Instrument::Syscalls).map(|s| Self {
+                site: "sys_exit",
+                process: s.process,
+                syscall: &s.syscall,
+                calls: s.calls,
+                bytes: s.bytes,
+                iter: Iter::None,
+                terms: Some(presumed(&s.syscall, s.file)),
+            });
+        counts.chain(calls).collect()
+    }
+
+    fn at_site(instrument: Instrument, count: &'a Count) -> Option<Self> {
+        // A site that this version does not know belongs to no instrument; the audit, which
+        // must explain every copy, answers for it.
+        let (owner, terms) = match Site::find(&count.site) {
+            Some((_, site)) => (site.instrument, site.terms(count.iter, count.file)),
+            None => (Instrument::Audit, None),
+        };
+        if owner != instrument {
+            return None;
+        }
+        Some(Self {
+            site: &count.site,
+            process: count.process,
+            syscall: &count.syscall,
+            calls: count.calls,
+            bytes: count.bytes,
+            iter: count.iter,
+            // Nothing was counted under a case that the table does not know: no hole.
+            terms: terms.map(<[Term]>::to_vec).or((count.bytes == 0).then(Vec::new)),
+        })
+    }
+
+    /// Arguments of a system call that moves no data: named by that system call. A copy through
+    /// an iterator is never an argument, nor is one of more than [`MAX_ARGUMENT`] bytes.
+    fn is_control(&self) -> bool {
+        let arguments =
+            |terms: &Vec<Term>| !terms.is_empty() && terms.iter().all(|t| t.hop == Hop::Arguments);
+        self.syscall != "none"
+            && Syscall::by_name(self.syscall).is_none()
+            && self.iter == Iter::None
+            && self.bytes <= MAX_ARGUMENT.saturating_mul(self.calls)
+            && self.terms.as_ref().is_some_and(arguments)
+    }
+}
+
+/// What a positive result of a system call is presumed to mean.
+fn presumed(syscall: &str, file: File) -> Vec<Term> {
+    let Some(row) = Syscall::by_name(syscall) else { return Vec::new() };
+    row.presumed
+        .iter()
+        .filter(|(kind, ..)| *kind == file)
+        .map(|(_, hop, disposition)| Term {
+            sign: Sign::Plus,
+            hop: *hop,
+            disposition: *disposition,
+        })
+        .collect()
+}
+
+/// Whether this instrument can see named bytes: system-call arguments are copied by leaves only.
+fn visible(instrument: Instrument, named: &Named) -> bool {
+    named.bytes > 0 && (named.hop != Hop::Arguments || instrument == Instrument::Audit)
+}
+
+fn named_bytes(instrument: Instrument, pass: &Pass, process: Process, hop: Hop) -> u64 {
+    pass.named
+        .iter()
+        .filter(|named| named.process == process && named.hop == hop)
+        .filter(|named| visible(instrument, named))
+        .map(|named| named.bytes)
+        .sum()
+}
+
+fn push_once(list: &mut Vec<String>, item: &str) {
+    if !list.iter().any(|known| known == item) {
+        list.push(item.to_owned());
+    }
+}

@@ -1,0 +1,15 @@
+//! zcprof measures how often the kernel copies each payload byte on its way from a file to a
+//! socket, compares that with a claim, and says so as a table, a picture and an exit code.
+
+pub mod claim;
+pub mod cli;
+pub mod doctor;
+pub mod fetch;
+pub mod ledger;
+pub mod measure;
+pub mod output;
+pub mod probe;
+pub mod report;
+pub mod run;
+pub mod transfer;
+pub mod verdict;

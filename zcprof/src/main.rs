@@ -1,0 +1,129 @@
+//! The command line: one match from what was typed to what is done, and one place that decides
+//! how the process ends.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Parser as _;
+use zcprof::cli::{self, Cli, Command};
+use zcprof::verdict::{self, Exit};
+use zcprof::{claim, doctor, fetch, measure, output, probe, report, transfer};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let level = if cli.verbose { log::LevelFilter::Debug } else { log::LevelFilter::Warn };
+    env_logger::Builder::new()
+        .filter_level(log::LevelFilter::Warn)
+        .filter_module("zcprof", level)
+        .format_timestamp(None)
+        .init();
+    run(&cli)
+        .unwrap_or_else(|error| {
+            eprintln!("zcprof: {error:#}");
+            Exit::Error
+        })
+        .into()
+}
+
+fn run(cli: &Cli) -> Result<Exit> {
+    match &cli.command {
+        Command::Measure(options) => measure(options, cli.verbose),
+        Command::Time(options) => time(options),
+        Command::Doctor => doctor(),
+        Command::Report(options) => report(options),
+        Command::List => list(),
+        Command::Server(options) => {
+            fetch::server::run_server(&fetch::server::ServerOptions {
+                log_dir: options.log_dir.clone(),
+                listeners: options.listeners.clone(),
+            })?;
+            Ok(Exit::Holds)
+        }
+        Command::Consumer => {
+            fetch::consumer::run_consumer()?;
+            Ok(Exit::Holds)
+        }
+    }
+}
+
+fn measure(options: &cli::Measure, verbose: bool) -> Result<Exit> {
+    if let Some((reason, remedy)) = probe::kernel::barred() {
+        eprintln!("zcprof: nothing can be measured here: {reason}; {remedy}");
+        return Ok(Exit::CannotMeasure);
+    }
+    measure::interrupt::take_over()?;
+    if let Some(folder) = &options.out {
+        output::check_writable(folder)?;
+    }
+    let timings = match &options.timings {
+        Some(path) => output::read_json(path)?,
+        None => Vec::new(),
+    };
+    let run = measure::measure(options, verbose, timings)?;
+    if let Some(folder) = &options.out {
+        output::write_reports(&run, folder)?;
+    }
+    print_table(&run)?;
+    let judgements = verdict::judge(&run)?;
+    Ok(verdict::exit(&judgements))
+}
+
+fn time(options: &cli::Time) -> Result<Exit> {
+    measure::interrupt::take_over()?;
+    let timings = measure::time(options)?;
+    let json = serde_json::to_vec_pretty(&timings)?;
+    match &options.out {
+        Some(path) => {
+            std::fs::write(path, json).with_context(|| format!("writing {}", path.display()))?;
+        }
+        None => std::io::stdout().write_all(&json)?,
+    }
+    Ok(Exit::Holds)
+}
+
+fn doctor() -> Result<Exit> {
+    if let Some((reason, remedy)) = probe::kernel::barred() {
+        println!("nothing can be measured here: {reason}; {remedy}");
+        return Ok(Exit::CannotMeasure);
+    }
+    let diagnosis = doctor::diagnose()?;
+    print!("{diagnosis}");
+    Ok(if diagnosis.complete { Exit::Holds } else { Exit::CannotMeasure })
+}
+
+fn report(options: &cli::Report) -> Result<Exit> {
+    let run = output::read_run(&options.run)?;
+    if !options.print {
+        let folder = match &options.out {
+            Some(folder) => folder.as_path(),
+            None => options.run.parent().unwrap_or(std::path::Path::new(".")),
+        };
+        output::check_writable(folder)?;
+        output::write_reports(&run, folder)?;
+    }
+    print_table(&run)?;
+    Ok(Exit::Holds)
+}
+
+fn print_table(run: &zcprof::run::Run) -> Result<()> {
+    let format = report::Format::find("table").context("there is no report called table")?;
+    std::io::stdout().write_all(&(format.render)(run)?).context("printing the table")
+}
+
+fn list() -> Result<Exit> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "transfers")?;
+    for row in transfer::TRANSFERS {
+        writeln!(out, "  {:<14} {} ({})", row.name, row.summary, row.claim.name)?;
+    }
+    writeln!(out, "claims")?;
+    for claim in claim::CLAIMS {
+        writeln!(out, "  {:<14} {} copies per payload byte", claim.name, claim.copies())?;
+    }
+    writeln!(out, "reports")?;
+    for format in report::FORMATS {
+        writeln!(out, "  {:<14} {}", format.name, format.summary)?;
+    }
+    Ok(Exit::Holds)
+}

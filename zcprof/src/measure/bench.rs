@@ -1,0 +1,211 @@
+//! The test bench: a log, a server and a consumer on it, and the passes they make together.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use tempfile::TempDir;
+
+use super::workers::{Consumer, Server};
+use crate::cli;
+use crate::fetch::cache;
+use crate::fetch::consumer::{Command, Outcome, Share, shares};
+use crate::fetch::log::{Log, MakeLog, make};
+use crate::run::{Cache, Doubt, Workload};
+use crate::transfer::Row;
+
+/// Bytes of a control pass.
+const CONTROL_BYTES: u64 = 4 << 20;
+
+/// How much a pass fetches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Amount {
+    /// What the user asked for.
+    Full,
+    /// Enough for a control.
+    Control,
+}
+
+/// A log, a server and a consumer.
+pub(super) struct Bench {
+    pub(super) server: Server,
+    pub(super) consumer: Consumer,
+    log: Log,
+    options: cli::Workload,
+    full: Vec<Share>,
+    control: Vec<Share>,
+    /// Removes a log of our own making.
+    _temporary: Option<TempDir>,
+}
+
+/// CPU time of both processes for one pass, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cpu {
+    pub(super) server: f64,
+    pub(super) consumer: f64,
+}
+
+impl Bench {
+    /// Makes or opens the log, and starts both processes.
+    ///
+    /// # Errors
+    /// A corrupt segment, no space, a busy port.
+    pub(super) fn set_up(options: &cli::Workload, rows: &[&Row]) -> Result<Self> {
+        let (directory, temporary) = match &options.log_dir {
+            Some(directory) => (directory.clone(), None),
+            None => {
+                let temporary = tempfile::Builder::new()
+                    .prefix("zcprof-log-")
+                    .tempdir_in("/var/tmp")
+                    .context("making a folder for the log in /var/tmp (see --log-dir)")?;
+                (temporary.path().join("log"), Some(temporary))
+            }
+        };
+        let log = open_or_make(&directory, options)?;
+        if log.bytes() < options.bytes {
+            bail!(
+                "the log in {} holds {} record bytes, fewer than --bytes {}",
+                directory.display(),
+                log.bytes(),
+                options.bytes
+            );
+        }
+        let full = shares(&log, options.connections, options.bytes)?;
+        let control = shares(&log, options.connections, CONTROL_BYTES)?;
+        let server = Server::start(log.folder(), options.listen, rows)?;
+        let consumer = Consumer::start()?;
+        let options = options.clone();
+        Ok(Self { server, consumer, log, options, full, control, _temporary: temporary })
+    }
+
+    /// What is served to whom.
+    pub(super) fn workload(&self) -> Result<Workload> {
+        Ok(Workload {
+            payload: self.options.bytes,
+            fetch_size: self.options.fetch_size,
+            connections: self.options.connections,
+            segments: u32::try_from(self.log.segments().len())?,
+            log_bytes: self.log.bytes(),
+            file_system: file_system(self.log.folder())?,
+            network: network(self.options.listen),
+        })
+    }
+
+    /// Brings the page cache into the state that a pass is for; a doubt if it does not obey.
+    pub(super) fn prepare(&self, cache: Cache) -> Result<Option<Doubt>> {
+        match cache {
+            Cache::Warm => cache::warm(&self.log)?,
+            Cache::Cold => cache::evict(&self.log)?,
+        }
+        let (resident, pages) = cache::resident_pages(&self.log)?;
+        let wanted = if cache == Cache::Warm { pages } else { 0 };
+        Ok((resident != wanted).then_some(Doubt::CacheState { resident, pages }))
+    }
+
+    /// Fetches by one transfer.
+    pub(super) fn fetch(&mut self, transfer: &str, amount: Amount) -> Result<(Outcome, Cpu)> {
+        super::interrupt::check()?;
+        let command = Command {
+            address: self.server.address(transfer)?,
+            topic: self.log.topic().to_owned(),
+            partition: self.log.partition(),
+            fetch_size: self.options.fetch_size,
+            rounds: 1,
+            shares: self.shares(amount).to_vec(),
+        };
+        let before = self.cpu()?;
+        let outcome = self.consumer.fetch(&command)?;
+        let after = self.cpu()?;
+        let cpu = Cpu {
+            server: after.server - before.server,
+            consumer: after.consumer - before.consumer,
+        };
+        Ok((outcome, cpu))
+    }
+
+    /// Record bytes that a fetch delivers: whole batches.
+    pub(super) fn payload(&self, amount: Amount) -> u64 {
+        self.shares(amount).iter().map(|share| share.bytes).sum()
+    }
+
+    fn shares(&self, amount: Amount) -> &[Share] {
+        match amount {
+            Amount::Full => &self.full,
+            Amount::Control => &self.control,
+        }
+    }
+
+    fn cpu(&self) -> Result<Cpu> {
+        Ok(Cpu {
+            server: self.server.worker.cpu_seconds()?,
+            consumer: self.consumer.worker.cpu_seconds()?,
+        })
+    }
+}
+
+/// Opens the log in a folder, or makes one where there is none.
+fn open_or_make(directory: &Path, options: &cli::Workload) -> Result<Log> {
+    let empty = match fs::read_dir(directory) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
+        Err(error) => {
+            let what = format!("cannot read the log folder {}", directory.display());
+            return Err(anyhow::Error::new(error).context(what));
+        }
+    };
+    let partition = if empty {
+        let wanted = MakeLog {
+            bytes: options.bytes,
+            segment_bytes: options.segment_bytes,
+            ..MakeLog::default()
+        };
+        let partition = directory.join("zcprof-0");
+        make(&partition, &wanted)?;
+        partition
+    } else {
+        only_partition(directory)?
+    };
+    Ok(Log::open(&partition)?)
+}
+
+/// The folder itself if it holds segments, else its one topic-partition folder.
+fn only_partition(directory: &Path) -> Result<PathBuf> {
+    let entries = fs::read_dir(directory)?.collect::<Result<Vec<_>, _>>()?;
+    let is_segment = |path: &Path| path.extension().is_some_and(|ending| ending == "log");
+    if entries.iter().any(|entry| is_segment(&entry.path())) {
+        return Ok(directory.to_owned());
+    }
+    let folders: Vec<_> = entries.iter().map(fs::DirEntry::path).filter(|p| p.is_dir()).collect();
+    // mkfs leaves a folder of its own at the top of a new ext4.
+    match folders.iter().filter(|p| !p.ends_with("lost+found")).collect::<Vec<_>>()[..] {
+        [folder] => Ok(folder.clone()),
+        _ => bail!(
+            "{} holds neither segments nor one topic-partition folder; name an empty folder, or \
+             one that a log was made in",
+            directory.display()
+        ),
+    }
+}
+
+/// The type of the file system that holds a path, from the longest mount point above it.
+fn file_system(path: &Path) -> Result<String> {
+    let path = path.canonicalize().with_context(|| format!("finding {}", path.display()))?;
+    let mounts = fs::read_to_string("/proc/self/mounts").context("reading /proc/self/mounts")?;
+    let mut best = (0, "unknown");
+    for line in mounts.lines() {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        if let (Some(point), Some(kind)) = (words.next(), words.next())
+            && path.starts_with(point)
+            && point.len() >= best.0
+        {
+            best = (point.len(), kind);
+        }
+    }
+    Ok(best.1.to_owned())
+}
+
+fn network(listen: SocketAddr) -> String {
+    let kind = if listen.ip().is_loopback() { "loopback" } else { "network" };
+    format!("TCP over {kind}")
+}

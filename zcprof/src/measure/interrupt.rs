@@ -1,0 +1,61 @@
+//! Ctrl-C and SIGTERM: the workers are killed, the measurement stops at its next step, and
+//! everything is undone on the way out.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, Result, bail};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static WORKERS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// Takes the signals over. Workers started later inherit the blocked signals and are killed by
+/// this process instead.
+///
+/// # Errors
+/// The kernel's own.
+pub fn take_over() -> Result<()> {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGINT);
+    signals.add(Signal::SIGTERM);
+    signals.add(Signal::SIGHUP);
+    signals.thread_block().context("blocking signals")?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        while signals.wait().is_ok() {
+            INTERRUPTED.store(true, Ordering::SeqCst);
+            for pid in workers().iter() {
+                if let Ok(pid) = i32::try_from(*pid) {
+                    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                }
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Fails if a signal came.
+///
+/// # Errors
+/// Says that it was interrupted.
+pub(super) fn check() -> Result<()> {
+    if INTERRUPTED.load(Ordering::SeqCst) {
+        bail!("interrupted; no report was written");
+    }
+    Ok(())
+}
+
+/// A worker to kill when a signal comes.
+pub(super) fn kill_on_interrupt(pid: u32) {
+    workers().push(pid);
+}
+
+/// The worker is gone.
+pub(super) fn forget(pid: u32) {
+    workers().retain(|known| *known != pid);
+}
+
+fn workers() -> std::sync::MutexGuard<'static, Vec<u32>> {
+    WORKERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

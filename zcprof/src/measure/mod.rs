@@ -1,0 +1,152 @@
+//! Attach, control, fetch, read the counters, and make it one [`Run`]. The only module that
+//! knows both the probes and the workload.
+
+mod bench;
+pub mod interrupt;
+mod passes;
+mod workers;
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use crate::cli;
+use crate::probe::{Options, Probes, kernel};
+use crate::run::{Cache, Kernel, Phase, Round, Run, SCHEMA, Timing};
+use crate::transfer::{Row, TRANSFERS};
+use bench::{Amount, Bench, Cpu};
+
+/// Transfers that the controls need, whatever is measured.
+const CONTROLS: [&str; 2] = ["read_write", "sendfile"];
+
+/// Serves a log by each transfer with the probes attached.
+///
+/// # Errors
+/// Whatever keeps the measurement from being made; that a probe is refused does not.
+pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> Result<Run> {
+    let mut clock = Clock::start();
+    let rows = chosen(&options.workload.transfers);
+    let mut served = rows.clone();
+    for name in CONTROLS {
+        let row = Row::find(name).with_context(|| format!("there is no transfer {name}"))?;
+        if !served.iter().any(|known| known.name == name) {
+            served.push(row);
+        }
+    }
+    let mut bench = Bench::set_up(&options.workload, &served)?;
+    clock.lap("log");
+    let mut probes = Probes::attach(&Options {
+        targets: vec![bench.server.worker.pid(), bench.consumer.worker.pid()],
+        withheld: options.without.clone(),
+        avoid_fexit: options.avoid_fexit,
+        explain: verbose,
+    })?;
+    clock.lap("attach");
+    let controls = passes::controls(&mut bench, &mut probes)?;
+    clock.lap("control");
+    let kernel = kernel::running()?;
+    let mut run = Run {
+        schema: SCHEMA,
+        zcprof: env!("CARGO_PKG_VERSION").to_owned(),
+        kernel: kernel.clone(),
+        workload: bench.workload()?,
+        coverage: probes.coverage(),
+        controls,
+        passes: Vec::new(),
+        timings,
+        claims: options.claims.clone(),
+        phases: Vec::new(),
+    };
+    let mut probed = Vec::new();
+    for cache in caches(options.cache) {
+        for row in &rows {
+            log::info!("{}, {}", row.name, cache.name());
+            let amount = Amount::Full;
+            let (pass, cpu) = passes::pass(&mut bench, &mut probes, row, cache, amount)?;
+            if cache == Cache::Warm {
+                let round = round(pass.seconds, cpu);
+                probed.push(timing(row, &kernel, true, pass.payload.bytes, vec![round]));
+            }
+            run.passes.push(pass);
+        }
+        clock.lap(cache.name());
+    }
+    // Read again: what the probes missed over the whole run is known only now.
+    run.coverage = probes.coverage();
+    drop(probes);
+    clock.lap("detach");
+    if !probed.is_empty() {
+        run.timings.extend(probed);
+        run.timings.extend(time_with(&mut bench, &rows, 1)?);
+        clock.lap("un-probed");
+    }
+    interrupt::check()?;
+    run.phases = clock.phases;
+    Ok(run)
+}
+
+/// Times each transfer with no probe attached.
+///
+/// # Errors
+/// Whatever keeps the workload from running.
+pub fn time(options: &cli::Time) -> Result<Vec<Timing>> {
+    let rows = chosen(&options.workload.transfers);
+    let mut bench = Bench::set_up(&options.workload, &rows)?;
+    time_with(&mut bench, &rows, options.rounds)
+}
+
+/// Rounds alternate between the transfers, so that whatever else the machine does meanwhile
+/// falls on all of them alike.
+fn time_with(bench: &mut Bench, rows: &[&Row], rounds: u32) -> Result<Vec<Timing>> {
+    let kernel = kernel::running()?;
+    let payload = bench.payload(Amount::Full);
+    let new = |row: &&Row| timing(row, &kernel, false, payload, Vec::new());
+    let mut timings: Vec<Timing> = rows.iter().map(new).collect();
+    bench.prepare(Cache::Warm)?;
+    for _ in 0..rounds {
+        for (row, timing) in rows.iter().zip(&mut timings) {
+            let (outcome, cpu) = bench.fetch(row.name, Amount::Full)?;
+            timing.rounds.push(round(outcome.seconds, cpu));
+        }
+    }
+    Ok(timings)
+}
+
+fn timing(row: &Row, kernel: &Kernel, probed: bool, payload: u64, rounds: Vec<Round>) -> Timing {
+    Timing { transfer: row.name.to_owned(), kernel: kernel.clone(), probed, payload, rounds }
+}
+
+fn round(seconds: f64, cpu: Cpu) -> Round {
+    Round { seconds, server_cpu: cpu.server, consumer_cpu: cpu.consumer }
+}
+
+fn chosen(transfers: &[&'static Row]) -> Vec<&'static Row> {
+    if transfers.is_empty() { TRANSFERS.iter().collect() } else { transfers.to_vec() }
+}
+
+fn caches(choice: cli::CacheChoice) -> Vec<Cache> {
+    match choice {
+        cli::CacheChoice::Warm => vec![Cache::Warm],
+        cli::CacheChoice::Cold => vec![Cache::Cold],
+        cli::CacheChoice::Both => vec![Cache::Cold, Cache::Warm],
+    }
+}
+
+/// Wall-clock time of each step.
+struct Clock {
+    last: Instant,
+    phases: Vec<Phase>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { last: Instant::now(), phases: Vec::new() }
+    }
+
+    fn lap(&mut self, name: &str) {
+        let now = Instant::now();
+        let seconds = now.duration_since(self.last).as_secs_f64();
+        self.phases.push(Phase { name: name.to_owned(), seconds });
+        self.last = now;
+    }
+}

@@ -1,0 +1,193 @@
+//! Controls and passes: a known payload, and what the probes counted meanwhile.
+
+use anyhow::{Context as _, Result};
+use syscalls::Sysno;
+use zcprof_common::layout::{Key, NO_SYSCALL, Value};
+use zcprof_common::sites::SITES;
+use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
+
+use super::bench::{Amount, Bench, Cpu};
+use crate::fetch::consumer::Outcome;
+use crate::probe::{Probes, Snapshot};
+use crate::run::{Cache, Control, Count, Doubt, Named, Pass, Payload, SyscallCount, Truth};
+use crate::transfer::Row;
+
+/// How long the idle control watches. It must see nothing, so it needs no precision.
+const IDLE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Measures one transfer once.
+pub(super) fn pass(
+    bench: &mut Bench,
+    probes: &mut Probes,
+    row: &Row,
+    cache: Cache,
+    amount: Amount,
+) -> Result<(Pass, Cpu)> {
+    let unprepared = bench.prepare(cache)?;
+    probes.snapshot()?;
+    let (outcome, cpu) =
+        bench.fetch(row.name, amount).with_context(|| format!("{}, {}", row.name, cache.name()))?;
+    let snapshot = probes.snapshot()?;
+    let mut pass = record(bench, row.name, cache, &snapshot);
+    pass.payload = Payload {
+        bytes: outcome.payload_bytes,
+        fetches: outcome.fetches,
+        verified: outcome.verified,
+    };
+    pass.seconds = outcome.seconds;
+    pass.named = named(row, &outcome, &pass.syscalls);
+    pass.doubts.extend(unprepared);
+    Ok((pass, cpu))
+}
+
+/// The known-truth passes: nothing, two copies, and a hand-over.
+pub(super) fn controls(bench: &mut Bench, probes: &mut Probes) -> Result<Vec<Control>> {
+    let payload = bench.payload(Amount::Control);
+    let mut controls = vec![idle(bench, probes)?];
+    for (name, copied, moved) in [("read_write", payload, 0), ("sendfile", 0, payload)] {
+        let row = Row::find(name).with_context(|| format!("there is no transfer {name}"))?;
+        let (pass, _) = pass(bench, probes, row, Cache::Warm, Amount::Control)?;
+        let truth = truth(copied, moved);
+        controls.push(Control { name: name.to_owned(), truth, pass });
+    }
+    Ok(controls)
+}
+
+fn idle(bench: &Bench, probes: &mut Probes) -> Result<Control> {
+    probes.snapshot()?;
+    std::thread::sleep(IDLE);
+    let snapshot = probes.snapshot()?;
+    let pass = record(bench, "idle", Cache::Warm, &snapshot);
+    Ok(Control { name: "idle".to_owned(), truth: truth(0, 0), pass })
+}
+
+/// What each instrument must see when every byte is copied twice, or handed over.
+fn truth(copied: u64, moved: u64) -> Vec<Truth> {
+    use Disposition::{Copied, Moved};
+    let both = [Instrument::Audit, Instrument::Callers];
+    let truth = |hop, disposition, instrument, bytes| Truth { hop, disposition, instrument, bytes };
+    let mut truths = Vec::new();
+    for instrument in both {
+        truths.push(truth(Hop::PageCacheToUser, Copied, instrument, copied));
+        truths.push(truth(Hop::UserToSocket, Copied, instrument, copied));
+        truths.push(truth(Hop::PageCacheToSocket, Copied, instrument, 0));
+    }
+    truths.push(truth(Hop::PageCacheToSocket, Moved, Instrument::Callers, moved));
+    truths
+}
+
+/// A pass without a payload: just the counts.
+fn record(bench: &Bench, transfer: &str, cache: Cache, snapshot: &Snapshot) -> Pass {
+    let mut counts = Vec::new();
+    let mut syscalls = Vec::new();
+    for (key, value) in &snapshot.counts {
+        if SITES[usize::from(key.site)].name == "sys_exit" {
+            syscalls.push(syscall_count(bench, key, value));
+        } else {
+            counts.push(count(bench, key, value));
+        }
+    }
+    let order = |c: &Count| (c.site.clone(), c.process, c.syscall.clone(), c.iter, c.file);
+    counts.sort_by_key(order);
+    syscalls.sort_by_key(|s| (s.process, s.syscall.clone(), s.file));
+    let doubts: Vec<Doubt> = snapshot.doubts.clone();
+    Pass {
+        transfer: transfer.to_owned(),
+        cache,
+        payload: Payload::default(),
+        named: Vec::new(),
+        counts,
+        syscalls,
+        doubts,
+        seconds: 0.0,
+    }
+}
+
+fn count(bench: &Bench, key: &Key, value: &Value) -> Count {
+    Count {
+        site: SITES[usize::from(key.site)].name.to_owned(),
+        process: process(bench, key),
+        syscall: syscall_name(key.syscall),
+        iter: Iter::ALL.get(usize::from(key.iter)).copied().unwrap_or(Iter::Unknown),
+        file: file(key),
+        calls: value.calls,
+        bytes: value.bytes,
+    }
+}
+
+fn syscall_count(bench: &Bench, key: &Key, value: &Value) -> SyscallCount {
+    SyscallCount {
+        process: process(bench, key),
+        syscall: syscall_name(key.syscall),
+        file: file(key),
+        calls: value.calls,
+        bytes: value.bytes,
+    }
+}
+
+fn file(key: &Key) -> File {
+    File::ALL.get(usize::from(key.file)).copied().unwrap_or(File::Other)
+}
+
+fn process(bench: &Bench, key: &Key) -> Process {
+    if key.tgid == bench.server.worker.pid() {
+        Process::Server
+    } else if key.tgid == bench.consumer.worker.pid() {
+        Process::Consumer
+    } else {
+        Process::Elsewhere
+    }
+}
+
+fn syscall_name(number: i32) -> String {
+    if number == NO_SYSCALL {
+        return "none".to_owned();
+    }
+    let known = usize::try_from(number).ok().and_then(Sysno::new);
+    known.map_or_else(|| format!("#{number}"), |known| known.name().to_owned())
+}
+
+/// Bytes that the workload knows to be no payload: framing, by its own account, and arguments
+/// that system calls copy by pointer, by the number of calls.
+fn named(row: &Row, outcome: &Outcome, syscalls: &[SyscallCount]) -> Vec<Named> {
+    use Process::{Consumer, Server};
+    let named = |process, hop, syscall: &str, bytes, what: &str| Named {
+        process,
+        hop,
+        syscall: syscall.to_owned(),
+        bytes,
+        what: what.to_owned(),
+    };
+    let (requests, headers) = (outcome.request_bytes, outcome.header_bytes);
+    let mut list = vec![
+        named(Server, Hop::UserToSocket, "sendto", headers, "response headers"),
+        named(Server, Hop::SocketToUser, "recvfrom", requests, "requests"),
+        named(Consumer, Hop::UserToSocket, "sendto", requests, "requests"),
+        named(Consumer, Hop::SocketToUser, "recvfrom", headers, "response headers"),
+    ];
+    for argument in row.arguments {
+        let calls: u64 = syscalls
+            .iter()
+            .filter(|s| s.process == Server && s.syscall == argument.syscall)
+            .filter(|s| s.file == argument.file)
+            .map(|s| s.calls)
+            .sum();
+        let bytes = calls * argument.bytes_per_call;
+        list.push(named(Server, Hop::Arguments, argument.syscall, bytes, argument.what));
+    }
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_names_system_calls_as_everybody_does() {
+        for row in zcprof_common::syscalls::SYSCALLS {
+            assert_eq!(syscall_name(row.number), row.name);
+        }
+        assert_eq!(syscall_name(NO_SYSCALL), "none");
+        assert_eq!(syscall_name(100_000), "#100000");
+    }
+}

@@ -1,0 +1,156 @@
+//! The workload's processes: a server and a consumer, each a process of its own, that die with
+//! this one.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use serde::de::DeserializeOwned;
+
+use super::interrupt;
+use crate::fetch::consumer;
+use crate::fetch::server::Greeting;
+use crate::transfer::Row;
+
+/// A worker process that is talked to in lines of JSON.
+pub(super) struct Worker {
+    name: &'static str,
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Worker {
+    fn start(name: &'static str, arguments: &[String]) -> Result<Self> {
+        let program = std::env::current_exe().context("finding this program's own file")?;
+        let mut child = Command::new(program)
+            .arg(name)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting the {name}"))?;
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            bail!("the {name} has no pipes");
+        };
+        interrupt::kill_on_interrupt(child.id());
+        Ok(Self { name, child, stdin, stdout: BufReader::new(stdout) })
+    }
+
+    /// Process id.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// One line from the worker.
+    fn answer<T: DeserializeOwned>(&mut self) -> Result<T> {
+        let mut line = String::new();
+        let read = self.stdout.read_line(&mut line);
+        read.with_context(|| format!("listening to the {}", self.name))?;
+        if line.is_empty() {
+            interrupt::check()?;
+            let status = self.child.wait()?;
+            bail!("the {} ended before its work was done ({status})", self.name);
+        }
+        serde_json::from_str(&line)
+            .with_context(|| format!("the {} said {:?}", self.name, line.trim_end()))
+    }
+
+    /// CPU time that the worker's threads have used, in seconds (`se.sum_exec_runtime`, first
+    /// field of schedstat, nanoseconds).
+    pub(super) fn cpu_seconds(&self) -> Result<f64> {
+        let tasks = format!("/proc/{}/task", self.pid());
+        let mut nanoseconds = 0;
+        for task in fs::read_dir(&tasks).with_context(|| format!("reading {tasks}"))? {
+            let path = task?.path().join("schedstat");
+            let text =
+                fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+            let first = text.split_ascii_whitespace().next().unwrap_or_default();
+            nanoseconds += first
+                .parse::<u64>()
+                .with_context(|| format!("{} holds {text:?}", path.display()))?;
+        }
+        Ok(std::time::Duration::from_nanos(nanoseconds).as_secs_f64())
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        interrupt::forget(self.child.id());
+        // Killed and reaped here; a worker whose parent dies is killed by the kernel.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The server, and the address of each transfer's listener.
+pub(super) struct Server {
+    pub(super) worker: Worker,
+    addresses: Vec<(String, SocketAddr)>,
+}
+
+impl Server {
+    /// Starts the server with one listener per transfer.
+    ///
+    /// # Errors
+    /// What keeps it from serving: a busy port, a corrupt segment.
+    pub(super) fn start(log_dir: &Path, listen: SocketAddr, rows: &[&Row]) -> Result<Self> {
+        let mut arguments = vec!["--log-dir".to_owned(), log_dir.display().to_string()];
+        let mut address = listen;
+        for row in rows {
+            arguments.extend(["--listen".to_owned(), format!("{}={address}", row.name)]);
+            if address.port() != 0 {
+                let next = address.port().checked_add(1);
+                address.set_port(next.context("there are no more ports after the first")?);
+            }
+        }
+        let mut worker = Worker::start("server", &arguments)?;
+        match worker.answer::<Greeting>()? {
+            Greeting::Ready(listeners) => {
+                let addresses = listeners.into_iter().map(|l| (l.transfer, l.address)).collect();
+                Ok(Self { worker, addresses })
+            }
+            Greeting::Error(error) => bail!("{error}"),
+        }
+    }
+
+    /// Where a transfer is served.
+    pub(super) fn address(&self, transfer: &str) -> Result<SocketAddr> {
+        let found = self.addresses.iter().find(|(name, _)| name == transfer);
+        found.map(|(_, address)| *address).with_context(|| format!("{transfer} is not served"))
+    }
+}
+
+/// The consumer.
+pub(super) struct Consumer {
+    pub(super) worker: Worker,
+}
+
+impl Consumer {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// The process cannot be started.
+    pub(super) fn start() -> Result<Self> {
+        Ok(Self { worker: Worker::start("consumer", &[])? })
+    }
+
+    /// Has it fetch, and waits until everything is received and the server is quiet.
+    ///
+    /// # Errors
+    /// What kept it from fetching everything.
+    pub(super) fn fetch(&mut self, command: &consumer::Command) -> Result<consumer::Outcome> {
+        let mut line = serde_json::to_string(command)?;
+        line.push('\n');
+        let told = self.worker.stdin.write_all(line.as_bytes());
+        told.context("telling the consumer what to fetch")?;
+        let outcome: consumer::Outcome = self.worker.answer()?;
+        if let Some(error) = &outcome.error {
+            bail!("the consumer: {error}");
+        }
+        Ok(outcome)
+    }
+}

@@ -1,0 +1,79 @@
+//! Files in and out: reports are written whole or not at all.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use serde::de::DeserializeOwned;
+
+use crate::report;
+use crate::run::{Run, SCHEMA};
+
+/// Makes sure that reports can be written into a folder before hours are spent on them.
+///
+/// # Errors
+/// Names the folder and what the kernel says.
+pub fn check_writable(folder: &Path) -> Result<()> {
+    let what = || format!("cannot write reports into {}", folder.display());
+    fs::create_dir_all(folder).with_context(what)?;
+    tempfile::tempfile_in(folder).with_context(what)?;
+    Ok(())
+}
+
+/// Writes every report of a run: first all of them under temporary names, then each under its
+/// own, so that a full disk leaves no half of one.
+///
+/// # Errors
+/// Names the file and what the kernel says.
+pub fn write_reports(run: &Run, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let mut written = Vec::new();
+    for format in report::FORMATS {
+        let name = format.file_name;
+        let what = || format!("writing {} into {}", name, folder.display());
+        let bytes = (format.render)(run).with_context(what)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".zcprof-")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .tempfile_in(folder)
+            .with_context(what)?;
+        file.write_all(&bytes).with_context(what)?;
+        file.as_file().sync_all().with_context(what)?;
+        written.push((file, folder.join(name)));
+    }
+    for (file, path) in written {
+        file.persist(&path).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Reads a run that this version of zcprof understands.
+///
+/// # Errors
+/// Names the file, and what is wrong with it.
+pub fn read_run(path: &Path) -> Result<Run> {
+    /// The part that every version has.
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        schema: u32,
+    }
+    let Versioned { schema } = read_json(path)?;
+    if schema != SCHEMA {
+        bail!(
+            "{} has schema {schema}, and this zcprof reads {SCHEMA}: use the zcprof that wrote it",
+            path.display()
+        );
+    }
+    read_json(path)
+}
+
+/// Reads a JSON file.
+///
+/// # Errors
+/// Names the file, and what is wrong with it.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&bytes)
+        .with_context(|| format!("{} is not what zcprof writes there", path.display()))
+}

@@ -1,0 +1,61 @@
+//! The `callers` instrument: traceable functions around the leaves, whose results balance to
+//! bytes. By fexit where the kernel's BTF and BPF allow it, else by kprobe and kretprobe.
+
+use anyhow::{Context as _, Result};
+use aya::programs::{FExit, KProbe};
+use aya::{Btf, Ebpf};
+use zcprof_common::sites::{SITES, Site};
+use zcprof_common::vocabulary::Instrument;
+
+use super::plan::{Plan, Planned};
+use crate::run::ProbeState;
+
+/// Attaches to every caller of this kernel.
+pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut Plan, avoid_fexit: bool) {
+    let btf = if avoid_fexit {
+        Err(anyhow::anyhow!("fexit is withheld"))
+    } else {
+        Btf::from_sys_fs().context("reading the kernel's BTF")
+    };
+    for Planned { site, symbol, .. } in plan.of(Instrument::Callers) {
+        let row = &SITES[site];
+        let by_fexit = match &btf {
+            Ok(btf) => fexit(ebpf, row, &symbol, btf),
+            Err(error) => Err(anyhow::anyhow!("{error:#}")),
+        };
+        let Err(no_fexit) = by_fexit else {
+            plan.attached(site, &symbol, "fexit");
+            continue;
+        };
+        match kretprobe(ebpf, row, &symbol) {
+            Ok(()) => {
+                log::debug!("{symbol}: no fexit ({no_fexit:#}); using a kretprobe");
+                plan.attached(site, &symbol, "kretprobe");
+            }
+            Err(error) => {
+                let reason = format!("fexit: {no_fexit:#}; kretprobe: {error:#}");
+                plan.set(site, ProbeState::Refused { reason });
+            }
+        }
+    }
+}
+
+fn fexit(ebpf: &mut Ebpf, site: &Site, symbol: &str, btf: &Btf) -> Result<()> {
+    let program: &mut FExit = super::program(ebpf, site, "fexit")?.try_into()?;
+    program.load(symbol, btf)?;
+    program.attach()?;
+    Ok(())
+}
+
+fn kretprobe(ebpf: &mut Ebpf, site: &Site, symbol: &str) -> Result<()> {
+    // The entry comes last: a return without its entry would count as lost.
+    for suffix in ["return", "entry"] {
+        let program: &mut KProbe = super::program(ebpf, site, suffix)?.try_into()?;
+        program.load()?;
+    }
+    for suffix in ["entry", "return"] {
+        let program: &mut KProbe = super::program(ebpf, site, suffix)?.try_into()?;
+        program.attach(symbol, 0)?;
+    }
+    Ok(())
+}

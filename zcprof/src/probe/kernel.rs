@@ -1,0 +1,168 @@
+//! Facts about the running kernel: its version, symbols, CPUs, and what bars the way. Version
+//! checks live here and in the table, nowhere else.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{Context as _, Result, bail};
+use nix::unistd::Uid;
+use zcprof_common::sites::Version;
+
+use crate::run::Kernel;
+
+/// The running kernel.
+///
+/// # Errors
+/// `uname` or /sys cannot be read.
+pub fn running() -> Result<Kernel> {
+    let name = nix::sys::utsname::uname().context("uname")?;
+    let text = |part: &std::ffi::OsStr| part.to_string_lossy().into_owned();
+    Ok(Kernel {
+        release: text(name.release()),
+        version: text(name.version()),
+        machine: text(name.machine()),
+        cpus: u32::try_from(online_cpus()?.len())?,
+        hypervisor: hypervisor(),
+    })
+}
+
+/// Major and minor version of a release such as `6.12.95+deb13-cloud-amd64`.
+///
+/// # Errors
+/// The release does not begin with two numbers.
+pub fn version(release: &str) -> Result<Version> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => Ok((major, minor)),
+        _ => bail!("kernel release {release:?} does not begin with a version"),
+    }
+}
+
+/// CPUs that are online now.
+///
+/// # Errors
+/// /sys cannot be read.
+pub fn online_cpus() -> Result<Vec<u32>> {
+    const PATH: &str = "/sys/devices/system/cpu/online";
+    let text = fs::read_to_string(PATH).with_context(|| format!("cannot read {PATH}"))?;
+    cpu_list(text.trim()).with_context(|| format!("{PATH} holds {text:?}"))
+}
+
+/// A list such as `0-3,8`.
+fn cpu_list(text: &str) -> Result<Vec<u32>> {
+    let mut cpus = Vec::new();
+    for part in text.split(',').filter(|part| !part.is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        cpus.extend(first.parse::<u32>()?..=last.parse()?);
+    }
+    Ok(cpus)
+}
+
+/// Addresses of kernel functions, by name. Empty names are not there; an address of zero means
+/// that this process may not see it.
+///
+/// # Errors
+/// /proc/kallsyms cannot be read, or hides the addresses.
+pub fn symbols(wanted: &[&str]) -> Result<BTreeMap<String, u64>> {
+    let text = fs::read_to_string("/proc/kallsyms").context("cannot read /proc/kallsyms")?;
+    let mut found = BTreeMap::new();
+    for line in text.lines() {
+        let mut words = line.split_ascii_whitespace();
+        let (Some(address), Some(kind), Some(name)) = (words.next(), words.next(), words.next())
+        else {
+            continue;
+        };
+        if matches!(kind, "t" | "T" | "w" | "W") && wanted.contains(&name) {
+            let address = u64::from_str_radix(address, 16)
+                .with_context(|| format!("/proc/kallsyms holds {line:?}"))?;
+            found.insert(name.to_owned(), address);
+        }
+    }
+    if !found.is_empty() && found.values().all(|address| *address == 0) {
+        bail!("/proc/kallsyms hides the addresses (kernel.kptr_restrict)");
+    }
+    Ok(found)
+}
+
+/// What keeps every instrument from this kernel, with the remedy; `None` if nothing is known to.
+#[must_use]
+pub fn barred() -> Option<(String, String)> {
+    if !cfg!(target_arch = "x86_64") {
+        return Some((
+            format!("zcprof reads x86-64 registers, and this is {}", std::env::consts::ARCH),
+            "measure on an x86-64 machine".to_owned(),
+        ));
+    }
+    if !Uid::effective().is_root() {
+        return Some((
+            "loading eBPF programs needs root".to_owned(),
+            "run the same command with sudo".to_owned(),
+        ));
+    }
+    if lockdown().as_deref() == Some("confidentiality") {
+        return Some((
+            "kernel lockdown is `confidentiality`: programs may not read kernel memory".to_owned(),
+            "boot with lockdown=integrity or lockdown=none".to_owned(),
+        ));
+    }
+    None
+}
+
+/// The kernel's lockdown mode, if it has one.
+#[must_use]
+pub fn lockdown() -> Option<String> {
+    let text = fs::read_to_string("/sys/kernel/security/lockdown").ok()?;
+    let (_, rest) = text.split_once('[')?;
+    Some(rest.split_once(']')?.0.to_owned())
+}
+
+/// Whether the kernel counts kprobe programs that it skipped: kernel/trace/bpf_trace.c
+/// `trace_call_bpf()` does since 6.7.
+#[must_use]
+pub const fn counts_missed_kprobes(version: Version) -> bool {
+    version.0 > 6 || version.0 == 6 && version.1 >= 7
+}
+
+/// What CPUID leaf 0x4000_0000 says of a hypervisor.
+#[cfg(target_arch = "x86_64")]
+fn hypervisor() -> Option<String> {
+    use std::arch::x86_64::__cpuid;
+    let has_hypervisor = __cpuid(1).ecx >> 31 == 1;
+    if !has_hypervisor {
+        return None;
+    }
+    let leaf = __cpuid(0x4000_0000);
+    let words = [leaf.ebx, leaf.ecx, leaf.edx];
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let name = String::from_utf8_lossy(&bytes);
+    let name = name.trim_end_matches('\0');
+    Some(match name {
+        "TCGTCGTCGTCG" => "QEMU TCG".to_owned(),
+        "KVMKVMKVM" => "KVM".to_owned(),
+        other => other.to_owned(),
+    })
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn hypervisor() -> Option<String> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_from_releases() {
+        assert_eq!(version("6.12.95+deb13-cloud-amd64").ok(), Some((6, 12)));
+        assert_eq!(version("7.3-rc1").ok(), Some((7, 3)));
+        assert!(version("linux").is_err());
+    }
+
+    #[test]
+    fn cpu_lists_have_ranges() {
+        assert_eq!(cpu_list("0-2,5").ok(), Some(vec![0, 1, 2, 5]));
+        assert_eq!(cpu_list("").ok(), Some(vec![]));
+        assert!(cpu_list("a-b").is_err());
+    }
+}

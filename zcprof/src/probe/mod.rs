@@ -1,0 +1,241 @@
+//! Attaches the eBPF programs to the running kernel and reads what they counted. It does not
+//! know what the watched processes do.
+
+mod audit;
+mod btf;
+mod callers;
+pub mod kernel;
+mod plan;
+mod syscalls;
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::{fs, io};
+
+use anyhow::{Context as _, Result};
+use aya::maps::{PerCpuArray, PerCpuHashMap};
+use aya::programs::Program;
+use aya::{Ebpf, EbpfLoader};
+use aya_log::EbpfLogger;
+use zcprof_common::layout::{Key, Lost, Value};
+use zcprof_common::sites::{SITES, Site};
+use zcprof_common::vocabulary::Instrument;
+
+use crate::run::{Coverage, Doubt, Hole};
+use audit::Audit;
+use plan::Plan;
+
+/// What to attach.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Processes (tgid) to watch by name.
+    pub targets: Vec<u32>,
+    /// Instruments that the user withholds.
+    pub withheld: Vec<Instrument>,
+    /// Attach the callers by kprobe and kretprobe although fexit would do.
+    pub avoid_fexit: bool,
+    /// Let the programs explain themselves through aya-log.
+    pub explain: bool,
+}
+
+/// Attached programs. Dropping it, or the process's end however it comes, detaches them all:
+/// nothing is pinned.
+pub struct Probes {
+    ebpf: Ebpf,
+    plan: Plan,
+    audit: Audit,
+    holes: Vec<Hole>,
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
+    counts_missed_kprobes: bool,
+    before: Totals,
+}
+
+/// Everything counted since the programs were loaded.
+#[derive(Clone, Default)]
+struct Totals {
+    counts: BTreeMap<Key, Value>,
+    lost: Vec<u64>,
+    missed: Vec<u64>,
+}
+
+/// What was counted since the snapshot before.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// Counts, zero ones left out.
+    pub counts: BTreeMap<Key, Value>,
+    /// What went wrong meanwhile.
+    pub doubts: Vec<Doubt>,
+}
+
+impl Probes {
+    /// Loads and attaches whatever this kernel allows. That something is refused is no error:
+    /// it is in the coverage.
+    ///
+    /// # Errors
+    /// The programs cannot be loaded at all.
+    pub fn attach(options: &Options) -> Result<Self> {
+        let mut holes = Vec::new();
+        let config = btf::configure(&options.targets)?;
+        let log_level = if options.explain { log::Level::Debug as u8 } else { 0 };
+        let mut ebpf = EbpfLoader::new()
+            .override_global("CONFIG", &config, true)
+            .override_global("AYA_LOG_LEVEL", &log_level, false)
+            .load(aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/zcprof")))
+            .context("loading the eBPF maps and programs")?;
+        let logger = options.explain.then(|| EbpfLogger::init(&mut ebpf)).transpose()?;
+        let running = kernel::running()?;
+        let version = kernel::version(&running.release)?;
+        let symbols = kernel::symbols(&Plan::wanted()).unwrap_or_else(|error| {
+            for instrument in [Instrument::Audit, Instrument::Callers] {
+                holes.push(Hole {
+                    instrument,
+                    reason: format!("{error:#}"),
+                    remedy: "as root: sysctl kernel.kptr_restrict=1".to_owned(),
+                });
+            }
+            BTreeMap::new()
+        });
+        let mut plan = Plan::new(version, &symbols, &options.withheld);
+        // System calls first: the other two attribute their counts to them.
+        syscalls::attach(&mut ebpf, &mut plan);
+        callers::attach(&mut ebpf, &mut plan, options.avoid_fexit);
+        let audit = Audit::attach(&mut ebpf, &mut plan);
+        let mut probes = Self {
+            ebpf,
+            plan,
+            audit,
+            holes,
+            logger,
+            counts_missed_kprobes: kernel::counts_missed_kprobes(version),
+            before: Totals::default(),
+        };
+        probes.snapshot()?;
+        Ok(probes)
+    }
+
+    /// Everything counted since the last snapshot. The watched processes should be quiet.
+    ///
+    /// # Errors
+    /// A map or event cannot be read.
+    pub fn snapshot(&mut self) -> Result<Snapshot> {
+        let new_cpus = self.audit.follow_cpus()?;
+        self.audit.pause().context("pausing the breakpoints")?;
+        let now = self.totals()?;
+        self.audit.resume().context("resuming the breakpoints")?;
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+        let before = std::mem::replace(&mut self.before, now);
+        let mut snapshot = self.before.since(&before);
+        snapshot.doubts.extend(new_cpus.into_iter().map(|cpu| Doubt::UnwatchedCpu { cpu }));
+        Ok(snapshot)
+    }
+
+    /// Which sites are probed, absent or refused, and which probes missed runs.
+    #[must_use]
+    pub fn coverage(&mut self) -> Coverage {
+        for site in 0..SITES.len() {
+            let by = self.plan.mechanism(site).map(str::to_owned);
+            let counted = by.is_some_and(|by| !by.starts_with('k') || self.counts_missed_kprobes);
+            let missed = counted.then(|| self.before.missed[site]);
+            self.plan.missed(site, missed);
+        }
+        Coverage { probes: self.plan.probes(), holes: self.holes.clone() }
+    }
+
+    fn totals(&mut self) -> Result<Totals> {
+        let map = self.ebpf.map("COUNTS").context("the programs have no map of counts")?;
+        let map: PerCpuHashMap<_, Key, Value> = PerCpuHashMap::try_from(map)?;
+        let mut counts = BTreeMap::new();
+        for entry in map.iter() {
+            let (key, values) = entry.context("reading the map of counts")?;
+            let sum = values.iter().fold(Value::default(), |sum, value| Value {
+                calls: sum.calls + value.calls,
+                bytes: sum.bytes + value.bytes,
+            });
+            counts.insert(key, sum);
+        }
+        let lost = self.ebpf.map("LOST").context("the programs have no map of losses")?;
+        let lost: PerCpuArray<_, u64> = PerCpuArray::try_from(lost)?;
+        let lost = Lost::ALL.iter().map(|what| Ok(lost.get(&(*what as u32), 0)?.iter().sum()));
+        let lost = lost.collect::<Result<Vec<u64>>>()?;
+        let mut missed = Vec::new();
+        for site in SITES {
+            missed.push(self.skipped(site)?);
+        }
+        for (site, hits) in self.audit.hits().context("reading the breakpoints")? {
+            let runs = counts.iter().filter(|(key, _)| usize::from(key.site) == site);
+            let runs: u64 = runs.map(|(_, value)| value.calls).sum();
+            missed[site] += hits.abs_diff(runs);
+        }
+        Ok(Totals { counts, lost, missed })
+    }
+
+    /// Runs of a site's programs that the kernel says it skipped, because one was active.
+    fn skipped(&self, site: &Site) -> Result<u64> {
+        let mut skipped = 0;
+        for suffix in ["fexit", "entry", "return", "kprobe", "tracepoint"] {
+            let Some(program) = self.ebpf.program(&format!("{}_{suffix}", site.name)) else {
+                continue;
+            };
+            if let Ok(fd) = program.fd() {
+                skipped += recursion_misses(fd.as_fd().as_raw_fd())
+                    .with_context(|| format!("reading the misses of {}", site.name))?;
+            }
+        }
+        Ok(skipped)
+    }
+}
+
+impl Totals {
+    fn since(&self, before: &Self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        for (key, value) in &self.counts {
+            let old = before.counts.get(key).copied().unwrap_or_default();
+            let value = Value { calls: value.calls - old.calls, bytes: value.bytes - old.bytes };
+            if value.calls > 0 {
+                snapshot.counts.insert(*key, value);
+            }
+        }
+        let old = |list: &[u64], at: usize| list.get(at).copied().unwrap_or(0);
+        for (at, what) in Lost::ALL.iter().enumerate() {
+            let times = self.lost[at] - old(&before.lost, at);
+            if times > 0 {
+                let what = lost(*what).to_owned();
+                snapshot.doubts.push(Doubt::Lost { what, times });
+            }
+        }
+        for (at, site) in SITES.iter().enumerate() {
+            let runs = self.missed[at].saturating_sub(old(&before.missed, at));
+            if runs > 0 {
+                snapshot.doubts.push(Doubt::Missed { site: site.name.to_owned(), runs });
+            }
+        }
+        snapshot
+    }
+}
+
+const fn lost(what: Lost) -> &'static str {
+    match what {
+        Lost::Counts => "the map of counts was full",
+        Lost::Inflight => "the map of current system calls was full",
+        Lost::Entered => "a call's entry and return did not meet",
+        Lost::Unreadable => "a kernel structure could not be read",
+    }
+}
+
+/// `recursion_misses` of a program; zero on kernels that do not say (before 5.12).
+fn recursion_misses(fd: i32) -> io::Result<u64> {
+    let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("recursion_misses:"));
+    line.map_or(Ok(0), |number| number.trim().parse().map_err(io::Error::other))
+}
+
+/// The program of a site for one mechanism.
+fn program<'a>(ebpf: &'a mut Ebpf, site: &Site, suffix: &str) -> Result<&'a mut Program> {
+    program_called(ebpf, &format!("{}_{suffix}", site.name))
+}
+
+fn program_called<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program> {
+    ebpf.program_mut(name).with_context(|| format!("the eBPF object has no program {name}"))
+}

@@ -1,0 +1,114 @@
+//! The table on this kernel: which rows there are to attach, under which symbol, and what
+//! became of each.
+
+use std::collections::BTreeMap;
+
+use zcprof_common::sites::{SITES, Version};
+use zcprof_common::vocabulary::Instrument;
+
+use crate::run::{Probe, ProbeState};
+
+/// What became of every row so far; `None` while it is to be attached.
+pub(super) struct Plan {
+    states: Vec<Option<ProbeState>>,
+    found: Vec<Option<(String, u64)>>,
+}
+
+/// A row to attach.
+pub(super) struct Planned {
+    /// Index into [`SITES`].
+    pub(super) site: usize,
+    /// The name that this kernel has for it.
+    pub(super) symbol: String,
+    /// Its address; zero for a tracepoint.
+    pub(super) address: u64,
+}
+
+impl Plan {
+    /// Looks every row up among the kernel's symbols.
+    pub(super) fn new(
+        version: Version,
+        symbols: &BTreeMap<String, u64>,
+        withheld: &[Instrument],
+    ) -> Self {
+        let mut plan = Self { states: Vec::new(), found: Vec::new() };
+        for site in SITES {
+            let tracepoint = site.instrument == Instrument::Syscalls;
+            let found = site.symbols.iter().find_map(|symbol| {
+                if tracepoint {
+                    return Some(((*symbol).to_owned(), 0));
+                }
+                symbols.get(*symbol).map(|address| ((*symbol).to_owned(), *address))
+            });
+            let state = if !site.holds_on(version) {
+                Some(ProbeState::NotOnThisKernel)
+            } else if withheld.contains(&site.instrument) {
+                Some(ProbeState::Withheld)
+            } else if found.is_none() {
+                let names = site.symbols.join(" or ");
+                let reason = format!("no {names} in /proc/kallsyms ({})", site.source);
+                Some(ProbeState::Absent { reason })
+            } else {
+                None
+            };
+            plan.states.push(state);
+            plan.found.push(found);
+        }
+        plan
+    }
+
+    /// Names that the table looks up in /proc/kallsyms.
+    pub(super) fn wanted() -> Vec<&'static str> {
+        SITES.iter().flat_map(|site| site.symbols).copied().collect()
+    }
+
+    /// The rows of an instrument that are still to be attached.
+    pub(super) fn of(&self, instrument: Instrument) -> Vec<Planned> {
+        let open = |(site, state): (usize, &Option<ProbeState>)| {
+            let (symbol, address) = self.found[site].clone()?;
+            let wanted = state.is_none() && SITES[site].instrument == instrument;
+            wanted.then_some(Planned { site, symbol, address })
+        };
+        self.states.iter().enumerate().filter_map(open).collect()
+    }
+
+    /// A row is attached.
+    pub(super) fn attached(&mut self, site: usize, symbol: &str, by: &str) {
+        let (symbol, by) = (symbol.to_owned(), by.to_owned());
+        self.set(site, ProbeState::Attached { symbol, by, missed: None });
+    }
+
+    /// What became of a row.
+    pub(super) fn set(&mut self, site: usize, state: ProbeState) {
+        self.states[site] = Some(state);
+    }
+
+    /// How a row was attached, if it was.
+    pub(super) fn mechanism(&self, site: usize) -> Option<&str> {
+        match &self.states[site] {
+            Some(ProbeState::Attached { by, .. }) => Some(by),
+            _ => None,
+        }
+    }
+
+    /// Program runs that a row has missed.
+    pub(super) fn missed(&mut self, site: usize, runs: Option<u64>) {
+        if let Some(ProbeState::Attached { missed, .. }) = &mut self.states[site] {
+            *missed = runs;
+        }
+    }
+
+    /// The record of every row.
+    pub(super) fn probes(&self) -> Vec<Probe> {
+        let unattached = || ProbeState::Refused { reason: "it was not tried".to_owned() };
+        SITES
+            .iter()
+            .zip(&self.states)
+            .map(|(site, state)| Probe {
+                site: site.name.to_owned(),
+                instrument: site.instrument,
+                state: state.clone().unwrap_or_else(unattached),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,214 @@
+//! What stands under the table: findings, reasons, and what the numbers rest on.
+
+use std::fmt::Write as _;
+
+use zcprof_common::vocabulary::{Instrument, Process};
+
+use super::numbers::grouped;
+use super::reading::{Judged, Reading};
+use super::timing;
+use crate::ledger::Ledger;
+use crate::run::{Control, Probe, ProbeState, Run};
+use crate::verdict::Verdict;
+
+/// Widest line.
+const COLUMNS: usize = 118;
+
+/// Every section that has something to say, each after an empty line.
+pub(super) fn details(reading: &Reading<'_>) -> String {
+    let run = reading.run;
+    let mut text = String::new();
+    let mut section = |title: &str, lines: Vec<String>| {
+        if !lines.is_empty() {
+            let _ = write!(text, "\n{title}\n");
+            for line in &lines {
+                text.push_str(&wrap(line));
+            }
+        }
+    };
+    section("Where the copies are (refuted)", per_pass(reading, findings));
+    section("Why there is no verdict (inconclusive)", per_pass(reading, reasons));
+    section("Also seen on the server, per payload byte", per_pass(reading, beside));
+    section("Named bytes, subtracted", per_pass(reading, named));
+    section("Control bytes (arguments of calls that move no data)", per_pass(reading, control));
+    section("Controls (known truths)", run.controls.iter().map(outcome).collect());
+    section("Probes", Instrument::ALL.iter().filter_map(|i| probes(run, *i)).collect());
+    let holes = run.coverage.holes.iter();
+    section(
+        "What could not be watched",
+        holes
+            .map(|h| format!("{}: {}. Remedy: {}", h.instrument.name(), h.reason, h.remedy))
+            .collect(),
+    );
+    section("Time (passes without probes; no input to a verdict)", times(run));
+    let phases = run.phases.iter().map(|phase| format!("{} {:.1} s", phase.name, phase.seconds));
+    let phases: Vec<_> = phases.collect();
+    section("Phases", if phases.is_empty() { phases } else { vec![phases.join(", ")] });
+    text
+}
+
+/// What each pass has to say; passes that say the same share it.
+fn per_pass(reading: &Reading<'_>, say: fn(&Judged<'_>) -> Vec<String>) -> Vec<String> {
+    let mut said: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+    for group in reading.by_transfer() {
+        let mut of_transfer: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+        for pass in group {
+            let (cache, texts) = (pass.pass.cache.name(), say(pass));
+            match of_transfer.iter_mut().find(|(_, known)| *known == texts) {
+                Some((who, _)) => who.extend(["+", cache]),
+                None => of_transfer.push((vec![&pass.pass.transfer, " ", cache], texts)),
+            }
+        }
+        for (who, texts) in of_transfer.into_iter().filter(|(_, texts)| !texts.is_empty()) {
+            match said.iter_mut().find(|(_, known)| *known == texts) {
+                Some((all, _)) => all.push(who.concat()),
+                None => said.push((vec![who.concat()], texts)),
+            }
+        }
+    }
+    said.iter().map(|(who, texts)| format!("{}: {}", who.join(", "), texts.join("; "))).collect()
+}
+
+fn findings(pass: &Judged<'_>) -> Vec<String> {
+    match &pass.judgement.verdict {
+        Verdict::Refuted(findings) => findings.iter().map(ToString::to_string).collect(),
+        Verdict::Holds | Verdict::Inconclusive(_) => Vec::new(),
+    }
+}
+
+fn reasons(pass: &Judged<'_>) -> Vec<String> {
+    match &pass.judgement.verdict {
+        Verdict::Inconclusive(reasons) => reasons.iter().map(ToString::to_string).collect(),
+        Verdict::Holds | Verdict::Refuted(_) => Vec::new(),
+    }
+}
+
+/// What no column shows.
+fn beside(pass: &Judged<'_>) -> Vec<String> {
+    pass.beside()
+        .iter()
+        .map(|entry| {
+            let bytes = pass.per_byte(Some(entry.bytes));
+            format!(
+                "{} {} {bytes} ({})",
+                entry.hop.name(),
+                entry.disposition.name(),
+                entry.sites.join(", ")
+            )
+        })
+        .collect()
+}
+
+fn named(pass: &Judged<'_>) -> Vec<String> {
+    let one = |n: &crate::run::Named| {
+        format!(
+            "{} {} {} B {} ({})",
+            n.process.name(),
+            n.hop.name(),
+            grouped(n.bytes),
+            n.what,
+            n.syscall
+        )
+    };
+    pass.pass.named.iter().map(one).collect()
+}
+
+fn control(pass: &Judged<'_>) -> Vec<String> {
+    let accounts = pass.judgement.ledger.accounts.iter();
+    accounts
+        .flat_map(|account| &account.control)
+        .filter(|control| control.process != Process::Elsewhere && control.bytes > 0)
+        .map(|c| format!("{} {} {} B", c.process.name(), c.syscall, grouped(c.bytes)))
+        .collect()
+}
+
+/// What a control must show, and what it showed.
+fn outcome(control: &Control) -> String {
+    let ledger = Ledger::of(&control.pass);
+    let truths = control.truth.iter().map(|truth| {
+        let seen =
+            ledger.account(truth.instrument).bytes(Process::Server, truth.hop, truth.disposition);
+        let (by, hop, what) = (truth.instrument.name(), truth.hop.name(), truth.disposition.name());
+        let agrees = if seen == truth.bytes {
+            "as known".to_owned()
+        } else {
+            format!("NOT the known {} B", grouped(truth.bytes))
+        };
+        format!("{by} {hop} {what} {} B, {agrees}", grouped(seen))
+    });
+    let unexplained = ledger.accounts.iter().filter(|account| account.unexplained > 0).map(|a| {
+        format!("{} leaves {} B unexplained", a.instrument.name(), grouped(a.unexplained))
+    });
+    let doubts = control.pass.doubts.iter().map(ToString::to_string);
+    let texts: Vec<_> = truths.chain(unexplained).chain(doubts).collect();
+    let nothing = if texts.is_empty() { "no instrument to check" } else { "" };
+    format!("{}: {nothing}{}", control.name, texts.join("; "))
+}
+
+/// One line per instrument: how many sites by which mechanism, and what became of the others.
+fn probes(run: &Run, instrument: Instrument) -> Option<String> {
+    let mut kinds: Vec<(String, Vec<&str>)> = Vec::new();
+    for probe in run.coverage.probes.iter().filter(|probe| probe.instrument == instrument) {
+        let kind = fate(probe);
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, sites)) => sites.push(&probe.site),
+            None => kinds.push((kind, vec![&probe.site])),
+        }
+    }
+    let texts: Vec<_> = kinds
+        .iter()
+        .map(|(kind, sites)| format!("{} {kind} ({})", sites.len(), sites.join(", ")))
+        .collect();
+    (!texts.is_empty()).then(|| format!("{}: {}", instrument.name(), texts.join("; ")))
+}
+
+fn fate(probe: &Probe) -> String {
+    match &probe.state {
+        ProbeState::Attached { by, missed: Some(missed), .. } if *missed > 0 => {
+            format!("by {by}, {missed} runs missed")
+        }
+        ProbeState::Attached { by, .. } => format!("by {by}"),
+        ProbeState::NotOnThisKernel => "not on this kernel".to_owned(),
+        ProbeState::Absent { reason } => format!("absent, {reason}"),
+        ProbeState::Refused { reason } => format!("refused, {reason}"),
+        ProbeState::Withheld => "withheld on request".to_owned(),
+    }
+}
+
+fn times(run: &Run) -> Vec<String> {
+    let number = |spread: Option<timing::Spread>| {
+        spread.map_or_else(|| "-".to_owned(), |spread| format!("{:.3}", spread.median))
+    };
+    let speeds = timing::speeds(run).into_iter().map(|speed| {
+        format!(
+            "{}: {} GiB/s, CPU s/GiB server {}, consumer {}; on {}",
+            speed.transfer,
+            number(speed.throughput),
+            number(speed.server),
+            number(speed.consumer),
+            timing::named(speed.kernel)
+        )
+    });
+    let costs = timing::costs(run).into_iter().map(|cost| {
+        let (transfer, on) = (cost.transfer, timing::named(cost.kernel));
+        format!("{transfer}: with probes {:.2} times the CPU time; on {on}", cost.ratio)
+    });
+    speeds.chain(costs).collect()
+}
+
+/// Wraps at spaces, the first line indented by two, the others by six.
+fn wrap(line: &str) -> String {
+    let mut text = String::from(" ");
+    let mut column = 1;
+    for word in line.split(' ') {
+        if column + 1 + word.len() > COLUMNS {
+            text.push_str("\n     ");
+            column = 5;
+        }
+        text.push(' ');
+        text.push_str(word);
+        column += 1 + word.len();
+    }
+    text.push('\n');
+    text
+}

@@ -1,0 +1,83 @@
+//! Pure: a [`Run`] in, bytes out, the same bytes every time. One file per format; no format
+//! opens a file, reads a clock or knows how the run was measured. To add one is to add a file,
+//! a line in [`FORMATS`] and its golden.
+
+mod arrow;
+mod canvas;
+mod copies;
+mod details;
+mod json;
+mod lettering;
+mod numbers;
+mod path;
+mod reading;
+mod table;
+mod time;
+mod timing;
+
+use crate::run::Run;
+use crate::verdict::Unknown;
+
+/// A way to show a run.
+#[derive(Debug)]
+pub struct Format {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// Name of the file that holds it, beside the others of the same run.
+    pub file_name: &'static str,
+    /// What it shows, in one line for `--help`.
+    pub summary: &'static str,
+    /// Turns a run into the file's bytes.
+    pub render: fn(&Run) -> Result<Vec<u8>, ReportError>,
+}
+
+/// Every format.
+pub const FORMATS: &[Format] =
+    &[table::FORMAT, json::FORMAT, copies::FORMAT, path::FORMAT, time::FORMAT];
+
+/// Why a run cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The run names a transfer or a claim that this version does not know.
+    #[error(transparent)]
+    Unknown(#[from] Unknown),
+    /// The drawing library failed.
+    #[error("cannot draw: {0}")]
+    Draw(String),
+    /// The record cannot be written as JSON.
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Format {
+    /// The format called `name`.
+    #[must_use]
+    pub fn find(name: &str) -> Option<&'static Self> {
+        FORMATS.iter().find(|format| format.name == name)
+    }
+}
+
+/// Renders a run in every format, in the order of [`FORMATS`].
+pub fn render_all(run: &Run) -> Result<Vec<(&'static Format, Vec<u8>)>, ReportError> {
+    FORMATS.iter().map(|format| Ok((format, (format.render)(run)?))).collect()
+}
+
+/// The JSON schema of [`Run`], as text.
+#[must_use]
+pub fn schema() -> String {
+    json::schema()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_files_are_unique() {
+        for format in FORMATS {
+            let same =
+                |other: &&Format| other.name == format.name || other.file_name == format.file_name;
+            assert_eq!(FORMATS.iter().filter(same).count(), 1, "{}", format.name);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! A run as the formats read it: every pass with its judgement, and which instrument each kind
+//! of number is taken from.
+
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
+
+use super::ReportError;
+use super::numbers::{MIB, thousandths};
+use crate::ledger::Entry;
+use crate::run::{Pass, ProbeState, Run};
+use crate::verdict::{Judgement, judge, per_byte};
+
+/// A run with its judgements.
+pub(super) struct Reading<'a> {
+    pub(super) run: &'a Run,
+    pub(super) sources: Sources,
+    pub(super) passes: Vec<Judged<'a>>,
+}
+
+/// One pass with its judgement.
+pub(super) struct Judged<'a> {
+    pub(super) pass: &'a Pass,
+    pub(super) judgement: Judgement,
+    sources: Sources,
+}
+
+/// The instruments that watch, best first for each kind of number.
+#[derive(Clone, Copy)]
+pub(super) struct Sources {
+    /// Who saw the copies that are shown.
+    pub(super) copied: Option<Instrument>,
+    /// Who saw the pages that were handed over.
+    pub(super) moved: Option<Instrument>,
+    /// Who saw the page cache being filled, and the system calls.
+    pub(super) filled: Option<Instrument>,
+    /// Who saw the copies a second time, independently.
+    pub(super) second: Option<Instrument>,
+}
+
+impl Sources {
+    fn of(run: &Run) -> Self {
+        let watches = |instrument: &Instrument| {
+            run.coverage.probes.iter().any(|probe| {
+                probe.instrument == *instrument
+                    && matches!(probe.state, ProbeState::Attached { .. })
+            })
+        };
+        let first = |of: &[Instrument]| of.iter().copied().find(watches);
+        let copied = first(Instrument::ALL);
+        Self {
+            copied,
+            moved: first(&[Instrument::Callers, Instrument::Syscalls]),
+            filled: first(&[Instrument::Syscalls]),
+            second: first(&[Instrument::Callers]).filter(|_| copied == Some(Instrument::Audit)),
+        }
+    }
+
+    /// Whether nothing but system calls was seen.
+    pub(super) fn presumes_all(self) -> bool {
+        self.copied == Some(Instrument::Syscalls)
+    }
+
+    /// Who saw what has this disposition.
+    pub(super) fn for_disposition(self, disposition: Disposition) -> Option<Instrument> {
+        match disposition {
+            Disposition::Copied => self.copied,
+            Disposition::Filled => self.filled,
+            Disposition::Moved
+            | Disposition::Pinned
+            | Disposition::Deferred
+            | Disposition::Bounced
+            | Disposition::Transformed => self.moved,
+        }
+    }
+
+    /// Whether bytes of this disposition are presumed from system calls and were not seen.
+    pub(super) fn presumed(self, disposition: Disposition) -> bool {
+        self.presumes_all()
+            || disposition != Disposition::Filled
+                && self.for_disposition(disposition) == Some(Instrument::Syscalls)
+    }
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn of(run: &'a Run) -> Result<Self, ReportError> {
+        let sources = Sources::of(run);
+        let judgements = judge(run)?;
+        let passes = run
+            .passes
+            .iter()
+            .zip(judgements)
+            .map(|(pass, judgement)| Judged { pass, judgement, sources })
+            .collect();
+        Ok(Self { run, sources, passes })
+    }
+
+    /// The hops at which some pass's server copies, in reading order.
+    pub(super) fn copying_hops(&self) -> Vec<Hop> {
+        let copies = |hop: &Hop| self.passes.iter().any(|pass| pass.copied_at(*hop) > 0);
+        Hop::ALL.iter().copied().filter(copies).collect()
+    }
+
+    /// The passes of each transfer, in the order first measured.
+    pub(super) fn by_transfer(&self) -> Vec<Vec<&Judged<'a>>> {
+        let mut groups: Vec<Vec<&Judged<'a>>> = Vec::new();
+        for pass in &self.passes {
+            match groups.iter_mut().find(|group| group[0].pass.transfer == pass.pass.transfer) {
+                Some(group) => group.push(pass),
+                None => groups.push(vec![pass]),
+            }
+        }
+        groups
+    }
+}
+
+impl Judged<'_> {
+    /// What the instrument in charge of the disposition saw there.
+    pub(super) fn entry(&self, process: Process, hop: Hop, what: Disposition) -> Option<&Entry> {
+        let source = self.sources.for_disposition(what)?;
+        self.judgement.ledger.account(source).entry(process, hop, what)
+    }
+
+    /// Bytes as printed, per payload byte; `-` if nobody watched.
+    pub(super) fn per_byte(&self, bytes: Option<u64>) -> String {
+        bytes.map_or_else(|| "-".to_owned(), |bytes| per_byte(bytes, self.pass.payload.bytes))
+    }
+
+    /// Thousandths of a copy per payload byte on the server at this hop.
+    pub(super) fn copied_at(&self, hop: Hop) -> u64 {
+        let entry = self.entry(Process::Server, hop, Disposition::Copied);
+        thousandths(entry.map_or(0, |entry| entry.bytes), self.pass.payload.bytes)
+    }
+
+    /// Bytes that the server copied, as this instrument saw them.
+    pub(super) fn copied(&self, instrument: Option<Instrument>) -> Option<u64> {
+        Some(self.judgement.ledger.account(instrument?).copied(Process::Server))
+    }
+
+    /// Bytes that entered the server's socket by reference.
+    pub(super) fn moved(&self) -> Option<u64> {
+        let account = self.judgement.ledger.account(self.sources.moved?);
+        let moved = account.bytes(Process::Server, Hop::PageCacheToSocket, Disposition::Moved);
+        let pinned = account.bytes(Process::Server, Hop::UserToSocket, Disposition::Pinned);
+        Some(moved + pinned)
+    }
+
+    /// Bytes that storage put into the page cache.
+    pub(super) fn filled(&self) -> Option<u64> {
+        let account = self.judgement.ledger.account(self.sources.filled?);
+        Some(account.bytes(Process::Server, Hop::StorageToPageCache, Disposition::Filled))
+    }
+
+    /// Bytes that the consumer copied out of its socket.
+    pub(super) fn consumed(&self) -> Option<u64> {
+        let account = self.judgement.ledger.account(self.sources.copied?);
+        Some(account.bytes(Process::Consumer, Hop::SocketToUser, Disposition::Copied))
+    }
+
+    /// The larger of the instruments' residuals.
+    pub(super) fn residual(&self) -> Option<u64> {
+        let of = |instrument| Some(self.judgement.ledger.residual(instrument?));
+        of(self.sources.copied).max(of(self.sources.second))
+    }
+
+    /// The server's system calls, as printed, per MiB of payload.
+    pub(super) fn syscalls_per_mib(&self) -> String {
+        let server = self.pass.syscalls.iter().filter(|s| s.process == Process::Server);
+        let calls: u64 = server.map(|s| s.calls).sum();
+        self.per_byte(self.sources.filled.map(|_| calls.saturating_mul(MIB)))
+    }
+
+    /// What the server's other entries say, at least a thousandth per payload byte each: copies
+    /// excepted, and what [`Self::moved`] and [`Self::filled`] say.
+    pub(super) fn beside(&self) -> Vec<&Entry> {
+        let known = [
+            (Hop::PageCacheToSocket, Disposition::Moved),
+            (Hop::StorageToPageCache, Disposition::Filled),
+        ];
+        let accounts = self.judgement.ledger.accounts.iter();
+        accounts
+            .flat_map(|account| {
+                account.entries.iter().map(move |entry| (account.instrument, entry))
+            })
+            .filter(|(by, entry)| self.sources.for_disposition(entry.disposition) == Some(*by))
+            .map(|(_, entry)| entry)
+            .filter(|entry| entry.process == Process::Server)
+            .filter(|entry| entry.disposition != Disposition::Copied)
+            .filter(|entry| !known.contains(&(entry.hop, entry.disposition)))
+            .filter(|entry| thousandths(entry.bytes, self.pass.payload.bytes) > 0)
+            .collect()
+    }
+
+    /// What the server copied, at least a thousandth per payload byte each.
+    pub(super) fn copies(&self) -> Vec<&Entry> {
+        let at = |hop: &Hop| self.entry(Process::Server, *hop, Disposition::Copied);
+        Hop::ALL.iter().filter(|hop| self.copied_at(**hop) > 0).filter_map(at).collect()
+    }
+
+    /// What is promised and what came of it: `two-copies: holds`.
+    pub(super) fn outcome(&self) -> String {
+        format!("{}: {}", self.judgement.claim.name, self.judgement.verdict.name())
+    }
+}

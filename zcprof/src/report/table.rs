@@ -1,0 +1,132 @@
+//! The terminal's table: one line per pass, and under it what the numbers rest on.
+
+use std::fmt::Write as _;
+use std::iter;
+
+use zcprof_common::vocabulary::{Disposition, Instrument, Process};
+
+use super::details::details;
+use super::reading::{Judged, Reading};
+use super::{Format, ReportError};
+use crate::run::Run;
+
+pub(super) const FORMAT: Format = Format {
+    name: "table",
+    file_name: "table.txt",
+    summary: "A table for the terminal: copies per byte by hop, verdicts, and what they rest on",
+    render,
+};
+
+fn render(run: &Run) -> Result<Vec<u8>, ReportError> {
+    let reading = Reading::of(run)?;
+    let mut text = heading(&reading);
+    text.push_str(&lay_out(&columns(&reading)));
+    text.push_str(&details(&reading));
+    Ok(text.into_bytes())
+}
+
+fn heading(reading: &Reading<'_>) -> String {
+    let (run, kernel) = (reading.run, &reading.run.kernel);
+    let hypervisor = kernel.hypervisor.as_ref().map_or(String::new(), |by| format!(" under {by}"));
+    let mut text = format!(
+        "zcprof {} on Linux {} {}, {} CPUs{hypervisor}\n",
+        run.zcprof, kernel.release, kernel.machine, kernel.cpus
+    );
+    if reading.sources.presumes_all() {
+        text.push_str("EVERY NUMBER BELOW IS PRESUMED FROM SYSTEM CALLS; no copy was seen.\n");
+    }
+    text.push_str("On the server, per payload byte:\n\n");
+    text
+}
+
+/// One column: heading lines, then one cell per pass.
+struct Column {
+    heading: Vec<String>,
+    cells: Vec<String>,
+    left: bool,
+}
+
+fn columns(reading: &Reading<'_>) -> Vec<Column> {
+    let sources = reading.sources;
+    let by = |instrument: Option<Instrument>| instrument.map_or("-", Instrument::name);
+    let number = |heading: &str, by: &str, cell: &dyn Fn(&Judged<'_>) -> String| {
+        let by = if sources.presumes_all() { "presumed" } else { by };
+        let heading = heading.split('|').chain([by]).map(str::to_owned).collect();
+        Column { heading, cells: reading.passes.iter().map(cell).collect(), left: false }
+    };
+    let word = |heading: &str, cell: &dyn Fn(&Judged<'_>) -> String| Column {
+        heading: vec![heading.to_owned()],
+        cells: reading.passes.iter().map(cell).collect(),
+        left: true,
+    };
+
+    let mut columns = vec![
+        word("transfer", &|pass| pass.pass.transfer.clone()),
+        word("cache", &|pass| pass.pass.cache.name().to_owned()),
+    ];
+    for hop in reading.copying_hops() {
+        let heading = hop.name().replace(' ', "|").replace("->", "->|");
+        columns.push(number(&heading, by(sources.copied), &|pass| {
+            let what = Disposition::Copied;
+            let entry = pass.entry(Process::Server, hop, what);
+            pass.per_byte(Some(entry.map_or(0, |entry| entry.bytes)))
+        }));
+    }
+    columns.push(number("all|copied", by(sources.copied), &|pass| {
+        pass.per_byte(pass.copied(sources.copied))
+    }));
+    if sources.second.is_some() {
+        columns.push(number("all|copied", by(sources.second), &|pass| {
+            pass.per_byte(pass.copied(sources.second))
+        }));
+    }
+    let moved_by =
+        if sources.presumed(Disposition::Moved) { "presumed" } else { by(sources.moved) };
+    columns.extend([
+        number("moved", moved_by, &|pass| pass.per_byte(pass.moved())),
+        number("consumer|copied", by(sources.copied), &|pass| pass.per_byte(pass.consumed())),
+        number("filled", by(sources.filled), &|pass| pass.per_byte(pass.filled())),
+        number("calls|per MiB", by(sources.filled), &|pass| pass.syscalls_per_mib()),
+        number("residual", "", &|pass| pass.per_byte(pass.residual())),
+        word("claim", &|pass| pass.judgement.claim.name.to_owned()),
+        word("verdict", &|pass| pass.judgement.verdict.name().to_owned()),
+    ]);
+    columns
+}
+
+/// Widest table that is not set closer.
+const COLUMNS: usize = 120;
+
+/// Headings stand on the lines above the first pass; numbers to the right, words to the left.
+fn lay_out(columns: &[Column]) -> String {
+    let height = columns.iter().map(|column| column.heading.len()).max().unwrap_or(0);
+    let passes = columns.first().map_or(0, |column| column.cells.len());
+    let wide: usize = columns.iter().map(|column| column.width() + 2).sum();
+    let gap = if wide > COLUMNS + 2 { " " } else { "  " };
+    let mut lines = vec![String::new(); height + passes];
+    for column in columns {
+        let empty = iter::repeat_n("", height - column.heading.len());
+        let width = column.width();
+        for (line, cell) in lines.iter_mut().zip(empty.chain(column.words())) {
+            let gap = if line.is_empty() { "" } else { gap };
+            // Writing to a String cannot fail.
+            let _ = if column.left {
+                write!(line, "{gap}{cell:width$}")
+            } else {
+                write!(line, "{gap}{cell:>width$}")
+            };
+        }
+    }
+    let trimmed: Vec<_> = lines.iter().map(|line| line.trim_end()).collect();
+    trimmed.join("\n") + "\n"
+}
+
+impl Column {
+    fn words(&self) -> impl Iterator<Item = &str> {
+        self.heading.iter().chain(&self.cells).map(String::as_str)
+    }
+
+    fn width(&self) -> usize {
+        self.words().map(str::len).max().unwrap_or(0)
+    }
+}

@@ -1,0 +1,199 @@
+//! `time.svg`: throughput and CPU time of the passes without probes, and what the probes cost.
+
+use super::canvas::{Canvas, LINE, MARGIN, Pen, Point, SMALL, WIDTH, ink};
+use super::lettering::Type;
+use super::numbers::{along_time, size};
+use super::timing::{self, Cost, Speed, Spread};
+use super::{Format, ReportError};
+use crate::run::{Kernel, Run};
+
+pub(super) const FORMAT: Format = Format {
+    name: "time",
+    file_name: "time.svg",
+    summary: "A picture: throughput, CPU seconds per GiB, and the probes' own cost",
+    render,
+};
+
+/// Where the first panel begins, and how far one lies from the next.
+const LEFT: i32 = 132;
+const STRIDE: i32 = 165;
+/// Length of a bar's axis.
+const LENGTH: u32 = 142;
+/// Height of a transfer's row.
+const ROW: i32 = 50;
+
+/// A column of bars.
+struct Panel<'a> {
+    title: &'static str,
+    unit: &'static str,
+    kernel: &'a Kernel,
+    /// One per transfer.
+    bars: Vec<Option<Spread>>,
+    /// A value to mark with a line, if one has a meaning.
+    mark: Option<f64>,
+}
+
+fn render(run: &Run) -> Result<Vec<u8>, ReportError> {
+    let (speeds, costs) = (timing::speeds(run), timing::costs(run));
+    let mut canvas = Canvas::new();
+    let mut y = heading(&mut canvas, run, &speeds, &costs);
+    let transfers = transfers(&speeds, &costs);
+    let rows: Vec<Vec<Panel<'_>>> = blocks(&transfers, &speeds, &costs);
+    for panels in &rows {
+        y = block(&mut canvas, y, &transfers, panels) + 16;
+    }
+    if rows.is_empty() {
+        let text =
+            "No time was taken in this run: nothing is said about speed or the probes' cost.";
+        canvas.paragraph((MARGIN, y), text, WIDTH - 2 * MARGIN, Type::new(14).bold());
+        return canvas.finish();
+    }
+    let cost = if costs.is_empty() {
+        "The probes' cost was not timed."
+    } else {
+        "Probes' cost: CPU time with probes attached, per CPU time without, on the same kernel; \
+         1 (dashed) is no cost."
+    };
+    let note = format!(
+        "Bar: median of the rounds. Whiskers: least and greatest. {cost} \
+         No verdict depends on any of these numbers."
+    );
+    let grey = Type::new(SMALL).color(ink::GREY);
+    canvas.paragraph((MARGIN, y), &note, WIDTH - 2 * MARGIN, grey);
+    canvas.finish()
+}
+
+fn heading(canvas: &mut Canvas, run: &Run, speeds: &[Speed<'_>], costs: &[Cost<'_>]) -> i32 {
+    let width = WIDTH - 2 * MARGIN;
+    canvas.text(
+        (MARGIN, 14),
+        "Time, without probes, and what the probes cost",
+        Type::new(20).bold(),
+    );
+    let payload = run.timings.iter().map(|timing| timing.payload).max().unwrap_or(0);
+    let subtitle =
+        format!("Up to {} of payload per round · {}", size(payload), run.workload.network);
+    let mut y = if run.timings.is_empty() {
+        46
+    } else {
+        canvas.paragraph((MARGIN, 42), &subtitle, width, Type::new(SMALL))
+    };
+    let bold = Type::new(SMALL).bold();
+    if speeds.iter().any(|speed| timing::emulated(speed.kernel)) {
+        let text = "Speeds are from an emulated guest (TCG): its time is not real time.";
+        y = canvas.paragraph((MARGIN, y), text, width, bold);
+    } else if costs.iter().any(|cost| timing::emulated(cost.kernel)) {
+        let text = "The probes' cost is from an emulated guest (TCG); the speeds are not.";
+        y = canvas.paragraph((MARGIN, y), text, width, bold);
+    }
+    y + 10
+}
+
+fn transfers<'a>(speeds: &[Speed<'a>], costs: &[Cost<'a>]) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in speeds.iter().map(|s| s.transfer).chain(costs.iter().map(|c| c.transfer)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// A block of panels for each kernel whose speed was taken; costs stand beside the speeds of
+/// their own kernel, or of the first.
+fn blocks<'a>(transfers: &[&str], speeds: &[Speed<'a>], costs: &[Cost<'a>]) -> Vec<Vec<Panel<'a>>> {
+    let mut blocks = Vec::new();
+    let timed = timing::kernels(speeds.iter().map(|speed| speed.kernel));
+    for kernel in &timed {
+        let of = |read: fn(&Speed<'_>) -> Option<Spread>| {
+            let on = |name: &&str| {
+                speeds.iter().find(|s| s.transfer == *name && s.kernel == *kernel).and_then(read)
+            };
+            transfers.iter().map(on).collect()
+        };
+        let panel = |title, unit, bars| Panel { title, unit, kernel, bars, mark: None };
+        blocks.push(vec![
+            panel("Throughput", "GiB/s", of(|speed| speed.throughput)),
+            panel("Server's CPU", "CPU s/GiB", of(|speed| speed.server)),
+            panel("Consumer's CPU", "CPU s/GiB", of(|speed| speed.consumer)),
+        ]);
+    }
+    for kernel in timing::kernels(costs.iter().map(|cost| cost.kernel)) {
+        let on = |name: &&str| {
+            let cost = costs.iter().find(|c| c.transfer == *name && c.kernel == kernel)?;
+            Some(Spread { least: cost.ratio, median: cost.ratio, greatest: cost.ratio })
+        };
+        let bars = transfers.iter().map(on).collect();
+        let panel =
+            Panel { title: "Probes' cost", unit: "times the CPU", kernel, bars, mark: Some(1.0) };
+        let beside = timed.iter().position(|known| *known == kernel).unwrap_or(0);
+        match blocks.get_mut(beside) {
+            Some(block) if block.len() < 4 => block.push(panel),
+            _ => blocks.push(vec![panel]),
+        }
+    }
+    blocks
+}
+
+fn block(canvas: &mut Canvas, top: i32, transfers: &[&str], panels: &[Panel<'_>]) -> i32 {
+    let small = Type::new(11).color(ink::GREY);
+    let mut first = top;
+    for (x, panel) in places().zip(panels) {
+        canvas.text((x, top), panel.title, Type::new(14).bold());
+        let y = canvas.paragraph((x, top + 19), panel.unit, STRIDE - 14, Type::new(SMALL));
+        let on = format!("on {}", timing::named(panel.kernel));
+        first = first.max(canvas.paragraph((x, y), &on, STRIDE - 14, small));
+    }
+    first += 8;
+    let mut bottom = first;
+    for transfer in transfers {
+        let name = Type::new(13).bold();
+        canvas.line((MARGIN, bottom), (WIDTH - MARGIN, bottom), Pen::new(ink::PALE, 1));
+        let end = canvas.paragraph((MARGIN, bottom + 9), transfer, LEFT - MARGIN - 8, name);
+        bottom = (bottom + ROW).max(end + 8);
+    }
+    for (x, panel) in places().zip(panels) {
+        let ends = panel.bars.iter().flatten().map(|spread| spread.greatest).chain(panel.mark);
+        let end = ends.fold(0.0, f64::max);
+        let mut y = first;
+        for (bar, transfer) in panel.bars.iter().zip(transfers) {
+            draw(canvas, (x, y + 8), *bar, end, panel.mark);
+            let name = Type::new(13).bold();
+            let lines = name.wrap(transfer, LEFT - MARGIN - 8).len();
+            let lines = i32::try_from(lines).unwrap_or(1);
+            y += ROW.max(9 + lines * 16 + 8);
+        }
+        canvas.line((x, first), (x, bottom), Pen::new(ink::BLACK, 1));
+    }
+    bottom + LINE / 2
+}
+
+fn places() -> impl Iterator<Item = i32> {
+    (0..4).map(|column| LEFT + column * STRIDE)
+}
+
+/// The median as a number and a bar, the spread as whiskers.
+fn draw(canvas: &mut Canvas, (x, y): Point, spread: Option<Spread>, end: f64, mark: Option<f64>) {
+    let Some(spread) = spread else {
+        canvas.text((x + 6, y + 8), "not timed", Type::new(SMALL).color(ink::GREY));
+        return;
+    };
+    let text = Type::new(SMALL).bold();
+    canvas.text((x + 6, y), format!("{:.3}", spread.median), text);
+    if spread.least < spread.greatest {
+        let range = format!("{:.2} to {:.2}", spread.least, spread.greatest);
+        canvas.text((x + 56, y + 1), range, Type::new(10).color(ink::GREY));
+    }
+    let at = |value| x + along_time(value, end, LENGTH);
+    canvas.rect((x, y + 17), (at(spread.median) - x, 14), ink::PALE, Pen::new(ink::BLACK, 1));
+    if spread.least < spread.greatest {
+        let (pen, middle) = (Pen::new(ink::BLACK, 2), y + 24);
+        canvas.line((at(spread.least), middle), (at(spread.greatest), middle), pen);
+        for value in [spread.least, spread.greatest] {
+            canvas.line((at(value), middle - 5), (at(value), middle + 5), pen);
+        }
+    }
+    if let Some(mark) = mark {
+        canvas.line((at(mark), y + 12), (at(mark), y + 36), Pen::new(ink::BLACK, 1).dashed(2));
+    }
+}

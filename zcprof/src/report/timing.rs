@@ -1,0 +1,119 @@
+//! Speed and the probes' cost, out of the timed passes. No verdict reads any of it.
+
+use super::numbers::float;
+use crate::run::{Kernel, Round, Run, Timing};
+
+/// Bytes in a GiB.
+const GIB: f64 = 1_073_741_824.0;
+
+/// Least, middle and greatest of some rounds.
+#[derive(Clone, Copy)]
+pub(super) struct Spread {
+    pub(super) least: f64,
+    pub(super) median: f64,
+    pub(super) greatest: f64,
+}
+
+/// One transfer's speed on one kernel, no probe attached.
+pub(super) struct Speed<'a> {
+    pub(super) transfer: &'a str,
+    pub(super) kernel: &'a Kernel,
+    /// GiB per second.
+    pub(super) throughput: Option<Spread>,
+    /// The server's CPU seconds per GiB.
+    pub(super) server: Option<Spread>,
+    /// The consumer's CPU seconds per GiB.
+    pub(super) consumer: Option<Spread>,
+}
+
+/// What the probes cost one transfer: CPU time with them, per CPU time without.
+pub(super) struct Cost<'a> {
+    pub(super) transfer: &'a str,
+    pub(super) kernel: &'a Kernel,
+    pub(super) ratio: f64,
+}
+
+impl Spread {
+    /// Of the numbers that are numbers; `None` if there is none.
+    fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
+        let mut values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+        values.sort_by(f64::total_cmp);
+        let (first, last) = (*values.first()?, *values.last()?);
+        let middle = values.len() / 2;
+        let median = if values.len().is_multiple_of(2) {
+            f64::midpoint(values[middle - 1], values[middle])
+        } else {
+            values[middle]
+        };
+        Some(Self { least: first, median, greatest: last })
+    }
+}
+
+/// Speeds from passes without probes. An emulated kernel's are left out if there are others.
+pub(super) fn speeds(run: &Run) -> Vec<Speed<'_>> {
+    let bare = || run.timings.iter().filter(|timing| !timing.probed);
+    let real = bare().any(|timing| !emulated(&timing.kernel));
+    bare()
+        .filter(|timing| !(real && emulated(&timing.kernel)))
+        .map(|timing| Speed {
+            transfer: &timing.transfer,
+            kernel: &timing.kernel,
+            throughput: Spread::of(
+                timing.rounds.iter().map(|round| float(timing.payload) / round.seconds / GIB),
+            ),
+            server: per_gib(timing, |round| round.server_cpu),
+            consumer: per_gib(timing, |round| round.consumer_cpu),
+        })
+        .collect()
+}
+
+/// The probes' cost, where both kinds of pass were timed on the same kernel.
+pub(super) fn costs(run: &Run) -> Vec<Cost<'_>> {
+    let cpu = |timing| per_gib(timing, |round| round.server_cpu + round.consumer_cpu);
+    let probed = run.timings.iter().filter(|timing| timing.probed);
+    probed
+        .filter_map(|probed| {
+            let bare = run.timings.iter().find(|timing| {
+                !timing.probed
+                    && timing.transfer == probed.transfer
+                    && timing.kernel == probed.kernel
+            })?;
+            let ratio = cpu(probed)?.median / cpu(bare)?.median;
+            ratio.is_finite().then_some(Cost {
+                transfer: &probed.transfer,
+                kernel: &probed.kernel,
+                ratio,
+            })
+        })
+        .collect()
+}
+
+/// The kernels of a list, each once, in its order.
+pub(super) fn kernels<'a>(of: impl Iterator<Item = &'a Kernel>) -> Vec<&'a Kernel> {
+    let mut kernels: Vec<&Kernel> = Vec::new();
+    for kernel in of {
+        if !kernels.contains(&kernel) {
+            kernels.push(kernel);
+        }
+    }
+    kernels
+}
+
+/// A kernel's name, and what its time is worth.
+pub(super) fn named(kernel: &Kernel) -> String {
+    match &kernel.hypervisor {
+        Some(_) if emulated(kernel) => format!("{} (emulated by TCG)", kernel.release),
+        Some(hypervisor) => format!("{} (under {hypervisor})", kernel.release),
+        None => kernel.release.clone(),
+    }
+}
+
+/// Whether the kernel's time is not real time.
+pub(super) fn emulated(kernel: &Kernel) -> bool {
+    kernel.hypervisor.as_deref() == Some("TCG")
+}
+
+fn per_gib(timing: &Timing, seconds: fn(&Round) -> f64) -> Option<Spread> {
+    let gib = float(timing.payload) / GIB;
+    Spread::of(timing.rounds.iter().map(|round| seconds(round) / gib))
+}

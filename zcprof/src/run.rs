@@ -1,0 +1,336 @@
+//! The one serialisable record of a measurement. Measuring writes it; judging and rendering
+//! read it and nothing else.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use zcprof_common::vocabulary::{File, Hop, Instrument, Iter, Process};
+
+/// Version of this record's form. A reader refuses any other.
+pub const SCHEMA: u32 = 1;
+
+/// A measurement: which kernel, what could be seen of it, and what was seen.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// Version of this record's form, [`SCHEMA`].
+    pub schema: u32,
+    /// Version of zcprof that wrote it.
+    pub zcprof: String,
+    /// The kernel that was watched.
+    pub kernel: Kernel,
+    /// What was served to whom.
+    pub workload: Workload,
+    /// What could be seen.
+    pub coverage: Coverage,
+    /// Known-truth passes, made before any other.
+    pub controls: Vec<Control>,
+    /// One entry per transfer and cache state, in the order measured.
+    pub passes: Vec<Pass>,
+    /// Passes for time, in the order measured; on which kernel is said in each.
+    pub timings: Vec<Timing>,
+    /// Claims that the user put in place of a transfer's own.
+    pub claims: Vec<ClaimOverride>,
+    /// Wall-clock time of each step of the measurement.
+    pub phases: Vec<Phase>,
+}
+
+/// A running kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Kernel {
+    /// `uname -r`.
+    pub release: String,
+    /// `uname -v`.
+    pub version: String,
+    /// `uname -m`.
+    pub machine: String,
+    /// CPUs online when the run began.
+    pub cpus: u32,
+    /// Emulator or hypervisor, as far as it is known: `TCG`, `KVM`. TCG time is not real time.
+    pub hypervisor: Option<String>,
+}
+
+/// What was served to whom. Sizes in bytes.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Workload {
+    /// Payload that each pass aims at.
+    pub payload: u64,
+    /// Most record bytes in one fetch.
+    pub fetch_size: u64,
+    /// Connections fetching at once.
+    pub connections: u32,
+    /// Segment files.
+    pub segments: u32,
+    /// Record bytes in all segment files.
+    pub log_bytes: u64,
+    /// File system that holds the segments, as /proc/self/mounts names it.
+    pub file_system: String,
+    /// Path between server and consumer.
+    pub network: String,
+}
+
+/// Which sites are probed, absent or refused.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Coverage {
+    /// One entry per row of the table, in its order.
+    pub probes: Vec<Probe>,
+    /// What stands in the way of a whole instrument.
+    pub holes: Vec<Hole>,
+}
+
+/// A row of the table on this kernel.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Probe {
+    /// The site's name in the table.
+    pub site: String,
+    /// Who watches it.
+    pub instrument: Instrument,
+    /// What became of it.
+    pub state: ProbeState,
+}
+
+/// What became of a site on this kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum ProbeState {
+    /// A program is attached.
+    Attached {
+        /// Kernel symbol or tracepoint.
+        symbol: String,
+        /// Mechanism: `execution breakpoint`, `kprobe`, `fexit`, `kretprobe`, `tracepoint`.
+        by: String,
+        /// Program runs that the kernel says it skipped, over the whole run; `None` if this
+        /// kernel does not count them.
+        missed: Option<u64>,
+    },
+    /// The table says that this kernel has no such site.
+    NotOnThisKernel,
+    /// The table says that it should be there, and it is not.
+    Absent {
+        /// What was looked for.
+        reason: String,
+    },
+    /// The kernel refused the program.
+    Refused {
+        /// In the kernel's words.
+        reason: String,
+    },
+    /// The user withheld the instrument.
+    Withheld,
+}
+
+/// Something that a whole instrument lacks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Hole {
+    /// Which instrument.
+    pub instrument: Instrument,
+    /// What is missing.
+    pub reason: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// A known-truth pass: the instruments must see what is certainly there, and nothing else.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Control {
+    /// `read_write`, `sendfile`, or `idle` for nothing at all.
+    pub name: String,
+    /// What must be seen, per instrument.
+    pub truth: Vec<Truth>,
+    /// What was seen.
+    pub pass: Pass,
+}
+
+/// A number that is known before it is measured.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Truth {
+    /// Which arrow of the path.
+    pub hop: Hop,
+    /// What happens there.
+    pub disposition: zcprof_common::vocabulary::Disposition,
+    /// Whose instrument must see it.
+    pub instrument: Instrument,
+    /// Bytes, after named bytes are subtracted.
+    pub bytes: u64,
+}
+
+/// State of the page cache when a pass begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cache {
+    /// Every page of the segments is resident.
+    Warm,
+    /// No page of the segments is resident.
+    Cold,
+}
+
+impl Cache {
+    /// The word as it is printed.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Warm => "warm",
+            Self::Cold => "cold",
+        }
+    }
+}
+
+/// One transfer measured once: a known payload and what the probes counted meanwhile.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Pass {
+    /// The transfer's name.
+    pub transfer: String,
+    /// Page cache at the beginning.
+    pub cache: Cache,
+    /// What the consumer received.
+    pub payload: Payload,
+    /// Bytes that the workload can name and that are not payload.
+    pub named: Vec<Named>,
+    /// What the probes counted, sorted.
+    pub counts: Vec<Count>,
+    /// System calls that each process made, sorted.
+    pub syscalls: Vec<SyscallCount>,
+    /// What went wrong with the evidence.
+    pub doubts: Vec<Doubt>,
+    /// Seconds from the first request to the last byte, with probes attached.
+    pub seconds: f64,
+}
+
+/// What the consumer received and verified. Sizes in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Payload {
+    /// Record bytes received and verified (CRC-32C of every record batch).
+    pub bytes: u64,
+    /// Fetches answered.
+    pub fetches: u64,
+    /// CRC-32C over all record bytes equals that of the segments.
+    pub verified: bool,
+}
+
+/// Bytes that are not payload, and that the workload knows to be on a hop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Named {
+    /// Whose bytes.
+    pub process: Process,
+    /// Where they are counted.
+    pub hop: Hop,
+    /// In which system call.
+    pub syscall: String,
+    /// How many.
+    pub bytes: u64,
+    /// What they are: `response headers`, `requests`, `sendfile offsets`.
+    pub what: String,
+}
+
+/// Calls and bytes at a probe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Count {
+    /// The site's name in the table.
+    pub site: String,
+    /// Process charged.
+    pub process: Process,
+    /// Its current system call: a name, `#N` for one that the table does not name, or `none`.
+    pub syscall: String,
+    /// The site's iterator.
+    pub iter: Iter,
+    /// The system call's file.
+    pub file: File,
+    /// Times reached.
+    pub calls: u64,
+    /// Bytes copied, moved or filled.
+    pub bytes: u64,
+}
+
+/// System calls of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SyscallCount {
+    /// Who made them.
+    pub process: Process,
+    /// Name, or `#N` for one that the table does not name.
+    pub syscall: String,
+    /// The file that they name.
+    pub file: File,
+    /// How many.
+    pub calls: u64,
+    /// Sum of positive results.
+    pub bytes: u64,
+}
+
+/// Why evidence is not to be trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "doubt", rename_all = "snake_case")]
+pub enum Doubt {
+    /// A probe's program was skipped.
+    Missed {
+        /// The site.
+        site: String,
+        /// How often.
+        runs: u64,
+    },
+    /// The programs could not store what they saw.
+    Lost {
+        /// What was full or unreadable.
+        what: String,
+        /// How often.
+        times: u64,
+    },
+    /// A CPU came online that no breakpoint watched.
+    UnwatchedCpu {
+        /// Which.
+        cpu: u32,
+    },
+    /// A probe that was attached is gone.
+    ProbeGone {
+        /// The site.
+        site: String,
+    },
+    /// The page cache was not in the state that the pass is for.
+    CacheState {
+        /// Segment pages resident at the beginning.
+        resident: u64,
+        /// Segment pages in all.
+        pages: u64,
+    },
+}
+
+/// Un-probed or probed time of one transfer. Never input to a verdict.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Timing {
+    /// The transfer's name.
+    pub transfer: String,
+    /// Where the time was taken.
+    pub kernel: Kernel,
+    /// Whether probes were attached (to tell what they cost).
+    pub probed: bool,
+    /// Payload bytes of each round.
+    pub payload: u64,
+    /// The rounds, in the order measured.
+    pub rounds: Vec<Round>,
+}
+
+/// One timed round. Seconds.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Round {
+    /// Wall clock from the first request to the last byte.
+    pub seconds: f64,
+    /// CPU time of the server (schedstat).
+    pub server_cpu: f64,
+    /// CPU time of the consumer (schedstat).
+    pub consumer_cpu: f64,
+}
+
+/// A claim that the user put in place of a transfer's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClaimOverride {
+    /// The transfer's name.
+    pub transfer: String,
+    /// The claim's name.
+    pub claim: String,
+}
+
+/// Wall-clock time of one step.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Phase {
+    /// `load`, `attach`, `control`, …
+    pub name: String,
+    /// Seconds.
+    pub seconds: f64,
+}

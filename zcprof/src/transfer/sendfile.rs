@@ -1,0 +1,45 @@
+//! `sendfile(2)`: what Kafka's `FileChannel.transferTo` comes down to.
+
+use std::io;
+use std::ops::Range;
+use std::os::fd::BorrowedFd;
+
+use nix::sys::sendfile::sendfile;
+use zcprof_common::vocabulary::File;
+
+use super::{Argument, Row, Transfer};
+use crate::claim::ZERO_COPY;
+use crate::fetch::log::Segment;
+
+pub(super) const ROW: Row = Row {
+    name: "sendfile",
+    summary: "sendfile(2) from the segment to the socket, as Kafka does",
+    claim: &ZERO_COPY,
+    make: || Ok(Box::new(Sendfile)),
+    arguments: &[Argument {
+        syscall: "sendfile",
+        file: File::Regular,
+        // fs/read_write.c, sendfile64(): copy_from_user() of a loff_t in; put_user(), which is
+        // inline and no site, out. The same in 6.1, 6.12 and 7.3.
+        bytes_per_call: 8,
+        what: "file offsets",
+    }],
+};
+
+struct Sendfile;
+
+impl Transfer for Sendfile {
+    fn send(
+        &mut self,
+        segment: &Segment,
+        range: Range<u64>,
+        socket: BorrowedFd<'_>,
+    ) -> io::Result<usize> {
+        let mut position = i64::try_from(range.start).map_err(io::Error::other)?;
+        let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
+        match sendfile(socket, &segment.file, Some(&mut position), length)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            sent => Ok(sent),
+        }
+    }
+}

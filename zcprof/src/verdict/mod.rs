@@ -1,0 +1,164 @@
+//! Pure: a claim, a ledger and the coverage into a verdict, and verdicts into an exit code.
+//!
+//! Excess is evidence: one instrument that passed its control and sees a copy too many refutes.
+//! A zero is not: it needs the leaves (audit) to have been watched without a gap, and a site
+//! that saw the payload go by instead. Whatever is short of that is `inconclusive`.
+
+mod rules;
+mod words;
+
+use std::process::ExitCode;
+
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
+
+use crate::claim::Claim;
+use crate::ledger::Ledger;
+use crate::run::{Cache, Doubt, Pass, Run};
+use crate::transfer::Row;
+
+pub use rules::{TOLERANCE_PER_MILLE, control_failure, watching};
+pub use words::per_byte;
+
+/// How zcprof ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Every claim holds.
+    Holds = 0,
+    /// At least one claim is refuted.
+    Refuted = 1,
+    /// Wrong usage, or an error while running; nothing was judged.
+    Error = 2,
+    /// No claim is refuted, and at least one could not be judged.
+    Inconclusive = 3,
+    /// This environment can measure nothing; the message says what is missing.
+    CannotMeasure = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// A run names something that this version does not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the run names the {what} {name:?}, which this zcprof does not know")]
+pub struct Unknown {
+    /// `transfer` or `claim`.
+    pub what: &'static str,
+    /// The name.
+    pub name: String,
+}
+
+/// The judgement of one pass.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// The pass's transfer.
+    pub transfer: String,
+    /// The pass's cache state.
+    pub cache: Cache,
+    /// What was claimed.
+    pub claim: &'static Claim,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// The pass's ledger.
+    pub ledger: Ledger,
+}
+
+/// Does the claim hold?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes, and every copy would have been seen.
+    Holds,
+    /// No; where it fails.
+    Refuted(Vec<Finding>),
+    /// It cannot be said; why.
+    Inconclusive(Vec<Reason>),
+}
+
+impl Verdict {
+    /// The word as it is printed.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Refuted(_) => "refuted",
+            Self::Inconclusive(_) => "inconclusive",
+        }
+    }
+}
+
+/// A number that contradicts the claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Who saw it.
+    pub instrument: Instrument,
+    /// Where.
+    pub hop: Hop,
+    /// `copied` or `moved`.
+    pub disposition: Disposition,
+    /// Bytes seen.
+    pub bytes: u64,
+    /// Bytes claimed.
+    pub claimed: u64,
+    /// Payload bytes.
+    pub payload: u64,
+    /// The sites that saw them, and in which system calls.
+    pub at: String,
+}
+
+/// Why no verdict can be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The consumer did not get what was sent.
+    PayloadUnverified,
+    /// Nothing was sent, so nothing can be divided by it.
+    NoPayload,
+    /// An instrument is not there.
+    NotWatching(Instrument, String),
+    /// An instrument failed its control.
+    ControlFailed(Instrument, String),
+    /// Something went wrong with the evidence.
+    Doubt(Doubt),
+    /// The account does not balance against the payload.
+    Residual(Instrument, u64),
+    /// The two instruments disagree.
+    Disagree(Hop, u64, u64),
+    /// A zero without a witness.
+    NoWitness(Hop, u64),
+}
+
+/// Judges every pass of a run.
+///
+/// # Errors
+/// A transfer or claim that this version does not know.
+pub fn judge(run: &Run) -> Result<Vec<Judgement>, Unknown> {
+    run.passes.iter().map(|pass| judge_pass(run, pass)).collect()
+}
+
+/// What a list of judgements means for the exit code.
+#[must_use]
+pub fn exit(judgements: &[Judgement]) -> Exit {
+    let any = |wanted: fn(&Verdict) -> bool| judgements.iter().any(|j| wanted(&j.verdict));
+    if any(|v| matches!(v, Verdict::Refuted(_))) {
+        Exit::Refuted
+    } else if judgements.is_empty() || any(|v| matches!(v, Verdict::Inconclusive(_))) {
+        Exit::Inconclusive
+    } else {
+        Exit::Holds
+    }
+}
+
+fn judge_pass(run: &Run, pass: &Pass) -> Result<Judgement, Unknown> {
+    let row = Row::find(&pass.transfer)
+        .ok_or_else(|| Unknown { what: "transfer", name: pass.transfer.clone() })?;
+    let claim = match run.claims.iter().find(|claim| claim.transfer == pass.transfer) {
+        Some(named) => Claim::find(&named.claim)
+            .ok_or_else(|| Unknown { what: "claim", name: named.claim.clone() })?,
+        None => row.claim,
+    };
+    let ledger = Ledger::of(pass);
+    let verdict = rules::decide(claim, pass, &ledger, &run.coverage, &run.controls);
+    Ok(Judgement { transfer: pass.transfer.clone(), cache: pass.cache, claim, verdict, ledger })
+}

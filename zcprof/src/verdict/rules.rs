@@ -1,0 +1,204 @@
+//! The rules that make a verdict, in order.
+
+use zcprof_common::sites::{SITES, Site};
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
+
+use super::{Finding, Reason, Verdict};
+use crate::claim::Claim;
+use crate::ledger::Ledger;
+use crate::run::{Control, Coverage, Doubt, Pass, ProbeState};
+
+/// Bytes per thousand payload bytes that a measured number may be off.
+pub const TOLERANCE_PER_MILLE: u64 = 1;
+
+/// The rules, in order.
+pub(super) fn decide(
+    claim: &Claim,
+    pass: &Pass,
+    ledger: &Ledger,
+    coverage: &Coverage,
+    controls: &[Control],
+) -> Verdict {
+    if ledger.payload == 0 {
+        return Verdict::Inconclusive(vec![Reason::NoPayload]);
+    }
+    if !pass.payload.verified {
+        return Verdict::Inconclusive(vec![Reason::PayloadUnverified]);
+    }
+    let mut reasons = Vec::new();
+    let mut usable = Vec::new();
+    for instrument in [Instrument::Audit, Instrument::Callers] {
+        let failed = watching(instrument, coverage).and_then(|()| control(instrument, controls));
+        match failed {
+            Ok(()) => usable.push(instrument),
+            Err(reason) => reasons.push(reason),
+        }
+    }
+    let disagreements = disagreements(&usable, ledger);
+    // The callers are a list that may lack a row, so that seeing less than the leaves does not
+    // weaken what the leaves saw. Seeing more does.
+    let more = |r: &Reason| matches!(r, Reason::Disagree(_, audit, callers) if callers > audit);
+    let contested = disagreements.iter().any(more);
+    reasons.extend(disagreements);
+    reasons.extend(pass.doubts.iter().cloned().map(Reason::Doubt));
+    // Only the callers see what is moved; without them nothing can be balanced.
+    let balanced = if usable.contains(&Instrument::Callers) { usable.as_slice() } else { &[] };
+    for instrument in balanced {
+        let residual = ledger.residual(*instrument);
+        if beyond_tolerance(residual, ledger.payload) {
+            reasons.push(Reason::Residual(*instrument, residual));
+        }
+    }
+    let findings: Vec<_> = usable.iter().flat_map(|i| contradictions(claim, *i, ledger)).collect();
+    // What an instrument saw too much of, it did see, whatever else is missing.
+    let excess = findings.iter().any(|f| f.bytes > f.claimed && f.disposition == COPIED);
+    if !contested && excess || reasons.is_empty() && !findings.is_empty() {
+        return Verdict::Refuted(findings);
+    }
+    if let Some(hop) = claim.moved {
+        let moved = ledger.handed_over();
+        if usable.contains(&Instrument::Callers)
+            && beyond_tolerance(moved.abs_diff(ledger.payload), ledger.payload)
+        {
+            reasons.push(Reason::NoWitness(hop, moved));
+        }
+    }
+    if reasons.is_empty() { Verdict::Holds } else { Verdict::Inconclusive(reasons) }
+}
+
+const COPIED: Disposition = Disposition::Copied;
+
+fn beyond_tolerance(bytes: u64, payload: u64) -> bool {
+    u128::from(bytes) * 1000 > u128::from(payload) * u128::from(TOLERANCE_PER_MILLE)
+}
+
+/// Whether every site that the instrument needs on this kernel is attached.
+///
+/// # Errors
+/// What it lacks.
+pub fn watching(instrument: Instrument, coverage: &Coverage) -> Result<(), Reason> {
+    let hole = coverage.holes.iter().find(|hole| hole.instrument == instrument);
+    if let Some(hole) = hole {
+        return Err(Reason::NotWatching(instrument, hole.reason.clone()));
+    }
+    let mut attached = 0;
+    for probe in coverage.probes.iter().filter(|probe| probe.instrument == instrument) {
+        let reason = match &probe.state {
+            ProbeState::Attached { .. } => {
+                attached += 1;
+                continue;
+            }
+            ProbeState::NotOnThisKernel => continue,
+            ProbeState::Absent { reason } | ProbeState::Refused { reason } => reason.as_str(),
+            ProbeState::Withheld => "withheld on request",
+        };
+        return Err(Reason::NotWatching(instrument, format!("{}: {reason}", probe.site)));
+    }
+    if attached == 0 {
+        return Err(Reason::NotWatching(instrument, "no site is attached".to_owned()));
+    }
+    Ok(())
+}
+
+/// Whether the instrument saw what is certainly there, and nothing when nothing moved.
+fn control(instrument: Instrument, controls: &[Control]) -> Result<(), Reason> {
+    let failed = |why: String| Err(Reason::ControlFailed(instrument, why));
+    if !controls.iter().any(|c| c.truth.iter().any(|truth| truth.instrument == instrument)) {
+        return failed("it was not run".to_owned());
+    }
+    match controls.iter().find_map(|control| control_failure(control, instrument)) {
+        Some(why) => failed(why),
+        None => Ok(()),
+    }
+}
+
+/// In which way an instrument failed a control; `None` if it passed.
+#[must_use]
+pub fn control_failure(control: &Control, instrument: Instrument) -> Option<String> {
+    let name = &control.name;
+    let ledger = Ledger::of(&control.pass);
+    let account = ledger.account(instrument);
+    if account.unexplained > 0 {
+        return Some(format!("{name}: {} bytes without an explanation", account.unexplained));
+    }
+    for truth in control.truth.iter().filter(|truth| truth.instrument == instrument) {
+        let seen = account.bytes(Process::Server, truth.hop, truth.disposition);
+        if seen != truth.bytes {
+            let (hop, what) = (truth.hop.name(), truth.disposition.name());
+            return Some(format!("{name}: {hop} {what} {seen} bytes, known {}", truth.bytes));
+        }
+    }
+    let doubt = control.pass.doubts.iter().find(|doubt| concerns(doubt, instrument));
+    doubt.map(|doubt| format!("{name}: {doubt}"))
+}
+
+/// Whether a doubt touches what an instrument saw.
+fn concerns(doubt: &Doubt, instrument: Instrument) -> bool {
+    match doubt {
+        Doubt::Missed { site, .. } | Doubt::ProbeGone { site } => {
+            Site::find(site).is_none_or(|(_, site)| site.instrument == instrument)
+        }
+        Doubt::UnwatchedCpu { .. } => instrument == Instrument::Audit,
+        Doubt::Lost { .. } | Doubt::CacheState { .. } => true,
+    }
+}
+
+/// Places at which both instruments can see copies, and say different things. Into the socket
+/// they are compared as one, because only the leaves know whether the source is user memory.
+fn disagreements(usable: &[Instrument], ledger: &Ledger) -> Vec<Reason> {
+    const PLACES: &[&[Hop]] = &[
+        &[Hop::PageCacheToUser],
+        &[Hop::UserToSocket, Hop::PageCacheToSocket],
+        &[Hop::SocketToUser],
+        &[Hop::PageCacheToPipe],
+    ];
+    let &[first, second] = usable else { return Vec::new() };
+    let sees = |instrument, process, hops: &[Hop]| -> u64 {
+        let account = ledger.account(instrument);
+        hops.iter().map(|hop| account.bytes(process, *hop, COPIED)).sum()
+    };
+    PLACES
+        .iter()
+        .flat_map(|hops| [(Process::Server, *hops), (Process::Consumer, *hops)])
+        .map(|(process, hops)| (hops[0], sees(first, process, hops), sees(second, process, hops)))
+        .filter(|(_, a, b)| beyond_tolerance(a.abs_diff(*b), ledger.payload))
+        .map(|(hop, a, b)| Reason::Disagree(hop, a, b))
+        .collect()
+}
+
+/// The hops at which an instrument's numbers contradict the claim.
+fn contradictions(claim: &Claim, instrument: Instrument, ledger: &Ledger) -> Vec<Finding> {
+    let account = ledger.account(instrument);
+    let mut findings = Vec::new();
+    for hop in Hop::ALL.iter().copied().filter(|hop| sees_copies(instrument, *hop)) {
+        // The server answers requests from its socket; the workload named those bytes.
+        let copies = claim.copied.iter().find(|(at, _)| *at == hop).map_or(0, |(_, n)| *n);
+        let claimed = ledger.payload * u64::from(copies);
+        let entry = account.entry(Process::Server, hop, COPIED);
+        let bytes = entry.map_or(0, |entry| entry.bytes);
+        if beyond_tolerance(bytes.abs_diff(claimed), ledger.payload) {
+            findings.push(Finding {
+                instrument,
+                hop,
+                disposition: COPIED,
+                bytes,
+                claimed,
+                payload: ledger.payload,
+                at: entry.map_or_else(String::new, |entry| {
+                    format!("{} in {}", entry.sites.join(", "), entry.syscalls.join(", "))
+                }),
+            });
+        }
+    }
+    findings
+}
+
+/// Whether the instrument has a site that would see a copy at this hop.
+fn sees_copies(instrument: Instrument, hop: Hop) -> bool {
+    SITES
+        .iter()
+        .filter(|site| site.instrument == instrument)
+        .flat_map(|site| site.cases)
+        .flat_map(|case| case.terms)
+        .any(|term| term.hop == hop && term.disposition == COPIED)
+}

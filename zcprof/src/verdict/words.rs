@@ -1,0 +1,75 @@
+//! Findings and reasons in words.
+
+use std::fmt;
+
+use super::{Finding, Reason};
+use crate::run::Doubt;
+
+/// `bytes` per payload byte with three decimals, rounded half up, by integers only.
+#[must_use]
+pub fn per_byte(bytes: u64, payload: u64) -> String {
+    if payload == 0 {
+        return "-".to_owned();
+    }
+    let thousandths = (u128::from(bytes) * 1000 + u128::from(payload) / 2) / u128::from(payload);
+    format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {} {} per byte, claimed {} ({}{}{})",
+            self.hop.name(),
+            self.disposition.name(),
+            per_byte(self.bytes, self.payload),
+            per_byte(self.claimed, self.payload),
+            self.instrument.name(),
+            if self.at.is_empty() { "" } else { ": " },
+            self.at
+        )
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PayloadUnverified => {
+                write!(f, "the consumer did not receive the bytes that the segments hold")
+            }
+            Self::NoPayload => write!(f, "no payload was sent"),
+            Self::NotWatching(instrument, why) => {
+                write!(f, "{} could not look: {why}", instrument.name())
+            }
+            Self::ControlFailed(instrument, why) => {
+                write!(f, "{} failed its control: {why}", instrument.name())
+            }
+            Self::Doubt(doubt) => write!(f, "{doubt}"),
+            Self::Residual(instrument, bytes) => {
+                write!(f, "{} leaves {bytes} bytes unexplained", instrument.name())
+            }
+            Self::Disagree(hop, audit, callers) => write!(
+                f,
+                "the instruments disagree at {}: audit {audit} bytes, callers {callers}",
+                hop.name()
+            ),
+            Self::NoWitness(hop, moved) => {
+                write!(f, "no witness: only {moved} bytes were seen moving {}", hop.name())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missed { site, runs } => write!(f, "the probe at {site} missed {runs} runs"),
+            Self::Lost { what, times } => write!(f, "{what}, {times} times"),
+            Self::UnwatchedCpu { cpu } => write!(f, "CPU {cpu} came online and was not watched"),
+            Self::ProbeGone { site } => write!(f, "the probe at {site} is gone"),
+            Self::CacheState { resident, pages } => {
+                write!(f, "{resident} of {pages} segment pages were in the page cache")
+            }
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! What only a kernel with probes can show. `cargo xtask test` runs this in guests, as root:
+//! `ZCPROF` names the program under test, `ZCPROF_GUEST_DIR` a folder on a disk file system.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use zcprof::run::{Cache, ProbeState, Run};
+use zcprof::verdict::{self, Verdict, per_byte};
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
+
+/// How long an effect may take to show under emulation before it counts as missing.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn zcprof(arguments: &[&str]) -> Command {
+    let program = std::env::var_os("ZCPROF").expect("ZCPROF names the program under test");
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
+}
+
+fn folder(name: &str) -> PathBuf {
+    let base = std::env::var_os("ZCPROF_GUEST_DIR").expect("ZCPROF_GUEST_DIR names a folder");
+    let path = Path::new(&base).join(name);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).expect("a folder on the disk");
+    path
+}
+
+/// Runs `measure` on a log of 8 MiB and returns how it ended, and its record.
+fn measure(name: &str, arguments: &[&str]) -> (Output, Option<Run>) {
+    let out = folder(name);
+    let log = Path::new(&std::env::var_os("ZCPROF_GUEST_DIR").expect("set")).join("log-8MiB");
+    let output = zcprof(&["measure", "--bytes", "8MiB", "--segment-bytes", "2MiB"])
+        .arg("--log-dir")
+        .arg(&log)
+        .arg("--out")
+        .arg(&out)
+        .args(arguments)
+        .output()
+        .expect("zcprof starts");
+    let run = fs::read(out.join("run.json")).ok();
+    (output, run.map(|bytes| serde_json::from_slice(&bytes).expect("run.json parses")))
+}
+
+fn text(output: &Output) -> String {
+    let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    String::from_utf8_lossy(&both).into_owned()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+/// Ids of every BPF program that the kernel has now.
+fn loaded_programs() -> Vec<u32> {
+    let ids = aya::programs::loaded_programs().map(|p| p.expect("a program's info").id());
+    let mut ids: Vec<u32> = ids.collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "{what}");
+        sleep(Duration::from_millis(50));
+    }
+}
+
+/// The table: copies per payload byte of the four classics, by both instruments, warm
+/// and cold, over one and several connections.
+#[test]
+fn the_classics_are_exact_by_both_instruments() {
+    for connections in ["1", "3"] {
+        let (output, run) = measure("classics", &["--connections", connections]);
+        assert_eq!(code(&output), 0, "{}", text(&output));
+        let run = run.expect("a record");
+        assert_eq!(run.workload.file_system, "ext4");
+        let judgements = verdict::judge(&run).expect("known names");
+        assert_eq!(judgements.len(), 8, "four transfers, warm and cold");
+        for (judgement, pass) in judgements.iter().zip(&run.passes) {
+            let name = format!("{} {}", judgement.transfer, judgement.cache.name());
+            assert_eq!(judgement.verdict, Verdict::Holds, "{name}");
+            let (copies, moved) = match judgement.transfer.as_str() {
+                "read_write" => ("2.000", "0.000"),
+                "mmap_write" => ("1.000", "0.000"),
+                "sendfile" | "splice" => ("0.000", "1.000"),
+                other => panic!("no truth for {other}"),
+            };
+            let ledger = &judgement.ledger;
+            for instrument in [Instrument::Audit, Instrument::Callers] {
+                let account = ledger.account(instrument);
+                let server = per_byte(account.copied(Process::Server), ledger.payload);
+                assert_eq!(server, copies, "{name}, {}", instrument.name());
+                let residual = per_byte(ledger.residual(instrument), ledger.payload);
+                assert_eq!(residual, "0.000", "{name}, {}", instrument.name());
+                let consumer =
+                    account.bytes(Process::Consumer, Hop::SocketToUser, Disposition::Copied);
+                assert_eq!(per_byte(consumer, ledger.payload), "1.000", "{name}, the consumer");
+            }
+            assert_eq!(per_byte(ledger.handed_over(), ledger.payload), moved, "{name}");
+            let syscalls = ledger.account(Instrument::Syscalls);
+            let fills: u64 = Process::ALL
+                .iter()
+                .map(|p| syscalls.bytes(*p, Hop::StorageToPageCache, Disposition::Filled))
+                .sum();
+            if pass.cache == Cache::Cold {
+                assert!(fills >= ledger.payload, "{name}: {fills} bytes were filled");
+            } else {
+                assert!(fills < ledger.payload / 1000, "{name}: {fills} bytes were filled");
+            }
+        }
+    }
+}
+
+#[test]
+fn kretprobes_find_what_fexit_finds() {
+    let (output, run) = measure("kretprobe", &["--avoid-fexit", "--cache", "warm"]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    for probe in run.expect("a record").coverage.probes {
+        if let (Instrument::Callers, ProbeState::Attached { by, .. }) =
+            (probe.instrument, &probe.state)
+        {
+            assert_eq!(by, "kretprobe", "{}", probe.site);
+        }
+    }
+}
+
+#[test]
+fn a_false_claim_exits_1_and_says_where_the_copies_are() {
+    let arguments = ["--claim", "read_write=zero-copy", "--cache", "warm", "--transfer"];
+    let (output, _) = measure("claim", &[&arguments[..], &["read_write"]].concat());
+    let text = text(&output);
+    assert_eq!(code(&output), 1, "{text}");
+    for expected in ["refuted", "_copy_to_iter", "_copy_from_iter", "page cache->user"] {
+        assert!(text.contains(expected), "{expected} is missing: {text}");
+    }
+}
+
+#[test]
+fn withheld_instruments_exit_3_and_say_what_could_not_be_seen() {
+    for (withheld, transfer) in
+        [("audit,callers", "sendfile"), ("callers", "sendfile"), ("audit", "sendfile")]
+    {
+        let arguments = ["--without", withheld, "--cache", "warm", "--transfer", transfer];
+        let (output, _) = measure("withheld", &arguments);
+        let text = text(&output);
+        assert_eq!(code(&output), 3, "without {withheld}: {text}");
+        for instrument in withheld.split(',') {
+            let expected = format!("{instrument} could not look");
+            assert!(text.contains(&expected), "{expected} is missing: {text}");
+        }
+    }
+}
+
+/// Breakpoint slots: another zcprof has all four, so the second one must name that.
+#[test]
+fn taken_breakpoint_slots_are_named() {
+    let slots: Vec<_> = (0..4)
+        .map(|at| {
+            let function = ["vfs_read", "vfs_write", "vfs_open", "vfs_fsync"][at];
+            let address = zcprof::probe::kernel::symbols(&[function]).expect("kallsyms")[function];
+            perf_event::Builder::new(perf_event::events::Breakpoint::execute(address))
+                .any_pid()
+                .one_cpu(0)
+                .include_kernel()
+                .build()
+                .expect("a free slot")
+        })
+        .collect();
+    let (output, _) = measure("slots", &["--cache", "warm", "--transfer", "sendfile"]);
+    drop(slots);
+    let text = text(&output);
+    assert_eq!(code(&output), 3, "{text}");
+    assert!(text.contains("breakpoint slots are taken"), "{text}");
+}
+
+#[test]
+fn hidden_symbols_are_named() {
+    const SWITCH: &str = "/proc/sys/kernel/kptr_restrict";
+    fs::write(SWITCH, "2").expect("root may");
+    let (output, _) = measure("kptr", &["--cache", "warm", "--transfer", "sendfile"]);
+    fs::write(SWITCH, "0").expect("root may");
+    let text = text(&output);
+    assert_eq!(code(&output), 3, "{text}");
+    assert!(text.contains("kptr_restrict"), "{text}");
+}
+
+/// A CPU that was offline when the breakpoints were set must be watched, and said to be new.
+#[test]
+fn a_cpu_that_comes_online_is_noticed() {
+    const CPU: &str = "/sys/devices/system/cpu/cpu1/online";
+    fs::write(CPU, "0").expect("CPU 1 can be taken offline");
+    let out = folder("hotplug");
+    let log = out.join("log");
+    let child = zcprof(&["-v", "measure", "--bytes", "32MiB", "--cache", "warm"])
+        .arg("--log-dir")
+        .arg(&log)
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = child.expect("zcprof starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    // The first pass has begun, so everything is attached.
+    let begun = lines.by_ref().any(|line| line.expect("text").contains("read_write, warm"));
+    assert!(begun, "the first pass was not announced");
+    fs::write(CPU, "1").expect("CPU 1 can be brought online");
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    let output = child.wait_with_output().expect("it ends");
+    let text = text(&output);
+    assert_eq!(code(&output), 3, "{text} {}", rest.join("\n"));
+    assert!(text.contains("CPU 1 came online"), "{text}");
+}
+
+/// `kill -9` at several moments leaves no program, no event and no process.
+#[test]
+fn kill_9_leaves_nothing_behind() {
+    let before = loaded_programs();
+    for delay in [300, 1500, 4000, 7000] {
+        let out = folder("killed");
+        let mut child = zcprof(&["measure", "--bytes", "64MiB"])
+            .arg("--log-dir")
+            .arg(out.join("log"))
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("zcprof starts");
+        sleep(Duration::from_millis(delay));
+        child.kill().expect("it runs");
+        child.wait().expect("it is reaped");
+        wait_until("a worker outlived zcprof", || workers().is_empty());
+        wait_until("a BPF program outlived zcprof", || loaded_programs() == before);
+        all_breakpoint_slots_are_free();
+    }
+}
+
+#[test]
+fn interrupt_undoes_everything_and_says_so() {
+    let before = loaded_programs();
+    let out = folder("interrupted");
+    let child = zcprof(&["measure", "--bytes", "64MiB", "--out"])
+        .arg(&out)
+        .arg("--log-dir")
+        .arg(out.join("log"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("zcprof starts");
+    sleep(Duration::from_secs(5));
+    let pid = i32::try_from(child.id()).expect("a pid");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGINT)
+        .expect("it runs");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert!(text(&output).contains("interrupted"), "{}", text(&output));
+    assert!(!out.join("run.json").exists(), "a report was written");
+    wait_until("a worker outlived zcprof", || workers().is_empty());
+    wait_until("a BPF program outlived zcprof", || loaded_programs() == before);
+}
+
+#[test]
+fn doctor_finds_this_kernel_complete() {
+    let output = zcprof(&["doctor"]).output().expect("zcprof starts");
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    // A site that is absent inside its stated range is a hole in the table.
+    assert!(!text(&output).contains("ABSENT"), "{}", text(&output));
+}
+
+#[test]
+fn the_programs_explain_themselves() {
+    let (output, _) = measure("explain", &["-v", "--cache", "warm", "--transfer", "sendfile"]);
+    assert!(text(&output).contains("first call at skb_"), "{}", text(&output));
+}
+
+#[test]
+fn a_full_disk_at_report_time_leaves_no_report() {
+    use nix::mount::{MsFlags, mount, umount};
+    let out = folder("full");
+    let size = Some("size=64k");
+    mount(Some("tmpfs"), &out, Some("tmpfs"), MsFlags::empty(), size).expect("a small tmpfs");
+    let log = Path::new(&std::env::var_os("ZCPROF_GUEST_DIR").expect("set")).join("log-8MiB");
+    let output = zcprof(&["measure", "--bytes", "8MiB", "--cache", "warm"])
+        .arg("--log-dir")
+        .arg(&log)
+        .arg("--out")
+        .arg(&out)
+        .output()
+        .expect("zcprof starts");
+    let left: Vec<_> = fs::read_dir(&out).expect("the folder").collect();
+    umount(&out).expect("unmount");
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert!(text(&output).contains("No space left"), "{}", text(&output));
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// Process ids of servers and consumers.
+fn workers() -> Vec<String> {
+    let is_worker = |pid: &String| {
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let mut words = command.split(|byte| *byte == 0);
+        words.next().is_some_and(|program| program.ends_with(b"zcprof"))
+            && words.next().is_some_and(|verb| verb == b"server" || verb == b"consumer")
+    };
+    let entries = fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(is_worker).collect()
+}
+
+fn all_breakpoint_slots_are_free() {
+    let functions = ["vfs_read", "vfs_write", "vfs_open", "vfs_fsync"];
+    let addresses = zcprof::probe::kernel::symbols(&functions).expect("kallsyms");
+    let take = |address: &u64| {
+        perf_event::Builder::new(perf_event::events::Breakpoint::execute(*address))
+            .any_pid()
+            .one_cpu(0)
+            .include_kernel()
+            .build()
+    };
+    wait_until("a breakpoint outlived zcprof", || {
+        addresses.values().map(take).collect::<Result<Vec<_>, _>>().is_ok()
+    });
+}

@@ -1,0 +1,334 @@
+//! The rules that turn counts into verdicts, on records made by hand.
+
+use zcprof::claim;
+use zcprof::ledger::Ledger;
+use zcprof::run::ClaimOverride;
+use zcprof::run::{
+    Cache, Control, Count, Coverage, Doubt, Hole, Kernel, Named, Pass, Payload, Probe, ProbeState,
+    Run, SCHEMA, Truth, Workload,
+};
+use zcprof::verdict::{self, Exit, Reason, Verdict, per_byte};
+use zcprof_common::sites::SITES;
+use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
+
+const PAYLOAD: u64 = 64 << 20;
+const HEADERS: u64 = 64 * 70;
+
+fn count(process: Process, site: &str, call: (&str, File), iter: Iter, bytes: u64) -> Count {
+    let (syscall, file) = (call.0.to_owned(), call.1);
+    Count { site: site.to_owned(), process, syscall, iter, file, calls: bytes / 4096 + 1, bytes }
+}
+
+fn pass(transfer: &str, server: Vec<Count>) -> Pass {
+    let received = ("recvfrom", File::Socket);
+    let mut counts = server;
+    for site in ["_copy_to_iter", "skb_copy_datagram_iter"] {
+        let bytes = PAYLOAD + HEADERS;
+        counts.push(count(Process::Consumer, site, received, Iter::User, bytes));
+    }
+    let header = |process, hop| Named {
+        process,
+        hop,
+        syscall: "sendto".to_owned(),
+        bytes: HEADERS,
+        what: "response headers".to_owned(),
+    };
+    Pass {
+        transfer: transfer.to_owned(),
+        cache: Cache::Warm,
+        payload: Payload { bytes: PAYLOAD, fetches: 64, verified: true },
+        named: vec![
+            header(Process::Server, Hop::UserToSocket),
+            header(Process::Consumer, Hop::SocketToUser),
+        ],
+        counts,
+        syscalls: Vec::new(),
+        doubts: Vec::new(),
+        seconds: 1.0,
+    }
+}
+
+/// `read` then `write`, as kernel 6.12 shows it.
+fn read_write() -> Pass {
+    let s = Process::Server;
+    let (read, write) = (("read", File::Regular), ("write", File::Socket));
+    let send = ("sendto", File::Socket);
+    pass(
+        "read_write",
+        vec![
+            count(s, "_copy_to_iter", read, Iter::User, PAYLOAD),
+            count(s, "filemap_read", read, Iter::User, PAYLOAD),
+            count(s, "_copy_from_iter", write, Iter::User, PAYLOAD),
+            count(s, "tcp_sendmsg_locked", write, Iter::None, PAYLOAD),
+            count(s, "_copy_from_iter", send, Iter::User, HEADERS),
+            count(s, "tcp_sendmsg_locked", send, Iter::None, HEADERS),
+        ],
+    )
+}
+
+/// `sendfile`, as kernel 6.12 shows it.
+fn sendfile() -> Pass {
+    let s = Process::Server;
+    let (call, send) = (("sendfile", File::Regular), ("sendto", File::Socket));
+    let mut pass = pass(
+        "sendfile",
+        vec![
+            count(s, "filemap_splice_read", call, Iter::None, PAYLOAD),
+            count(s, "tcp_sendmsg_locked", call, Iter::None, PAYLOAD),
+            count(s, "skb_splice_from_iter", call, Iter::None, PAYLOAD),
+            count(s, "_copy_from_user", call, Iter::None, 512),
+            count(s, "_copy_from_user", ("#233", File::None), Iter::None, 12),
+            count(s, "_copy_from_iter", send, Iter::User, HEADERS),
+            count(s, "tcp_sendmsg_locked", send, Iter::None, HEADERS),
+        ],
+    );
+    pass.named.push(Named {
+        process: s,
+        hop: Hop::Arguments,
+        syscall: "sendfile".to_owned(),
+        bytes: 512,
+        what: "sendfile offsets".to_owned(),
+    });
+    pass
+}
+
+/// `sendfile`, as kernel 6.1 shows it: a reader with a pipe iterator, and no tcp_sendmsg.
+fn sendfile_before_splice_pages() -> Pass {
+    let s = Process::Server;
+    let call = ("sendfile", File::Regular);
+    let mut pass = sendfile();
+    pass.counts.retain(|c| c.process != s || c.syscall != "sendfile");
+    pass.counts.push(count(s, "filemap_read", call, Iter::Pipe, PAYLOAD));
+    pass.counts.push(count(s, "do_tcp_sendpages", call, Iter::None, PAYLOAD));
+    pass.counts.push(count(s, "_copy_from_user", call, Iter::None, 512));
+    pass
+}
+
+fn control() -> Control {
+    let mut pass = read_write();
+    pass.transfer = "read_write".to_owned();
+    let truth = |hop, instrument| Truth {
+        hop,
+        disposition: Disposition::Copied,
+        instrument,
+        bytes: PAYLOAD,
+    };
+    let truth = [Instrument::Audit, Instrument::Callers]
+        .into_iter()
+        .flat_map(|i| [truth(Hop::PageCacheToUser, i), truth(Hop::UserToSocket, i)])
+        .collect();
+    Control { name: "read_write".to_owned(), truth, pass }
+}
+
+fn run(passes: Vec<Pass>) -> Run {
+    let attached = |site: &zcprof_common::sites::Site| Probe {
+        site: site.name.to_owned(),
+        instrument: site.instrument,
+        state: ProbeState::Attached {
+            symbol: site.symbols[0].to_owned(),
+            by: "fexit".to_owned(),
+            missed: Some(0),
+        },
+    };
+    Run {
+        schema: SCHEMA,
+        zcprof: "0".to_owned(),
+        kernel: Kernel {
+            release: "6.12.0".to_owned(),
+            version: String::new(),
+            machine: "x86_64".to_owned(),
+            cpus: 2,
+            hypervisor: None,
+        },
+        workload: Workload {
+            payload: PAYLOAD,
+            fetch_size: 1 << 20,
+            connections: 1,
+            segments: 4,
+            log_bytes: PAYLOAD,
+            file_system: "ext4".to_owned(),
+            network: "TCP over loopback".to_owned(),
+        },
+        coverage: Coverage { probes: SITES.iter().map(attached).collect(), holes: Vec::new() },
+        controls: vec![control()],
+        passes,
+        timings: Vec::new(),
+        claims: Vec::new(),
+        phases: Vec::new(),
+    }
+}
+
+fn only_verdict(run: &Run) -> Verdict {
+    let mut judgements = verdict::judge(run).expect("known names");
+    assert_eq!(judgements.len(), 1);
+    judgements.remove(0).verdict
+}
+
+fn reasons(run: &Run) -> Vec<Reason> {
+    match only_verdict(run) {
+        Verdict::Inconclusive(reasons) => reasons,
+        other => panic!("expected inconclusive, got {other:?}"),
+    }
+}
+
+#[test]
+fn the_classics_hold_on_kernels_before_and_after_msg_splice_pages() {
+    for pass in [read_write(), sendfile(), sendfile_before_splice_pages()] {
+        let run = run(vec![pass]);
+        assert_eq!(only_verdict(&run), Verdict::Holds, "{}", run.passes[0].transfer);
+        let judgements = verdict::judge(&run).expect("known names");
+        assert_eq!(verdict::exit(&judgements), Exit::Holds);
+    }
+}
+
+#[test]
+fn headers_and_arguments_are_subtracted_by_name_and_leave_nothing() {
+    let ledger = Ledger::of(&sendfile());
+    for instrument in [Instrument::Audit, Instrument::Callers] {
+        let account = ledger.account(instrument);
+        assert_eq!(account.copied(Process::Server), 0, "{instrument:?}");
+        assert_eq!(ledger.residual(instrument), 0, "{instrument:?}");
+    }
+    assert_eq!(ledger.handed_over(), PAYLOAD);
+    let control = &ledger.account(Instrument::Audit).control;
+    assert_eq!(control.iter().map(|c| c.bytes).sum::<u64>(), 12, "epoll_ctl moves no payload");
+}
+
+#[test]
+fn named_bytes_that_were_not_seen_are_a_residual() {
+    let mut pass = sendfile();
+    pass.counts.retain(|c| c.syscall != "sendto" || c.site != "_copy_from_iter");
+    pass.counts.push(count(
+        Process::Server,
+        "_copy_from_iter",
+        ("sendto", File::Socket),
+        Iter::User,
+        HEADERS - 100,
+    ));
+    assert_eq!(Ledger::of(&pass).account(Instrument::Audit).unexplained, 100);
+}
+
+#[test]
+fn a_false_claim_is_refuted_and_says_where_the_copies_are() {
+    let mut run = run(vec![read_write()]);
+    let (transfer, claim) = ("read_write".to_owned(), claim::ZERO_COPY.name.to_owned());
+    run.claims.push(ClaimOverride { transfer, claim });
+    let Verdict::Refuted(findings) = only_verdict(&run) else { panic!("must be refuted") };
+    let text: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert!(text.iter().any(|t| t.contains("page cache->user copied 1.000") && t.contains("read")));
+    assert!(text.iter().any(|t| t.contains("user->socket") && t.contains("tcp_sendmsg_locked")));
+    let judgements = verdict::judge(&run).expect("known names");
+    assert_eq!(verdict::exit(&judgements), Exit::Refuted);
+}
+
+#[test]
+fn a_sendfile_that_bounces_is_refuted_by_the_leaf_alone() {
+    // From sysfs, kernel 6.12: copy_splice_read() fills fresh pages by the CPU.
+    let mut pass = sendfile();
+    let call = ("sendfile", File::Regular);
+    pass.counts.push(count(Process::Server, "_copy_to_iter", call, Iter::Kernel, PAYLOAD));
+    pass.counts.push(count(Process::Server, "copy_splice_read", call, Iter::None, PAYLOAD));
+    // The callers have no row for sysfs and see less; what the leaf saw stands.
+    let Verdict::Refuted(findings) = only_verdict(&run(vec![pass])) else {
+        panic!("must be refuted")
+    };
+    assert!(findings.iter().all(|f| f.hop == Hop::PageCacheToPipe), "{findings:?}");
+}
+
+#[test]
+fn a_zero_needs_a_witness() {
+    let mut pass = sendfile();
+    pass.counts.retain(|c| c.syscall != "sendfile" || c.site == "_copy_from_user");
+    assert!(reasons(&run(vec![pass])).iter().any(|r| matches!(r, Reason::NoWitness(..))));
+}
+
+#[test]
+fn a_zero_needs_the_leaves() {
+    for hidden in ["_copy_to_iter", "_copy_from_iter", "_copy_from_user"] {
+        let mut run = run(vec![sendfile()]);
+        let probe = run.coverage.probes.iter_mut().find(|p| p.site == hidden).expect("a site");
+        probe.state = ProbeState::Refused { reason: "ENOSPC".to_owned() };
+        let reasons = reasons(&run);
+        assert!(reasons.iter().any(|r| r.to_string().contains(hidden)), "{reasons:?}");
+    }
+}
+
+#[test]
+fn whatever_could_hide_a_copy_is_inconclusive() {
+    type Spoil = fn(&mut Run);
+    let spoils: &[(&str, Spoil)] = &[
+        ("missed", |r| {
+            r.passes[0].doubts.push(Doubt::Missed { site: "_copy_to_iter".to_owned(), runs: 1 });
+        }),
+        ("was not watched", |r| r.passes[0].doubts.push(Doubt::UnwatchedCpu { cpu: 2 })),
+        ("times", |r| {
+            let what = "the map of counts was full".to_owned();
+            r.passes[0].doubts.push(Doubt::Lost { what, times: 1 });
+        }),
+        ("did not receive", |r| r.passes[0].payload.verified = false),
+        ("no payload", |r| r.passes[0].payload.bytes = 0),
+        ("failed its control", |r| r.controls[0].truth[0].bytes += 1),
+        ("was not run", |r| r.controls.clear()),
+        ("kptr_restrict", |r| {
+            r.coverage.holes.push(Hole {
+                instrument: Instrument::Callers,
+                reason: "kptr_restrict".to_owned(),
+                remedy: String::new(),
+            });
+        }),
+        ("withheld", |r| {
+            for probe in &mut r.coverage.probes {
+                probe.state = ProbeState::Withheld;
+            }
+        }),
+        ("unexplained", |r| {
+            let server = Process::Server;
+            let call = ("sendfile", File::Regular);
+            let odd = count(server, "filemap_read", call, Iter::Unknown, PAYLOAD / 100);
+            r.passes[0].counts.push(odd);
+        }),
+    ];
+    for (expected, spoil) in spoils {
+        let mut run = run(vec![sendfile()]);
+        spoil(&mut run);
+        let text: Vec<String> = reasons(&run).iter().map(ToString::to_string).collect();
+        assert!(text.iter().any(|t| t.contains(expected)), "{expected}: {text:?}");
+        let judgements = verdict::judge(&run).expect("known names");
+        assert_eq!(verdict::exit(&judgements), Exit::Inconclusive, "{expected}");
+    }
+}
+
+#[test]
+fn instruments_that_disagree_are_inconclusive() {
+    let mut pass = read_write();
+    for count in &mut pass.counts {
+        if count.site == "filemap_read" {
+            count.bytes -= PAYLOAD / 500;
+        }
+    }
+    assert!(reasons(&run(vec![pass])).iter().any(|r| matches!(r, Reason::Disagree(..))));
+}
+
+#[test]
+fn the_tolerance_is_one_in_a_thousand_of_the_payload() {
+    for (extra, holds) in [(PAYLOAD / 1000, true), (PAYLOAD / 1000 + 1, false)] {
+        let mut pass = sendfile();
+        let call = ("sendfile", File::Regular);
+        pass.counts.push(count(Process::Server, "_copy_from_user", call, Iter::None, extra));
+        assert_eq!(only_verdict(&run(vec![pass])) == Verdict::Holds, holds, "{extra}");
+    }
+}
+
+#[test]
+fn nothing_judged_is_not_a_pass() {
+    assert_eq!(verdict::exit(&[]), Exit::Inconclusive);
+}
+
+#[test]
+fn division_is_by_integers_and_rounds_half_up() {
+    assert_eq!(per_byte(PAYLOAD, PAYLOAD), "1.000");
+    assert_eq!(per_byte(1, 2000), "0.001");
+    assert_eq!(per_byte(1, 2001), "0.000");
+    assert_eq!(per_byte(5, 0), "-");
+    assert_eq!(per_byte(u64::MAX, u64::MAX), "1.000");
+}
