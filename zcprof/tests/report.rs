@@ -1,0 +1,111 @@
+//! Every format of every run under tests/golden, byte by byte, and the schema of the record.
+//! `BLESS=1 cargo test --test report` writes what is rendered now; look at it before you commit.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use zcprof::report::{FORMATS, render_all, schema};
+use zcprof::run::Run;
+
+/// The runs: four classic transfers that hold; a refuted claim beside inconclusive passes;
+/// system calls only.
+const RUNS: &[&str] = &["classic", "refuted", "syscalls"];
+
+fn golden(run: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(run)
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn load(run: &str) -> Run {
+    let path = golden(run).join("run.json");
+    serde_json::from_str(&read(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Compares with a file, or writes it.
+fn same(path: &Path, now: &str) -> Result<(), String> {
+    if env::var_os("BLESS").is_some() {
+        return fs::write(path, now).map_err(|error| format!("{}: {error}", path.display()));
+    }
+    let known = read(path);
+    if known == now { Ok(()) } else { Err(difference(path, &known, now)) }
+}
+
+/// The first lines that differ, so that a failure can be read.
+fn difference(path: &Path, known: &str, now: &str) -> String {
+    let lines = known.lines().count().max(now.lines().count());
+    let differing = (0..lines)
+        .map(|at| (at + 1, known.lines().nth(at), now.lines().nth(at)))
+        .filter(|(_, known, now)| known != now);
+    let mut text = format!("{} differs (BLESS=1 rewrites it):", path.display());
+    for (at, known, now) in differing.take(5) {
+        let (known, now) = (known.unwrap_or(""), now.unwrap_or(""));
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n  line {at}\n  - {known}\n  + {now}");
+    }
+    text
+}
+
+#[test]
+fn formats_equal_their_goldens() {
+    let mut failures = Vec::new();
+    for name in RUNS {
+        for (format, bytes) in render_all(&load(name)).expect("rendered") {
+            let text = String::from_utf8(bytes).expect("every format is text");
+            failures.extend(same(&golden(name).join(format.file_name), &text).err());
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn rendering_twice_gives_the_same_bytes() {
+    for name in RUNS {
+        let run = load(name);
+        for format in FORMATS {
+            let once = (format.render)(&run).expect("rendered");
+            let again = (format.render)(&run).expect("rendered");
+            assert!(once == again, "{name}: {}", format.name);
+        }
+    }
+}
+
+#[test]
+fn the_table_of_the_classics_fits_a_terminal() {
+    for name in RUNS {
+        let table = FORMATS.iter().find(|format| format.name == "table").expect("listed");
+        let text = String::from_utf8((table.render)(&load(name)).expect("rendered")).expect("text");
+        let wide: Vec<_> = text.lines().filter(|line| line.chars().count() > 120).collect();
+        assert!(wide.is_empty(), "{name}: {wide:#?}");
+    }
+}
+
+#[test]
+fn every_number_from_system_calls_alone_is_presumed() {
+    for (format, bytes) in render_all(&load("syscalls")).expect("rendered") {
+        let text = String::from_utf8(bytes).expect("text").to_lowercase();
+        let says = text.contains("presumed from system calls");
+        assert!(says || matches!(format.name, "json" | "time"), "{}", format.name);
+    }
+}
+
+#[test]
+fn a_run_without_passes_and_one_without_payload_still_render() {
+    let mut run = load("classic");
+    run.passes.iter_mut().for_each(|pass| pass.payload.bytes = 0);
+    render_all(&run).expect("without payload");
+    run.passes.clear();
+    run.timings.clear();
+    run.coverage.probes.clear();
+    render_all(&run).expect("without passes");
+}
+
+#[test]
+fn the_schema_is_in_step_with_the_record() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/run.schema.json");
+    same(&path, &schema()).unwrap_or_else(|failure| panic!("{failure}"));
+}
