@@ -128,11 +128,13 @@ impl Fetch {
     /// # Errors
     /// Anything that is not a fetch of one partition in the spoken version.
     pub fn decode(mut frame: Bytes) -> Result<Self, WireError> {
-        if let [k0, k1, v0, v1, ..] = frame[..] {
-            let (key, version) = (i16::from_be_bytes([k0, k1]), i16::from_be_bytes([v0, v1]));
-            if (key, version) != (ApiKey::Fetch as i16, VERSION) {
-                return Err(WireError::Unsupported { key, version });
-            }
+        // The codec's peek at the key and version panics on fewer bytes than a header has.
+        let [k0, k1, v0, v1, _, _, _, _, _, _, ..] = frame[..] else {
+            return Err(WireError::Malformed("the request is too short".to_owned()));
+        };
+        let (key, version) = (i16::from_be_bytes([k0, k1]), i16::from_be_bytes([v0, v1]));
+        if (key, version) != (ApiKey::Fetch as i16, VERSION) {
+            return Err(WireError::Unsupported { key, version });
         }
         let header = decode_request_header_from_buffer(&mut frame).map_err(malformed)?;
         let request = FetchRequest::decode(&mut frame, VERSION).map_err(malformed)?;

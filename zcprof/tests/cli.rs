@@ -1,0 +1,211 @@
+//! The command line as a user meets it, on any kernel: wrong input, damaged files, and what is
+//! left behind.
+
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+fn zcprof(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zcprof"));
+    command.args(arguments).env("RUST_BACKTRACE", "0");
+    command
+}
+
+fn text(output: &Output) -> String {
+    let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    String::from_utf8_lossy(&both).into_owned()
+}
+
+/// Exactly one message, exit code 2, and these words in it.
+fn refused(command: &mut Command, words: &[&str]) {
+    let output = command.output().expect("zcprof starts");
+    let text = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(!text.contains("panicked"), "{text}");
+    for word in words {
+        assert!(text.contains(word), "{word:?} is missing: {text}");
+    }
+}
+
+fn time_on(log: &Path) -> Command {
+    let mut command = zcprof(&["time", "--bytes", "1MiB", "--rounds", "1"]);
+    command.arg("--log-dir").arg(log);
+    command
+}
+
+#[test]
+fn wrong_words_are_named_with_the_right_ones() {
+    refused(&mut zcprof(&["measure", "--transfer", "teleport"]), &["teleport", "sendfile"]);
+    refused(&mut zcprof(&["measure", "--claim", "sendfile=fast"]), &["fast", "zero-copy"]);
+    refused(&mut zcprof(&["measure", "--claim", "sendfile"]), &["TRANSFER=CLAIM"]);
+    refused(&mut zcprof(&["measure", "--without", "luck"]), &["luck", "audit"]);
+    refused(&mut zcprof(&["measure", "--bytes", "many"]), &["many", "64MiB"]);
+    refused(&mut zcprof(&["measure", "--bytes", "0"]), &["above zero"]);
+    refused(&mut zcprof(&["frobnicate"]), &["frobnicate"]);
+}
+
+#[test]
+fn a_busy_port_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = time_on(&folder.path().join("log"));
+    refused(command.args(["--listen", &address]), &[&address, "--listen", "in use"]);
+}
+
+#[test]
+fn a_corrupt_segment_is_named_and_not_served() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("log");
+    let output = time_on(&log).output().expect("zcprof starts");
+    assert!(output.status.success(), "{}", text(&output));
+    let segment = log.join("zcprof-0/00000000000000000000.log");
+    let file = fs::OpenOptions::new().write(true).open(&segment).expect("a segment");
+    file.write_all_at(&[0xff; 4], 100_000).expect("written");
+    refused(&mut time_on(&log), &["00000000000000000000.log", "CRC-32C", "byte"]);
+}
+
+#[test]
+fn a_log_that_is_too_small_or_no_log_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("notes.txt"), "no log").expect("written");
+    refused(&mut time_on(folder.path()), &["neither segments", "empty folder"]);
+    let log = folder.path().join("log");
+    assert!(time_on(&log).output().expect("zcprof starts").status.success());
+    let mut more = zcprof(&["time", "--bytes", "1GiB", "--rounds", "1"]);
+    refused(more.arg("--log-dir").arg(&log), &["--bytes", "fewer"]);
+}
+
+#[test]
+fn records_that_are_none_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run.json");
+    let report = || {
+        let mut command = zcprof(&["report"]);
+        command.arg(&path);
+        command
+    };
+    refused(&mut report(), &["run.json", "cannot read"]);
+    fs::write(&path, "{").expect("written");
+    refused(&mut report(), &["run.json", "not what zcprof writes"]);
+    fs::write(&path, r#"{"schema": 99}"#).expect("written");
+    refused(&mut report(), &["schema 99"]);
+    assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1, "nothing was written");
+}
+
+#[test]
+fn a_report_folder_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    fs::write(&file, "").expect("written");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/classic/run.json");
+    let mut command = zcprof(&["report"]);
+    refused(command.arg(&golden).arg("--out").arg(file.join("reports")), &["cannot write reports"]);
+}
+
+#[test]
+fn a_record_renders_without_privileges() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/classic");
+    let output = zcprof(&["report"])
+        .arg(golden.join("run.json"))
+        .arg("--out")
+        .arg(folder.path())
+        .output()
+        .expect("zcprof starts");
+    assert!(output.status.success(), "{}", text(&output));
+    for name in ["table.txt", "run.json", "copies-per-byte.svg", "path.svg", "time.svg"] {
+        let (new, old) = (fs::read(folder.path().join(name)), fs::read(golden.join(name)));
+        assert!(new.expect("rendered") == old.expect("golden"), "{name} differs from its golden");
+    }
+}
+
+#[test]
+fn without_root_nothing_is_measured_and_the_remedy_is_said() {
+    use std::os::unix::process::CommandExt as _;
+    // Where the tests run unprivileged already, there is nothing to give up.
+    let mut command = zcprof(&["measure"]);
+    let program = tempfile::tempdir_in("/var/tmp").expect("a folder");
+    if nix::unistd::Uid::effective().is_root() {
+        // The build folder may be closed to others.
+        let copy = program.path().join("zcprof");
+        fs::copy(env!("CARGO_BIN_EXE_zcprof"), &copy).expect("copied");
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(program.path(), open).expect("opened");
+        command = Command::new(copy);
+        command.arg("measure").uid(65534).gid(65534).current_dir("/");
+    }
+    let output = command.output().expect("zcprof starts");
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+    assert!(text(&output).contains("sudo"), "{}", text(&output));
+}
+
+#[test]
+fn kill_9_leaves_no_worker_and_no_half_made_log_under_its_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for delay in [5, 50, 400] {
+        let log = folder.path().join(format!("log-{delay}"));
+        let mut child = zcprof(&["time", "--bytes", "64MiB", "--rounds", "1000"])
+            .arg("--log-dir")
+            .arg(&log)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("zcprof starts");
+        std::thread::sleep(Duration::from_millis(delay));
+        child.kill().expect("it runs");
+        child.wait().expect("it is reaped");
+        let start = Instant::now();
+        while workers_of(&log) {
+            assert!(start.elapsed() < Duration::from_secs(20), "a worker outlived zcprof");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if log.join("zcprof-0").exists() {
+            let opened = zcprof::fetch::log::Log::open(&log.join("zcprof-0"));
+            assert!(opened.is_ok(), "{:?}", opened.err());
+        }
+    }
+}
+
+/// Whether a process still has the log's path on its command line.
+fn workers_of(log: &Path) -> bool {
+    let wanted = log.display().to_string();
+    let entries = fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
+    entries
+        .map(|entry| fs::read(entry.path().join("cmdline")).unwrap_or_default())
+        .any(|line| String::from_utf8_lossy(&line).contains(&wanted))
+}
+
+/// Rules of the architecture that a grep can see.
+#[test]
+fn pure_modules_stay_pure() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let forbidden =
+        ["std::fs", "std::net", "std::process::Command", "Instant", "SystemTime", "aya", "nix::", "tokio"];
+    for module in ["ledger.rs", "claim.rs", "run.rs", "verdict", "report"] {
+        for file in files_under(&source.join(module)) {
+            let text = fs::read_to_string(&file).expect("readable");
+            for (number, line) in text.lines().enumerate() {
+                let code = line.split("//").next().unwrap_or_default();
+                for word in forbidden {
+                    assert!(!code.contains(word), "{}:{}: {word}", file.display(), number + 1);
+                }
+            }
+        }
+    }
+    for (module, stranger) in [("probe", "crate::fetch"), ("fetch", "crate::probe")] {
+        for file in files_under(&source.join(module)) {
+            let text = fs::read_to_string(&file).expect("readable");
+            assert!(!text.contains(stranger), "{} knows {stranger}", file.display());
+        }
+    }
+}
+
+fn files_under(path: &Path) -> Vec<std::path::PathBuf> {
+    if path.is_file() {
+        return vec![path.to_owned()];
+    }
+    let entries = fs::read_dir(path).expect("a module").map(|e| e.expect("an entry").path());
+    entries.flat_map(|path| files_under(&path)).collect()
+}
