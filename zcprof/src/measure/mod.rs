@@ -60,7 +60,6 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
     let mut probed = Vec::new();
     for cache in caches(options.cache) {
         for row in &rows {
-            log::info!("{}, {}", row.name, cache.name());
             let amount = Amount::Full;
             let (pass, cpu) = passes::pass(&mut bench, &mut probes, row, cache, amount)?;
             if cache == Cache::Warm {

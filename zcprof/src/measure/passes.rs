@@ -25,6 +25,7 @@ pub(super) fn pass(
 ) -> Result<(Pass, Cpu)> {
     let unprepared = bench.prepare(cache)?;
     probes.snapshot()?;
+    log::info!("fetching: {}, {}", row.name, cache.name());
     let (outcome, cpu) =
         bench.fetch(row.name, amount).with_context(|| format!("{}, {}", row.name, cache.name()))?;
     let snapshot = probes.snapshot()?;
