@@ -192,6 +192,9 @@ pub struct Pass {
     pub doubts: Vec<Doubt>,
     /// Seconds from the first request to the last byte, with probes attached.
     pub seconds: f64,
+    /// Attempts before this one that proved nothing, each by its doubts: a pass in which a probe
+    /// missed runs, or in which a CPU came online, is void and made again.
+    pub void: Vec<Vec<Doubt>>,
 }
 
 /// What the consumer received and verified. Sizes in bytes.

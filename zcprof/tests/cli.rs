@@ -181,8 +181,16 @@ fn workers_of(log: &Path) -> bool {
 #[test]
 fn pure_modules_stay_pure() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let forbidden =
-        ["std::fs", "std::net", "std::process::Command", "Instant", "SystemTime", "aya", "nix::", "tokio"];
+    let forbidden = [
+        "std::fs",
+        "std::net",
+        "std::process::Command",
+        "Instant",
+        "SystemTime",
+        "aya",
+        "nix::",
+        "tokio",
+    ];
     for module in ["ledger.rs", "claim.rs", "run.rs", "verdict", "report"] {
         for file in files_under(&source.join(module)) {
             let text = fs::read_to_string(&file).expect("readable");

@@ -45,6 +45,7 @@ fn pass(transfer: &str, server: Vec<Count>) -> Pass {
         syscalls: Vec::new(),
         doubts: Vec::new(),
         seconds: 1.0,
+        void: Vec::new(),
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) fn details(reading: &Reading<'_>) -> String {
     };
     section("Where the copies are (refuted)", per_pass(reading, findings));
     section("Why there is no verdict (inconclusive)", per_pass(reading, reasons));
+    section("Void attempts, made again", per_pass(reading, again));
     section("Also seen on the server, per payload byte", per_pass(reading, beside));
     section("Named bytes, subtracted", per_pass(reading, named));
     section("Control bytes (arguments of calls that move no data)", per_pass(reading, control));
@@ -97,6 +98,11 @@ fn beside(pass: &Judged<'_>) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// Attempts that proved nothing, and why.
+fn again(pass: &Judged<'_>) -> Vec<String> {
+    pass.pass.void.iter().flatten().map(ToString::to_string).collect()
 }
 
 fn named(pass: &Judged<'_>) -> Vec<String> {
