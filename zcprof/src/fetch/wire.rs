@@ -251,6 +251,7 @@ fn topic_name(topic: &str) -> TopicName {
     TopicName(StrBytes::from_string(topic.to_owned()))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is the shape that map_err takes")]
 fn malformed(error: impl ToString) -> WireError {
     WireError::Malformed(error.to_string())
 }

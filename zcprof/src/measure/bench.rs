@@ -58,15 +58,14 @@ impl Bench {
     /// # Errors
     /// A corrupt segment, no space, a busy port.
     pub(super) fn set_up(options: &cli::Workload, rows: &[&Row]) -> Result<Self> {
-        let (directory, temporary) = match &options.log_dir {
-            Some(directory) => (directory.clone(), None),
-            None => {
-                let temporary = tempfile::Builder::new()
-                    .prefix("zcprof-log-")
-                    .tempdir_in("/var/tmp")
-                    .context("making a folder for the log in /var/tmp (see --log-dir)")?;
-                (temporary.path().join("log"), Some(temporary))
-            }
+        let (directory, temporary) = if let Some(directory) = &options.log_dir {
+            (directory.clone(), None)
+        } else {
+            let temporary = tempfile::Builder::new()
+                .prefix("zcprof-log-")
+                .tempdir_in("/var/tmp")
+                .context("making a folder for the log in /var/tmp (see --log-dir)")?;
+            (temporary.path().join("log"), Some(temporary))
         };
         let log = open_or_make(&directory, options)?;
         if log.bytes() < options.bytes {

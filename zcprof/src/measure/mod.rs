@@ -57,14 +57,14 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         claims: options.claims.clone(),
         phases: Vec::new(),
     };
-    let mut probed = Vec::new();
+    let mut with_probes = Vec::new();
     for cache in caches(options.cache) {
         for row in &rows {
             let amount = Amount::Full;
             let (pass, cpu) = passes::pass(&mut bench, &mut probes, row, cache, amount)?;
             if cache == Cache::Warm {
                 let round = round(pass.seconds, cpu);
-                probed.push(timing(row, &kernel, true, pass.payload.bytes, vec![round]));
+                with_probes.push(timing(row, &kernel, true, pass.payload.bytes, vec![round]));
             }
             run.passes.push(pass);
         }
@@ -74,8 +74,8 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
     run.coverage = probes.coverage();
     drop(probes);
     clock.lap("detach");
-    if !probed.is_empty() {
-        run.timings.extend(probed);
+    if !with_probes.is_empty() {
+        run.timings.extend(with_probes);
         run.timings.extend(time_with(&mut bench, &rows, 1)?);
         clock.lap("un-probed");
     }

@@ -147,7 +147,7 @@ impl Probes {
         let map = self.ebpf.map("COUNTS").context("the programs have no map of counts")?;
         let map: PerCpuHashMap<_, Key, Value> = PerCpuHashMap::try_from(map)?;
         let mut counts = BTreeMap::new();
-        for entry in map.iter() {
+        for entry in &map {
             let (key, values) = entry.context("reading the map of counts")?;
             let sum = values.iter().fold(Value::default(), |sum, value| Value {
                 calls: sum.calls + value.calls,

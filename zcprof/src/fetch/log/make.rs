@@ -101,6 +101,7 @@ fn batch(offset: &mut i64, batch_bytes: usize, values: &mut Values) -> Result<By
     Ok(buffer.freeze())
 }
 
+#[expect(clippy::default_trait_access, reason = "the map of headers is a dependency's own type")]
 fn record(offset: i64, value: Bytes) -> Record {
     Record {
         transactional: false,

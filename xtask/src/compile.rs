@@ -1,0 +1,109 @@
+//! Builds zcprof and its guest tests as static programs, which run in any guest.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::process;
+use crate::setup::Ready;
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// The workspace's root folder.
+pub(crate) fn root() -> PathBuf {
+    // Cargo says where the package is now; what was compiled in is where it was.
+    let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let package = package.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    package.parent().map(Path::to_path_buf).unwrap_or(package)
+}
+
+/// A cargo command that can build the eBPF programs.
+pub(crate) fn cargo(ready: &Ready) -> Result<Command> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths(ready.linker.iter().cloned().chain(env::split_paths(&path)))
+        .context("a folder in PATH has a colon in its name")?;
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).env("PATH", path);
+    command.env("ZCPROF_BPF_TOOLCHAIN", &ready.toolchain);
+    // Set for the cargo inside the build script (see .cargo/config.toml); this one shows progress.
+    command.env_remove("CARGO_TERM_QUIET");
+    // aya-ebpf uses one unstable feature; this opens it for that crate alone.
+    command.env("RUSTC_BOOTSTRAP", "aya_ebpf");
+    Ok(command)
+}
+
+/// Builds zcprof; returns where it is.
+pub(crate) fn zcprof(ready: &Ready) -> Result<PathBuf> {
+    let mut command = static_cargo(ready)?;
+    command.args(["build", "--release", "--package", "zcprof", "--bin", "zcprof"]);
+    artifact(&mut command, "zcprof")?.context("cargo built no zcprof")
+}
+
+/// Builds the tests that run in guests; `None` if this tree has none.
+pub(crate) fn guest_tests(ready: &Ready) -> Result<Option<PathBuf>> {
+    if !root().join("zcprof/tests/guest.rs").is_file() {
+        return Ok(None);
+    }
+    let mut command = static_cargo(ready)?;
+    command.args(["test", "--no-run", "--release", "--package", "zcprof", "--test", "guest"]);
+    artifact(&mut command, "guest")
+}
+
+/// A cargo command for what is linked statically, so that it runs in any guest.
+fn static_cargo(ready: &Ready) -> Result<Command> {
+    let mut command = cargo(ready)?;
+    command.env("RUSTFLAGS", "-C target-feature=+crt-static");
+    Ok(command)
+}
+
+/// Runs a cargo verb on zcprof's own crates in the form in which they travel into guests, so
+/// that everything is compiled once.
+pub(crate) fn on_our_crates(ready: &Ready, words: &[&str]) -> Result<Command> {
+    let mut command = static_cargo(ready)?;
+    let (verb, rest) = words.split_first().context("a cargo command without a verb")?;
+    command.args([verb, "--release", "--target", TARGET]);
+    command.args(["--package", "zcprof", "--package", "zcprof-common"]).args(rest);
+    Ok(command)
+}
+
+/// Builds, and finds the program that the target `name` became in what cargo reports.
+fn artifact(command: &mut Command, name: &str) -> Result<Option<PathBuf>> {
+    command.args(["--target", TARGET, "--message-format", "json-render-diagnostics"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let stdout = child.stdout.take().context("cargo has no output")?;
+    let reports = std::thread::spawn(move || std::io::read_to_string(stdout));
+    let status = process::wait(child)?;
+    let reports = reports.join().ok().context("reading what cargo said")??;
+    if !status.success() {
+        bail!("building {name} failed");
+    }
+    Ok(find_artifact(&reports, name))
+}
+
+fn find_artifact(reports: &str, name: &str) -> Option<PathBuf> {
+    reports
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|report| report["target"]["name"] == name)
+        .filter_map(|report| report["executable"].as_str().map(PathBuf::from))
+        .next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find_artifact;
+
+    #[test]
+    fn the_executable_is_found_among_cargos_reports() {
+        let reports = r#"{"reason":"compiler-artifact","target":{"name":"zcprof"},"executable":null}
+not json
+{"reason":"compiler-artifact","target":{"name":"zcprof"},"executable":"/t/zcprof"}
+{"reason":"compiler-artifact","target":{"name":"other"},"executable":"/t/other"}
+{"reason":"build-finished","success":true}"#;
+        assert_eq!(find_artifact(reports, "zcprof"), Some("/t/zcprof".into()));
+        assert_eq!(find_artifact(reports, "guest"), None);
+    }
+}

@@ -1,0 +1,191 @@
+//! `cargo xtask vm`, and what the commands that use guests have in common.
+
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use crate::cache::Cache;
+use crate::compile;
+use crate::exit::Exit;
+use crate::kernels::{self, Installed, Kernel};
+use crate::setup::{self, Wants};
+use crate::vm::{self, Accel, Outcome, Report, Spec};
+
+/// Options of `vm`.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The kernel.
+    #[arg(long, value_name = "NAME", default_value = kernels::DEFAULT)]
+    kernel: String,
+    /// Processors of the guest (default: this machine's, at most 4).
+    #[arg(long, value_name = "N")]
+    smp: Option<usize>,
+    /// More words for the kernel's command line.
+    #[arg(long, value_name = "WORDS", default_value = "")]
+    append: String,
+    /// A module to load beside those of the disks and ext4.
+    #[arg(long, value_name = "NAME")]
+    module: Vec<String>,
+    /// A file to bring along, as HERE:THERE.
+    #[arg(long, value_name = "HERE:THERE", value_parser = file)]
+    file: Vec<(PathBuf, String)>,
+    /// Size of the guest's disk, in GiB.
+    #[arg(long, value_name = "GIB", default_value_t = 3)]
+    disk: u64,
+    /// Folder for what the command leaves in /out.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Do not build zcprof and bring it along.
+    #[arg(long)]
+    bare: bool,
+    /// End the guest when the command has said nothing for this many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = vm::LIMITS.job.as_secs())]
+    patience: u64,
+    /// Keep the work folder: initramfs, disk images, logs.
+    #[arg(long)]
+    keep: bool,
+    /// The command.
+    #[arg(last = true, required = true)]
+    command: Vec<String>,
+}
+
+/// A guest ready to be described: kernel, accelerator and why it was chosen.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    pub(crate) kernel: &'static Kernel,
+    pub(crate) installed: Installed,
+    accel: Accel,
+}
+
+impl Guest {
+    /// Takes the cached kernel and chooses the accelerator, which it says on stderr.
+    pub(crate) fn choose(cache: &Cache, kernel: &'static Kernel) -> Result<Self> {
+        let installed = kernel.installed(cache)?;
+        let (accel, why) = vm::choose_accel(cache, &installed)?;
+        eprintln!(
+            "guest: kernel {} ({}), accelerator {}: {why}",
+            kernel.name,
+            installed.version(),
+            accel.name()
+        );
+        Ok(Self { kernel, installed, accel })
+    }
+
+    /// A spec with the usual values.
+    pub(crate) fn spec(&self, files: Vec<(PathBuf, String)>, command: Vec<String>) -> Spec<'_> {
+        Spec {
+            kernel: &self.installed,
+            accel: self.accel,
+            cpus: available_parallelism().map_or(2, usize::from).min(4),
+            append: "",
+            modules: Vec::new(),
+            files,
+            variables: vec![("ZCPROF", "/bin/zcprof")],
+            command,
+            data_size: 3 << 30,
+            limits: vm::LIMITS,
+        }
+    }
+}
+
+/// Runs one guest in a work folder of its own and hands its report and that folder to `then`.
+pub(crate) fn run_one<T>(
+    cache: &Cache,
+    spec: &Spec<'_>,
+    keep: bool,
+    show: &mut dyn FnMut(&str),
+    then: impl FnOnce(&Report, &Path) -> Result<T>,
+) -> Result<T> {
+    let mut work = cache.work_folder("vm")?;
+    work.disable_cleanup(keep);
+    let done = vm::run(spec, work.path(), show).and_then(|report| {
+        if !matches!(report.outcome, Outcome::Finished(_) | Outcome::Interrupted) {
+            let log = cache.path("logs/guest-console.log");
+            if vm::save_console(work.path(), &log) {
+                eprintln!("guest: its console's log is in {}", log.display());
+            }
+        }
+        then(&report, work.path())
+    });
+    if keep {
+        let kept = cache.path(&format!("work/kept-{}", std::process::id()));
+        let kept = if std::fs::rename(work.path(), &kept).is_ok() { &kept } else { work.path() };
+        eprintln!("guest: its files are kept in {}", kept.display());
+    }
+    done
+}
+
+/// The exit code of a guest's job; any other end is an error that says so.
+pub(crate) fn code(outcome: &Outcome) -> Result<i32> {
+    match outcome {
+        Outcome::Finished(code) => Ok(*code),
+        Outcome::QemuMissing => Err(crate::exit::Unmet(outcome.to_string()).into()),
+        other => anyhow::bail!("{other}"),
+    }
+}
+
+/// Prints a line of the guest's job.
+pub(crate) fn show(line: &str) {
+    println!("{line}");
+}
+
+/// Does `cargo xtask vm`.
+pub(crate) fn command(options: &Options) -> Result<Exit> {
+    let cache = Cache::open()?;
+    let chosen = kernels::choose(std::slice::from_ref(&options.kernel))?;
+    let wants = Wants { build: !options.bare, guests: true, kernels: chosen.clone() };
+    let ready = setup::ensure(&cache, &wants)?;
+    let mut files = options.file.clone();
+    if !options.bare {
+        files.push((compile::zcprof(&ready)?, "/bin/zcprof".to_owned()));
+    }
+    let mut worst = Exit::Holds;
+    for kernel in chosen {
+        let guest = Guest::choose(&cache, kernel)?;
+        let mut spec = guest.spec(files.clone(), options.command.clone());
+        spec.append = &options.append;
+        spec.modules = options.module.iter().map(String::as_str).collect();
+        spec.cpus = options.smp.unwrap_or(spec.cpus);
+        spec.data_size = options.disk << 30;
+        spec.limits.job = Duration::from_secs(options.patience);
+        let exit = run_one(&cache, &spec, options.keep, &mut show, |report, work| {
+            let code = code(&report.outcome)?;
+            if let Some(out) = &options.out {
+                std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+                vm::collect(work, out)?;
+            }
+            eprintln!(
+                "guest: exit code {code}; boot {:.1} s, command {:.1} s",
+                report.boot.as_secs_f64(),
+                report.job.as_secs_f64()
+            );
+            Ok(Exit::of_code(Some(code)))
+        })?;
+        worst = worst.max(exit);
+    }
+    Ok(worst)
+}
+
+fn file(text: &str) -> Result<(PathBuf, String), String> {
+    let (here, there) = text.rsplit_once(':').ok_or("write HERE:THERE")?;
+    if !there.starts_with('/') || there.split('/').any(|part| part == "..") {
+        return Err(format!("{there} is not an absolute path in the guest"));
+    }
+    Ok((here.into(), there.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file;
+
+    #[test]
+    fn a_file_has_two_places() {
+        assert_eq!(file("a:b:/bin/c"), Ok(("a:b".into(), "/bin/c".to_owned())));
+        for wrong in ["a", "a:b", "a:/../b"] {
+            file(wrong).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Sets up, builds, runs and tests zcprof.
+//!
+//! It drives cargo, apt and QEMU, and links none of the crates that it builds.
+
+mod cache;
+mod compile;
+mod exit;
+mod guest;
+mod interrupt;
+mod kernels;
+mod manifest;
+mod phases;
+mod process;
+mod progress;
+mod reports;
+mod run;
+mod scratch;
+mod setup;
+mod test;
+mod vm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::Exit;
+
+/// Sets up, builds, runs and tests zcprof.
+///
+/// Exit codes: 0 every claim holds; 1 a claim is refuted or a test failed; 2 wrong usage or a
+/// run-time error; 3 inconclusive; 4 something is missing here (it says what and how to get it).
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find or install what the other commands need.
+    Setup(setup::Options),
+    /// Measure the copies per byte: on this kernel if it shows everything, else in a guest.
+    Run(run::Options),
+    /// Run the tests on this host, and the claims on Debian kernels in guests.
+    Test(test::Options),
+    /// Run any command in a guest.
+    Vm(guest::Options),
+    /// Render the committed reports again from their run.json.
+    Reports(reports::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = interrupt::install().and_then(|()| match cli.command {
+        Command::Setup(options) => setup::command(&options),
+        Command::Run(options) => run::command(&options),
+        Command::Test(options) => test::command(&options),
+        Command::Vm(options) => guest::command(&options),
+        Command::Reports(options) => reports::command(&options),
+    });
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        Exit::of_error(&error)
+    })
+    .into()
+}

@@ -1,0 +1,103 @@
+//! `cargo xtask reports`: makes the committed reports again from their run.json.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
+
+use crate::cache::Cache;
+use crate::exit::Exit;
+use crate::setup::{self, Wants};
+use crate::{compile, process};
+
+/// Options of `reports`.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Write nothing; exit 1 if a file differs from what its run.json gives.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Does `cargo xtask reports`.
+pub(crate) fn command(options: &Options) -> Result<Exit> {
+    let cache = Cache::open()?;
+    let runs = runs(&compile::root().join("reports"))?;
+    let ready = setup::ensure(&cache, &Wants { build: true, guests: false, kernels: Vec::new() })?;
+    let program = compile::zcprof(&ready)?;
+    let mut exit = Exit::Holds;
+    for run in runs {
+        let fresh = cache.work_folder("reports")?;
+        let mut command = Command::new(&program);
+        process::output(command.arg("report").arg(&run).arg("--out").arg(fresh.path()))
+            .with_context(|| format!("rendering {}", run.display()))?;
+        let place = run.parent().context("a run.json without a folder")?;
+        for name in differing(fresh.path(), place)? {
+            if options.check {
+                println!("{} differs from what its run.json gives", place.join(&name).display());
+                exit = Exit::Refuted;
+            } else {
+                fs::copy(fresh.path().join(&name), place.join(&name))
+                    .with_context(|| format!("writing {}", place.join(&name).display()))?;
+                println!("{} written", place.join(&name).display());
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// Every `run.json` in a folder of `reports`.
+fn runs(reports: &Path) -> Result<Vec<PathBuf>> {
+    let list = fs::read_dir(reports).with_context(|| format!("reading {}", reports.display()))?;
+    let mut runs = Vec::new();
+    for item in list {
+        let run = item?.path().join("run.json");
+        if run.is_file() {
+            runs.push(run);
+        }
+    }
+    runs.sort();
+    ensure!(!runs.is_empty(), "{} holds no run.json", reports.display());
+    Ok(runs)
+}
+
+/// Names of the files in `fresh` that `place` has not, or has with other bytes.
+fn differing(fresh: &Path, place: &Path) -> Result<Vec<PathBuf>> {
+    let mut names = Vec::new();
+    for item in fs::read_dir(fresh).context("reading the fresh reports")? {
+        let item = item?;
+        let bytes = fs::read(item.path()).context("reading a fresh report")?;
+        if fs::read(place.join(item.file_name())).ok().as_ref() != Some(&bytes) {
+            names.push(PathBuf::from(item.file_name()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_and_changed_files_differ_and_others_do_not() {
+        let [fresh, place] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+        for name in ["same", "changed", "new"] {
+            fs::write(fresh.path().join(name), name).expect("written");
+        }
+        fs::write(place.path().join("same"), "same").expect("written");
+        fs::write(place.path().join("changed"), "old").expect("written");
+        let names = differing(fresh.path(), place.path()).expect("compared");
+        assert_eq!(names, ["changed", "new"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_folder_without_runs_is_an_error() {
+        let reports = tempfile::tempdir().expect("a folder");
+        runs(reports.path()).unwrap_err();
+        fs::create_dir(reports.path().join("trixie")).expect("made");
+        fs::write(reports.path().join("trixie/run.json"), "{}").expect("written");
+        assert_eq!(runs(reports.path()).expect("found").len(), 1);
+    }
+}

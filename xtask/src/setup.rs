@@ -1,0 +1,128 @@
+//! `cargo xtask setup`: finds or installs what the other commands need.
+
+mod install;
+mod needs;
+mod toolchain;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use self::needs::{Found, NEEDS, Need, World};
+use crate::cache::Cache;
+use crate::exit::{Exit, Unmet};
+use crate::interrupt;
+use crate::kernels::{self, Kernel};
+
+/// Options of `setup`.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Only list each need, the version found and the verdict; exit 4 if one is missing.
+    #[arg(long)]
+    check: bool,
+    /// Fetch the kernels anew, even those that are there.
+    #[arg(long, conflicts_with = "check")]
+    refresh: bool,
+    /// Kernels to have: names, or `all` for those that the tests use.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "all")]
+    kernel: Vec<String>,
+}
+
+/// What a command is about to do.
+#[derive(Clone, Debug)]
+pub(crate) struct Wants {
+    /// Build zcprof.
+    pub(crate) build: bool,
+    /// Boot guests.
+    pub(crate) guests: bool,
+    /// With these kernels.
+    pub(crate) kernels: Vec<&'static Kernel>,
+}
+
+/// What setup found that later steps must know.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ready {
+    /// The rustup name of the toolchain that builds for BPF.
+    pub(crate) toolchain: String,
+    /// The folder of the bpf-linker that suits it, unless that is in PATH.
+    pub(crate) linker: Option<PathBuf>,
+}
+
+/// Does `cargo xtask setup`.
+pub(crate) fn command(options: &Options) -> Result<Exit> {
+    let cache = Cache::open()?;
+    let kernels = kernels::choose(&options.kernel)?;
+    let wants = Wants { build: true, guests: true, kernels };
+    if options.check {
+        let world = World::look(&cache, true);
+        let mut all = true;
+        for (need, found) in findings(&wants, &world) {
+            all &= matches!(found, Found::Ready(_));
+            println!("{}", row(&need.name(), &need.least(), &found));
+        }
+        return Ok(if all { Exit::Holds } else { Exit::Missing });
+    }
+    if options.refresh {
+        let _lock = cache.lock()?;
+        for kernel in &wants.kernels {
+            if let Err(error) = install::fetch_kernel(&cache, kernel) {
+                interrupt::check()?;
+                // The one in the cache, if there is one, stays and is looked at below.
+                eprintln!("setup: {error:#}");
+            }
+        }
+    }
+    prepare(&cache, &wants, true)?;
+    for (need, found) in findings(&wants, &World::look(&cache, false)) {
+        println!("{}", row(&need.name(), &need.least(), &found));
+    }
+    Ok(Exit::Holds)
+}
+
+/// Makes sure of everything that `wants` names. Silent if nothing is missing.
+pub(crate) fn ensure(cache: &Cache, wants: &Wants) -> Result<Ready> {
+    prepare(cache, wants, false)
+}
+
+fn prepare(cache: &Cache, wants: &Wants, all_bytes: bool) -> Result<Ready> {
+    let world = World::look(cache, all_bytes);
+    let missing = unmet(wants, &world);
+    if missing.is_empty() {
+        return Ok(world.ready());
+    }
+    let _lock = cache.lock()?;
+    // Another clone may have met them while this one waited.
+    let missing = unmet(wants, &World::look(cache, all_bytes));
+    for (need, found) in &missing {
+        eprintln!("setup: {}: {found}", need.name());
+    }
+    install::install(cache, &missing)?;
+    let world = World::look(cache, all_bytes);
+    let missing = unmet(wants, &world);
+    if missing.is_empty() {
+        return Ok(world.ready());
+    }
+    let remedies: Vec<String> = missing
+        .iter()
+        .map(|(need, found)| format!("\n  {}: {found}\n    get it: {}", need.name(), need.remedy()))
+        .collect();
+    Err(Unmet(format!("still missing:{}", remedies.concat())).into())
+}
+
+/// The needs of a command: rows of the table, and one for each kernel.
+fn findings(wants: &Wants, world: &World) -> Vec<(Need, Found)> {
+    let rows = NEEDS.iter().filter(|tool| tool.part.is_wanted(wants)).map(Need::Tool);
+    let kernels = wants.kernels.iter().filter(|_| wants.guests).map(|kernel| Need::Kernel(kernel));
+    rows.chain(kernels).map(|need| (need, need.look(world))).collect()
+}
+
+fn unmet(wants: &Wants, world: &World) -> Vec<(Need, Found)> {
+    let mut all = findings(wants, world);
+    all.retain(|(_, found)| !matches!(found, Found::Ready(_)));
+    all
+}
+
+fn row(name: &str, least: &str, found: &Found) -> String {
+    format!("{name:<24} {least:<16} {found}")
+}

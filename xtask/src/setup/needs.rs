@@ -1,0 +1,300 @@
+//! The table of needs: what each is for, how it is found, how to get it.
+
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+
+use super::toolchain::{self, Bpf};
+use super::{Ready, Wants};
+use crate::cache::{Cache, Cached};
+use crate::kernels::{self, Kernel};
+use crate::{process, vm};
+
+/// Which commands need something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Those that build zcprof.
+    Build,
+    /// Those that boot guests.
+    Guests,
+    /// Those that fetch kernels; a cached kernel needs none of it.
+    Fetch,
+}
+
+/// A row of the table.
+pub(super) struct Tool {
+    pub(super) name: &'static str,
+    pub(super) part: Part,
+    /// The version it must have, in words.
+    pub(super) least: &'static str,
+    /// Debian's packages.
+    pub(super) packages: &'static [&'static str],
+    find: fn(&World) -> Found,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It is there: version and what else is worth a word.
+    Ready(String),
+    /// It is not there.
+    Missing,
+    /// It is there and cannot be used: why.
+    Unfit(String),
+}
+
+/// Something needed.
+#[derive(Clone, Copy)]
+pub(super) enum Need {
+    Tool(&'static Tool),
+    Kernel(&'static Kernel),
+}
+
+/// What the finders look at.
+pub(super) struct World {
+    pub(super) cache: Cache,
+    pub(super) bpf: Option<Bpf>,
+    linker: Result<(PathBuf, String), Found>,
+    /// Whether all bytes of the kernels are compared, or only those that every guest needs.
+    all_bytes: bool,
+}
+
+/// The table. What is found by looking comes first, what is made with it later.
+pub(super) static NEEDS: &[Tool] = &[
+    Tool {
+        name: "C compiler, static libc",
+        part: Part::Build,
+        least: "any",
+        packages: &["gcc", "libc6-dev"],
+        find: |_| c_compiler(),
+    },
+    Tool {
+        name: "Rust for BPF",
+        part: Part::Build,
+        least: "1.95",
+        packages: toolchain::DEBIAN_PACKAGES,
+        find: |world| match &world.bpf {
+            Some(bpf) => Found::Ready(bpf.to_string()),
+            None => Found::Missing,
+        },
+    },
+    Tool {
+        name: "bpf-linker",
+        part: Part::Build,
+        least: toolchain::LINKER_VERSION,
+        packages: &[],
+        find: |world| match &world.linker {
+            Ok((_, version)) => Found::Ready(version.clone()),
+            Err(found) => found.clone(),
+        },
+    },
+    Tool {
+        name: "qemu-system-x86_64",
+        part: Part::Guests,
+        least: "7.0",
+        packages: &["qemu-system-x86"],
+        find: |_| vm::qemu_version().map_or(Found::Missing, |said| at_least(&said, (7, 0))),
+    },
+    Tool {
+        name: "busybox (static)",
+        part: Part::Guests,
+        least: "1.30",
+        packages: &["busybox-static"],
+        find: |_| busybox(),
+    },
+    Tool {
+        name: "mkfs.ext4",
+        part: Part::Guests,
+        least: "1.43",
+        packages: &["e2fsprogs"],
+        find: |_| says("mkfs.ext4", &["-V"], (1, 43)),
+    },
+    Tool {
+        name: "setpriv",
+        part: Part::Guests,
+        least: "2.33",
+        packages: &["util-linux"],
+        find: |_| says("setpriv", &["--version"], (2, 33)),
+    },
+    Tool {
+        name: "depmod",
+        part: Part::Fetch,
+        least: "any",
+        packages: &["kmod"],
+        find: |_| says("depmod", &["--version"], (0, 0)),
+    },
+    Tool {
+        name: "dpkg-deb",
+        part: Part::Fetch,
+        least: "1.19",
+        packages: &["dpkg"],
+        find: |_| says("dpkg-deb", &["--version"], (1, 19)),
+    },
+];
+
+impl Part {
+    pub(super) fn is_wanted(self, wants: &Wants) -> bool {
+        match self {
+            Self::Build => wants.build,
+            Self::Guests => wants.guests,
+            Self::Fetch => wants.guests && !wants.kernels.is_empty(),
+        }
+    }
+}
+
+impl World {
+    pub(super) fn look(cache: &Cache, all_bytes: bool) -> Self {
+        let bpf = toolchain::find();
+        let linker = match &bpf {
+            Some(bpf) => toolchain::find_linker(cache, bpf),
+            None => Err(Found::Missing),
+        };
+        Self { cache: cache.clone(), bpf, linker, all_bytes }
+    }
+
+    pub(super) fn ready(self) -> Ready {
+        Ready {
+            toolchain: self.bpf.map(|bpf| bpf.toolchain.to_owned()).unwrap_or_default(),
+            linker: self.linker.ok().map(|(folder, _)| folder),
+        }
+    }
+}
+
+impl Need {
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Tool(tool) => tool.name.to_owned(),
+            Self::Kernel(kernel) => format!("kernel {}", kernel.name),
+        }
+    }
+
+    pub(super) fn least(&self) -> String {
+        match self {
+            Self::Tool(tool) => tool.least.to_owned(),
+            Self::Kernel(kernel) => format!("{}x", kernel.version),
+        }
+    }
+
+    pub(super) fn look(&self, world: &World) -> Found {
+        match self {
+            Self::Tool(tool) => (tool.find)(world),
+            Self::Kernel(kernel) => match kernel.look(&world.cache, world.all_bytes) {
+                Cached::Whole(manifest) => Found::Ready(kernels::describe(&manifest)),
+                Cached::Absent => Found::Missing,
+                Cached::Damaged(error) => Found::Unfit(format!("{error:#}")),
+            },
+        }
+    }
+
+    /// What a person can type to get it.
+    pub(super) fn remedy(&self) -> String {
+        match self {
+            Self::Tool(tool) if tool.name == "Rust for BPF" => toolchain::remedy(),
+            Self::Tool(tool) if tool.name == "bpf-linker" => toolchain::linker_remedy(),
+            Self::Tool(tool) => format!("sudo apt-get install -y {}", tool.packages.join(" ")),
+            Self::Kernel(kernel) => {
+                format!(
+                    "cargo xtask setup --kernel {} (fetches with apt-get, no root)",
+                    kernel.name
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready(version) => write!(f, "ok: {version}"),
+            Self::Missing => write!(f, "missing"),
+            Self::Unfit(why) => write!(f, "unfit: {why}"),
+        }
+    }
+}
+
+fn c_compiler() -> Found {
+    let Some(cc) = process::find("cc") else { return Found::Missing };
+    let says = |argument| process::output(std::process::Command::new(&cc).arg(argument));
+    let archive = says("-print-file-name=libc.a").unwrap_or_default();
+    // The compiler repeats the bare name of a file that it does not have.
+    if !archive.starts_with('/') {
+        return Found::Unfit("libc.a, the static C library, is missing".to_owned());
+    }
+    let version = says("--version").unwrap_or_default();
+    Found::Ready(version.lines().next().unwrap_or("?").to_owned())
+}
+
+fn busybox() -> Found {
+    let Some(path) = process::find("busybox") else { return Found::Missing };
+    let loader = b"/ld-linux";
+    let bytes = fs::read(&path).unwrap_or_default();
+    if bytes.windows(loader.len()).any(|window| window == loader) {
+        return Found::Unfit(format!("{} is not static", path.display()));
+    }
+    says("busybox", &[], (1, 30))
+}
+
+/// Finds a program and asks its version.
+fn says(program: &str, arguments: &[&str], least: (u32, u32)) -> Found {
+    let Some(path) = process::find(program) else { return Found::Missing };
+    match std::process::Command::new(path).args(arguments).output() {
+        Ok(said) => {
+            let text = [said.stdout, said.stderr].concat();
+            at_least(String::from_utf8_lossy(&text).lines().next().unwrap_or_default(), least)
+        }
+        Err(error) => Found::Unfit(error.to_string()),
+    }
+}
+
+/// Judges the first version number in `text`.
+pub(super) fn at_least(text: &str, least: (u32, u32)) -> Found {
+    let version = text
+        .split(|c: char| c.is_whitespace() || c == '(')
+        .map(|word| word.trim_start_matches('v'))
+        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    let Some(version) = version else { return Found::Unfit(format!("no version in {text:?}")) };
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    let mut next = || numbers.next().and_then(Result::ok).unwrap_or(0);
+    if (next(), next()) < least {
+        return Found::Unfit(format!("{version} is older than {}.{}", least.0, least.1));
+    }
+    Found::Ready(version.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_need_has_a_name_of_its_own_and_a_remedy() {
+        let names: HashSet<_> = NEEDS.iter().map(|tool| tool.name).collect();
+        assert_eq!(names.len(), NEEDS.len());
+        for tool in NEEDS {
+            assert!(tool.name.len() <= 24 && tool.least.len() <= 16, "the list has columns");
+            assert!(!Need::Tool(tool).remedy().ends_with(' '), "{} has no remedy", tool.name);
+        }
+    }
+
+    #[test]
+    fn versions_are_read_out_of_what_programs_say() {
+        let ready = |version: &str| Found::Ready(version.to_owned());
+        assert_eq!(at_least("mke2fs 1.47.0 (5-Feb-2023)", (1, 43)), ready("1.47.0"));
+        assert_eq!(at_least("BusyBox v1.35.0 (Debian 1:1.35.0-4)", (1, 30)), ready("1.35.0"));
+        assert_eq!(at_least("kmod version 30", (0, 0)), ready("30"));
+        assert_eq!(at_least("setpriv from util-linux 2.38.1", (2, 33)), ready("2.38.1"));
+        assert_eq!(
+            at_least("6.2.0 (Debian)", (7, 0)),
+            Found::Unfit("6.2.0 is older than 7.0".to_owned())
+        );
+        assert!(matches!(at_least("no number", (0, 0)), Found::Unfit(_)));
+    }
+
+    #[test]
+    fn building_alone_needs_no_guest() {
+        let wants = Wants { build: true, guests: false, kernels: Vec::new() };
+        let wanted: Vec<_> = NEEDS.iter().filter(|tool| tool.part.is_wanted(&wants)).collect();
+        assert!(wanted.iter().all(|tool| tool.part == Part::Build) && !wanted.is_empty());
+    }
+}

@@ -1,0 +1,172 @@
+//! The two ways to have Rust for BPF, and the linker that suits each.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::needs::{Found, at_least};
+use crate::cache::{Cache, Cached};
+use crate::manifest::Manifest;
+use crate::process;
+
+/// The linker's version.
+pub(super) const LINKER_VERSION: &str = "0.13.0";
+
+/// Debian's compiler for BPF: `core` comes already compiled. The LLVM packages are for the linker.
+pub(super) const DEBIAN_PACKAGES: &[&str] =
+    &["rustc-web", "cargo-web", "libstd-rust-web-dev-bpf", "llvm-22-dev", "libpolly-22-dev"];
+
+/// The rustup name that Debian's compiler gets.
+pub(super) const DEBIAN: &str = "debian-bpf";
+
+/// The ways, best first: rustup name, and what in its sysroot proves that it builds for BPF.
+const WAYS: &[(&str, &str)] = &[
+    (DEBIAN, "lib/rustlib/bpfel-unknown-none"),
+    ("nightly", "lib/rustlib/src/rust/library/core/Cargo.toml"),
+];
+
+/// A toolchain that builds for BPF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bpf {
+    /// Its rustup name.
+    pub(super) toolchain: &'static str,
+    release: String,
+    /// The major version of its LLVM, which the linker must share.
+    llvm: String,
+}
+
+impl fmt::Display for Bpf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (toolchain {}, LLVM {})", self.release, self.toolchain, self.llvm)
+    }
+}
+
+/// The first way that is there.
+pub(super) fn find() -> Option<Bpf> {
+    WAYS.iter().find_map(|&(toolchain, proof)| {
+        let rustc = |arguments: &[&str]| {
+            let mut command = process::command("rustup");
+            process::output(command.args(["run", toolchain, "rustc"]).args(arguments)).ok()
+        };
+        let sysroot = rustc(&["--print", "sysroot"])?;
+        if !Path::new(sysroot.trim()).join(proof).exists() {
+            return None;
+        }
+        let (release, llvm) = parse_version(&rustc(&["-vV"])?)?;
+        Some(Bpf { toolchain, release, llvm })
+    })
+}
+
+/// True if Debian's compiler is installed, whether or not rustup knows of it.
+pub(super) fn debian_is_installed() -> bool {
+    Path::new("/usr/bin/rustc").is_file() && Path::new("/usr").join(WAYS[0].1).exists()
+}
+
+/// Makes Debian's compiler known to rustup.
+pub(super) fn link_debian() -> Result<()> {
+    let mut command = process::command("rustup");
+    process::output(command.args(["toolchain", "link", DEBIAN, "/usr"])).map(|_| ())
+}
+
+/// Release and major LLVM version in what `rustc -vV` says.
+fn parse_version(said: &str) -> Option<(String, String)> {
+    let field = |name| said.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let llvm = field("LLVM version:")?.split('.').next()?;
+    Some((field("release:")?.to_owned(), llvm.to_owned()))
+}
+
+/// The folder of the linker for `bpf` and its version: the cached one, else one in PATH.
+pub(super) fn find_linker(cache: &Cache, bpf: &Bpf) -> Result<(PathBuf, String), Found> {
+    let name = linker_name(bpf);
+    let folder = cache.path(&name).join("bin");
+    let says = |program: &Path| process::output(Command::new(program).arg("--version"));
+    match cache.look(&name, |_| true) {
+        Cached::Whole(_) => match says(&folder.join("bpf-linker")) {
+            Ok(said) => Ok((folder, said.trim().replace("bpf-linker ", ""))),
+            Err(error) => Err(Found::Unfit(format!("{error:#}"))),
+        },
+        Cached::Damaged(error) => Err(Found::Unfit(format!("{error:#}"))),
+        Cached::Absent => {
+            // One in PATH was built for rustup's compilers, not for Debian's.
+            let program = process::find("bpf-linker").filter(|_| bpf.toolchain != DEBIAN);
+            let program = program.ok_or(Found::Missing)?;
+            let said = says(&program).map_err(|error| Found::Unfit(format!("{error:#}")))?;
+            match at_least(&said, (0, 13)) {
+                Found::Ready(version) => {
+                    Ok((program.with_file_name(""), format!("{version}, in PATH")))
+                }
+                other => Err(other),
+            }
+        }
+    }
+}
+
+/// Builds the linker for `bpf` into the cache.
+pub(super) fn build_linker(cache: &Cache, bpf: &Bpf) -> Result<()> {
+    let log = cache.path("logs/bpf-linker.log");
+    let llvm = PathBuf::from(format!("/usr/lib/llvm-{}", bpf.llvm));
+    ensure!(
+        llvm.join("lib/libLLVM.so").exists() && llvm.join("include/llvm-c").exists(),
+        "LLVM {} is not in {}; {}",
+        bpf.llvm,
+        llvm.display(),
+        linker_remedy()
+    );
+    cache.put(&linker_name(bpf), |folder| {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+        command.args(["install", "bpf-linker", "--version", LINKER_VERSION, "--locked"]);
+        command.args(["--no-default-features", "--features", &format!("llvm-{}", bpf.llvm)]);
+        command.arg("--root").arg(folder).env("LLVM_PREFIX", &llvm);
+        // The workspace that this is called from must not steer another program's build.
+        command.current_dir(folder).env_remove("RUSTFLAGS").env_remove("RUSTC_BOOTSTRAP");
+        process::logged(&mut command, &log)?;
+        let linker = folder.join("bin/bpf-linker");
+        process::output(Command::new(&linker).arg("--version")).context("the new bpf-linker")?;
+        Manifest::describe(folder, &[("version", LINKER_VERSION), ("llvm", &bpf.llvm)])
+    })
+}
+
+fn linker_name(bpf: &Bpf) -> String {
+    format!("tools/bpf-linker-{LINKER_VERSION}-llvm{}", bpf.llvm)
+}
+
+/// What a person can type to get Rust for BPF.
+pub(super) fn remedy() -> String {
+    format!(
+        "rustup (rustup.rs), then on Debian: sudo apt-get install -y {} && \
+         rustup toolchain link {DEBIAN} /usr; elsewhere: \
+         rustup toolchain install nightly --component rust-src",
+        DEBIAN_PACKAGES.join(" ")
+    )
+}
+
+/// What a person can type to get the linker.
+pub(super) fn linker_remedy() -> String {
+    format!(
+        "cargo binstall bpf-linker@{LINKER_VERSION}, or with the LLVM of `rustup run nightly rustc \
+         -vV` installed (llvm-N-dev, libpolly-N-dev): LLVM_PREFIX=/usr/lib/llvm-N cargo install \
+         bpf-linker --version {LINKER_VERSION} --no-default-features --features llvm-N"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn release_and_llvm_are_read() {
+        let said = "rustc 1.96.0 (ac68faa20 2026-05-25)\nbinary: rustc\nrelease: 1.96.0\n\
+            LLVM version: 22.1.8\n";
+        assert_eq!(parse_version(said), Some(("1.96.0".to_owned(), "22".to_owned())));
+        assert_eq!(parse_version("rustc 1.96.0\n"), None);
+    }
+
+    #[test]
+    fn a_linker_is_kept_by_version_and_llvm() {
+        let bpf = Bpf { toolchain: DEBIAN, release: "1.96.0".to_owned(), llvm: "22".to_owned() };
+        assert_eq!(linker_name(&bpf), format!("tools/bpf-linker-{LINKER_VERSION}-llvm22"));
+        assert!(bpf.to_string().contains("debian-bpf"));
+    }
+}

@@ -1,0 +1,81 @@
+//! What happened to a guest.
+//!
+//! ```text
+//!            "guest: running"        "guest: finished N", then power off
+//! Booting ───────────────────▶ Running ───────────────────▶ Finished(N)
+//!    │                            │
+//!    ├── "Kernel panic" ──────────┼──▶ Panicked
+//!    ├── no progress in time ─────┼──▶ Hung
+//!    ├── QEMU ends too early ─────┼──▶ QemuFailed
+//!    ├── disk full, here or there ┼──▶ OutOfSpace
+//!    └── Ctrl-C ──────────────────┴──▶ Interrupted
+//! ```
+
+use std::fmt;
+use std::time::Duration;
+
+/// Where there is no space: on this host.
+pub(crate) const HOST: &str =
+    "for the guest's disk images; free some, or set ZCPROF_CACHE to a folder on a bigger disk";
+/// Where there is no space: on the disk that brings the results back.
+pub(crate) const GUEST: &str = "for what the job left in /out";
+
+/// Where a guest that has not ended is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// From the start of QEMU to the job's start.
+    Booting,
+    /// The job runs.
+    Running,
+    /// The job has ended; its results are written, and power goes off.
+    Ending,
+}
+
+/// How a guest ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The job ended with this exit code.
+    Finished(i32),
+    /// The guest's kernel panicked: its last lines, the panic last.
+    Panicked(Vec<String>),
+    /// Nothing came from the guest, or from the job, for this long.
+    Hung(Phase, Duration),
+    /// There is no QEMU.
+    QemuMissing,
+    /// QEMU ended before the job did: what it said.
+    QemuFailed(String),
+    /// The disk with the guest's images, or a file system in the guest, is full.
+    OutOfSpace(&'static str),
+    /// This program was asked to stop.
+    Interrupted,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished(code) => write!(f, "the guest's job ended with exit code {code}"),
+            Self::Panicked(lines) => {
+                write!(f, "the guest's kernel panicked:")?;
+                lines.iter().try_for_each(|line| write!(f, "\n    {line}"))
+            }
+            Self::Hung(phase, silent) => {
+                let phase = match phase {
+                    Phase::Booting => "while booting",
+                    Phase::Running => "while its job ran",
+                    Phase::Ending => "while powering off",
+                };
+                write!(f, "the guest hung {phase}: no progress for {} s", silent.as_secs())
+            }
+            Self::QemuMissing => write!(
+                f,
+                "qemu-system-x86_64 is missing; install it (Debian: apt-get install qemu-system-x86)"
+            ),
+            Self::QemuFailed(said) if said.is_empty() => {
+                write!(f, "QEMU ended before the guest's job did")
+            }
+            Self::QemuFailed(said) => write!(f, "QEMU failed: {said}"),
+            Self::OutOfSpace(place) => write!(f, "no space left {place}"),
+            Self::Interrupted => write!(f, "interrupted"),
+        }
+    }
+}
