@@ -106,8 +106,7 @@ fn sendfile_before_splice_pages() -> Pass {
 }
 
 fn control() -> Control {
-    let mut pass = read_write();
-    pass.transfer = "read_write".to_owned();
+    let pass = read_write();
     let truth = |hop, instrument| Truth {
         hop,
         disposition: Disposition::Copied,

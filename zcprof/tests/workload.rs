@@ -71,7 +71,8 @@ fn slices_are_whole_batches_of_one_segment() {
 #[test]
 fn damage_is_found_and_named() {
     type Harm = fn(&[PathBuf]);
-    let cases: &[(&str, Harm, fn(&LogError) -> bool)] = &[
+    type Named = fn(&LogError) -> bool;
+    let cases: &[(&str, Harm, Named)] = &[
         (
             "a torn tail",
             |paths| {
