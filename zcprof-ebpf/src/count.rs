@@ -28,27 +28,24 @@ static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(Lost::ALL.len() as
 #[inline(always)]
 pub(crate) fn add<const SITE: usize, C: EbpfContext>(ctx: &C, iter: u8, bytes: u64) {
     let tgid = (helpers::bpf_get_current_pid_tgid() >> 32) as u32;
-    let inflight = if is_target(tgid) { current::get() } else { None };
+    let watched = is_target(tgid);
+    let inflight = if watched { current::get() } else { None };
     let inflight = inflight.unwrap_or(Inflight { syscall: NO_SYSCALL, file: File::None as u32 });
-    add_under::<SITE, C>(ctx, &inflight, iter, bytes);
+    let tgid = if watched { tgid } else { ELSEWHERE };
+    add_under::<SITE, C>(ctx, tgid, &inflight, iter, bytes);
 }
 
-/// Counts one call at a site under a given system call.
+/// Counts one call at a site under a given process and system call.
 #[inline(always)]
 pub(crate) fn add_under<const SITE: usize, C: EbpfContext>(
     ctx: &C,
+    tgid: u32,
     inflight: &Inflight,
     iter: u8,
     bytes: u64,
 ) {
-    let tgid = (helpers::bpf_get_current_pid_tgid() >> 32) as u32;
-    let key = Key {
-        tgid: if is_target(tgid) { tgid } else { ELSEWHERE },
-        syscall: inflight.syscall,
-        site: SITE as u16,
-        iter,
-        file: inflight.file as u8,
-    };
+    let key =
+        Key { tgid, syscall: inflight.syscall, site: SITE as u16, iter, file: inflight.file as u8 };
     if let Some(value) = COUNTS.get_ptr_mut(&key) {
         // SAFETY: the kernel gave this CPU's own value; nothing else on this CPU writes it
         // while this program runs.

@@ -43,12 +43,14 @@ pub(crate) fn enter(regs: u64, number: i64) {
 /// A thread leaves a system call.
 #[inline(always)]
 pub(crate) fn exit<C: EbpfContext>(ctx: &C, result: i64) {
+    // Only watched threads were seen to enter.
     let Some(inflight) = get() else { return };
-    let _ = INFLIGHT.remove(&helpers::bpf_get_current_pid_tgid());
+    let thread = helpers::bpf_get_current_pid_tgid();
+    let _ = INFLIGHT.remove(&thread);
     // Only of data-moving system calls is the result a number of bytes.
     let moves = fd_argument(i64::from(inflight.syscall)) != NO_FD;
     let bytes = if moves && result > 0 { result as u64 } else { 0 };
-    count::add_under::<SYS_EXIT, C>(ctx, &inflight, kernel::NO_ITER, bytes);
+    count::add_under::<SYS_EXIT, C>(ctx, (thread >> 32) as u32, &inflight, kernel::NO_ITER, bytes);
 }
 
 /// The system call that the current thread is in, if it is watched and was seen to enter.

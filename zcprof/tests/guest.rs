@@ -198,6 +198,17 @@ fn hidden_symbols_are_named() {
     assert!(text.contains("kptr_restrict"), "{text}");
 }
 
+#[test]
+fn missing_kernel_types_are_named() {
+    use nix::mount::{MsFlags, mount, umount};
+    const TYPES: &str = "/sys/kernel/btf";
+    mount(Some("tmpfs"), TYPES, Some("tmpfs"), MsFlags::empty(), None::<&str>).expect("hidden");
+    let (output, _) = measure("types", &["--cache", "warm", "--transfer", "sendfile"]);
+    umount(TYPES).expect("shown again");
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    assert!(text(&output).contains("CONFIG_DEBUG_INFO_BTF"), "{}", text(&output));
+}
+
 /// A CPU that was offline when the breakpoints were set must be watched, and said to be new.
 #[test]
 fn a_cpu_that_comes_online_is_noticed() {

@@ -99,7 +99,7 @@ impl Bench {
 
     /// Brings the page cache into the state that a pass is for; a doubt if it does not obey.
     pub(super) fn prepare(&self, cache: Cache) -> Result<Option<Doubt>> {
-        // A page that a socket or a CPU's LRU batch still holds is not dropped the first time.
+        // A page that a socket buffer or a CPU's LRU batch still holds is not dropped at once.
         for attempt in 1.. {
             match cache {
                 Cache::Warm => cache::warm(&self.log)?,
@@ -113,6 +113,7 @@ impl Bench {
             if attempt == PREPARATIONS {
                 return Ok(Some(Doubt::CacheState { resident, pages }));
             }
+            super::stir::every_cpu()?;
             std::thread::sleep(PAUSE);
         }
         Ok(None)

@@ -4,6 +4,7 @@
 mod bench;
 pub mod interrupt;
 mod passes;
+mod stir;
 mod workers;
 
 use std::time::Instant;

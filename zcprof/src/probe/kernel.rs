@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
@@ -97,6 +98,12 @@ pub fn barred() -> Option<(String, String)> {
         return Some((
             "loading eBPF programs needs root".to_owned(),
             "run the same command with sudo".to_owned(),
+        ));
+    }
+    if !Path::new(super::btf::PATH).exists() {
+        return Some((
+            format!("this kernel shows no types in {}", super::btf::PATH),
+            "boot a kernel with CONFIG_DEBUG_INFO_BTF, as distributions build them".to_owned(),
         ));
     }
     if lockdown().as_deref() == Some("confidentiality") {
