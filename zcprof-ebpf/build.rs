@@ -19,7 +19,7 @@ fn main() -> io::Result<()> {
             }
             // System calls are followed by hand-written programs: two tracepoints, one state.
             Instrument::Syscalls if name == "sys_exit" => continue,
-            Instrument::Syscalls => format!("tracepoint!({index}, {name}_tracepoint);"),
+            Instrument::Syscalls => format!("raw!({index}, {name}_raw);"),
         };
         writeln!(stamped, "{line}").map_err(io::Error::other)?;
     }

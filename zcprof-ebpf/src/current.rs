@@ -23,16 +23,16 @@ const SYS_EXIT: usize = {
     at
 };
 
-/// A thread enters a system call.
+/// A thread enters a system call; `fd` gives its argument 0 or 1.
 #[inline(always)]
-pub(crate) fn enter(regs: u64, number: i64) {
+pub(crate) fn enter(number: i64, fd: impl Fn(u8) -> u32) {
     let thread = helpers::bpf_get_current_pid_tgid();
     if !count::is_target((thread >> 32) as u32) {
         return;
     }
     let file = match fd_argument(number) {
         NO_FD => File::None as u8,
-        at => kernel::file_kind(kernel::fd_at(regs, at)),
+        at => kernel::file_kind(fd(at)),
     };
     let inflight = Inflight { syscall: number as i32, file: u32::from(file) };
     if INFLIGHT.insert(&thread, &inflight, 0).is_err() {

@@ -50,7 +50,7 @@ pub(crate) fn iter_count(iter: u64) -> u64 {
 
 /// Argument 0 or 1 of a system call, as a file descriptor.
 #[inline(always)]
-pub(crate) fn fd_at(regs: u64, at: u8) -> u32 {
+pub(crate) fn fd_in_regs(regs: u64, at: u8) -> u32 {
     let offset = if at == 0 { &CONFIG.regs_argument[0] } else { &CONFIG.regs_argument[1] };
     read_at(regs, offset)
 }

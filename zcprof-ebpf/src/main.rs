@@ -8,9 +8,10 @@ mod count;
 mod current;
 mod kernel;
 
-use aya_ebpf::macros::{fexit, kprobe, kretprobe, perf_event, raw_tracepoint};
+use aya_ebpf::macros::{fexit, kprobe, kretprobe, perf_event, raw_tracepoint, tracepoint};
 use aya_ebpf::programs::{
     FExitContext, PerfEventContext, ProbeContext, RawTracePointContext, RetProbeContext,
+    TracePointContext,
 };
 use aya_ebpf::{EbpfContext, helpers};
 use zcprof_common::layout::{Config, Entered, EnteredKey, Lost, MAX_SYSCALLS, MAX_TARGETS};
@@ -74,7 +75,7 @@ macro_rules! caller {
 }
 
 /// A tracepoint whose arguments tell the bytes.
-macro_rules! tracepoint {
+macro_rules! raw {
     ($site:literal, $name:ident) => {
         #[raw_tracepoint]
         fn $name(ctx: RawTracePointContext) -> i32 {
@@ -85,15 +86,43 @@ macro_rules! tracepoint {
 
 include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 
-#[raw_tracepoint(tracepoint = "sys_enter")]
-fn sys_enter_tracepoint(ctx: RawTracePointContext) -> i32 {
-    current::enter(ctx.arg(0), ctx.arg(1));
+// System calls come by one of two ways: raw tracepoints, whose programs can be preempted, and
+// whose skipped runs every kernel counts; or tracepoints of perf, whose programs cannot, but
+// whose skipped runs are counted only since 6.7. The loader chooses.
+
+#[raw_tracepoint]
+fn sys_enter_raw(ctx: RawTracePointContext) -> i32 {
+    let regs = ctx.arg(0);
+    current::enter(ctx.arg(1), |at| kernel::fd_in_regs(regs, at));
     0
 }
 
-#[raw_tracepoint(tracepoint = "sys_exit")]
-fn sys_exit_tracepoint(ctx: RawTracePointContext) -> i32 {
+#[raw_tracepoint]
+fn sys_exit_raw(ctx: RawTracePointContext) -> i32 {
     current::exit(&ctx, ctx.arg(1));
+    0
+}
+
+// The records of raw_syscalls:sys_enter (id, args[6]) and sys_exit (id, ret), behind the eight
+// bytes that every record begins with: include/trace/events/syscalls.h, 6.1 to 7.3.
+
+#[tracepoint]
+fn sys_enter_tracepoint(ctx: TracePointContext) -> u32 {
+    // SAFETY: within the record, see above; the verifier checks it too.
+    let (number, first, second) =
+        unsafe { (ctx.read_at::<i64>(8), ctx.read_at::<u64>(16), ctx.read_at::<u64>(24)) };
+    if let (Ok(number), Ok(first), Ok(second)) = (number, first, second) {
+        current::enter(number, |at| if at == 0 { first as u32 } else { second as u32 });
+    }
+    0
+}
+
+#[tracepoint]
+fn sys_exit_tracepoint(ctx: TracePointContext) -> u32 {
+    // SAFETY: as above.
+    if let Ok(result) = unsafe { ctx.read_at::<i64>(16) } {
+        current::exit(&ctx, result);
+    }
     0
 }
 

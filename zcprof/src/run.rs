@@ -95,7 +95,8 @@ pub enum ProbeState {
     Attached {
         /// Kernel symbol or tracepoint.
         symbol: String,
-        /// Mechanism: `execution breakpoint`, `kprobe`, `fexit`, `kretprobe`, `tracepoint`.
+        /// Mechanism: `execution breakpoint`, `kprobe`, `fexit`, `kretprobe`, `tracepoint`,
+        /// `raw tracepoint`.
         by: String,
         /// Program runs that the kernel says it skipped, over the whole run; `None` if this
         /// kernel does not count them.

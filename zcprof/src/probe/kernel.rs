@@ -123,10 +123,10 @@ pub fn lockdown() -> Option<String> {
     Some(rest.split_once(']')?.0.to_owned())
 }
 
-/// Whether the kernel counts kprobe programs that it skipped: kernel/trace/bpf_trace.c
-/// `trace_call_bpf()` does since 6.7.
+/// Whether the kernel counts the programs on kprobes and on perf's tracepoints that it skipped:
+/// kernel/trace/bpf_trace.c `trace_call_bpf()` does since 6.7.
 #[must_use]
-pub const fn counts_missed_kprobes(version: Version) -> bool {
+pub const fn counts_skipped_perf_programs(version: Version) -> bool {
     version.0 > 6 || version.0 == 6 && version.1 >= 7
 }
 

@@ -46,7 +46,7 @@ pub struct Probes {
     audit: Audit,
     holes: Vec<Hole>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
-    counts_missed_kprobes: bool,
+    counts_skipped_perf_programs: bool,
     before: Totals,
 }
 
@@ -97,7 +97,7 @@ impl Probes {
         });
         let mut plan = Plan::new(version, &symbols, &options.withheld);
         // System calls first: the other two attribute their counts to them.
-        syscalls::attach(&mut ebpf, &mut plan);
+        syscalls::attach(&mut ebpf, &mut plan, kernel::counts_skipped_perf_programs(version));
         callers::attach(&mut ebpf, &mut plan, options.avoid_fexit);
         let audit = Audit::attach(&mut ebpf, &mut plan);
         let mut probes = Self {
@@ -106,7 +106,7 @@ impl Probes {
             audit,
             holes,
             logger,
-            counts_missed_kprobes: kernel::counts_missed_kprobes(version),
+            counts_skipped_perf_programs: kernel::counts_skipped_perf_programs(version),
             before: Totals::default(),
         };
         probes.snapshot()?;
@@ -136,7 +136,8 @@ impl Probes {
     pub fn coverage(&mut self) -> Coverage {
         for site in 0..SITES.len() {
             let by = self.plan.mechanism(site).map(str::to_owned);
-            let counted = by.is_some_and(|by| !by.starts_with('k') || self.counts_missed_kprobes);
+            let counted =
+                by.is_some_and(|by| !by.starts_with('k') || self.counts_skipped_perf_programs);
             let missed = counted.then(|| self.before.missed[site]);
             self.plan.missed(site, missed);
         }
@@ -173,14 +174,16 @@ impl Probes {
 
     /// Runs of a site's programs that the kernel says it skipped, because one was active.
     fn skipped(&self, site: &Site) -> Result<u64> {
+        // The entry of a system call has no row of its own: it counts no bytes.
+        let entry = (site.name == "sys_exit").then_some("sys_enter");
         let mut skipped = 0;
-        for suffix in ["fexit", "entry", "return", "kprobe", "tracepoint"] {
-            let Some(program) = self.ebpf.program(&format!("{}_{suffix}", site.name)) else {
-                continue;
-            };
-            if let Ok(fd) = program.fd() {
-                skipped += recursion_misses(fd.as_fd().as_raw_fd())
-                    .with_context(|| format!("reading the misses of {}", site.name))?;
+        for name in [Some(site.name), entry].into_iter().flatten() {
+            for suffix in ["fexit", "entry", "return", "kprobe", "tracepoint", "raw"] {
+                let program = self.ebpf.program(&format!("{name}_{suffix}"));
+                if let Some(Ok(fd)) = program.map(Program::fd) {
+                    skipped += recursion_misses(fd.as_fd().as_raw_fd())
+                        .with_context(|| format!("reading the misses of {name}"))?;
+                }
             }
         }
         Ok(skipped)

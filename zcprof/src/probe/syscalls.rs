@@ -1,36 +1,59 @@
-//! The `syscalls` instrument: raw tracepoints. It also tells the other two which system call a
-//! copy belongs to, so it is attached even when it is not asked for.
+//! The `syscalls` instrument: tracepoints. It also tells the other two which system call a copy
+//! belongs to, so it is attached even when it is not asked for.
 
 use anyhow::Result;
 use aya::Ebpf;
-use aya::programs::RawTracePoint;
-use zcprof_common::sites::SITES;
+use aya::programs::{RawTracePoint, TracePoint};
+use zcprof_common::sites::{SITES, Site};
 use zcprof_common::vocabulary::Instrument;
 
 use super::plan::{Plan, Planned};
 use crate::run::ProbeState;
 
-/// Attaches to every tracepoint of the table.
-pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut Plan) {
+/// Attaches to every tracepoint of the table. System calls come through perf's tracepoints where
+/// the kernel counts the runs that it skips there (`counted`), because those programs cannot be
+/// preempted; elsewhere, and where tracefs is not mounted, through raw tracepoints.
+pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut Plan, counted: bool) {
     for Planned { site, symbol, .. } in plan.of(Instrument::Syscalls) {
         let row = &SITES[site];
-        let attached = if row.name == "sys_exit" {
-            // Entry first: a return without its entry is not counted.
-            tracepoint(ebpf, "sys_enter", "sys_enter")
-                .and_then(|()| tracepoint(ebpf, row.name, &symbol))
+        let attached = if row.name != "sys_exit" {
+            raw(ebpf, row.name, &symbol).map(|()| "raw tracepoint")
+        } else if counted && by_perf(ebpf, row).is_ok() {
+            Ok("tracepoint")
         } else {
-            tracepoint(ebpf, row.name, &symbol)
+            // Entry first: a return without its entry is not counted.
+            raw(ebpf, "sys_enter", "sys_enter")
+                .and_then(|()| raw(ebpf, row.name, &symbol))
+                .map(|()| "raw tracepoint")
         };
         match attached {
-            Ok(()) => plan.attached(site, &symbol, "tracepoint"),
+            Ok(by) => plan.attached(site, &symbol, by),
             Err(error) => plan.set(site, ProbeState::Refused { reason: format!("{error:#}") }),
         }
     }
 }
 
-fn tracepoint(ebpf: &mut Ebpf, name: &str, symbol: &str) -> Result<()> {
+/// Both or neither: one that is attached alone is detached again.
+fn by_perf(ebpf: &mut Ebpf, exit: &Site) -> Result<()> {
+    let names = ["sys_enter", exit.name];
+    for name in names {
+        perf(ebpf, name)?.load()?;
+    }
+    let entered = perf(ebpf, names[0])?.attach("raw_syscalls", names[0])?;
+    if let Err(error) = perf(ebpf, names[1])?.attach("raw_syscalls", names[1]) {
+        perf(ebpf, names[0])?.detach(entered)?;
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+fn perf<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut TracePoint> {
+    Ok(super::program_called(ebpf, &format!("{name}_tracepoint"))?.try_into()?)
+}
+
+fn raw(ebpf: &mut Ebpf, name: &str, symbol: &str) -> Result<()> {
     let program: &mut RawTracePoint =
-        super::program_called(ebpf, &format!("{name}_tracepoint"))?.try_into()?;
+        super::program_called(ebpf, &format!("{name}_raw"))?.try_into()?;
     program.load()?;
     program.attach(symbol)?;
     Ok(())
