@@ -1,19 +1,26 @@
 //! The consumer: fetches its shares of a log, one connection for each, and verifies every byte.
 
+use std::future::poll_fn;
 use std::io::{BufRead as _, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt as _;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, ready};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::log::batch::{self, BatchHeader};
+use super::check::Check;
 use super::log::{Batch, Log};
 use super::wire::{Answer, Fetch};
+
+/// Size of the receive buffer in bytes.
+const BUFFER: usize = 1 << 20;
 
 /// What to fetch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -110,6 +117,7 @@ fn share(log: &Log, batches: &[Batch]) -> Result<Share> {
 /// A line is no command, or nobody listens to the outcome.
 pub fn run_consumer() -> Result<()> {
     super::die_with_parent()?;
+    super::allow_all_descriptors()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     for line in std::io::stdin().lock().lines() {
         let command: Command = serde_json::from_str(&line?).context("reading a command")?;
@@ -124,21 +132,33 @@ pub fn run_consumer() -> Result<()> {
 /// Carries out one command.
 pub async fn consume(command: Command) -> Outcome {
     let mut outcome = Outcome { verified: true, ..Outcome::default() };
-    let start = Instant::now();
+    let buffer: Buffer = Arc::new(Mutex::new(vec![0; BUFFER]));
     let mut connections = JoinSet::new();
+    let (mut requested, mut received) = (None::<Instant>, None::<Instant>);
+    let command = Arc::new(command);
     for share in command.shares.clone() {
-        connections.spawn(Connection::fetch_share(command.clone(), share));
+        connections.spawn(Connection::fetch_share(
+            Arc::clone(&command),
+            share,
+            Arc::clone(&buffer),
+        ));
     }
     while let Some(ended) = connections.join_next().await {
         match ended.map_err(anyhow::Error::new).and_then(|connection| connection) {
-            Ok(connection) => outcome.add(&connection.outcome),
+            Ok(connection) => {
+                outcome.add(&connection.outcome);
+                requested = [requested, connection.requested].into_iter().flatten().min();
+                received = received.max(connection.received);
+            }
             Err(error) => {
                 outcome.verified = false;
                 outcome.error.get_or_insert(format!("{error:#}"));
             }
         }
     }
-    outcome.seconds = start.elapsed().as_secs_f64();
+    if let (Some(first), Some(last)) = (requested, received) {
+        outcome.seconds = last.duration_since(first).as_secs_f64();
+    }
     outcome
 }
 
@@ -152,24 +172,34 @@ impl Outcome {
     }
 }
 
+/// See [`BUFFER`].
+type Buffer = Arc<Mutex<Vec<u8>>>;
+
 /// One connection at work.
 struct Connection {
     stream: TcpStream,
-    command: Command,
+    command: Arc<Command>,
     header: Vec<u8>,
-    records: Vec<u8>,
+    /// Record bytes that were received last. All connections share it, so that it stays in the
+    /// CPU's cache however many there are: what is received is checked before anybody else runs.
+    buffer: Buffer,
     outcome: Outcome,
+    /// When the first request was about to leave.
+    requested: Option<Instant>,
+    /// When the last byte had come.
+    received: Option<Instant>,
 }
 
 impl Connection {
-    async fn fetch_share(command: Command, share: Share) -> Result<Self> {
+    async fn fetch_share(command: Arc<Command>, share: Share, buffer: Buffer) -> Result<Self> {
         let address = command.address;
         let stream = TcpStream::connect(address).await;
         let stream = stream.with_context(|| format!("connecting to {address}"))?;
         stream.set_nodelay(true)?;
         let header = vec![0; Answer::header_bytes(&command.topic)?];
         let outcome = Outcome { verified: true, ..Outcome::default() };
-        let mut connection = Self { stream, command, header, records: Vec::new(), outcome };
+        let (requested, received) = (None, None);
+        let mut connection = Self { stream, command, header, buffer, outcome, requested, received };
         for _ in 0..connection.command.rounds {
             connection.round(&share).await?;
         }
@@ -179,30 +209,32 @@ impl Connection {
 
     /// Fetches the share once.
     async fn round(&mut self, share: &Share) -> Result<()> {
-        let mut offset = share.from_offset;
-        let (mut crc, mut received) = (0, 0);
-        while offset < share.to_offset {
-            let most = self.command.fetch_size.min(share.bytes.saturating_sub(received));
-            self.fetch(offset, most).await?;
-            crc = crc32c::crc32c_append(crc, &self.records);
-            received += self.records.len() as u64;
-            offset = self.verify_batches(offset)?;
+        let mut check = Check::new(share.from_offset);
+        while check.next_offset < share.to_offset {
+            let offset = check.next_offset;
+            let left = share.bytes.saturating_sub(check.bytes);
+            self.fetch(&mut check, left).await?;
+            ensure!(check.is_whole(), "the answer for offset {offset} ends in a cut batch");
+            ensure!(check.next_offset > offset, "an answer without records for offset {offset}");
         }
-        self.outcome.verified &= crc == share.crc32c && received == share.bytes;
+        let whole = (check.bytes, check.crc32c) == (share.bytes, share.crc32c);
+        self.outcome.verified &= whole && check.intact;
         Ok(())
     }
 
-    /// One fetch; its records are in `self.records` then.
-    async fn fetch(&mut self, offset: u64, most: u64) -> Result<()> {
+    /// One fetch, of the `left` record bytes that the share still has.
+    async fn fetch(&mut self, check: &mut Check, left: u64) -> Result<()> {
+        let offset = check.next_offset;
         let correlation_id = i32::try_from(self.outcome.fetches & 0x7fff_ffff)?;
         let fetch = Fetch {
             correlation_id,
             topic: self.command.topic.clone(),
             partition: self.command.partition,
             offset: i64::try_from(offset)?,
-            max_bytes: i32::try_from(most).unwrap_or(i32::MAX),
+            max_bytes: i32::try_from(self.command.fetch_size.min(left)).unwrap_or(i32::MAX),
         };
         let request = fetch.encode()?;
+        self.requested.get_or_insert_with(Instant::now);
         self.stream.write_all(&request).await.context("sending a request")?;
         self.outcome.request_bytes += request.len() as u64;
         let what = || format!("receiving the answer for offset {offset}");
@@ -213,28 +245,31 @@ impl Connection {
         if answer.error_code != 0 {
             bail!("the server answered offset {offset} with Kafka error {}", answer.error_code);
         }
-        // Copy mode: recv(2) into user memory.
-        self.records.resize(usize::try_from(answer.record_bytes)?, 0);
-        self.stream.read_exact(&mut self.records).await.with_context(what)?;
-        self.outcome.payload_bytes += u64::from(answer.record_bytes);
+        let announced = u64::from(answer.record_bytes);
+        ensure!(announced <= left, "{announced} record bytes are announced, and {left} are left");
+        self.receive(announced, check).await.with_context(what)?;
+        self.received = Some(Instant::now());
+        self.outcome.payload_bytes += announced;
         self.outcome.fetches += 1;
         Ok(())
     }
 
-    /// Verifies every batch received, and returns the offset after the last one.
-    fn verify_batches(&mut self, from: u64) -> Result<u64> {
-        let mut offset = from;
-        let mut rest = &self.records[..];
-        while !rest.is_empty() {
-            let whole = BatchHeader::read(rest).filter(|header| header.length <= rest.len());
-            let header = whole.with_context(|| format!("a cut batch at offset {offset}"))?;
-            let (batch, behind) = rest.split_at(header.length);
-            self.outcome.verified &= batch::crc(batch) == header.crc;
-            offset = u64::try_from(header.next_offset()).context("a negative offset")?;
-            rest = behind;
+    /// Receives record bytes in copy mode: recv(2) into user memory, where they are checked.
+    async fn receive(&mut self, mut bytes: u64, check: &mut Check) -> Result<()> {
+        while bytes > 0 {
+            let most = usize::try_from(bytes).unwrap_or(BUFFER).min(BUFFER);
+            let received = poll_fn(|context| {
+                let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut piece = ReadBuf::new(&mut buffer[..most]);
+                ready!(Pin::new(&mut self.stream).poll_read(context, &mut piece))?;
+                check.take(piece.filled())?;
+                Poll::Ready(anyhow::Ok(piece.filled().len()))
+            });
+            let received = received.await?;
+            ensure!(received > 0, "the server closed the connection {bytes} bytes too early");
+            bytes -= received as u64;
         }
-        ensure!(offset > from, "an answer without records for offset {from}");
-        Ok(offset)
+        Ok(())
     }
 
     /// Shuts this side down and waits until the server has closed: then every system call that

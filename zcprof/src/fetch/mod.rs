@@ -2,6 +2,7 @@
 //! them, and a consumer that verifies what it gets. None of it knows that it is measured.
 
 pub mod cache;
+mod check;
 pub mod consumer;
 pub mod log;
 pub mod server;
@@ -9,6 +10,7 @@ pub mod wire;
 
 use anyhow::{Result, bail};
 use nix::sys::prctl::set_pdeathsig;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 
@@ -21,4 +23,11 @@ fn die_with_parent() -> Result<()> {
         bail!("the process that started this one is gone");
     }
     Ok(())
+}
+
+/// Raises the limit of open descriptors as far as this process may: a connection needs up to
+/// three, and many systems begin with a limit of 1024.
+fn allow_all_descriptors() -> Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }

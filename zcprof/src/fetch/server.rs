@@ -4,20 +4,29 @@
 //! system call: requests come in by recvfrom, response headers leave by sendto, and records by
 //! the transfer's own calls. A connection is closed only after every step on it has returned.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::log::Log;
 use super::wire::{self, Answer, Fetch};
 use crate::transfer::{Row, Transfer};
+
+/// How long a listener that could not accept a connection waits before it tries again: until
+/// then another connection may have ended and freed what was lacking.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that may wait to be accepted (the kernel's own limit is `somaxconn`, 4096). What
+/// overflows this queue is tried again by TCP a second later.
+const BACKLOG: u32 = 4096;
 
 /// What to serve, and where.
 #[derive(Clone, Debug)]
@@ -53,9 +62,10 @@ pub struct Listening {
 /// What kept it from serving; it is in the greeting too.
 pub fn run_server(options: &ServerOptions) -> Result<()> {
     super::die_with_parent()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    super::allow_all_descriptors()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(async {
-        let (listeners, log) = match set_up(options).await {
+        let (listeners, log) = match set_up(options) {
             Ok(ready) => ready,
             Err(error) => {
                 greet(&Greeting::Error(format!("{error:#}")))?;
@@ -73,17 +83,25 @@ pub fn run_server(options: &ServerOptions) -> Result<()> {
     served.context("serving")
 }
 
-async fn set_up(options: &ServerOptions) -> Result<(Vec<(&'static Row, TcpListener)>, Log)> {
+/// Inside a runtime, which the listeners belong to.
+fn set_up(options: &ServerOptions) -> Result<(Vec<(&'static Row, TcpListener)>, Log)> {
     let log = Log::open(&options.log_dir)?;
     let mut listeners = Vec::new();
     for (name, address) in &options.listeners {
         let row = Row::find(name).with_context(|| format!("no transfer is called {name}"))?;
-        let listener = TcpListener::bind(address).await.with_context(|| {
+        let listener = listen(*address).with_context(|| {
             format!("cannot listen on {address}; free the port or choose another with --listen")
         })?;
         listeners.push((row, listener));
     }
     Ok((listeners, log))
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn greet(greeting: &Greeting) -> Result<()> {
@@ -104,15 +122,24 @@ fn end_with_stdin() -> Result<()> {
 /// Answers fetches on every listener, for ever.
 ///
 /// # Errors
-/// A listener fails.
+/// There is no listener.
 pub async fn serve(listeners: Vec<(&'static Row, TcpListener)>, log: Arc<Log>) -> Result<()> {
     let mut tasks = tokio::task::JoinSet::new();
     for (row, listener) in listeners {
         let log = Arc::clone(&log);
         tasks.spawn(async move {
             loop {
-                let (stream, _) = listener.accept().await.context("accepting a connection")?;
-                tokio::spawn(connection(stream, row, Arc::clone(&log)));
+                match listener.accept().await {
+                    Ok((stream, _)) => {
+                        tokio::spawn(connection(stream, row, Arc::clone(&log)));
+                    }
+                    // A consumer that left before it was accepted, or one too many for the
+                    // descriptors there are: those that are served already must not suffer.
+                    Err(error) => {
+                        log::warn!("cannot accept a connection for {}: {error}", row.name);
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
             }
         });
     }
@@ -190,4 +217,67 @@ async fn answer(
         range.start += sent as u64;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fetch::consumer::{Command, consume, shares};
+    use crate::fetch::log::{MakeLog, make};
+    use crate::transfer::TRANSFERS;
+
+    #[test]
+    fn a_consumer_that_leaves_in_mid_transfer_harms_no_other() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("orders-0");
+        // Larger than any pair of socket buffers, so that the server is in the middle of it.
+        make(&path, &MakeLog { bytes: 12 << 20, ..MakeLog::default() }).expect("a log");
+        let log = Arc::new(Log::open(&path).expect("an intact log"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            for row in TRANSFERS {
+                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+                let address = listener.local_addr().expect("bound");
+                let server = tokio::spawn(serve(vec![(row, listener)], Arc::clone(&log)));
+                let fetch = Fetch {
+                    correlation_id: 0,
+                    topic: "orders".to_owned(),
+                    partition: 0,
+                    offset: 0,
+                    max_bytes: i32::MAX,
+                };
+                let mut leaver = TcpStream::connect(address).await.expect("connects");
+                leaver.write_all(&fetch.encode().expect("encodes")).await.expect("sent");
+                leaver.read_exact(&mut [0; 1000]).await.expect("an answer has begun");
+                drop(leaver);
+                let outcome = consume(Command {
+                    address,
+                    topic: "orders".to_owned(),
+                    partition: 0,
+                    fetch_size: 1 << 20,
+                    rounds: 1,
+                    shares: shares(&log, 2, u64::MAX).expect("readable"),
+                })
+                .await;
+                assert_eq!((outcome.error, outcome.verified), (None, true), "{}", row.name);
+                assert!(outcome.seconds > 0.0);
+                assert!(!server.is_finished(), "{}: the server goes on", row.name);
+                server.abort();
+            }
+        });
+    }
+
+    #[test]
+    fn a_busy_port_is_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let log_dir = folder.path().join("orders-0");
+        make(&log_dir, &MakeLog { bytes: 1, ..MakeLog::default() }).expect("a log");
+        let busy = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = busy.local_addr().expect("bound");
+        let options = ServerOptions { log_dir, listeners: vec![("sendfile".into(), address)] };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let ended = runtime.expect("a runtime").block_on(async { set_up(&options) });
+        let error = format!("{:#}", ended.expect_err("refused"));
+        assert!(error.contains(&address.to_string()) && error.contains("--listen"), "{error}");
+    }
 }

@@ -2,6 +2,8 @@
 //! encoding is kafka-protocol's; here are the frames, and the split between a response's header
 //! and its records, which leave by the transfer.
 
+mod counts;
+
 use bytes::{BufMut as _, Bytes, BytesMut};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
@@ -45,6 +47,9 @@ pub enum WireError {
     /// Not one topic with one partition.
     #[error("a fetch of {0} partitions, and one is spoken")]
     Partitions(usize),
+    /// An array that is longer than the frame which holds it.
+    #[error("malformed: the frame ends before its arrays do")]
+    Counts,
     /// The codec's own.
     #[error("malformed: {0}")]
     Malformed(String),
@@ -136,6 +141,7 @@ impl Fetch {
         if (key, version) != (ApiKey::Fetch as i16, VERSION) {
             return Err(WireError::Unsupported { key, version });
         }
+        counts::in_request(&frame).ok_or(WireError::Counts)?;
         let header = decode_request_header_from_buffer(&mut frame).map_err(malformed)?;
         let request = FetchRequest::decode(&mut frame, VERSION).map_err(malformed)?;
         let partitions = request.topics.iter().map(|topic| topic.partitions.len()).sum();
@@ -220,6 +226,7 @@ impl Answer {
         let at = body.len() - SIZE;
         body[at..].fill(0);
         let mut body = body.freeze();
+        counts::in_response(&body).ok_or(WireError::Counts)?;
         let version = FetchResponse::header_version(VERSION);
         let head = ResponseHeader::decode(&mut body, version).map_err(malformed)?;
         let response = FetchResponse::decode(&mut body, VERSION).map_err(malformed)?;
@@ -317,6 +324,33 @@ mod tests {
         let header = answer().encode().expect("encodes");
         for end in 0..header.len() {
             assert!(Answer::decode(&header[..end]).is_err(), "cut at {end}");
+        }
+    }
+
+    /// Whatever four bytes are made an enormous length, nothing is reserved for it.
+    #[test]
+    fn enormous_arrays_are_refused_before_they_are_reserved() {
+        let whole = Fetch {
+            correlation_id: 1,
+            topic: "orders".to_owned(),
+            partition: 0,
+            offset: 0,
+            max_bytes: 1,
+        };
+        let frame = whole.encode().expect("encodes");
+        let mut refused = 0;
+        for at in SIZE + 4..=frame.len() - 4 {
+            let mut hostile = BytesMut::from(&frame[SIZE..]);
+            let at = at - SIZE;
+            hostile[at..at + 4].copy_from_slice(&i32::MAX.to_be_bytes());
+            refused += u32::from(matches!(Fetch::decode(hostile.freeze()), Err(WireError::Counts)));
+        }
+        assert!(refused >= 3, "topics, partitions and forgotten topics: {refused}");
+        let header = answer().encode().expect("encodes");
+        for at in SIZE..=header.len() - 2 * SIZE {
+            let mut hostile = BytesMut::from(&header[..]);
+            hostile[at..at + 4].copy_from_slice(&i32::MAX.to_be_bytes());
+            let _ = Answer::decode(&hostile);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::records::{
     Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
@@ -43,15 +43,22 @@ impl Default for MakeLog {
 /// the same.
 const EPOCH: i64 = 1_700_000_000_000;
 
+/// Kafka's base sequence of a batch whose producer numbers nothing. Records count on from it,
+/// for the encoder begins a new batch where sequence and offset do not rise together.
+const NO_SEQUENCE: i32 = -1;
+
 /// Makes a log in a topic-partition folder that does not exist yet. It appears whole or not at
 /// all.
 ///
 /// # Errors
-/// Names the file and what the kernel says.
+/// Names the size that makes no log, or the file and what the kernel says.
 pub fn make(folder: &Path, wanted: &MakeLog) -> Result<()> {
     if folder.exists() {
         bail!("{} is there already; name a folder that is not", folder.display());
     }
+    ensure!(wanted.bytes > 0, "a log of no bytes cannot be made; ask for at least one");
+    ensure!(wanted.segment_bytes > 0, "segments of no bytes cannot be made");
+    ensure!(wanted.batch_bytes > 0 && wanted.record_bytes > 0, "an empty batch cannot be made");
     let parent = folder.parent().context("a log needs a folder to lie in")?;
     let what = || format!("making a log in {}", parent.display());
     fs::create_dir_all(parent).with_context(what)?;
@@ -61,7 +68,7 @@ pub fn make(folder: &Path, wanted: &MakeLog) -> Result<()> {
     fs::rename(unfinished.path(), folder).with_context(what)?;
     // The folder has its own name now, and must not be removed under the old one.
     let _ = unfinished.keep();
-    Ok(())
+    File::open(parent).and_then(|parent| parent.sync_all()).with_context(what)
 }
 
 fn write_segments(folder: &Path, wanted: &MakeLog) -> Result<()> {
@@ -89,11 +96,13 @@ fn write_segments(folder: &Path, wanted: &MakeLog) -> Result<()> {
 fn batch(offset: &mut i64, batch_bytes: usize, values: &mut Values) -> Result<Bytes> {
     let mut records = Vec::new();
     let mut size = 0;
+    let mut sequence = NO_SEQUENCE;
     while size < batch_bytes {
         let value = values.next();
         size += value.len();
-        records.push(record(*offset, value));
+        records.push(record(*offset, sequence, value));
         *offset += 1;
+        sequence += 1;
     }
     let options = RecordEncodeOptions { version: 2, compression: Compression::None };
     let mut buffer = BytesMut::with_capacity(size + 64 * records.len());
@@ -102,7 +111,7 @@ fn batch(offset: &mut i64, batch_bytes: usize, values: &mut Values) -> Result<By
 }
 
 #[expect(clippy::default_trait_access, reason = "the map of headers is a dependency's own type")]
-fn record(offset: i64, value: Bytes) -> Record {
+fn record(offset: i64, sequence: i32, value: Bytes) -> Record {
     Record {
         transactional: false,
         control: false,
@@ -112,7 +121,7 @@ fn record(offset: i64, value: Bytes) -> Record {
         producer_epoch: -1,
         timestamp_type: TimestampType::Creation,
         offset,
-        sequence: -1,
+        sequence,
         timestamp: EPOCH + offset,
         key: Some(Bytes::copy_from_slice(&offset.to_be_bytes())),
         value: Some(value),
@@ -148,5 +157,41 @@ impl Values {
         self.state ^= self.state >> 7;
         self.state ^= self.state << 17;
         self.state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fetch::log::Log;
+
+    #[test]
+    fn records_share_a_batch_up_to_its_size() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("t-0");
+        let wanted = MakeLog { bytes: 100_000, ..MakeLog::default() };
+        make(&path, &wanted).expect("a log");
+        let log = Log::open(&path).expect("an intact log");
+        let last = log.batches().last().expect("batches").length;
+        assert!(log.bytes() >= wanted.bytes && log.bytes() - last < wanted.bytes);
+        for batch in log.batches() {
+            assert_eq!(batch.next_offset - batch.base_offset, 16, "16 records of 1 KiB");
+        }
+        let bytes = fs::read(&log.segments()[0].path).expect("readable");
+        assert_eq!(bytes[53..57], NO_SEQUENCE.to_be_bytes(), "baseSequence");
+    }
+
+    #[test]
+    fn sizes_that_make_no_log_are_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for wanted in [
+            MakeLog { bytes: 0, ..MakeLog::default() },
+            MakeLog { segment_bytes: 0, ..MakeLog::default() },
+            MakeLog { batch_bytes: 0, ..MakeLog::default() },
+            MakeLog { record_bytes: 0, ..MakeLog::default() },
+        ] {
+            assert!(make(&folder.path().join("t-0"), &wanted).is_err(), "{wanted:?}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
     }
 }

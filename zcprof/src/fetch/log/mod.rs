@@ -121,8 +121,8 @@ impl Log {
     /// bytes but at least one batch: segment and byte range. `None` if no batch holds it.
     #[must_use]
     pub fn slice(&self, offset: u64, most: u64) -> Option<(&Segment, Range<u64>)> {
-        let first = self.batches.get(self.batch_at(offset)?)?;
         let from = self.batch_at(offset)?;
+        let first = &self.batches[from];
         let mut end = first.position + first.length;
         for batch in &self.batches[from + 1..] {
             let next = batch.position + batch.length;

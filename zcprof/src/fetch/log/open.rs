@@ -2,9 +2,10 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use super::batch::{self, BatchHeader};
+use super::batch::{self, BatchHeader, HEADER};
 use super::{Batch, Log, Segment};
 
 /// Why a log cannot be opened.
@@ -47,6 +48,17 @@ pub enum Damage {
     /// The batch has another form than 2.
     #[error("record batch has magic {0}, and only 2 is known")]
     Magic(i8),
+    /// The length of the batch is one that no batch can have.
+    #[error("record batch has batchLength {0}, which no batch can have")]
+    Length(i32),
+    /// Offsets that no records can have.
+    #[error("record batch has base offset {base} and lastOffsetDelta {delta}")]
+    Offsets {
+        /// Offset of the first record.
+        base: i64,
+        /// Offset of the last one, less that.
+        delta: i32,
+    },
     /// The bytes are not those that were written.
     #[error("CRC-32C is {found:08x}, and the batch claims {claimed:08x}")]
     Crc {
@@ -92,30 +104,28 @@ pub(super) fn open(folder: &Path) -> Result<Log, LogError> {
     Ok(log)
 }
 
-/// Verifies a segment, adds its batches, and returns the offset after the last one.
+/// Verifies a segment, adds its batches, and returns the offset after the last one. No more than
+/// one batch is in memory at a time.
 fn verify(segment: &Segment, index: usize, batches: &mut Vec<Batch>) -> Result<i64, LogError> {
-    let path = || segment.path.clone();
-    let bytes =
-        fs::read(&segment.path).map_err(|source| LogError::Read { path: path(), source })?;
     let mut expected = i64::try_from(segment.base_offset).unwrap_or(i64::MAX);
-    let mut at = 0;
-    while at < bytes.len() {
-        let position = at as u64;
-        let damaged = |damage| LogError::Damaged { path: path(), position, damage };
-        let rest = &bytes[at..];
-        let header = BatchHeader::read(rest).ok_or_else(|| damaged(Damage::Torn))?;
-        if header.magic != 2 {
-            return Err(damaged(Damage::Magic(header.magic)));
+    let mut bytes = Vec::new();
+    let mut position = 0;
+    while position < segment.length {
+        let damaged = |damage| LogError::Damaged { path: segment.path.clone(), position, damage };
+        read_into(&mut bytes, HEADER, segment, position)?;
+        let header = BatchHeader::read(&bytes).map_err(damaged)?;
+        read_into(&mut bytes, header.length, segment, position)?;
+        if bytes.len() < header.length {
+            return Err(damaged(Damage::Torn));
         }
-        let batch = rest.get(..header.length).ok_or_else(|| damaged(Damage::Torn))?;
-        let found = batch::crc(batch);
+        let found = batch::crc(&bytes);
         if found != header.crc {
             return Err(damaged(Damage::Crc { found, claimed: header.crc }));
         }
         if header.base_offset != expected {
             return Err(damaged(Damage::Gap { found: header.base_offset, expected }));
         }
-        expected = header.next_offset();
+        expected = header.next_offset;
         batches.push(Batch {
             base_offset: header.base_offset.unsigned_abs(),
             next_offset: expected.unsigned_abs(),
@@ -123,9 +133,24 @@ fn verify(segment: &Segment, index: usize, batches: &mut Vec<Batch>) -> Result<i
             position,
             length: header.length as u64,
         });
-        at += header.length;
+        position += header.length as u64;
     }
     Ok(expected)
+}
+
+/// Reads `length` bytes at a position, or as many as the segment has there.
+fn read_into(
+    bytes: &mut Vec<u8>,
+    length: usize,
+    segment: &Segment,
+    position: u64,
+) -> Result<(), LogError> {
+    let there = usize::try_from(segment.length - position).unwrap_or(usize::MAX);
+    bytes.resize(length.min(there), 0);
+    segment
+        .file
+        .read_exact_at(bytes, position)
+        .map_err(|source| LogError::Read { path: segment.path.clone(), source })
 }
 
 /// Segment files by rising base offset.
