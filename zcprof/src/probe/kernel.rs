@@ -144,7 +144,7 @@ fn hypervisor() -> Option<String> {
     let name = String::from_utf8_lossy(&bytes);
     let name = name.trim_end_matches('\0');
     Some(match name {
-        "TCGTCGTCGTCG" => "QEMU TCG".to_owned(),
+        "TCGTCGTCGTCG" => "TCG".to_owned(),
         "KVMKVMKVM" => "KVM".to_owned(),
         other => other.to_owned(),
     })
