@@ -68,6 +68,9 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     let build = Wants { build: true, guests: !named.is_empty(), kernels: named.clone() };
     let ready = phases.time("setup", || setup::ensure(&cache, &build))?;
     let program = phases.time("build", || compile::zcprof(&ready))?;
+    if !measure::understands(options, &program)? {
+        return Ok(Exit::Error);
+    }
     let place = choose(options, named, &program)?;
     let Place::Guests(kernels) = place else {
         let exit = measure::native(options, &program, &mut phases)?;

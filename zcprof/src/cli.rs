@@ -65,7 +65,7 @@ pub struct Workload {
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = size)]
     pub segment_bytes: u64,
     /// Connections fetching at once.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub connections: u32,
     /// Address of the first transfer's listener; the next ones get the ports after it. Port 0
     /// lets the kernel choose.
@@ -97,6 +97,9 @@ pub struct Measure {
     /// Folder for run.json and the pictures.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Say whether the options make sense, and measure nothing.
+    #[arg(long, hide = true)]
+    pub check_only: bool,
     /// Timings to take into the run, as `zcprof time --out` wrote them.
     #[arg(long, value_name = "FILE")]
     pub timings: Option<PathBuf>,
@@ -109,7 +112,7 @@ pub struct Time {
     #[command(flatten)]
     pub workload: Workload,
     /// Rounds of every transfer; the transfers alternate.
-    #[arg(long, value_name = "N", default_value_t = 7)]
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
     /// File for the timings (JSON).
     #[arg(long, value_name = "FILE")]

@@ -48,6 +48,9 @@ fn run(cli: &Cli) -> Result<Exit> {
 }
 
 fn measure(options: &cli::Measure, verbose: bool) -> Result<Exit> {
+    if options.check_only {
+        return Ok(Exit::Holds);
+    }
     if let Some((reason, remedy)) = probe::kernel::barred() {
         eprintln!("zcprof: nothing can be measured here: {reason}; {remedy}");
         return Ok(Exit::CannotMeasure);

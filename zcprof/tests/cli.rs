@@ -43,6 +43,7 @@ fn wrong_words_are_named_with_the_right_ones() {
     refused(&mut zcprof(&["measure", "--without", "luck"]), &["luck", "audit"]);
     refused(&mut zcprof(&["measure", "--bytes", "many"]), &["many", "64MiB"]);
     refused(&mut zcprof(&["measure", "--bytes", "0"]), &["above zero"]);
+    refused(&mut zcprof(&["measure", "--connections", "0"]), &["--connections"]);
     refused(&mut zcprof(&["frobnicate"]), &["frobnicate"]);
 }
 

@@ -20,6 +20,14 @@ use crate::{compile, process, vm};
 /// Name of the report folder of the running kernel.
 const NATIVE: &str = "native";
 
+/// Whether zcprof understands the options that are passed on to it; it says itself what it does
+/// not, before anything slow begins.
+pub(super) fn understands(options: &Options, program: &Path) -> Result<bool> {
+    let mut command = Command::new(program);
+    command.args(["measure", "--check-only"]).args(options.measurement());
+    Ok(process::run(&mut command)?.success())
+}
+
 /// Measures on the running kernel.
 pub(super) fn native(options: &Options, program: &Path, phases: &mut Phases) -> Result<Exit> {
     let draft = Draft::begin(&folder(options), NATIVE)?;
