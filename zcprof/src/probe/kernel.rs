@@ -11,6 +11,10 @@ use zcprof_common::sites::Version;
 
 use crate::run::Kernel;
 
+/// The oldest kernel whose leaves the table knows: before 6.0 `copy_page_to_iter()` copies by
+/// itself, and before 5.14 an iterator's type is a bit mask (lib/iov_iter.c).
+const OLDEST: Version = (6, 0);
+
 /// The running kernel.
 ///
 /// # Errors
@@ -92,6 +96,14 @@ pub fn barred() -> Option<(String, String)> {
         return Some((
             format!("zcprof reads x86-64 registers, and this is {}", std::env::consts::ARCH),
             "measure on an x86-64 machine".to_owned(),
+        ));
+    }
+    if let Ok(Kernel { release, .. }) = running()
+        && version(&release).is_ok_and(|version| version < OLDEST)
+    {
+        return Some((
+            format!("on Linux {release} other functions are the leaves than the table knows"),
+            format!("measure on Linux {}.{} or later", OLDEST.0, OLDEST.1),
         ));
     }
     if !Uid::effective().is_root() {
