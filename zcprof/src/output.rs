@@ -29,10 +29,9 @@ pub fn check_writable(folder: &Path) -> Result<()> {
 pub fn write_reports(run: &Run, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let mut written = Vec::new();
-    for format in report::FORMATS {
+    for (format, bytes) in report::render_all(run)? {
         let name = format.file_name;
         let what = || format!("writing {} into {}", name, folder.display());
-        let bytes = (format.render)(run).with_context(what)?;
         let mut file = tempfile::Builder::new()
             .prefix(".zcprof-")
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
