@@ -254,6 +254,18 @@ fn a_zero_needs_the_leaves() {
 }
 
 #[test]
+fn a_leaf_whose_misses_are_not_counted_proves_no_zero() {
+    let mut run = run(vec![sendfile()]);
+    let leaf = run.coverage.probes.iter_mut().find(|p| p.site == "_copy_to_iter");
+    let ProbeState::Attached { missed, .. } = &mut leaf.expect("a site").state else {
+        panic!("it is attached")
+    };
+    *missed = None;
+    let reasons = reasons(&run);
+    assert!(reasons.iter().any(|r| r.to_string().contains("does not count")), "{reasons:?}");
+}
+
+#[test]
 fn whatever_could_hide_a_copy_is_inconclusive() {
     type Spoil = fn(&mut Run);
     let spoils: &[(&str, Spoil)] = &[

@@ -84,6 +84,10 @@ pub fn watching(instrument: Instrument, coverage: &Coverage) -> Result<(), Reaso
     let mut attached = 0;
     for probe in coverage.probes.iter().filter(|probe| probe.instrument == instrument) {
         let reason = match &probe.state {
+            // A zero at a leaf is worth nothing if its program may have been skipped unseen.
+            ProbeState::Attached { missed: None, .. } if instrument == Instrument::Audit => {
+                "this kernel does not count the runs that it missed"
+            }
             ProbeState::Attached { .. } => {
                 attached += 1;
                 continue;
