@@ -101,7 +101,7 @@ pub(crate) fn run_one<T>(
 ) -> Result<T> {
     let mut work = cache.work_folder("vm")?;
     work.disable_cleanup(keep);
-    let done = vm::run(spec, work.path(), show).and_then(|report| {
+    let done = run_untorn(spec, work.path(), show).and_then(|report| {
         if !matches!(report.outcome, Outcome::Finished(_) | Outcome::Interrupted) {
             let log = cache.path("logs/guest-console.log");
             if vm::save_console(work.path(), &log) {
@@ -116,6 +116,23 @@ pub(crate) fn run_one<T>(
         eprintln!("guest: its files are kept in {}", kept.display());
     }
     done
+}
+
+/// Times that a guest is begun anew when the emulator tore its kernel's text.
+const ANEW: usize = 2;
+
+/// Runs the guest; again, and saying so, if the emulator failed it.
+fn run_untorn(spec: &Spec<'_>, work: &Path, show: &mut dyn FnMut(&str)) -> Result<Report> {
+    for _ in 0..ANEW {
+        let report = vm::run(spec, work, show)?;
+        let torn = matches!(report.outcome, Outcome::TornText(_)) && spec.accel == Accel::Tcg;
+        if !torn {
+            return Ok(report);
+        }
+        eprintln!("guest: {}", report.outcome);
+        eprintln!("guest: that is the emulator's fault (see `TornText`); it begins anew");
+    }
+    vm::run(spec, work, show)
 }
 
 /// The exit code of a guest's job; any other end is an error that says so.

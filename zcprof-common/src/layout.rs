@@ -121,6 +121,10 @@ pub struct Config {
     pub folio_flags: u32,
     /// The byte of `struct folio` that holds a large folio's order.
     pub folio_order: u32,
+    /// `struct folio.mapping`.
+    pub folio_mapping: u32,
+    /// `struct address_space.host`.
+    pub mapping_host: u32,
     /// Bit of `folio.flags` that says the folio is large (`PG_head`).
     pub folio_large_bit: u32,
     /// Offset of each system-call argument (0 and 1) in `struct pt_regs`.
@@ -161,6 +165,6 @@ mod tests {
         assert_eq!(size_of::<Inflight>(), 8);
         assert_eq!(size_of::<Entered>(), 16);
         assert_eq!(size_of::<EnteredKey>(), 16);
-        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 13 + 16 + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 15 + 16 + MAX_SYSCALLS);
     }
 }

@@ -43,7 +43,7 @@ pub enum Bytes {
     ReturnedLess(u8),
     /// The argument, if the result is zero.
     IfZero(u8),
-    /// A folio's size; the argument points at it.
+    /// A folio's size; the argument points at it. The kind of file is then the folio's own.
     Folio(u8),
     /// The result of the system call, if positive.
     SyscallResult,
@@ -94,6 +94,10 @@ const fn always(terms: &'static [Term]) -> Case {
 
 const fn iter(iter: &'static [Iter], terms: &'static [Term]) -> Case {
     Case { iter, file: &[], terms }
+}
+
+const fn on(file: &'static [File], terms: &'static [Term]) -> Case {
+    Case { iter: &[], file, terms }
 }
 
 const fn user(file: &'static [File], terms: &'static [Term]) -> Case {
@@ -337,7 +341,11 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Syscalls,
         bytes: Bytes::Folio(0),
         iter: None,
-        cases: &[always(&[plus(Hop::StorageToPageCache, Filled)])],
+        cases: &[
+            on(&[File::Regular], &[plus(Hop::StorageToPageCache, Filled)]),
+            // A file system's metadata, in the page cache of its block device.
+            on(&[], &[]),
+        ],
     },
     Site {
         name: "skb_copy_datagram_iovec",

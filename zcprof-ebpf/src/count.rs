@@ -27,12 +27,26 @@ static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(Lost::ALL.len() as
 /// Counts one call at a site.
 #[inline(always)]
 pub(crate) fn add<const SITE: usize, C: EbpfContext>(ctx: &C, iter: u8, bytes: u64) {
+    let (tgid, inflight) = now();
+    add_under::<SITE, C>(ctx, tgid, &inflight, iter, bytes);
+}
+
+/// Counts one call at a site that knows by itself which kind of file it works on.
+#[inline(always)]
+pub(crate) fn add_on<const SITE: usize, C: EbpfContext>(ctx: &C, file: u8, bytes: u64) {
+    let (tgid, inflight) = now();
+    let inflight = Inflight { syscall: inflight.syscall, file: u32::from(file) };
+    add_under::<SITE, C>(ctx, tgid, &inflight, kernel::NO_ITER, bytes);
+}
+
+/// Whom to charge, and the system call that it is in.
+#[inline(always)]
+fn now() -> (u32, Inflight) {
     let tgid = (helpers::bpf_get_current_pid_tgid() >> 32) as u32;
     let watched = is_target(tgid);
     let inflight = if watched { current::get() } else { None };
     let inflight = inflight.unwrap_or(Inflight { syscall: NO_SYSCALL, file: File::None as u32 });
-    let tgid = if watched { tgid } else { ELSEWHERE };
-    add_under::<SITE, C>(ctx, tgid, &inflight, iter, bytes);
+    (if watched { tgid } else { ELSEWHERE }, inflight)
 }
 
 /// Counts one call at a site under a given process and system call.

@@ -71,7 +71,18 @@ pub(crate) fn file_kind(fd: u32) -> u8 {
     if file == 0 {
         return File::None as u8;
     }
-    let inode: u64 = read_at(file, &CONFIG.file_inode);
+    inode_kind(read_at(file, &CONFIG.file_inode))
+}
+
+/// [`File`] of the inode whose page cache a `struct folio *` is in.
+#[inline(always)]
+pub(crate) fn folio_kind(folio: u64) -> u8 {
+    let mapping: u64 = read_at(folio, &CONFIG.folio_mapping);
+    inode_kind(read_at(mapping, &CONFIG.mapping_host))
+}
+
+#[inline(always)]
+fn inode_kind(inode: u64) -> u8 {
     let mode: u16 = read_at(inode, &CONFIG.inode_mode);
     // S_IFMT, include/uapi/linux/stat.h.
     let kind = match mode & 0o170_000 {

@@ -31,6 +31,8 @@ static CONFIG: Config = Config {
     inode_mode: 0,
     folio_flags: 0,
     folio_order: 0,
+    folio_mapping: 0,
+    mapping_host: 0,
     folio_large_bit: 0,
     regs_argument: [0; 2],
     iter_class: [0; 16],
@@ -196,7 +198,13 @@ fn left<const SITE: usize>(ctx: &RetProbeContext) -> u32 {
 #[inline(always)]
 fn traced<const SITE: usize>(ctx: &RawTracePointContext) -> i32 {
     let bytes = match const { SITES[SITE].bytes } {
-        Bytes::Folio(at) => kernel::folio_bytes(ctx.arg(usize::from(at))),
+        Bytes::Folio(at) => {
+            // The system call's own file may be another: its inode's metadata live in the page
+            // cache of the block device.
+            let folio: u64 = ctx.arg(usize::from(at));
+            count::add_on::<SITE, _>(ctx, kernel::folio_kind(folio), kernel::folio_bytes(folio));
+            return 0;
+        }
         // The tracepoints that carry a length carry it as an `int`.
         Bytes::Requested(at) => ctx.arg::<u64>(usize::from(at)) & 0xffff_ffff,
         _ => return 0,

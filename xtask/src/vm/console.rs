@@ -30,6 +30,7 @@ pub(crate) struct Console {
     running_after: Option<Duration>,
     finished: Option<i32>,
     panicked: bool,
+    torn_text: bool,
     full: bool,
     partial: Vec<u8>,
     last: VecDeque<String>,
@@ -46,6 +47,7 @@ impl Console {
             running_after: None,
             finished: None,
             panicked: false,
+            torn_text: false,
             full: false,
             partial: Vec::new(),
             last: VecDeque::new(),
@@ -74,7 +76,7 @@ impl Console {
     /// The outcome, if the guest has to be ended now.
     pub(crate) fn verdict(&self, now: Instant) -> Option<Outcome> {
         if self.panicked {
-            return Some(Outcome::Panicked(self.last.iter().cloned().collect()));
+            return Some(self.panic());
         }
         let (since, limit) = match self.phase {
             Phase::Booting => (self.started, self.limits.boot),
@@ -89,7 +91,7 @@ impl Console {
     /// The outcome once QEMU has ended by itself, having said `errors`.
     pub(crate) fn ended(&self, errors: &str) -> Outcome {
         match self.finished {
-            _ if self.panicked => Outcome::Panicked(self.last.iter().cloned().collect()),
+            _ if self.panicked => self.panic(),
             _ if self.full => Outcome::OutOfSpace(GUEST),
             Some(code) => Outcome::Finished(code),
             None => Outcome::QemuFailed(errors.trim().to_owned()),
@@ -99,6 +101,11 @@ impl Console {
     /// How long the boot took, once the job runs.
     pub(crate) fn boot_time(&self) -> Option<Duration> {
         self.running_after
+    }
+
+    fn panic(&self) -> Outcome {
+        let lines = self.last.iter().cloned().collect();
+        if self.torn_text { Outcome::TornText(lines) } else { Outcome::Panicked(lines) }
     }
 
     fn line(&mut self, line: &str, now: Instant) {
@@ -122,6 +129,7 @@ impl Console {
         if self.panicked {
             return; // what follows the panic explains nothing
         }
+        self.torn_text |= line.contains("Oops: int3");
         self.panicked = line.contains("Kernel panic - not syncing");
         self.last.push_back(line.to_owned());
         if self.last.len() > KEPT + 1 {
@@ -173,6 +181,15 @@ mod tests {
         assert_eq!(lines[0], "line 10");
         assert!(lines[20].contains("not syncing: x"));
         assert!(matches!(console.ended(""), Outcome::Panicked(_)));
+    }
+
+    #[test]
+    fn a_kernel_that_hits_its_own_breakpoint_has_torn_text() {
+        let (mut console, start) = console();
+        console.feed(b"[ 2.1] Oops: int3: 0000 [#1] SMP NOPTI\n", start);
+        assert_eq!(console.verdict(start), None, "an oops need not be the end");
+        console.feed(b"[ 2.2] Kernel panic - not syncing: Fatal exception\n", start);
+        assert!(matches!(console.verdict(start), Some(Outcome::TornText(_))));
     }
 
     #[test]

@@ -38,6 +38,10 @@ pub(crate) enum Outcome {
     Finished(i32),
     /// The guest's kernel panicked: its last lines, the panic last.
     Panicked(Vec<String>),
+    /// The guest's kernel panicked on a breakpoint of its own, which it puts where it patches
+    /// its text: the emulator ran a stale translation of it (seen with QEMU 7.2's TCG under
+    /// load). The last lines, as above.
+    TornText(Vec<String>),
     /// Nothing came from the guest, or from the job, for this long.
     Hung(Phase, Duration),
     /// There is no QEMU.
@@ -54,7 +58,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Finished(code) => write!(f, "the guest's job ended with exit code {code}"),
-            Self::Panicked(lines) => {
+            Self::Panicked(lines) | Self::TornText(lines) => {
                 write!(f, "the guest's kernel panicked:")?;
                 lines.iter().try_for_each(|line| write!(f, "\n    {line}"))
             }

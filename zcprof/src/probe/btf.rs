@@ -39,6 +39,8 @@ pub(super) fn configure(targets: &[u32]) -> Result<Config> {
         inode_mode: types.offset("inode", "i_mode")?,
         folio_flags: types.offset("folio", "flags")?,
         folio_order: types.folio_order(),
+        folio_mapping: types.offset("folio", "mapping")?,
+        mapping_host: types.offset("address_space", "host")?,
         folio_large_bit: types.enumerator("pageflags", "PG_head")?,
         regs_argument: [types.offset("pt_regs", "di")?, types.offset("pt_regs", "si")?],
         iter_class: types.iterators()?,
