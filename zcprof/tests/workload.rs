@@ -218,7 +218,7 @@ fn an_offset_out_of_range_is_an_error_and_no_panic() {
     let log = Log::open(&path).expect("an intact log");
     let mut command = command(&log, 1);
     command.shares[0].from_offset = log.end_offset() + 5;
-    command.shares[0].to_offset = log.end_offset() + 6;
+    command.shares[0].fetches[0].offset = log.end_offset() + 5;
     let outcome = fetch(&TRANSFERS[0], log, command);
     assert!(outcome.error.expect("an error").contains("Kafka error 1"));
 }
@@ -259,9 +259,8 @@ fn command(log: &Log, connections: u32) -> Command {
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         topic: log.topic().to_owned(),
         partition: log.partition(),
-        fetch_size: 40_000,
         rounds: 2,
-        shares: shares(log, connections, u64::MAX).expect("readable"),
+        shares: shares(log, connections, u64::MAX, 40_000).expect("readable"),
     }
 }
 

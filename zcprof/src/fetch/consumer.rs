@@ -31,8 +31,6 @@ pub struct Command {
     pub topic: String,
     /// Partition.
     pub partition: i32,
-    /// Most record bytes in one fetch.
-    pub fetch_size: u64,
     /// Times that every share is fetched.
     pub rounds: u32,
     /// One connection for each.
@@ -50,6 +48,22 @@ pub struct Share {
     pub bytes: u64,
     /// CRC-32C over all of them.
     pub crc32c: u32,
+    /// The fetches that cover it, in order.
+    pub fetches: Vec<Planned>,
+}
+
+/// A fetch of whole batches. It is planned so that no answer ends in a cut batch, which would
+/// have to be fetched again: then every byte that leaves the server is payload, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Offset of the first record.
+    pub offset: u64,
+    /// Base offset of the segment that holds it.
+    pub segment: u64,
+    /// Position in the segment, in bytes.
+    pub position: u64,
+    /// Record bytes.
+    pub bytes: u64,
 }
 
 /// What came of a command. Sizes in bytes.
@@ -72,11 +86,12 @@ pub struct Outcome {
 }
 
 /// Splits the first whole batches that hold at least `bytes` (or all, if the log has fewer)
-/// into nearly equal ranges. Reads them for their CRC, so the page cache holds them then.
+/// into nearly equal ranges, and each into fetches of up to `fetch_size` bytes but at least one
+/// batch. Reads them for their CRC, so the page cache holds them then.
 ///
 /// # Errors
 /// A segment cannot be read.
-pub fn shares(log: &Log, connections: u32, bytes: u64) -> Result<Vec<Share>> {
+pub fn shares(log: &Log, connections: u32, bytes: u64, fetch_size: u64) -> Result<Vec<Share>> {
     let mut wanted = 0;
     let enough = log.batches().iter().take_while(|batch| {
         let before = wanted;
@@ -86,10 +101,10 @@ pub fn shares(log: &Log, connections: u32, bytes: u64) -> Result<Vec<Share>> {
     let count = enough.count();
     let parts = usize::try_from(connections)?.clamp(1, count.max(1));
     let range = |part: usize| &log.batches()[count * part / parts..count * (part + 1) / parts];
-    (0..parts).map(|part| share(log, range(part))).collect()
+    (0..parts).map(|part| share(log, range(part), fetch_size)).collect()
 }
 
-fn share(log: &Log, batches: &[Batch]) -> Result<Share> {
+fn share(log: &Log, batches: &[Batch], fetch_size: u64) -> Result<Share> {
     let (first, last) = batches.first().zip(batches.last()).context("a share of no batches")?;
     let mut crc = 0;
     let mut buffer = Vec::new();
@@ -107,7 +122,30 @@ fn share(log: &Log, batches: &[Batch]) -> Result<Share> {
         to_offset: last.next_offset,
         bytes: batches.iter().map(|batch| batch.length).sum(),
         crc32c: crc,
+        fetches: plan(log, batches, fetch_size),
     })
+}
+
+fn plan(log: &Log, batches: &[Batch], fetch_size: u64) -> Vec<Planned> {
+    let mut fetches: Vec<Planned> = Vec::new();
+    let mut last = None;
+    for batch in batches {
+        match fetches.last_mut() {
+            Some(fetch)
+                if last == Some(batch.segment) && fetch.bytes + batch.length <= fetch_size =>
+            {
+                fetch.bytes += batch.length;
+            }
+            _ => fetches.push(Planned {
+                offset: batch.base_offset,
+                segment: log.segments()[batch.segment].base_offset,
+                position: batch.position,
+                bytes: batch.length,
+            }),
+        }
+        last = Some(batch.segment);
+    }
+    fetches
 }
 
 /// Carries out the commands on standard input, one line of JSON each, and prints an outcome for
@@ -210,28 +248,26 @@ impl Connection {
     /// Fetches the share once.
     async fn round(&mut self, share: &Share) -> Result<()> {
         let mut check = Check::new(share.from_offset);
-        while check.next_offset < share.to_offset {
-            let offset = check.next_offset;
-            let left = share.bytes.saturating_sub(check.bytes);
-            self.fetch(&mut check, left).await?;
-            ensure!(check.is_whole(), "the answer for offset {offset} ends in a cut batch");
-            ensure!(check.next_offset > offset, "an answer without records for offset {offset}");
+        for planned in &share.fetches {
+            self.fetch(&mut check, planned).await?;
+            ensure!(check.is_whole(), "the answer for offset {} is cut", planned.offset);
         }
+        ensure!(check.next_offset == share.to_offset, "the last answer ends at another offset");
         let whole = (check.bytes, check.crc32c) == (share.bytes, share.crc32c);
         self.outcome.verified &= whole && check.intact;
         Ok(())
     }
 
-    /// One fetch, of the `left` record bytes that the share still has.
-    async fn fetch(&mut self, check: &mut Check, left: u64) -> Result<()> {
-        let offset = check.next_offset;
+    async fn fetch(&mut self, check: &mut Check, planned: &Planned) -> Result<()> {
+        let offset = planned.offset;
+        ensure!(check.next_offset == offset, "an answer ended at offset {}", check.next_offset);
         let correlation_id = i32::try_from(self.outcome.fetches & 0x7fff_ffff)?;
         let fetch = Fetch {
             correlation_id,
             topic: self.command.topic.clone(),
             partition: self.command.partition,
             offset: i64::try_from(offset)?,
-            max_bytes: i32::try_from(self.command.fetch_size.min(left)).unwrap_or(i32::MAX),
+            max_bytes: i32::try_from(planned.bytes).context("a fetch of 2 GiB or more")?,
         };
         let request = fetch.encode()?;
         self.requested.get_or_insert_with(Instant::now);
@@ -246,7 +282,8 @@ impl Connection {
             bail!("the server answered offset {offset} with Kafka error {}", answer.error_code);
         }
         let announced = u64::from(answer.record_bytes);
-        ensure!(announced <= left, "{announced} record bytes are announced, and {left} are left");
+        let wanted = planned.bytes;
+        ensure!(announced == wanted, "{announced} record bytes for offset {offset}, not {wanted}");
         self.receive(announced, check).await.with_context(what)?;
         self.received = Some(Instant::now());
         self.outcome.payload_bytes += announced;

@@ -254,9 +254,8 @@ mod tests {
                     address,
                     topic: "orders".to_owned(),
                     partition: 0,
-                    fetch_size: 1 << 20,
                     rounds: 1,
-                    shares: shares(&log, 2, u64::MAX).expect("readable"),
+                    shares: shares(&log, 2, u64::MAX, 1 << 20).expect("readable"),
                 })
                 .await;
                 assert_eq!((outcome.error, outcome.verified), (None, true), "{}", row.name);

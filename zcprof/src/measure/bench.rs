@@ -76,8 +76,8 @@ impl Bench {
                 options.bytes
             );
         }
-        let full = shares(&log, options.connections, options.bytes)?;
-        let control = shares(&log, options.connections, CONTROL_BYTES)?;
+        let full = shares(&log, options.connections, options.bytes, options.fetch_size)?;
+        let control = shares(&log, options.connections, CONTROL_BYTES, options.fetch_size)?;
         let server = Server::start(log.folder(), options.listen, rows)?;
         let consumer = Consumer::start()?;
         let options = options.clone();
@@ -126,7 +126,6 @@ impl Bench {
             address: self.server.address(transfer)?,
             topic: self.log.topic().to_owned(),
             partition: self.log.partition(),
-            fetch_size: self.options.fetch_size,
             rounds: 1,
             shares: self.shares(amount).to_vec(),
         };
