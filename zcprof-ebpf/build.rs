@@ -15,7 +15,9 @@ fn main() -> io::Result<()> {
         let line = match site.instrument {
             Instrument::Audit => format!("audit!({index}, {name}_break, {name}_kprobe);"),
             Instrument::Callers => {
-                format!("caller!({index}, {name}_fexit, {name}_entry, {name}_return);")
+                let entry = format!("before!({index}, {name}_fentry);");
+                let entry = if site.has_entry() { entry.as_str() } else { "" };
+                format!("caller!({index}, {name}_fexit, {name}_entry, {name}_return); {entry}")
             }
             // System calls are followed by hand-written programs: two tracepoints, one state.
             Instrument::Syscalls if name == "sys_exit" => continue,

@@ -3,6 +3,9 @@
 /// System-call number of a count that was made outside any observed system call.
 pub const NO_SYSCALL: i32 = -1;
 
+/// Owner of a deferred copy whose pages nobody was seen to pin.
+pub const NO_OWNER: u32 = u32::MAX;
+
 /// Process of a count that belongs to none of the [`Targets`].
 pub const ELSEWHERE: u32 = 0;
 
@@ -55,14 +58,16 @@ pub struct Inflight {
     pub file: u32,
 }
 
-/// What a return probe needs to know from the entry (kprobe fallback only).
+/// What a return probe needs to know from the entry.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entered {
-    /// The argument that the site's byte rule names.
+    /// The argument that the site's byte rule names, or the bytes that a deferred copy is about
+    /// to copy.
     pub argument: u64,
-    /// [`crate::vocabulary::Iter`] as `u64`.
-    pub iter: u64,
+    /// [`crate::vocabulary::Iter`] as `u64`; of a deferred copy its owner, a tgid or
+    /// [`NO_OWNER`].
+    pub detail: u64,
 }
 
 /// Key of [`Entered`]: thread and site.
@@ -87,11 +92,14 @@ pub enum Lost {
     Entered = 2,
     /// A kernel structure could not be read.
     Unreadable = 3,
+    /// The owner of a deferred copy is not known, or could not be remembered.
+    Owner = 4,
 }
 
 impl Lost {
     /// Every kind, in index order.
-    pub const ALL: [Self; 4] = [Self::Counts, Self::Inflight, Self::Entered, Self::Unreadable];
+    pub const ALL: [Self; 5] =
+        [Self::Counts, Self::Inflight, Self::Entered, Self::Unreadable, Self::Owner];
 }
 
 /// Everything that user space tells the programs, as one global set before load.
@@ -125,6 +133,14 @@ pub struct Config {
     pub folio_mapping: u32,
     /// `struct address_space.host`.
     pub mapping_host: u32,
+    /// `struct sk_buff.data_len`.
+    pub skb_data_len: u32,
+    /// `struct sk_buff.head`.
+    pub skb_head: u32,
+    /// `struct sk_buff.end`.
+    pub skb_end: u32,
+    /// `struct skb_shared_info.destructor_arg`.
+    pub shared_destructor: u32,
     /// Bit of `folio.flags` that says the folio is large (`PG_head`).
     pub folio_large_bit: u32,
     /// Offset of each system-call argument (0 and 1) in `struct pt_regs`.
@@ -165,6 +181,6 @@ mod tests {
         assert_eq!(size_of::<Inflight>(), 8);
         assert_eq!(size_of::<Entered>(), 16);
         assert_eq!(size_of::<EnteredKey>(), 16);
-        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 15 + 16 + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 19 + 16 + MAX_SYSCALLS);
     }
 }

@@ -28,6 +28,9 @@ pub struct Site {
     pub bytes: Bytes,
     /// Position of the `struct iov_iter *` argument.
     pub iter: Option<u8>,
+    /// The kind of file that it works on: what its thread is in while it runs, where no system
+    /// call names a file (io_uring, and the kernel's workers for it).
+    pub scope: Option<File>,
     /// What the bytes mean: the first case that matches applies.
     pub cases: &'static [Case],
 }
@@ -43,6 +46,12 @@ pub enum Bytes {
     ReturnedLess(u8),
     /// The argument, if the result is zero.
     IfZero(u8),
+    /// A positive result; the argument points at the `struct ubuf_info` that remembers who
+    /// pinned the bytes.
+    Pinned(u8),
+    /// The paged bytes of the `struct sk_buff` that the argument points at, if the result is
+    /// zero. Whoever pinned them is charged.
+    Deferred(u8),
     /// A folio's size; the argument points at it. The kind of file is then the folio's own.
     Folio(u8),
     /// The result of the system call, if positive.
@@ -104,7 +113,7 @@ const fn user(file: &'static [File], terms: &'static [Term]) -> Case {
     Case { iter: &[Iter::User], file, terms }
 }
 
-use Disposition::{Bounced, Copied, Filled, Moved, Pinned};
+use Disposition::{Bounced, Copied, Deferred, Filled, Moved, Pinned};
 
 /// A reader that fills whatever iterator it is given: user memory is a copy; a pipe iterator
 /// (before 6.5) takes page references; kernel memory is a copy into a bounce page.
@@ -129,6 +138,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Audit,
         bytes: Bytes::Requested(1),
         iter: Some(2),
+        scope: None,
         cases: &[
             iter(&[Iter::Discard], &[]),
             user(&[File::Regular], &[plus(Hop::PageCacheToUser, Copied)]),
@@ -147,6 +157,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Audit,
         bytes: Bytes::Requested(1),
         iter: Some(2),
+        scope: None,
         cases: &[
             user(&[File::Socket], &[plus(Hop::UserToSocket, Copied)]),
             user(&[File::Regular], &[plus(Hop::UserToPageCache, Copied)]),
@@ -164,6 +175,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Audit,
         bytes: Bytes::Requested(2),
         iter: None,
+        scope: None,
         cases: &[always(&[plus(Hop::Arguments, Copied)])],
     },
     Site {
@@ -175,6 +187,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Audit,
         bytes: Bytes::Requested(2),
         iter: None,
+        scope: None,
         cases: &[always(&[plus(Hop::Arguments, Copied)])],
     },
     // ---- callers: page cache -> out
@@ -188,6 +201,7 @@ pub const SITES: &[Site] = &[
         // The result includes what the caller had read before (`already_read`).
         bytes: Bytes::ReturnedLess(2),
         iter: Some(1),
+        scope: Some(File::Regular),
         cases: READER,
     },
     Site {
@@ -199,6 +213,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Callers,
         bytes: Bytes::Returned,
         iter: Some(1),
+        scope: Some(File::Regular),
         cases: READER,
     },
     Site {
@@ -210,6 +225,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Callers,
         bytes: Bytes::Returned,
         iter: None,
+        scope: None,
         cases: &[always(&[plus(Hop::PageCacheToPipe, Moved)])],
     },
     Site {
@@ -221,6 +237,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Callers,
         bytes: Bytes::Returned,
         iter: None,
+        scope: None,
         cases: &[always(&[plus(Hop::PageCacheToPipe, Moved)])],
     },
     Site {
@@ -234,6 +251,7 @@ pub const SITES: &[Site] = &[
         // (O_DIRECT) is for the reader inside it to say.
         bytes: Bytes::Returned,
         iter: None,
+        scope: None,
         cases: &[always(&[plus(Hop::PageCacheToPipe, Bounced)])],
     },
     // ---- callers: into the socket
@@ -247,6 +265,7 @@ pub const SITES: &[Site] = &[
         // Copies what skb_splice_from_iter() and skb_zerocopy_iter_stream() inside it do not.
         bytes: Bytes::Returned,
         iter: None,
+        scope: Some(File::Socket),
         cases: &[always(&[plus(Hop::UserToSocket, Copied)])],
     },
     Site {
@@ -258,6 +277,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Callers,
         bytes: Bytes::Returned,
         iter: None,
+        scope: None,
         cases: &[always(&[minus(Hop::UserToSocket, Copied), plus(Hop::PageCacheToSocket, Moved)])],
     },
     Site {
@@ -269,6 +289,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Callers,
         bytes: Bytes::Returned,
         iter: None,
+        scope: None,
         cases: &[always(&[plus(Hop::PageCacheToSocket, Moved)])],
     },
     Site {
@@ -278,9 +299,25 @@ pub const SITES: &[Site] = &[
         since: (5, 10),
         until: None,
         instrument: Instrument::Callers,
-        bytes: Bytes::Returned,
+        // The fifth argument is the `struct ubuf_info *` by which a later copy is known.
+        bytes: Bytes::Pinned(4),
         iter: None,
+        scope: None,
         cases: &[always(&[minus(Hop::UserToSocket, Copied), plus(Hop::UserToSocket, Pinned)])],
+    },
+    Site {
+        name: "skb_copy_ubufs",
+        symbols: &["skb_copy_ubufs"],
+        source: "net/core/skbuff.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        // Pinned pages that cannot stay pinned (delivered on this host, or to a packet socket)
+        // are copied, mostly in softirq and so on anybody's time: its owner is charged.
+        bytes: Bytes::Deferred(0),
+        iter: None,
+        scope: None,
+        cases: &[always(&[plus(Hop::SocketToSocket, Deferred)])],
     },
     // ---- callers: out of the socket
     Site {
@@ -292,6 +329,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Callers,
         bytes: Bytes::IfZero(3),
         iter: Some(2),
+        scope: Some(File::Socket),
         cases: &[
             iter(&[Iter::User], &[plus(Hop::SocketToUser, Copied)]),
             iter(&[Iter::Discard], &[]),
@@ -307,6 +345,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Callers,
         bytes: Bytes::Returned,
         iter: Some(1),
+        scope: None,
         cases: &[iter(&[Iter::User], &[plus(Hop::PipeToUser, Copied)])],
     },
     Site {
@@ -318,6 +357,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Callers,
         bytes: Bytes::Returned,
         iter: Some(1),
+        scope: None,
         cases: &[iter(&[Iter::User], &[plus(Hop::UserToPipe, Copied)])],
     },
     // ---- syscalls: tracepoints. What a system call means is in `syscalls::SYSCALLS`.
@@ -330,6 +370,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Syscalls,
         bytes: Bytes::SyscallResult,
         iter: None,
+        scope: None,
         cases: &[],
     },
     Site {
@@ -341,6 +382,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Syscalls,
         bytes: Bytes::Folio(0),
         iter: None,
+        scope: None,
         cases: &[
             on(&[File::Regular], &[plus(Hop::StorageToPageCache, Filled)]),
             // A file system's metadata, in the page cache of its block device.
@@ -356,11 +398,18 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Syscalls,
         bytes: Bytes::Requested(1),
         iter: None,
+        scope: None,
         cases: &[always(&[plus(Hop::SocketToUser, Copied)])],
     },
 ];
 
 impl Site {
+    /// Whether a program has to run at its entry too.
+    #[must_use]
+    pub const fn has_entry(&self) -> bool {
+        self.scope.is_some() || matches!(self.bytes, Bytes::Deferred(_))
+    }
+
     /// The row called `name`, and its index.
     #[must_use]
     pub fn find(name: &str) -> Option<(usize, &'static Self)> {

@@ -28,6 +28,9 @@ const WRITES: &[(File, Hop, Disposition)] = &[
     (File::Pipe, Hop::UserToPipe, Copied),
 ];
 
+/// `io_uring_enter(2)`: the file that its operations work on is not among its arguments.
+pub const IO_URING_ENTER: i32 = 426;
+
 /// Every data-moving system call that the table knows. Any other is control. Without a
 /// descriptor position, a result is no number of bytes.
 pub const SYSCALLS: &[Syscall] = &[
@@ -67,7 +70,7 @@ pub const SYSCALLS: &[Syscall] = &[
     Syscall { name: "copy_file_range", number: 326, fd: Some(0), presumed: &[] },
     Syscall { name: "preadv2", number: 327, fd: Some(0), presumed: READS },
     Syscall { name: "pwritev2", number: 328, fd: Some(0), presumed: WRITES },
-    Syscall { name: "io_uring_enter", number: 426, fd: None, presumed: &[] },
+    Syscall { name: "io_uring_enter", number: IO_URING_ENTER, fd: None, presumed: &[] },
 ];
 
 impl Syscall {

@@ -1,11 +1,11 @@
 //! The counters: per-CPU sums, keyed by process, system call, site and iterator.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{HashMap, PerCpuArray, PerCpuHashMap};
+use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuArray, PerCpuHashMap};
 use aya_ebpf::{EbpfContext, helpers};
 use aya_log_ebpf::debug;
 use zcprof_common::layout::{
-    ELSEWHERE, Entered, EnteredKey, Inflight, Key, Lost, MAX_TARGETS, NO_SYSCALL, Value,
+    ELSEWHERE, Entered, EnteredKey, Inflight, Key, Lost, MAX_TARGETS, NO_OWNER, NO_SYSCALL, Value,
 };
 use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::File;
@@ -19,6 +19,10 @@ static COUNTS: PerCpuHashMap<Key, Value> = PerCpuHashMap::with_max_entries(8192,
 /// Calls between a kprobe and its kretprobe.
 #[map]
 pub(crate) static ENTERED: HashMap<EnteredKey, Entered> = HashMap::with_max_entries(4096, 0);
+
+/// Who pinned the pages of a send, by its `struct ubuf_info *`. The oldest is forgotten first.
+#[map]
+static OWNERS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(65536, 0);
 
 /// What could not be counted, by [`Lost`].
 #[map]
@@ -37,6 +41,33 @@ pub(crate) fn add_on<const SITE: usize, C: EbpfContext>(ctx: &C, file: u8, bytes
     let (tgid, inflight) = now();
     let inflight = Inflight { syscall: inflight.syscall, file: u32::from(file) };
     add_under::<SITE, C>(ctx, tgid, &inflight, kernel::NO_ITER, bytes);
+}
+
+/// Counts one deferred copy for whoever pinned the bytes, in whoever's time it is made.
+#[inline(always)]
+pub(crate) fn add_for<const SITE: usize, C: EbpfContext>(ctx: &C, owner: u32, bytes: u64) {
+    if owner == NO_OWNER {
+        lose(Lost::Owner);
+    }
+    let tgid = if is_target(owner) { owner } else { ELSEWHERE };
+    let inflight = Inflight { syscall: NO_SYSCALL, file: File::None as u32 };
+    add_under::<SITE, C>(ctx, tgid, &inflight, kernel::NO_ITER, bytes);
+}
+
+/// Remembers that the current process pinned the pages of a send.
+#[inline(always)]
+pub(crate) fn own(ubuf: u64) {
+    let tgid = (helpers::bpf_get_current_pid_tgid() >> 32) as u32;
+    if OWNERS.insert(&ubuf, &tgid, 0).is_err() {
+        lose(Lost::Owner);
+    }
+}
+
+/// Who pinned the pages of a send, or [`NO_OWNER`].
+#[inline(always)]
+pub(crate) fn owner(ubuf: u64) -> u32 {
+    // SAFETY: the value is read at once, and is one word.
+    unsafe { OWNERS.get(&ubuf) }.copied().unwrap_or(NO_OWNER)
 }
 
 /// Whom to charge, and the system call that it is in.

@@ -4,8 +4,9 @@ use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
-use zcprof_common::layout::{Inflight, Lost, MAX_SYSCALLS, NO_FD};
+use zcprof_common::layout::{Inflight, Lost, MAX_SYSCALLS, NO_FD, NO_SYSCALL};
 use zcprof_common::sites::SITES;
+use zcprof_common::syscalls::IO_URING_ENTER;
 use zcprof_common::vocabulary::File;
 
 use crate::{CONFIG, count, kernel};
@@ -51,6 +52,39 @@ pub(crate) fn exit<C: EbpfContext>(ctx: &C, result: i64) {
     let moves = fd_argument(i64::from(inflight.syscall)) != NO_FD;
     let bytes = if moves && result > 0 { result as u64 } else { 0 };
     count::add_under::<SYS_EXIT, C>(ctx, (thread >> 32) as u32, &inflight, kernel::NO_ITER, bytes);
+}
+
+/// A watched thread begins to work on a kind of file that its system call does not name: it is
+/// in io_uring_enter, or in no system call at all (a worker of its io_uring).
+#[inline(always)]
+pub(crate) fn begin_scope(file: File) {
+    let thread = helpers::bpf_get_current_pid_tgid();
+    if !count::is_target((thread >> 32) as u32) {
+        return;
+    }
+    let syscall = match get() {
+        None => NO_SYSCALL,
+        Some(inflight) if inflight.syscall == IO_URING_ENTER => IO_URING_ENTER,
+        Some(inflight) if inflight.syscall == NO_SYSCALL => NO_SYSCALL,
+        Some(_) => return,
+    };
+    let inflight = Inflight { syscall, file: file as u32 };
+    if INFLIGHT.insert(&thread, &inflight, 0).is_err() {
+        count::lose(Lost::Inflight);
+    }
+}
+
+/// It ends that work.
+#[inline(always)]
+pub(crate) fn end_scope() {
+    let Some(inflight) = get() else { return };
+    let thread = helpers::bpf_get_current_pid_tgid();
+    if inflight.syscall == NO_SYSCALL {
+        let _ = INFLIGHT.remove(&thread);
+    } else if inflight.syscall == IO_URING_ENTER {
+        let inflight = Inflight { syscall: IO_URING_ENTER, file: File::None as u32 };
+        let _ = INFLIGHT.insert(&thread, &inflight, 0);
+    }
 }
 
 /// The system call that the current thread is in, if it is watched and was seen to enter.

@@ -94,6 +94,22 @@ fn inode_kind(inode: u64) -> u8 {
     kind as u8
 }
 
+/// The `struct ubuf_info *` of a `struct sk_buff *` (include/linux/skbuff.h, `skb_uarg()`).
+#[inline(always)]
+pub(crate) fn ubuf(skb: u64) -> u64 {
+    // 64-bit kernels keep `end` as an offset from `head` (NET_SKBUFF_DATA_USES_OFFSET).
+    let head: u64 = read_at(skb, &CONFIG.skb_head);
+    let end: u32 = read_at(skb, &CONFIG.skb_end);
+    read_at(head + u64::from(end), &CONFIG.shared_destructor)
+}
+
+/// Bytes of a `struct sk_buff *` that are in pages and not in its linear part.
+#[inline(always)]
+pub(crate) fn paged_bytes(skb: u64) -> u64 {
+    let bytes: u32 = read_at(skb, &CONFIG.skb_data_len);
+    u64::from(bytes)
+}
+
 /// Bytes of a `struct folio *`.
 #[inline(always)]
 pub(crate) fn folio_bytes(folio: u64) -> u64 {

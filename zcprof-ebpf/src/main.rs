@@ -8,10 +8,10 @@ mod count;
 mod current;
 mod kernel;
 
-use aya_ebpf::macros::{fexit, kprobe, kretprobe, perf_event, raw_tracepoint, tracepoint};
+use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe, perf_event, raw_tracepoint, tracepoint};
 use aya_ebpf::programs::{
-    FExitContext, PerfEventContext, ProbeContext, RawTracePointContext, RetProbeContext,
-    TracePointContext,
+    FEntryContext, FExitContext, PerfEventContext, ProbeContext, RawTracePointContext,
+    RetProbeContext, TracePointContext,
 };
 use aya_ebpf::{EbpfContext, helpers};
 use zcprof_common::layout::{Config, Entered, EnteredKey, Lost, MAX_SYSCALLS, MAX_TARGETS};
@@ -33,6 +33,10 @@ static CONFIG: Config = Config {
     folio_order: 0,
     folio_mapping: 0,
     mapping_host: 0,
+    skb_data_len: 0,
+    skb_head: 0,
+    skb_end: 0,
+    shared_destructor: 0,
     folio_large_bit: 0,
     regs_argument: [0; 2],
     iter_class: [0; 16],
@@ -72,6 +76,17 @@ macro_rules! caller {
         #[kretprobe]
         fn $return(ctx: RetProbeContext) -> u32 {
             left::<$site>(&ctx)
+        }
+    };
+}
+
+/// The entry of a traceable function, where its result alone does not tell enough.
+macro_rules! before {
+    ($site:literal, $fentry:ident) => {
+        #[fentry]
+        fn $fentry(ctx: FEntryContext) -> i32 {
+            enter::<$site>(|at| ctx.arg(at));
+            0
         }
     };
 }
@@ -159,12 +174,16 @@ fn returned<const SITE: usize>(ctx: &FExitContext) -> i32 {
         Some(at) => ctx.arg(usize::from(at)),
         None => 0,
     };
-    count::add::<SITE, _>(ctx, iter, done::<SITE>(result, argument));
+    leave::<SITE, _>(ctx, result, Entered { argument, detail: u64::from(iter) });
     0
 }
 
 #[inline(always)]
 fn entered<const SITE: usize>(ctx: &ProbeContext) -> u32 {
+    enter::<SITE>(|at| ctx.arg(at).unwrap_or(0));
+    if let Bytes::Deferred(_) = const { SITES[SITE].bytes } {
+        return 0; // `enter` has said what the return needs to know
+    }
     let iter = match const { SITES[SITE].iter } {
         Some(at) => kernel::iter_class(ctx.arg(usize::from(at)).unwrap_or(0)),
         None => kernel::NO_ITER,
@@ -173,25 +192,86 @@ fn entered<const SITE: usize>(ctx: &ProbeContext) -> u32 {
         Some(at) => ctx.arg::<u64>(usize::from(at)).unwrap_or(0),
         None => 0,
     };
-    let entered = Entered { argument, iter: u64::from(iter) };
+    remember::<SITE>(Entered { argument, detail: u64::from(iter) });
+    0
+}
+
+/// What has to be done before the function runs, by whichever mechanism.
+#[inline(always)]
+fn enter<const SITE: usize>(argument: impl Fn(usize) -> u64) {
+    if let Some(file) = const { SITES[SITE].scope } {
+        current::begin_scope(file);
+    }
+    if let Bytes::Deferred(at) = const { SITES[SITE].bytes } {
+        // The function forgets the owner and keeps the length.
+        let skb = argument(usize::from(at));
+        let owner = count::owner(kernel::ubuf(skb));
+        let bytes = kernel::paged_bytes(skb);
+        remember::<SITE>(Entered { argument: bytes, detail: u64::from(owner) });
+    }
+}
+
+/// What has to be done when the function has run, by whichever mechanism.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "each detail is stored from what it is here")]
+fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Entered) {
+    match const { SITES[SITE].bytes } {
+        Bytes::Deferred(_) => {
+            if let Some(entered) = recall::<SITE>()
+                && result as i32 == 0
+                && entered.argument > 0
+            {
+                count::add_for::<SITE, C>(ctx, entered.detail as u32, entered.argument);
+            }
+        }
+        Bytes::Pinned(_) => {
+            let bytes = done::<SITE>(result, entered.argument);
+            if bytes > 0 {
+                count::own(entered.argument);
+            }
+            count::add::<SITE, C>(ctx, entered.detail as u8, bytes);
+        }
+        _ => {
+            let bytes = done::<SITE>(result, entered.argument);
+            count::add::<SITE, C>(ctx, entered.detail as u8, bytes);
+        }
+    }
+    if const { SITES[SITE].scope.is_some() } {
+        current::end_scope();
+    }
+}
+
+#[inline(always)]
+fn remember<const SITE: usize>(entered: Entered) {
     if count::ENTERED.insert(&entered_key::<SITE>(), &entered, 0).is_err() {
         count::lose(Lost::Entered);
     }
-    0
+}
+
+/// What was remembered at the entry, once.
+#[inline(always)]
+fn recall<const SITE: usize>() -> Option<Entered> {
+    let key = entered_key::<SITE>();
+    // SAFETY: the entry is this thread's own, and nobody else writes it.
+    let entered = unsafe { count::ENTERED.get(&key) }.copied();
+    if entered.is_some() {
+        let _ = count::ENTERED.remove(&key);
+    } else {
+        count::lose(Lost::Entered);
+    }
+    entered
 }
 
 #[inline(always)]
 fn left<const SITE: usize>(ctx: &RetProbeContext) -> u32 {
-    let key = entered_key::<SITE>();
-    // SAFETY: the entry is this thread's own, and nobody else writes it.
-    let Some(entered) = (unsafe { count::ENTERED.get(&key) }).copied() else {
-        count::lose(Lost::Entered);
-        return 0;
+    let entered = match const { SITES[SITE].bytes } {
+        Bytes::Deferred(_) => Entered::default(), // `leave` recalls it
+        _ => match recall::<SITE>() {
+            Some(entered) => entered,
+            None => return 0,
+        },
     };
-    let _ = count::ENTERED.remove(&key);
-    #[expect(clippy::cast_possible_truncation, reason = "it was a u8 when it was stored")]
-    let iter = entered.iter as u8;
-    count::add::<SITE, _>(ctx, iter, done::<SITE>(ctx.ret(), entered.argument));
+    leave::<SITE, _>(ctx, ctx.ret(), entered);
     0
 }
 
@@ -222,7 +302,7 @@ fn entered_key<const SITE: usize>() -> EnteredKey {
 #[inline(always)]
 fn argument_of<const SITE: usize>() -> Option<u8> {
     match const { SITES[SITE].bytes } {
-        Bytes::ReturnedLess(at) | Bytes::IfZero(at) => Some(at),
+        Bytes::ReturnedLess(at) | Bytes::IfZero(at) | Bytes::Pinned(at) => Some(at),
         _ => None,
     }
 }
@@ -235,7 +315,7 @@ fn done<const SITE: usize>(result: u64, argument: u64) -> u64 {
     match const { SITES[SITE].bytes } {
         // `int` results leave the upper half of the register undefined; no single call here
         // moves 2 GiB or more (MAX_RW_COUNT), so the lower half is the result.
-        Bytes::Returned => i64::from(result as i32).max(0) as u64,
+        Bytes::Returned | Bytes::Pinned(_) => i64::from(result as i32).max(0) as u64,
         Bytes::ReturnedLess(_) => {
             let result = result as i64;
             if result > 0 { (result - argument as i64).max(0) as u64 } else { 0 }

@@ -10,27 +10,40 @@ pub struct Claim {
     pub name: &'static str,
     /// Copies per payload byte, one entry per hop that copies.
     pub copied: &'static [(Hop, u32)],
-    /// The hop over which pages are moved instead of copied: the witness of a zero.
+    /// The hop over which pages are handed over instead of copied: the witness of a zero.
     pub moved: Option<Hop>,
+    /// The hop at which every byte that was handed over is copied after all, once or (when it is
+    /// sent again) more often.
+    pub deferred: Option<Hop>,
 }
 
 /// Nothing is copied between the page cache and the socket.
 pub const ZERO_COPY: Claim =
-    Claim { name: "zero-copy", copied: &[], moved: Some(Hop::PageCacheToSocket) };
+    Claim { name: "zero-copy", copied: &[], moved: Some(Hop::PageCacheToSocket), deferred: None };
 
 /// One copy: user memory (a mapping of the page cache) into the socket.
 pub const ONE_COPY: Claim =
-    Claim { name: "one-copy", copied: &[(Hop::UserToSocket, 1)], moved: None };
+    Claim { name: "one-copy", copied: &[(Hop::UserToSocket, 1)], moved: None, deferred: None };
 
 /// The textbook's two copies: page cache to user, user to socket.
 pub const TWO_COPIES: Claim = Claim {
     name: "two-copies",
     copied: &[(Hop::PageCacheToUser, 1), (Hop::UserToSocket, 1)],
     moved: None,
+    deferred: None,
+};
+
+/// Pages are pinned instead of copied, and copied later: what MSG_ZEROCOPY comes to between two
+/// sockets of one host (Documentation/networking/msg_zerocopy.rst, "Loopback").
+pub const DEFERRED: Claim = Claim {
+    name: "deferred",
+    copied: &[],
+    moved: Some(Hop::UserToSocket),
+    deferred: Some(Hop::SocketToSocket),
 };
 
 /// Every claim that `--claim` knows.
-pub const CLAIMS: &[&Claim] = &[&ZERO_COPY, &ONE_COPY, &TWO_COPIES];
+pub const CLAIMS: &[&Claim] = &[&ZERO_COPY, &ONE_COPY, &TWO_COPIES, &DEFERRED];
 
 impl Claim {
     /// The claim called `name`.
@@ -39,9 +52,10 @@ impl Claim {
         CLAIMS.iter().copied().find(|claim| claim.name == name)
     }
 
-    /// Copies per payload byte on the server, over all hops.
+    /// Copies per payload byte on the server, over all hops, those that are put off included.
     #[must_use]
     pub fn copies(&self) -> u32 {
-        self.copied.iter().map(|(_, copies)| copies).sum()
+        let deferred = u32::from(self.deferred.is_some());
+        self.copied.iter().map(|(_, copies)| copies).sum::<u32>() + deferred
     }
 }

@@ -95,13 +95,21 @@ impl Ledger {
         &self.accounts[at]
     }
 
-    /// Bytes that entered the socket by reference: the witness of a zero. Only the callers see
-    /// it.
+    /// Bytes that entered the server's socket by reference over this hop, moved or pinned: the
+    /// witness of a zero. Only the callers see it.
     #[must_use]
-    pub fn handed_over(&self) -> u64 {
+    pub fn handed_over(&self, hop: Hop) -> u64 {
         let callers = self.account(Instrument::Callers);
-        callers.bytes(Process::Server, Hop::PageCacheToSocket, Disposition::Moved)
-            + callers.bytes(Process::Server, Hop::UserToSocket, Disposition::Pinned)
+        [Disposition::Moved, Disposition::Pinned]
+            .iter()
+            .map(|disposition| callers.bytes(Process::Server, hop, *disposition))
+            .sum()
+    }
+
+    /// The same over both hops: whichever way the pages came, they were handed over.
+    #[must_use]
+    pub fn handed_over_at_all(&self) -> u64 {
+        self.handed_over(Hop::PageCacheToSocket) + self.handed_over(Hop::UserToSocket)
     }
 
     /// Payload bytes that this instrument cannot explain: what entered the server's socket by
@@ -117,7 +125,7 @@ impl Ledger {
             Instrument::Syscalls => {
                 account.bytes(Process::Server, Hop::PageCacheToSocket, Disposition::Moved)
             }
-            Instrument::Audit | Instrument::Callers => self.handed_over(),
+            Instrument::Audit | Instrument::Callers => self.handed_over_at_all(),
         };
         let sent = (copied + moved).abs_diff(self.payload);
         let received = account

@@ -10,6 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use zcprof::run::{Cache, ProbeState, Run};
+use zcprof::transfer::TRANSFERS;
 use zcprof::verdict::{self, Verdict, per_byte};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
@@ -79,38 +80,56 @@ fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// The table: copies per payload byte of the four classics, by both instruments, warm
-/// and cold, over one and several connections.
+/// Copied, moved, pinned and copied later per payload byte, of each transfer.
+const TRUTHS: &[(&str, [&str; 4])] = &[
+    ("read_write", ["2.000", "0.000", "0.000", "0.000"]),
+    ("mmap_write", ["1.000", "0.000", "0.000", "0.000"]),
+    ("sendfile", ["0.000", "1.000", "0.000", "0.000"]),
+    ("splice", ["0.000", "1.000", "0.000", "0.000"]),
+    ("pread_write", ["2.000", "0.000", "0.000", "0.000"]),
+    ("writev", ["1.000", "0.000", "0.000", "0.000"]),
+    ("vmsplice", ["0.000", "1.000", "0.000", "0.000"]),
+    ("msg_zerocopy", ["0.000", "0.000", "1.000", "1.000"]),
+    ("uring_send", ["2.000", "0.000", "0.000", "0.000"]),
+    ("uring_send_zc", ["0.000", "0.000", "1.000", "1.000"]),
+    ("uring_splice", ["0.000", "1.000", "0.000", "0.000"]),
+];
+
+/// Every transfer's bytes, by both instruments, warm and cold, over one and several connections.
 #[test]
-fn the_classics_are_exact_by_both_instruments() {
+fn every_transfer_is_exact_by_both_instruments() {
     for connections in ["1", "3"] {
-        let (output, run) = measure("classics", &["--connections", connections]);
+        let (output, run) = measure("transfers", &["--connections", connections]);
         assert_eq!(code(&output), 0, "{}", text(&output));
         let run = run.expect("a record");
         assert_eq!(run.workload.file_system, "ext4");
         let judgements = verdict::judge(&run).expect("known names");
-        assert_eq!(judgements.len(), 8, "four transfers, warm and cold");
+        assert_eq!(judgements.len(), 2 * TRANSFERS.len(), "every transfer, warm and cold");
         for (judgement, pass) in judgements.iter().zip(&run.passes) {
             let name = format!("{} {}", judgement.transfer, judgement.cache.name());
             assert_eq!(judgement.verdict, Verdict::Holds, "{name}");
-            let (copies, moved) = match judgement.transfer.as_str() {
-                "read_write" => ("2.000", "0.000"),
-                "mmap_write" => ("1.000", "0.000"),
-                "sendfile" | "splice" => ("0.000", "1.000"),
-                other => panic!("no truth for {other}"),
-            };
+            let truth = TRUTHS.iter().find(|(transfer, _)| *transfer == judgement.transfer);
+            let [copied, moved, pinned, later] = truth.expect("a truth for every transfer").1;
             let ledger = &judgement.ledger;
             for instrument in [Instrument::Audit, Instrument::Callers] {
                 let account = ledger.account(instrument);
                 let server = per_byte(account.copied(Process::Server), ledger.payload);
-                assert_eq!(server, copies, "{name}, {}", instrument.name());
+                assert_eq!(server, copied, "{name}, {}", instrument.name());
                 let residual = per_byte(ledger.residual(instrument), ledger.payload);
                 assert_eq!(residual, "0.000", "{name}, {}", instrument.name());
                 let consumer =
                     account.bytes(Process::Consumer, Hop::SocketToUser, Disposition::Copied);
                 assert_eq!(per_byte(consumer, ledger.payload), "1.000", "{name}, the consumer");
             }
-            assert_eq!(per_byte(ledger.handed_over(), ledger.payload), moved, "{name}");
+            let over = |hop| per_byte(ledger.handed_over(hop), ledger.payload);
+            assert_eq!(over(Hop::PageCacheToSocket), moved, "{name}, moved");
+            assert_eq!(over(Hop::UserToSocket), pinned, "{name}, pinned");
+            let callers = ledger.account(Instrument::Callers);
+            let (hop, what) = (Hop::SocketToSocket, Disposition::Deferred);
+            // What is sent again is copied again.
+            let deferred = callers.bytes(Process::Server, hop, what);
+            let once = per_byte(deferred.min(ledger.payload), ledger.payload);
+            assert_eq!(once, later, "{name}, copied later {deferred}");
             let syscalls = ledger.account(Instrument::Syscalls);
             let fills: u64 = Process::ALL
                 .iter()
@@ -146,6 +165,21 @@ fn a_false_claim_exits_1_and_says_where_the_copies_are() {
     assert_eq!(code(&output), 1, "{text}");
     for expected in ["refuted", "_copy_to_iter", "_copy_from_iter", "page cache->user"] {
         assert!(text.contains(expected), "{expected} is missing: {text}");
+    }
+}
+
+/// What looks like zero copies to whoever watches copy_from_user alone is copied in softirq.
+#[test]
+fn pinned_pages_that_are_copied_later_are_no_zero_copy() {
+    for transfer in ["msg_zerocopy", "uring_send_zc"] {
+        let claim = format!("{transfer}=zero-copy");
+        let arguments = ["--claim", &claim, "--cache", "warm", "--transfer", transfer];
+        let (output, _) = measure("deferred", &arguments);
+        let text = text(&output);
+        assert_eq!(code(&output), 1, "{text}");
+        for expected in ["socket->socket deferred 1.", "skb_copy_ubufs"] {
+            assert!(text.contains(expected), "{expected} is missing: {text}");
+        }
     }
 }
 

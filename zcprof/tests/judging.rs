@@ -105,6 +105,22 @@ fn sendfile_before_splice_pages() -> Pass {
     pass
 }
 
+/// MSG_ZEROCOPY, as kernel 6.12 shows it; `later` bytes are copied in softirq.
+fn msg_zerocopy(later: u64) -> Pass {
+    let s = Process::Server;
+    let send = ("sendto", File::Socket);
+    let all = PAYLOAD + HEADERS;
+    pass(
+        "msg_zerocopy",
+        vec![
+            count(s, "tcp_sendmsg_locked", send, Iter::None, all),
+            count(s, "skb_zerocopy_iter_stream", send, Iter::None, PAYLOAD),
+            count(s, "_copy_from_iter", send, Iter::User, HEADERS),
+            count(s, "skb_copy_ubufs", ("none", File::None), Iter::None, later),
+        ],
+    )
+}
+
 fn control() -> Control {
     let pass = read_write();
     let truth = |hop, instrument| Truth {
@@ -182,6 +198,40 @@ fn the_classics_hold_on_kernels_before_and_after_msg_splice_pages() {
 }
 
 #[test]
+fn pinned_pages_are_judged_by_what_becomes_of_them_later() {
+    let claimed = |later, claim: &claim::Claim| {
+        let mut run = run(vec![msg_zerocopy(later)]);
+        let (transfer, claim) = ("msg_zerocopy".to_owned(), claim.name.to_owned());
+        run.claims.push(ClaimOverride { transfer, claim });
+        only_verdict(&run)
+    };
+    // Between two sockets of one host. What is sent again is copied again.
+    for later in [PAYLOAD, PAYLOAD + PAYLOAD / 10] {
+        assert_eq!(claimed(later, &claim::DEFERRED), Verdict::Holds);
+        let Verdict::Refuted(findings) = claimed(later, &claim::ZERO_COPY) else {
+            panic!("{later} bytes were copied later");
+        };
+        assert_eq!((findings[0].disposition, findings[0].bytes), (Disposition::Deferred, later));
+    }
+    // Out of a device that takes the pages as they are.
+    assert_eq!(claimed(0, &claim::ZERO_COPY), Verdict::Holds);
+    assert!(matches!(claimed(0, &claim::DEFERRED), Verdict::Refuted(_)));
+    assert!(matches!(claimed(PAYLOAD / 2, &claim::DEFERRED), Verdict::Refuted(_)));
+    assert!(matches!(claimed(PAYLOAD / 2, &claim::ZERO_COPY), Verdict::Refuted(_)));
+}
+
+/// Without whoever sees the later copies, pinned pages are no evidence of anything.
+#[test]
+fn nobody_to_see_later_copies_is_inconclusive() {
+    let mut run = run(vec![msg_zerocopy(0)]);
+    let (transfer, claim) = ("msg_zerocopy".to_owned(), claim::ZERO_COPY.name.to_owned());
+    run.claims.push(ClaimOverride { transfer, claim });
+    let probe = run.coverage.probes.iter_mut().find(|probe| probe.site == "skb_copy_ubufs");
+    probe.expect("in the table").state = ProbeState::Refused { reason: "told to".to_owned() };
+    assert!(matches!(&reasons(&run)[..], [Reason::NotWatching(Instrument::Callers, _), ..]));
+}
+
+#[test]
 fn headers_and_arguments_are_subtracted_by_name_and_leave_nothing() {
     let ledger = Ledger::of(&sendfile());
     for instrument in [Instrument::Audit, Instrument::Callers] {
@@ -189,7 +239,7 @@ fn headers_and_arguments_are_subtracted_by_name_and_leave_nothing() {
         assert_eq!(account.copied(Process::Server), 0, "{instrument:?}");
         assert_eq!(ledger.residual(instrument), 0, "{instrument:?}");
     }
-    assert_eq!(ledger.handed_over(), PAYLOAD);
+    assert_eq!(ledger.handed_over(Hop::PageCacheToSocket), PAYLOAD);
     let control = &ledger.account(Instrument::Audit).control;
     assert_eq!(control.iter().map(|c| c.bytes).sum::<u64>(), 12, "epoll_ctl moves no payload");
 }

@@ -11,7 +11,7 @@ use zcprof::run::Run;
 
 /// The runs: four classic transfers that hold; a refuted claim beside inconclusive passes;
 /// system calls only.
-const RUNS: &[&str] = &["classic", "refuted", "syscalls"];
+const RUNS: [&str; 4] = ["classic", "transfers", "refuted", "syscalls"];
 
 fn golden(run: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(run)

@@ -2,7 +2,7 @@
 //! bytes. By fexit where the kernel's BTF and BPF allow it, else by kprobe and kretprobe.
 
 use anyhow::{Context as _, Result};
-use aya::programs::{FExit, KProbe};
+use aya::programs::{FEntry, FExit, KProbe};
 use aya::{Btf, Ebpf};
 use zcprof_common::sites::{SITES, Site};
 use zcprof_common::vocabulary::Instrument;
@@ -41,6 +41,12 @@ pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut Plan, avoid_fexit: bool) {
 }
 
 fn fexit(ebpf: &mut Ebpf, site: &Site, symbol: &str, btf: &Btf) -> Result<()> {
+    // The entry comes first: a return without its entry would count as lost.
+    if site.has_entry() {
+        let program: &mut FEntry = super::program(ebpf, site, "fentry")?.try_into()?;
+        program.load(symbol, btf)?;
+        program.attach()?;
+    }
     let program: &mut FExit = super::program(ebpf, site, "fexit")?.try_into()?;
     program.load(symbol, btf)?;
     program.attach()?;

@@ -178,7 +178,7 @@ impl Probes {
         let entry = (site.name == "sys_exit").then_some("sys_enter");
         let mut skipped = 0;
         for name in [Some(site.name), entry].into_iter().flatten() {
-            for suffix in ["fexit", "entry", "return", "kprobe", "tracepoint", "raw"] {
+            for suffix in ["fentry", "fexit", "entry", "return", "kprobe", "tracepoint", "raw"] {
                 let program = self.ebpf.program(&format!("{name}_{suffix}"));
                 if let Some(Ok(fd)) = program.map(Program::fd) {
                     skipped += recursion_misses(fd.as_fd().as_raw_fd())
@@ -224,6 +224,7 @@ const fn lost(what: Lost) -> &'static str {
         Lost::Inflight => "the map of current system calls was full",
         Lost::Entered => "a call's entry and return did not meet",
         Lost::Unreadable => "a kernel structure could not be read",
+        Lost::Owner => "a deferred copy was made for an unknown owner",
     }
 }
 

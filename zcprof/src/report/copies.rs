@@ -57,7 +57,7 @@ struct Bar<'a> {
 fn bars<'a>(reading: &'a Reading<'a>) -> Vec<Bar<'a>> {
     let shows = |pass: &Judged<'_>| {
         let hops: Vec<_> = Hop::ALL.iter().map(|hop| pass.copied_at(*hop)).collect();
-        let numbers = [pass.copied(reading.sources.second), pass.moved()];
+        let numbers = [pass.copied(reading.sources.second), pass.moved(), pass.pinned()];
         (hops, numbers.map(|bytes| pass.per_byte(bytes)), pass.outcome())
     };
     let mut bars: Vec<Bar<'_>> = Vec::new();
@@ -99,10 +99,11 @@ fn axis_end(bars: &[Bar<'_>], reading: &Reading<'_>) -> u64 {
     let of = |bar: &Bar<'_>| {
         let payload = bar.pass.pass.payload.bytes;
         let share = |bytes: Option<u64>| thousandths(bytes.unwrap_or(0), payload);
-        let copied = share(bar.pass.copied(reading.sources.copied));
-        let second = share(bar.pass.copied(reading.sources.second));
+        let later = share(bar.pass.deferred());
+        let copied = share(bar.pass.copied(reading.sources.copied)) + later;
+        let second = share(bar.pass.copied(reading.sources.second)) + later;
         let claimed = u64::from(bar.pass.judgement.claim.copies()) * 1000;
-        copied.max(second).max(claimed).max(share(bar.pass.moved()))
+        copied.max(second).max(claimed).max(share(bar.pass.moved())).max(share(bar.pass.pinned()))
     };
     bars.iter().map(of).max().unwrap_or(0).max(2000).div_ceil(1000).saturating_mul(1000)
 }
@@ -148,7 +149,14 @@ fn draw(canvas: &mut Canvas, y: i32, bar: &Bar<'_>, reading: &Reading<'_>, end: 
     let number = if payload == 0 {
         "no payload".to_owned()
     } else {
-        format!("{} copied", pass.per_byte(copied))
+        match pass.deferred().filter(|bytes| thousandths(*bytes, payload) > 0) {
+            Some(later) => format!(
+                "{} copied, {} copied later",
+                pass.per_byte(copied),
+                pass.per_byte(Some(later))
+            ),
+            None => format!("{} copied", pass.per_byte(copied)),
+        }
     };
     canvas.halo((x, y + 4), number, Type::new(14).bold());
     if reading.sources.presumes_all() {
@@ -162,19 +170,24 @@ fn draw(canvas: &mut Canvas, y: i32, bar: &Bar<'_>, reading: &Reading<'_>, end: 
     canvas.fill(vec![(x - 7, y - 12), (x + 7, y - 12), (x, y - 2)], ink::BLACK);
     canvas.halo((x + 11, y - 16), format!("claim {claim}"), Type::new(11));
     if let Some(second) = pass.copied(reading.sources.second) {
+        let second = second + pass.deferred().unwrap_or(0);
         let x = LEFT + along(thousandths(second, payload), end, LENGTH);
         callers_mark(canvas, (x, y + BAR));
     }
 
-    // What moved instead.
+    // What was handed over instead: pages of the page cache, or of user memory.
     let y_move = y + BAR + 15;
-    let moved = pass.moved();
-    let width = along(thousandths(moved.unwrap_or(0), payload), end, LENGTH);
+    let pinned = pass.pinned().filter(|bytes| thousandths(*bytes, payload) > 0);
+    let (bytes, word) = match pinned {
+        Some(pinned) => (Some(pinned), "pinned"),
+        None => (pass.moved(), "moved"),
+    };
+    let width = along(thousandths(bytes.unwrap_or(0), payload), end, LENGTH);
     if width > 0 {
         moved_bar(canvas, (LEFT, y_move), (width, MOVE_BAR));
     }
     let presumed = if reading.sources.presumed(Disposition::Moved) { "presumed " } else { "" };
-    let number = format!("{} {presumed}moved", pass.per_byte(moved));
+    let number = format!("{} {presumed}{word}", pass.per_byte(bytes));
     canvas.halo((LEFT + width + 10, y_move - 2), number, Type::new(SMALL));
 
     let y_verdict = y_move + MOVE_BAR + 7;
@@ -237,10 +250,11 @@ fn legend(canvas: &mut Canvas, top: i32, reading: &Reading<'_>) {
         here
     };
     for hop in reading.copying_hops() {
-        let (x, y) = place(canvas, &format!("copied {}", hop.name()));
+        let later = if hop == Hop::SocketToSocket { " later" } else { "" };
+        let (x, y) = place(canvas, &format!("copied{later} {}", hop.name()));
         segment(canvas, (x, y), (26, 16), hop);
     }
-    let (x, y) = place(canvas, "moved: pages handed over, no copy");
+    let (x, y) = place(canvas, "moved, pinned: pages handed over, no copy yet");
     moved_bar(canvas, (x, y + 2), (26, MOVE_BAR));
     let (x, y) = place(canvas, "copies that the claim allows");
     canvas.fill(vec![(x + 6, y + 3), (x + 20, y + 3), (x + 13, y + 13)], ink::BLACK);

@@ -146,7 +146,7 @@ fn beside(passes: &[&Judged<'_>], reading: &Reading<'_>) -> String {
         format!("{presumed}{}", what.name())
     };
     let says = |pass: &Judged<'_>| {
-        let entries = pass.beside().into_iter().chain(pass.copies());
+        let entries = pass.beside().into_iter().chain(pass.copies()).chain(pass.later());
         let text = |entry: &Entry| {
             let bytes = pass.per_byte(Some(entry.bytes));
             let calls = counted(entry.calls, "call", "calls");

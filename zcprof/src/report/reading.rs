@@ -124,10 +124,11 @@ impl Judged<'_> {
         bytes.map_or_else(|| "-".to_owned(), |bytes| per_byte(bytes, self.pass.payload.bytes))
     }
 
-    /// Thousandths of a copy per payload byte on the server at this hop.
+    /// Thousandths of a copy per payload byte on the server at this hop, made at once or later.
     pub(super) fn copied_at(&self, hop: Hop) -> u64 {
-        let entry = self.entry(Process::Server, hop, Disposition::Copied);
-        thousandths(entry.map_or(0, |entry| entry.bytes), self.pass.payload.bytes)
+        let of = |what| self.entry(Process::Server, hop, what).map_or(0, |entry| entry.bytes);
+        let bytes = of(Disposition::Copied) + of(Disposition::Deferred);
+        thousandths(bytes, self.pass.payload.bytes)
     }
 
     /// Bytes that the server copied, as this instrument saw them.
@@ -135,12 +136,27 @@ impl Judged<'_> {
         Some(self.judgement.ledger.account(instrument?).copied(Process::Server))
     }
 
-    /// Bytes that entered the server's socket by reference.
+    /// Bytes of the page cache that entered the server's socket by reference.
     pub(super) fn moved(&self) -> Option<u64> {
         let account = self.judgement.ledger.account(self.sources.moved?);
-        let moved = account.bytes(Process::Server, Hop::PageCacheToSocket, Disposition::Moved);
-        let pinned = account.bytes(Process::Server, Hop::UserToSocket, Disposition::Pinned);
-        Some(moved + pinned)
+        Some(account.bytes(Process::Server, Hop::PageCacheToSocket, Disposition::Moved))
+    }
+
+    /// Bytes of user memory that entered the server's socket by reference.
+    pub(super) fn pinned(&self) -> Option<u64> {
+        let account = self.judgement.ledger.account(self.sources.moved?);
+        Some(account.bytes(Process::Server, Hop::UserToSocket, Disposition::Pinned))
+    }
+
+    /// Bytes that were copied after all, after the server had handed them over.
+    pub(super) fn deferred(&self) -> Option<u64> {
+        self.sources.moved.map(|_| self.later().map_or(0, |entry| entry.bytes))
+    }
+
+    /// The same with its calls and sites, if there were any.
+    pub(super) fn later(&self) -> Option<&Entry> {
+        let entry = self.entry(Process::Server, Hop::SocketToSocket, Disposition::Deferred);
+        entry.filter(|entry| thousandths(entry.bytes, self.pass.payload.bytes) > 0)
     }
 
     /// Bytes that storage put into the page cache.
@@ -173,6 +189,8 @@ impl Judged<'_> {
     pub(super) fn beside(&self) -> Vec<&Entry> {
         let known = [
             (Hop::PageCacheToSocket, Disposition::Moved),
+            (Hop::UserToSocket, Disposition::Pinned),
+            (Hop::SocketToSocket, Disposition::Deferred),
             (Hop::StorageToPageCache, Disposition::Filled),
         ];
         let accounts = self.judgement.ledger.accounts.iter();

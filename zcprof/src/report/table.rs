@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::iter;
 
-use zcprof_common::vocabulary::{Disposition, Instrument, Process};
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use super::details::details;
 use super::reading::{Judged, Reading};
@@ -64,7 +64,7 @@ fn columns(reading: &Reading<'_>) -> Vec<Column> {
         word("transfer", &|pass| pass.pass.transfer.clone()),
         word("cache", &|pass| pass.pass.cache.name().to_owned()),
     ];
-    for hop in reading.copying_hops() {
+    for hop in reading.copying_hops().into_iter().filter(|hop| *hop != Hop::SocketToSocket) {
         let heading = hop.name().replace(' ', "|").replace("->", "->|");
         columns.push(number(&heading, by(sources.copied), &|pass| {
             let what = Disposition::Copied;
@@ -82,8 +82,18 @@ fn columns(reading: &Reading<'_>) -> Vec<Column> {
     }
     let moved_by =
         if sources.presumed(Disposition::Moved) { "presumed" } else { by(sources.moved) };
+    let some = |of: &dyn Fn(&Judged<'_>) -> Option<u64>| {
+        reading.passes.iter().any(|pass| of(pass).is_some_and(|bytes| bytes > 0))
+    };
+    let heading = if some(&|pass| pass.pinned()) { "moved,|pinned" } else { "moved" };
+    columns.push(number(heading, moved_by, &|pass| {
+        pass.per_byte(pass.moved().map(|moved| moved + pass.pinned().unwrap_or(0)))
+    }));
+    if some(&|pass| pass.deferred()) {
+        let by = by(sources.moved);
+        columns.push(number("copied|later", by, &|pass| pass.per_byte(pass.deferred())));
+    }
     columns.extend([
-        number("moved", moved_by, &|pass| pass.per_byte(pass.moved())),
         number("consumer|copied", by(sources.copied), &|pass| pass.per_byte(pass.consumed())),
         number("filled", by(sources.filled), &|pass| pass.per_byte(pass.filled())),
         number("calls|per MiB", by(sources.filled), &|pass| pass.syscalls_per_mib()),

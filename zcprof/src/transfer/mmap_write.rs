@@ -5,9 +5,9 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
 
-use memmap2::Mmap;
 use nix::unistd::write;
 
+use super::mapping::Mapping;
 use super::{Row, Transfer};
 use crate::claim::ONE_COPY;
 use crate::fetch::log::Segment;
@@ -16,15 +16,11 @@ pub(super) const ROW: Row = Row {
     name: "mmap_write",
     summary: "write(2) to the socket from a mapping of the segment",
     claim: &ONE_COPY,
-    make: || Ok(Box::new(MmapWrite { mapped: None })),
-    arguments: &[],
+    make: || Ok(Box::new(MmapWrite(Mapping::default()))),
+    ..Row::PLAIN
 };
 
-/// Holds the mapping of the segment that was sent last, until another one is sent or the
-/// connection closes.
-struct MmapWrite {
-    mapped: Option<(u64, Mmap)>,
-}
+struct MmapWrite(Mapping);
 
 impl Transfer for MmapWrite {
     fn send(
@@ -33,12 +29,6 @@ impl Transfer for MmapWrite {
         range: Range<u64>,
         socket: BorrowedFd<'_>,
     ) -> io::Result<usize> {
-        if self.mapped.as_ref().is_none_or(|(base, _)| *base != segment.base_offset) {
-            self.mapped = Some((segment.base_offset, segment.map()?));
-        }
-        let bytes = self.mapped.as_ref().and_then(|(_, map)| {
-            map.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
-        });
-        Ok(write(socket, bytes.ok_or(io::ErrorKind::UnexpectedEof)?)?)
+        Ok(write(socket, self.0.bytes(segment, &range)?)?)
     }
 }

@@ -1,17 +1,30 @@
 //! Ways to move a segment's bytes to a socket. To add one is to add a file and a line.
 
+mod held;
+mod mapping;
 mod mmap_write;
+mod msg_zerocopy;
+mod pipe;
+mod pread_write;
 mod read_write;
+mod ring;
 mod sendfile;
 mod splice;
+mod uring_send;
+mod uring_send_zc;
+mod uring_splice;
+mod vmsplice;
+mod writev;
 
 use std::io;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::File;
 
-use crate::claim::Claim;
+use crate::claim::{Claim, ZERO_COPY};
 use crate::fetch::log::Segment;
 
 /// One connection's way to send. A step never blocks, sends what the socket takes now, and is
@@ -28,6 +41,50 @@ pub trait Transfer: Send {
         range: Range<u64>,
         socket: BorrowedFd<'_>,
     ) -> io::Result<usize>;
+
+    /// Takes what the kernel has to tell about earlier sends. Called when everything was sent
+    /// and the peer has taken it.
+    ///
+    /// Errors: `WouldBlock` while something is outstanding, and the system call's own.
+    fn settle(&mut self, _socket: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// What the kernel has told so far.
+    fn notices(&self) -> Notices {
+        Notices::default()
+    }
+}
+
+/// What the kernel itself says of sends that pin user pages: it gives one notice for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Notices {
+    /// Sends for which a notice is due.
+    pub asked: u64,
+    /// Notices that came.
+    pub completed: u64,
+    /// Those that said the bytes were copied after all.
+    pub copied: u64,
+    /// This kernel does not tell which were copied (io_uring before 6.2).
+    pub untold: bool,
+}
+
+impl Notices {
+    /// Whether every notice came.
+    ///
+    /// # Errors
+    /// `WouldBlock` if not.
+    fn settled(&self) -> io::Result<()> {
+        if self.completed < self.asked { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    }
+
+    /// Adds another connection's.
+    pub fn add(&mut self, other: Self) {
+        self.asked += other.asked;
+        self.completed += other.completed;
+        self.copied += other.copied;
+        self.untold |= other.untold;
+    }
 }
 
 /// A row of [`TRANSFERS`].
@@ -43,6 +100,8 @@ pub struct Row {
     pub make: fn() -> io::Result<Box<dyn Transfer>>,
     /// Bytes of system-call arguments that the kernel copies by pointer, which are not payload.
     pub arguments: &'static [Argument],
+    /// Whether the running kernel has what it needs; if not, what is lacking.
+    pub needs: fn() -> Result<(), String>,
 }
 
 /// Argument bytes of a system call.
@@ -59,9 +118,31 @@ pub struct Argument {
 }
 
 /// Every transfer.
-pub const TRANSFERS: &[Row] = &[read_write::ROW, mmap_write::ROW, sendfile::ROW, splice::ROW];
+pub const TRANSFERS: &[Row] = &[
+    read_write::ROW,
+    mmap_write::ROW,
+    sendfile::ROW,
+    splice::ROW,
+    pread_write::ROW,
+    writev::ROW,
+    vmsplice::ROW,
+    msg_zerocopy::ROW,
+    uring_send::ROW,
+    uring_send_zc::ROW,
+    uring_splice::ROW,
+];
 
 impl Row {
+    /// What most rows have in common: no argument bytes, and every kernel has what they need.
+    const PLAIN: Self = Self {
+        name: "",
+        summary: "",
+        claim: &ZERO_COPY,
+        make: || Err(io::ErrorKind::Unsupported.into()),
+        arguments: &[],
+        needs: || Ok(()),
+    };
+
     /// The transfer called `name`.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {

@@ -4,52 +4,29 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 
 use nix::unistd::write;
 
+use super::held::Held;
 use super::{Row, Transfer};
 use crate::claim::TWO_COPIES;
 use crate::fetch::log::Segment;
-
-/// Size of the user buffer in bytes.
-const BUFFER: usize = 128 << 10;
 
 pub(super) const ROW: Row = Row {
     name: "read_write",
     summary: "read(2) into a user buffer, then write(2) to the socket",
     claim: &TWO_COPIES,
-    make: || Ok(Box::new(ReadWrite { opened: None, buffer: vec![0; BUFFER], held: 0..0 })),
-    arguments: &[],
+    make: || Ok(Box::new(ReadWrite { opened: None, position: 0, held: Held::default() })),
+    ..Row::PLAIN
 };
 
 struct ReadWrite {
-    /// The segment by its base offset, opened anew: the file position is this connection's own.
-    opened: Option<(u64, File)>,
-    buffer: Vec<u8>,
-    /// Positions in the segment whose bytes are at the front of the buffer. It ends where the
-    /// file position is, so that nobody has to ask for that.
-    held: Range<u64>,
-}
-
-impl ReadWrite {
-    /// Fills the buffer from `range`.
-    fn fill(&mut self, segment: &Segment, range: &Range<u64>) -> io::Result<()> {
-        let (mut file, position) = match self.opened.take() {
-            Some((base, file)) if base == segment.base_offset => (file, self.held.end),
-            _ => (File::open(&segment.path)?, 0),
-        };
-        if position != range.start {
-            file.seek(SeekFrom::Start(range.start))?;
-        }
-        let wanted = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-        let read = file.read(&mut self.buffer[..wanted.min(BUFFER)])?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.held = range.start..range.start + u64::try_from(read).map_err(io::Error::other)?;
-        self.opened = Some((segment.base_offset, file));
-        Ok(())
-    }
+    /// The segment by its path, opened anew: the file position is this connection's own.
+    opened: Option<(PathBuf, File)>,
+    /// Where that is, so that nobody has to ask for it.
+    position: u64,
+    held: Held,
 }
 
 impl Transfer for ReadWrite {
@@ -59,19 +36,25 @@ impl Transfer for ReadWrite {
         range: Range<u64>,
         socket: BorrowedFd<'_>,
     ) -> io::Result<usize> {
-        let known = self.opened.as_ref().is_some_and(|(base, _)| *base == segment.base_offset);
-        if !known || !self.held.contains(&range.start) {
-            self.fill(segment, &range)?;
-        }
-        let end = self.held.end.min(range.end);
-        let at = |position: u64| usize::try_from(position - self.held.start);
-        let (from, to) = (at(range.start), at(end));
-        let bytes = &self.buffer[from.map_err(io::Error::other)?..to.map_err(io::Error::other)?];
+        let (opened, position) = (&mut self.opened, &mut self.position);
+        let bytes = self.held.bytes(segment, &range, |buffer| {
+            let mut file = match opened.take() {
+                Some((path, file)) if path == segment.path => file,
+                _ => {
+                    *position = 0;
+                    File::open(&segment.path)?
+                }
+            };
+            if *position != range.start {
+                *position = file.seek(SeekFrom::Start(range.start))?;
+            }
+            let read = file.read(buffer)?;
+            *position += read as u64;
+            *opened = Some((segment.path.clone(), file));
+            Ok(read)
+        })?;
         let sent = write(socket, bytes)?;
-        if range.start + sent as u64 == range.end {
-            // Whoever asks for the same bytes again has them read again.
-            self.held.start = self.held.end;
-        }
+        self.held.sent(&range, sent);
         Ok(sent)
     }
 }

@@ -24,6 +24,7 @@ pub(super) const ROW: Row = Row {
         bytes_per_call: 8,
         what: "file offsets",
     }],
+    ..Row::PLAIN
 };
 
 struct Sendfile;

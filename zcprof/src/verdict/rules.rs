@@ -49,14 +49,18 @@ pub(super) fn decide(
             reasons.push(Reason::Residual(*instrument, residual));
         }
     }
-    let findings: Vec<_> = usable.iter().flat_map(|i| contradictions(claim, *i, ledger)).collect();
+    let mut findings: Vec<_> =
+        usable.iter().flat_map(|i| contradictions(claim, *i, ledger)).collect();
+    if usable.contains(&Instrument::Callers) {
+        findings.extend(late(claim, ledger));
+    }
     // What an instrument saw too much of, it did see, whatever else is missing.
-    let excess = findings.iter().any(|f| f.bytes > f.claimed && f.disposition == COPIED);
+    let excess = findings.iter().any(|f| f.bytes > f.claimed);
     if !contested && excess || reasons.is_empty() && !findings.is_empty() {
         return Verdict::Refuted(findings);
     }
     if let Some(hop) = claim.moved {
-        let moved = ledger.handed_over();
+        let moved = ledger.handed_over_at_all();
         if usable.contains(&Instrument::Callers)
             && beyond_tolerance(moved.abs_diff(ledger.payload), ledger.payload)
         {
@@ -195,6 +199,25 @@ fn contradictions(claim: &Claim, instrument: Instrument, ledger: &Ledger) -> Vec
         }
     }
     findings
+}
+
+/// Copies that were put off, against the claim. Bytes that are sent again are copied again, so
+/// that a claim of such copies is kept by more than it says.
+fn late(claim: &Claim, ledger: &Ledger) -> Option<Finding> {
+    let (hop, disposition) = (Hop::SocketToSocket, Disposition::Deferred);
+    let entry = ledger.account(Instrument::Callers).entry(Process::Server, hop, disposition);
+    let bytes = entry.map_or(0, |entry| entry.bytes);
+    let claimed = if claim.deferred == Some(hop) { ledger.payload } else { 0 };
+    let kept = if claimed > 0 { bytes.min(claimed) } else { bytes };
+    beyond_tolerance(kept.abs_diff(claimed), ledger.payload).then(|| Finding {
+        instrument: Instrument::Callers,
+        hop,
+        disposition,
+        bytes,
+        claimed,
+        payload: ledger.payload,
+        at: entry.map_or_else(String::new, |entry| entry.sites.join(", ")),
+    })
 }
 
 /// Whether the instrument has a site that would see a copy at this hop.

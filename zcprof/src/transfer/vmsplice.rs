@@ -1,0 +1,43 @@
+//! `vmsplice(2)` of a mapping into a pipe, and `splice(2)` from there into the socket: the way
+//! to hand over memory that is already in user space. Here it is a mapping of the page cache.
+
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use nix::fcntl::vmsplice;
+
+use super::mapping::Mapping;
+use super::pipe::{FLAGS, Pipe};
+use super::{Row, Transfer};
+use crate::claim::ZERO_COPY;
+use crate::fetch::log::Segment;
+
+pub(super) const ROW: Row = Row {
+    name: "vmsplice",
+    summary: "vmsplice(2) of a mapping of the segment into a pipe, then splice(2) to the socket",
+    claim: &ZERO_COPY,
+    make: || Ok(Box::new(Vmsplice { mapping: Mapping::default(), pipe: Pipe::new()? })),
+    ..Row::PLAIN
+};
+
+struct Vmsplice {
+    mapping: Mapping,
+    pipe: Pipe,
+}
+
+impl Transfer for Vmsplice {
+    fn send(
+        &mut self,
+        segment: &Segment,
+        range: Range<u64>,
+        socket: BorrowedFd<'_>,
+    ) -> io::Result<usize> {
+        if self.pipe.held == 0 {
+            let bytes = [IoSlice::new(self.mapping.bytes(segment, &range)?)];
+            // Without SPLICE_F_GIFT: the pages are the page cache's, and nobody's to give.
+            self.pipe.held = vmsplice(self.pipe.input.as_fd(), &bytes, FLAGS)?;
+        }
+        self.pipe.drain(socket)
+    }
+}
