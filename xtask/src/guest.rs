@@ -14,6 +14,9 @@ use crate::kernels::{self, Installed, Kernel};
 use crate::setup::{self, Wants};
 use crate::vm::{self, Accel, Outcome, Report, Spec};
 
+/// TLS in the kernel, and AES-GCM for it: guests have no modprobe that could find them.
+const TLS_MODULES: [&str; 4] = ["tls", "ctr", "ghash-generic", "gcm"];
+
 /// Options of `vm`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
@@ -81,7 +84,7 @@ impl Guest {
             accel: self.accel,
             cpus: available_parallelism().map_or(2, usize::from).min(4),
             append: "",
-            modules: Vec::new(),
+            modules: TLS_MODULES.to_vec(),
             files,
             variables: vec![("ZCPROF", "/bin/zcprof")],
             command,
@@ -164,7 +167,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         let guest = Guest::choose(&cache, kernel)?;
         let mut spec = guest.spec(files.clone(), options.command.clone());
         spec.append = &options.append;
-        spec.modules = options.module.iter().map(String::as_str).collect();
+        spec.modules.extend(options.module.iter().map(String::as_str));
         spec.cpus = options.smp.unwrap_or(spec.cpus);
         spec.data_size = options.disk << 30;
         spec.limits.job = Duration::from_secs(options.patience);

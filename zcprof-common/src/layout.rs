@@ -141,6 +141,8 @@ pub struct Config {
     pub skb_end: u32,
     /// `struct skb_shared_info.destructor_arg`.
     pub shared_destructor: u32,
+    /// `struct aead_request.cryptlen`.
+    pub aead_length: u32,
     /// Bit of `folio.flags` that says the folio is large (`PG_head`).
     pub folio_large_bit: u32,
     /// Offset of each system-call argument (0 and 1) in `struct pt_regs`.
@@ -181,6 +183,6 @@ mod tests {
         assert_eq!(size_of::<Inflight>(), 8);
         assert_eq!(size_of::<Entered>(), 16);
         assert_eq!(size_of::<EnteredKey>(), 16);
-        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 19 + 16 + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 20 + 16 + MAX_SYSCALLS);
     }
 }

@@ -28,6 +28,9 @@ pub struct Site {
     pub bytes: Bytes,
     /// Position of the `struct iov_iter *` argument.
     pub iter: Option<u8>,
+    /// The module that holds it where it is not built in. Where that is not loaded nobody can be
+    /// in it, so that its absence hides nothing.
+    pub module: Option<&'static str>,
     /// The kind of file that it works on: what its thread is in while it runs, where no system
     /// call names a file (io_uring, and the kernel's workers for it).
     pub scope: Option<File>,
@@ -49,6 +52,9 @@ pub enum Bytes {
     /// A positive result; the argument points at the `struct ubuf_info` that remembers who
     /// pinned the bytes.
     Pinned(u8),
+    /// The length that the `struct aead_request` says, to which the argument points, if the
+    /// result says that it was or will be done.
+    Encrypted(u8),
     /// The paged bytes of the `struct sk_buff` that the argument points at, if the result is
     /// zero. Whoever pinned them is charged.
     Deferred(u8),
@@ -113,7 +119,7 @@ const fn user(file: &'static [File], terms: &'static [Term]) -> Case {
     Case { iter: &[Iter::User], file, terms }
 }
 
-use Disposition::{Bounced, Copied, Deferred, Filled, Moved, Pinned};
+use Disposition::{Bounced, Copied, Deferred, Filled, Moved, Pinned, Transformed};
 
 /// A reader that fills whatever iterator it is given: user memory is a copy; a pipe iterator
 /// (before 6.5) takes page references; kernel memory is a copy into a bounce page.
@@ -138,6 +144,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Audit,
         bytes: Bytes::Requested(1),
         iter: Some(2),
+        module: None,
         scope: None,
         cases: &[
             iter(&[Iter::Discard], &[]),
@@ -157,6 +164,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Audit,
         bytes: Bytes::Requested(1),
         iter: Some(2),
+        module: None,
         scope: None,
         cases: &[
             user(&[File::Socket], &[plus(Hop::UserToSocket, Copied)]),
@@ -175,6 +183,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Audit,
         bytes: Bytes::Requested(2),
         iter: None,
+        module: None,
         scope: None,
         cases: &[always(&[plus(Hop::Arguments, Copied)])],
     },
@@ -187,6 +196,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Audit,
         bytes: Bytes::Requested(2),
         iter: None,
+        module: None,
         scope: None,
         cases: &[always(&[plus(Hop::Arguments, Copied)])],
     },
@@ -201,6 +211,7 @@ pub const SITES: &[Site] = &[
         // The result includes what the caller had read before (`already_read`).
         bytes: Bytes::ReturnedLess(2),
         iter: Some(1),
+        module: None,
         scope: Some(File::Regular),
         cases: READER,
     },
@@ -213,6 +224,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Callers,
         bytes: Bytes::Returned,
         iter: Some(1),
+        module: None,
         scope: Some(File::Regular),
         cases: READER,
     },
@@ -225,6 +237,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Callers,
         bytes: Bytes::Returned,
         iter: None,
+        module: None,
         scope: None,
         cases: &[always(&[plus(Hop::PageCacheToPipe, Moved)])],
     },
@@ -237,6 +250,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Callers,
         bytes: Bytes::Returned,
         iter: None,
+        module: None,
         scope: None,
         cases: &[always(&[plus(Hop::PageCacheToPipe, Moved)])],
     },
@@ -251,6 +265,7 @@ pub const SITES: &[Site] = &[
         // (O_DIRECT) is for the reader inside it to say.
         bytes: Bytes::Returned,
         iter: None,
+        module: None,
         scope: None,
         cases: &[always(&[plus(Hop::PageCacheToPipe, Bounced)])],
     },
@@ -265,6 +280,7 @@ pub const SITES: &[Site] = &[
         // Copies what skb_splice_from_iter() and skb_zerocopy_iter_stream() inside it do not.
         bytes: Bytes::Returned,
         iter: None,
+        module: None,
         scope: Some(File::Socket),
         cases: &[always(&[plus(Hop::UserToSocket, Copied)])],
     },
@@ -277,6 +293,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Callers,
         bytes: Bytes::Returned,
         iter: None,
+        module: None,
         scope: None,
         cases: &[always(&[minus(Hop::UserToSocket, Copied), plus(Hop::PageCacheToSocket, Moved)])],
     },
@@ -289,6 +306,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Callers,
         bytes: Bytes::Returned,
         iter: None,
+        module: None,
         scope: None,
         cases: &[always(&[plus(Hop::PageCacheToSocket, Moved)])],
     },
@@ -302,6 +320,7 @@ pub const SITES: &[Site] = &[
         // The fifth argument is the `struct ubuf_info *` by which a later copy is known.
         bytes: Bytes::Pinned(4),
         iter: None,
+        module: None,
         scope: None,
         cases: &[always(&[minus(Hop::UserToSocket, Copied), plus(Hop::UserToSocket, Pinned)])],
     },
@@ -316,8 +335,24 @@ pub const SITES: &[Site] = &[
         // are copied, mostly in softirq and so on anybody's time: its owner is charged.
         bytes: Bytes::Deferred(0),
         iter: None,
+        module: None,
         scope: None,
         cases: &[always(&[plus(Hop::SocketToSocket, Deferred)])],
+    },
+    Site {
+        name: "crypto_aead_encrypt",
+        symbols: &["crypto_aead_encrypt"],
+        source: "crypto/aead.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        // TLS in the kernel: net/tls/tls_sw.c, tls_do_encryption(). The new pages go through
+        // the same sites as any that are handed over.
+        bytes: Bytes::Encrypted(0),
+        iter: None,
+        module: Some("aead"),
+        scope: None,
+        cases: &[always(&[plus(Hop::PageCacheToSocket, Transformed)])],
     },
     // ---- callers: out of the socket
     Site {
@@ -329,6 +364,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Callers,
         bytes: Bytes::IfZero(3),
         iter: Some(2),
+        module: None,
         scope: Some(File::Socket),
         cases: &[
             iter(&[Iter::User], &[plus(Hop::SocketToUser, Copied)]),
@@ -345,6 +381,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Callers,
         bytes: Bytes::Returned,
         iter: Some(1),
+        module: None,
         scope: None,
         cases: &[iter(&[Iter::User], &[plus(Hop::PipeToUser, Copied)])],
     },
@@ -357,6 +394,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Callers,
         bytes: Bytes::Returned,
         iter: Some(1),
+        module: None,
         scope: None,
         cases: &[iter(&[Iter::User], &[plus(Hop::UserToPipe, Copied)])],
     },
@@ -370,6 +408,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Syscalls,
         bytes: Bytes::SyscallResult,
         iter: None,
+        module: None,
         scope: None,
         cases: &[],
     },
@@ -382,6 +421,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Syscalls,
         bytes: Bytes::Folio(0),
         iter: None,
+        module: None,
         scope: None,
         cases: &[
             on(&[File::Regular], &[plus(Hop::StorageToPageCache, Filled)]),
@@ -398,6 +438,7 @@ pub const SITES: &[Site] = &[
         instrument: Instrument::Syscalls,
         bytes: Bytes::Requested(1),
         iter: None,
+        module: None,
         scope: None,
         cases: &[always(&[plus(Hop::SocketToUser, Copied)])],
     },

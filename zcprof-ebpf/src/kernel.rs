@@ -110,6 +110,17 @@ pub(crate) fn paged_bytes(skb: u64) -> u64 {
     u64::from(bytes)
 }
 
+/// Bytes that a `struct aead_request *` asks to encrypt.
+#[inline(always)]
+pub(crate) fn encrypted_bytes(request: u64) -> u64 {
+    if configured(&CONFIG.aead_length) == NO_OFFSET {
+        count::lose(Lost::Unreadable);
+        return 0;
+    }
+    let bytes: u32 = read_at(request, &CONFIG.aead_length);
+    u64::from(bytes)
+}
+
 /// Bytes of a `struct folio *`.
 #[inline(always)]
 pub(crate) fn folio_bytes(folio: u64) -> u64 {

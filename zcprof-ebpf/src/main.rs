@@ -37,6 +37,7 @@ static CONFIG: Config = Config {
     skb_head: 0,
     skb_end: 0,
     shared_destructor: 0,
+    aead_length: 0,
     folio_large_bit: 0,
     regs_argument: [0; 2],
     iter_class: [0; 16],
@@ -231,6 +232,13 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
             }
             count::add::<SITE, C>(ctx, entered.detail as u8, bytes);
         }
+        Bytes::Encrypted(_) => {
+            // Zero, or EINPROGRESS or EBUSY of a request that is queued: linux/errno.h.
+            if let 0 | -115 | -16 = result as i32 {
+                let bytes = kernel::encrypted_bytes(entered.argument);
+                count::add::<SITE, C>(ctx, kernel::NO_ITER, bytes);
+            }
+        }
         _ => {
             let bytes = done::<SITE>(result, entered.argument);
             count::add::<SITE, C>(ctx, entered.detail as u8, bytes);
@@ -302,7 +310,9 @@ fn entered_key<const SITE: usize>() -> EnteredKey {
 #[inline(always)]
 fn argument_of<const SITE: usize>() -> Option<u8> {
     match const { SITES[SITE].bytes } {
-        Bytes::ReturnedLess(at) | Bytes::IfZero(at) | Bytes::Pinned(at) => Some(at),
+        Bytes::ReturnedLess(at) | Bytes::IfZero(at) | Bytes::Pinned(at) | Bytes::Encrypted(at) => {
+            Some(at)
+        }
         _ => None,
     }
 }

@@ -15,15 +15,27 @@ pub struct Claim {
     /// The hop at which every byte that was handed over is copied after all, once or (when it is
     /// sent again) more often.
     pub deferred: Option<Hop>,
+    /// The hop at which every byte is encrypted into new pages.
+    pub transformed: Option<Hop>,
 }
 
 /// Nothing is copied between the page cache and the socket.
-pub const ZERO_COPY: Claim =
-    Claim { name: "zero-copy", copied: &[], moved: Some(Hop::PageCacheToSocket), deferred: None };
+pub const ZERO_COPY: Claim = Claim {
+    name: "zero-copy",
+    copied: &[],
+    moved: Some(Hop::PageCacheToSocket),
+    deferred: None,
+    transformed: None,
+};
 
 /// One copy: user memory (a mapping of the page cache) into the socket.
-pub const ONE_COPY: Claim =
-    Claim { name: "one-copy", copied: &[(Hop::UserToSocket, 1)], moved: None, deferred: None };
+pub const ONE_COPY: Claim = Claim {
+    name: "one-copy",
+    copied: &[(Hop::UserToSocket, 1)],
+    moved: None,
+    deferred: None,
+    transformed: None,
+};
 
 /// The textbook's two copies: page cache to user, user to socket.
 pub const TWO_COPIES: Claim = Claim {
@@ -31,6 +43,7 @@ pub const TWO_COPIES: Claim = Claim {
     copied: &[(Hop::PageCacheToUser, 1), (Hop::UserToSocket, 1)],
     moved: None,
     deferred: None,
+    transformed: None,
 };
 
 /// Pages are pinned instead of copied, and copied later: what MSG_ZEROCOPY comes to between two
@@ -40,10 +53,20 @@ pub const DEFERRED: Claim = Claim {
     copied: &[],
     moved: Some(Hop::UserToSocket),
     deferred: Some(Hop::SocketToSocket),
+    transformed: None,
+};
+
+/// Nothing is copied, but the CPU encrypts every byte into new pages, and those are handed over.
+pub const TRANSFORMED: Claim = Claim {
+    name: "transformed",
+    copied: &[],
+    moved: Some(Hop::PageCacheToSocket),
+    deferred: None,
+    transformed: Some(Hop::PageCacheToSocket),
 };
 
 /// Every claim that `--claim` knows.
-pub const CLAIMS: &[&Claim] = &[&ZERO_COPY, &ONE_COPY, &TWO_COPIES, &DEFERRED];
+pub const CLAIMS: &[&Claim] = &[&ZERO_COPY, &ONE_COPY, &TWO_COPIES, &DEFERRED, &TRANSFORMED];
 
 impl Claim {
     /// The claim called `name`.

@@ -158,15 +158,11 @@ impl Account {
         }
         // Named bytes must be seen, so their places are visited even where nothing was counted.
         for named in pass.named.iter().filter(|named| visible(instrument, named)) {
-            sums.entry((named.process, named.hop, Disposition::Copied)).or_default();
+            sums.entry((named.process, named.hop, named.disposition)).or_default();
         }
         let mut entries = Vec::new();
         for ((process, hop, disposition), sum) in sums {
-            let named = if disposition == Disposition::Copied {
-                named_bytes(instrument, pass, process, hop)
-            } else {
-                0
-            };
+            let named = named_bytes(instrument, pass, (process, hop, disposition));
             let bytes = sum.bytes - i128::from(named);
             if process != Process::Elsewhere {
                 unexplained += u64::try_from(-bytes).unwrap_or(0);
@@ -306,15 +302,21 @@ fn presumed(syscall: &str, file: File) -> Vec<Term> {
         .collect()
 }
 
-/// Whether this instrument can see named bytes: system-call arguments are copied by leaves only.
+/// Whether this instrument can see named bytes: system-call arguments are copied by leaves only,
+/// and what is handed over or encrypted only callers see.
 fn visible(instrument: Instrument, named: &Named) -> bool {
-    named.bytes > 0 && (named.hop != Hop::Arguments || instrument == Instrument::Audit)
+    let watches = match (named.disposition, named.hop) {
+        (Disposition::Copied, Hop::Arguments) => instrument == Instrument::Audit,
+        (Disposition::Copied, _) => true,
+        _ => instrument == Instrument::Callers,
+    };
+    named.bytes > 0 && watches
 }
 
-fn named_bytes(instrument: Instrument, pass: &Pass, process: Process, hop: Hop) -> u64 {
+fn named_bytes(instrument: Instrument, pass: &Pass, place: Place) -> u64 {
     pass.named
         .iter()
-        .filter(|named| named.process == process && named.hop == hop)
+        .filter(|named| (named.process, named.hop, named.disposition) == place)
         .filter(|named| visible(instrument, named))
         .map(|named| named.bytes)
         .sum()

@@ -3,10 +3,12 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use zcprof_common::vocabulary::{File, Hop, Instrument, Iter, Process};
+use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
+
+use crate::transfer::Notices;
 
 /// Version of this record's form. A reader refuses any other.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// A measurement: which kernel, what could be seen of it, and what was seen.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +27,8 @@ pub struct Run {
     pub controls: Vec<Control>,
     /// One entry per transfer and cache state, in the order measured.
     pub passes: Vec<Pass>,
+    /// Transfers that were not measured because this kernel lacks what they need.
+    pub skipped: Vec<Skipped>,
     /// Passes for time, in the order measured; on which kernel is said in each.
     pub timings: Vec<Timing>,
     /// Claims that the user put in place of a transfer's own.
@@ -129,6 +133,15 @@ pub struct Hole {
     pub remedy: String,
 }
 
+/// A transfer that was not measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Skipped {
+    /// The transfer's name.
+    pub transfer: String,
+    /// What this kernel lacks.
+    pub reason: String,
+}
+
 /// A known-truth pass: the instruments must see what is certainly there, and nothing else.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Control {
@@ -146,7 +159,7 @@ pub struct Truth {
     /// Which arrow of the path.
     pub hop: Hop,
     /// What happens there.
-    pub disposition: zcprof_common::vocabulary::Disposition,
+    pub disposition: Disposition,
     /// Whose instrument must see it.
     pub instrument: Instrument,
     /// Bytes, after named bytes are subtracted.
@@ -189,6 +202,9 @@ pub struct Pass {
     pub counts: Vec<Count>,
     /// System calls that each process made, sorted.
     pub syscalls: Vec<SyscallCount>,
+    /// What the kernel itself said of sends that pin user pages. No input to a verdict: it was
+    /// seen to say "not copied" of bytes that were.
+    pub notices: Notices,
     /// What went wrong with the evidence.
     pub doubts: Vec<Doubt>,
     /// Seconds from the first request to the last byte, with probes attached.
@@ -216,6 +232,8 @@ pub struct Named {
     pub process: Process,
     /// Where they are counted.
     pub hop: Hop,
+    /// As what they are counted.
+    pub disposition: Disposition,
     /// In which system call.
     pub syscall: String,
     /// How many.

@@ -7,6 +7,7 @@ use zcprof::run::{
     Cache, Control, Count, Coverage, Doubt, Hole, Kernel, Named, Pass, Payload, Probe, ProbeState,
     Run, SCHEMA, Truth, Workload,
 };
+use zcprof::transfer::Notices;
 use zcprof::verdict::{self, Exit, Reason, Verdict, per_byte};
 use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
@@ -29,6 +30,7 @@ fn pass(transfer: &str, server: Vec<Count>) -> Pass {
     let header = |process, hop| Named {
         process,
         hop,
+        disposition: Disposition::Copied,
         syscall: "sendto".to_owned(),
         bytes: HEADERS,
         what: "response headers".to_owned(),
@@ -43,6 +45,7 @@ fn pass(transfer: &str, server: Vec<Count>) -> Pass {
         ],
         counts,
         syscalls: Vec::new(),
+        notices: Notices::default(),
         doubts: Vec::new(),
         seconds: 1.0,
         void: Vec::new(),
@@ -86,6 +89,7 @@ fn sendfile() -> Pass {
     pass.named.push(Named {
         process: s,
         hop: Hop::Arguments,
+        disposition: Disposition::Copied,
         syscall: "sendfile".to_owned(),
         bytes: 512,
         what: "sendfile offsets".to_owned(),
@@ -168,6 +172,7 @@ fn run(passes: Vec<Pass>) -> Run {
         coverage: Coverage { probes: SITES.iter().map(attached).collect(), holes: Vec::new() },
         controls: vec![control()],
         passes,
+        skipped: Vec::new(),
         timings: Vec::new(),
         claims: Vec::new(),
         phases: Vec::new(),

@@ -4,8 +4,10 @@
 pub mod cache;
 mod check;
 pub mod consumer;
+pub mod link;
 pub mod log;
 pub mod server;
+pub mod tls;
 pub mod wire;
 
 use anyhow::{Result, bail};

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 
 use crate::cli;
 use crate::probe::{Options, Probes, kernel};
-use crate::run::{Cache, Kernel, Phase, Round, Run, SCHEMA, Timing};
+use crate::run::{Cache, Kernel, Phase, Round, Run, SCHEMA, Skipped, Timing};
 use crate::transfer::{Row, TRANSFERS};
 use bench::{Amount, Bench, Cpu};
 
@@ -26,7 +26,7 @@ const CONTROLS: [&str; 2] = ["read_write", "sendfile"];
 /// Whatever keeps the measurement from being made; that a probe is refused does not.
 pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> Result<Run> {
     let mut clock = Clock::start();
-    let rows = chosen(&options.workload.transfers);
+    let (rows, skipped) = possible(&chosen(&options.workload.transfers));
     let mut served = rows.clone();
     for name in CONTROLS {
         let row = Row::find(name).with_context(|| format!("there is no transfer {name}"))?;
@@ -54,6 +54,7 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         coverage: probes.coverage(),
         controls,
         passes: Vec::new(),
+        skipped,
         timings,
         claims: options.claims.clone(),
         phases: Vec::new(),
@@ -90,7 +91,7 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
 /// # Errors
 /// Whatever keeps the workload from running.
 pub fn time(options: &cli::Time) -> Result<Vec<Timing>> {
-    let rows = chosen(&options.workload.transfers);
+    let (rows, _) = possible(&chosen(&options.workload.transfers));
     let mut bench = Bench::set_up(&options.workload, &rows)?;
     time_with(&mut bench, &rows, options.rounds)
 }
@@ -122,6 +123,21 @@ fn round(seconds: f64, cpu: Cpu) -> Round {
 
 fn chosen(transfers: &[&'static Row]) -> Vec<&'static Row> {
     if transfers.is_empty() { TRANSFERS.iter().collect() } else { transfers.to_vec() }
+}
+
+/// The transfers that this kernel can make, and why not the others.
+fn possible(rows: &[&'static Row]) -> (Vec<&'static Row>, Vec<Skipped>) {
+    let (mut possible, mut skipped) = (Vec::new(), Vec::new());
+    for row in rows {
+        match (row.needs)() {
+            Ok(()) => possible.push(*row),
+            Err(reason) => {
+                log::info!("{} is skipped: {reason}", row.name);
+                skipped.push(Skipped { transfer: row.name.to_owned(), reason });
+            }
+        }
+    }
+    (possible, skipped)
 }
 
 fn caches(choice: cli::CacheChoice) -> Vec<Cache> {

@@ -10,7 +10,7 @@ use super::bench::{Amount, Bench, Cpu};
 use crate::fetch::consumer::Outcome;
 use crate::probe::{Probes, Snapshot};
 use crate::run::{Cache, Control, Count, Doubt, Named, Pass, Payload, SyscallCount, Truth};
-use crate::transfer::Row;
+use crate::transfer::{Notices, Row};
 
 /// How long the idle control watches. It must see nothing, so it needs no precision.
 const IDLE: std::time::Duration = std::time::Duration::from_millis(100);
@@ -124,6 +124,7 @@ fn record(bench: &Bench, transfer: &str, cache: Cache, snapshot: &Snapshot) -> P
         named: Vec::new(),
         counts,
         syscalls,
+        notices: Notices::default(),
         doubts,
         seconds: 0.0,
         void: Vec::new(),
@@ -181,6 +182,7 @@ fn named(row: &Row, outcome: &Outcome, syscalls: &[SyscallCount]) -> Vec<Named> 
     let named = |process, hop, syscall: &str, bytes, what: &str| Named {
         process,
         hop,
+        disposition: Disposition::Copied,
         syscall: syscall.to_owned(),
         bytes,
         what: what.to_owned(),

@@ -45,6 +45,7 @@ pub(super) fn configure(targets: &[u32]) -> Result<Config> {
         skb_head: types.offset("sk_buff", "head")?,
         skb_end: types.offset("sk_buff", "end")?,
         shared_destructor: types.offset("skb_shared_info", "destructor_arg")?,
+        aead_length: types.offset("aead_request", "cryptlen").unwrap_or(NO_OFFSET),
         folio_large_bit: types.enumerator("pageflags", "PG_head")?,
         regs_argument: [types.offset("pt_regs", "di")?, types.offset("pt_regs", "si")?],
         iter_class: types.iterators()?,

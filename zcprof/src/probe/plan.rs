@@ -44,6 +44,8 @@ impl Plan {
                 Some(ProbeState::NotOnThisKernel)
             } else if withheld.contains(&site.instrument) {
                 Some(ProbeState::Withheld)
+            } else if found.is_none() && site.module.is_some() {
+                Some(ProbeState::NotOnThisKernel)
             } else if found.is_none() {
                 let names = site.symbols.join(" or ");
                 let reason = format!("no {names} in /proc/kallsyms ({})", site.source);

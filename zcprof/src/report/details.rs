@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use zcprof_common::vocabulary::{Instrument, Process};
+use zcprof_common::vocabulary::{Disposition, Instrument, Process};
 
-use super::numbers::grouped;
+use super::numbers::{counted, grouped};
 use super::reading::{Judged, Reading};
 use super::timing;
 use crate::ledger::Ledger;
@@ -30,6 +30,12 @@ pub(super) fn details(reading: &Reading<'_>) -> String {
     section("Why there is no verdict (inconclusive)", per_pass(reading, reasons));
     section("Void attempts, made again", per_pass(reading, again));
     section("Also seen on the server, per payload byte", per_pass(reading, beside));
+    let skipped = run.skipped.iter().map(|s| format!("{}: {}", s.transfer, s.reason)).collect();
+    section("Not measured (this kernel lacks what they need)", skipped);
+    section(
+        "What the kernel itself told the server of pinned sends (no input to a verdict)",
+        per_pass(reading, notices),
+    );
     section("Named bytes, subtracted", per_pass(reading, named));
     section("Control bytes (arguments of calls that move no data)", per_pass(reading, control));
     section("Controls (known truths)", run.controls.iter().map(outcome).collect());
@@ -100,6 +106,21 @@ fn beside(pass: &Judged<'_>) -> Vec<String> {
         .collect()
 }
 
+/// The kernel's own word on what became of pinned pages.
+fn notices(pass: &Judged<'_>) -> Vec<String> {
+    let told = &pass.pass.notices;
+    if told.asked == 0 {
+        return Vec::new();
+    }
+    let sends = counted(told.asked, "send", "sends");
+    let copied = if told.untold {
+        "which of them were copied this kernel does not say".to_owned()
+    } else {
+        format!("{} of them \"copied\"", grouped(told.copied))
+    };
+    vec![format!("{sends}, {} completed, {copied}", grouped(told.completed))]
+}
+
 /// Attempts that proved nothing, and why.
 fn again(pass: &Judged<'_>) -> Vec<String> {
     pass.pass.void.iter().flatten().map(ToString::to_string).collect()
@@ -108,9 +129,14 @@ fn again(pass: &Judged<'_>) -> Vec<String> {
 fn named(pass: &Judged<'_>) -> Vec<String> {
     let one = |n: &crate::run::Named| {
         format!(
-            "{} {} {} B {} ({})",
+            "{} {}{} {} B {} ({})",
             n.process.name(),
             n.hop.name(),
+            if n.disposition == Disposition::Copied {
+                String::new()
+            } else {
+                format!(" {}", n.disposition.name())
+            },
             grouped(n.bytes),
             n.what,
             n.syscall

@@ -1,6 +1,7 @@
 //! Ways to move a segment's bytes to a socket. To add one is to add a file and a line.
 
 mod held;
+mod ktls_sendfile;
 mod mapping;
 mod mmap_write;
 mod msg_zerocopy;
@@ -10,6 +11,7 @@ mod read_write;
 mod ring;
 mod sendfile;
 mod splice;
+mod tls;
 mod uring_send;
 mod uring_send_zc;
 mod uring_splice;
@@ -25,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::File;
 
 use crate::claim::{Claim, ZERO_COPY};
+use crate::fetch::link::Session;
 use crate::fetch::log::Segment;
 
 /// One connection's way to send. A step never blocks, sends what the socket takes now, and is
@@ -41,6 +44,9 @@ pub trait Transfer: Send {
         range: Range<u64>,
         socket: BorrowedFd<'_>,
     ) -> io::Result<usize>;
+
+    /// Says once, before the first send, with what the connection is encrypted in user space.
+    fn encrypt_with(&mut self, _session: &Session) {}
 
     /// Takes what the kernel has to tell about earlier sends. Called when everything was sent
     /// and the peer has taken it.
@@ -102,6 +108,19 @@ pub struct Row {
     pub arguments: &'static [Argument],
     /// Whether the running kernel has what it needs; if not, what is lacking.
     pub needs: fn() -> Result<(), String>,
+    /// What is between its connection and the socket.
+    pub layer: Layer,
+}
+
+/// Who encrypts a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// Nobody.
+    Plain,
+    /// The server, in user space.
+    Tls,
+    /// The kernel.
+    KernelTls,
 }
 
 /// Argument bytes of a system call.
@@ -130,6 +149,8 @@ pub const TRANSFERS: &[Row] = &[
     uring_send::ROW,
     uring_send_zc::ROW,
     uring_splice::ROW,
+    tls::ROW,
+    ktls_sendfile::ROW,
 ];
 
 impl Row {
@@ -141,6 +162,7 @@ impl Row {
         make: || Err(io::ErrorKind::Unsupported.into()),
         arguments: &[],
         needs: || Ok(()),
+        layer: Layer::Plain,
     };
 
     /// The transfer called `name`.

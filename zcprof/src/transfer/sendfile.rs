@@ -27,7 +27,7 @@ pub(super) const ROW: Row = Row {
     ..Row::PLAIN
 };
 
-struct Sendfile;
+pub(super) struct Sendfile;
 
 impl Transfer for Sendfile {
     fn send(

@@ -53,6 +53,7 @@ pub(super) fn decide(
         usable.iter().flat_map(|i| contradictions(claim, *i, ledger)).collect();
     if usable.contains(&Instrument::Callers) {
         findings.extend(late(claim, ledger));
+        findings.extend(transformed(claim, ledger));
     }
     // What an instrument saw too much of, it did see, whatever else is missing.
     let excess = findings.iter().any(|f| f.bytes > f.claimed);
@@ -217,6 +218,25 @@ fn late(claim: &Claim, ledger: &Ledger) -> Option<Finding> {
         claimed,
         payload: ledger.payload,
         at: entry.map_or_else(String::new, |entry| entry.sites.join(", ")),
+    })
+}
+
+/// Bytes that were encrypted, against the claim.
+fn transformed(claim: &Claim, ledger: &Ledger) -> Option<Finding> {
+    let (hop, disposition) = (Hop::PageCacheToSocket, Disposition::Transformed);
+    let entry = ledger.account(Instrument::Callers).entry(Process::Server, hop, disposition);
+    let bytes = entry.map_or(0, |entry| entry.bytes);
+    let claimed = if claim.transformed == Some(hop) { ledger.payload } else { 0 };
+    beyond_tolerance(bytes.abs_diff(claimed), ledger.payload).then(|| Finding {
+        instrument: Instrument::Callers,
+        hop,
+        disposition,
+        bytes,
+        claimed,
+        payload: ledger.payload,
+        at: entry.map_or_else(String::new, |entry| {
+            format!("{} in {}", entry.sites.join(", "), entry.syscalls.join(", "))
+        }),
     })
 }
 

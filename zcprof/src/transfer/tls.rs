@@ -1,0 +1,77 @@
+//! TLS in user space: `pread(2)`, rustls, `writev(2)`. What an SSL listener costs. The kernel
+//! copies twice as in pread_write; what rustls itself copies and encrypts no probe sees.
+
+use std::io::{self, IoSlice, Write};
+use std::ops::Range;
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileExt as _;
+
+use nix::sys::uio::writev;
+
+use super::held::Held;
+use super::{Layer, Row, Transfer};
+use crate::claim::TWO_COPIES;
+use crate::fetch::link::{Session, lock};
+use crate::fetch::log::Segment;
+
+pub(super) const ROW: Row = Row {
+    name: "tls",
+    summary: "pread(2) into a user buffer, encryption in user space (rustls), then writev(2)",
+    claim: &TWO_COPIES,
+    make: || Ok(Box::new(Tls::default())),
+    layer: Layer::Tls,
+    ..Row::PLAIN
+};
+
+#[derive(Default)]
+struct Tls {
+    session: Option<Session>,
+    held: Held,
+    /// Record bytes that are encrypted and have not left completely.
+    pending: usize,
+}
+
+impl Transfer for Tls {
+    fn encrypt_with(&mut self, session: &Session) {
+        self.session = Some(Session::clone(session));
+    }
+
+    fn send(
+        &mut self,
+        segment: &Segment,
+        range: Range<u64>,
+        socket: BorrowedFd<'_>,
+    ) -> io::Result<usize> {
+        let session = self.session.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        let mut session = lock(session);
+        if self.pending == 0 {
+            let bytes = self
+                .held
+                .bytes(segment, &range, |buffer| segment.file.read_at(buffer, range.start))?;
+            self.pending = session.writer().write(bytes)?;
+        }
+        while session.wants_write() {
+            session.write_tls(&mut Socket(socket))?;
+        }
+        let sent = std::mem::take(&mut self.pending);
+        self.held.sent(&range, sent);
+        Ok(sent)
+    }
+}
+
+/// What rustls writes to.
+struct Socket<'a>(BorrowedFd<'a>);
+
+impl Write for Socket<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(writev(self.0, pieces)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
