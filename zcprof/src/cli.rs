@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use zcprof_common::vocabulary::Instrument;
 
 use crate::claim::{CLAIMS, Claim};
+use crate::fetch::log::{Codec, check_topic_name};
 use crate::run::ClaimOverride;
 use crate::transfer::{Row, TRANSFERS};
 
@@ -35,6 +36,8 @@ pub enum Command {
     Time(Time),
     /// Say what can be seen of the running kernel; exit 0 if it is everything, else 4.
     Doctor,
+    /// Make a topic's log, byte for byte as Kafka writes it, and print what a consumer must find.
+    MakeLog(MakeLog),
     /// Render the reports of a run again. Needs no privileges.
     Report(Report),
     /// List transfers, claims and report formats.
@@ -119,6 +122,45 @@ pub struct Time {
     pub out: Option<PathBuf>,
 }
 
+/// Options of `make-log`.
+///
+/// Digests are SHA-256 over a partition's records by rising offset; for each record: the key's
+/// length in bytes (32 bits, big-endian), the key, the value's length (32 bits, big-endian), the
+/// value. The total is SHA-256 over the partitions' digests (32 bytes each) by rising number.
+#[derive(Clone, Debug, Args)]
+pub struct MakeLog {
+    /// Folder for the topic's partitions (DIR/TOPIC-0 and so on), empty or not there yet.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Name of the topic.
+    #[arg(long, value_name = "NAME", value_parser = topic)]
+    pub topic: String,
+    /// Partitions.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..))]
+    pub partitions: i32,
+    /// Records of all partitions, shared out as evenly as they can be.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub records: u64,
+    /// Value of one record.
+    #[arg(long, value_name = "SIZE", default_value = "1KiB", value_parser = size)]
+    pub record_bytes: u64,
+    /// Values of one batch, before they are compressed.
+    #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = size)]
+    pub batch_bytes: u64,
+    /// Size that no segment exceeds.
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = size)]
+    pub segment_bytes: u64,
+    /// How batches are compressed: none, gzip, snappy, lz4 or zstd.
+    #[arg(long, value_name = "NAME", default_value = "none", value_parser = codec)]
+    pub codec: Codec,
+    /// Seed of the values: the same seed and options make the same log.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `report`.
 #[derive(Clone, Debug, Args)]
 pub struct Report {
@@ -160,6 +202,15 @@ fn size(text: &str) -> Result<u64, String> {
         Ok(bytes) => Ok(bytes),
         Err(error) => Err(format!("{error}; write a size such as 64MiB")),
     }
+}
+
+fn topic(name: &str) -> Result<String, String> {
+    check_topic_name(name).map(|()| name.to_owned()).map_err(|error| error.to_string())
+}
+
+fn codec(name: &str) -> Result<Codec, String> {
+    let names = || Codec::ALL.iter().map(|codec| codec.name()).collect::<Vec<_>>().join(", ");
+    Codec::from_name(name).ok_or_else(|| format!("no codec has that name; there are {}", names()))
 }
 
 fn transfer(name: &str) -> Result<&'static Row, String> {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use zcprof::cli::{self, Cli, Command};
+use zcprof::fetch::log::{MakeLog, make_topic};
 use zcprof::verdict::{self, Exit};
 use zcprof::{claim, doctor, fetch, measure, output, probe, report, transfer};
 
@@ -31,6 +32,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Measure(options) => measure(options, cli.verbose),
         Command::Time(options) => time(options),
         Command::Doctor => doctor(),
+        Command::MakeLog(options) => make_log(options),
         Command::Report(options) => report(options),
         Command::List => list(),
         Command::Server(options) => {
@@ -93,6 +95,31 @@ fn doctor() -> Result<Exit> {
     let diagnosis = doctor::diagnose()?;
     print!("{diagnosis}");
     Ok(if diagnosis.complete { Exit::Holds } else { Exit::CannotMeasure })
+}
+
+fn make_log(options: &cli::MakeLog) -> Result<Exit> {
+    measure::interrupt::take_over()?;
+    let bytes = |size: u64| usize::try_from(size).context("a size that no memory has");
+    let wanted = MakeLog {
+        records: Some(options.records),
+        segment_bytes: options.segment_bytes,
+        batch_bytes: bytes(options.batch_bytes)?,
+        record_bytes: bytes(options.record_bytes)?,
+        codec: options.codec,
+        seed: options.seed,
+        ..MakeLog::DEFAULT
+    };
+    let (directory, topic) = (&options.directory, &options.topic);
+    let interrupted = &measure::interrupt::interrupted;
+    let made = make_topic(directory, topic, options.partitions, &wanted, interrupted)?;
+    let mut out = std::io::stdout().lock();
+    if options.json {
+        serde_json::to_writer_pretty(&mut out, &made)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{made}")?;
+    }
+    Ok(Exit::Holds)
 }
 
 fn report(options: &cli::Report) -> Result<Exit> {

@@ -22,6 +22,7 @@ const SMALL: MakeLog = MakeLog {
     batch_bytes: 5_000,
     record_bytes: 333,
     seed: 7,
+    ..MakeLog::DEFAULT
 };
 
 fn log() -> (TempDir, PathBuf) {
@@ -32,8 +33,8 @@ fn log() -> (TempDir, PathBuf) {
 }
 
 fn segments(path: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<_> =
-        fs::read_dir(path).expect("the log").map(|entry| entry.expect("an entry").path()).collect();
+    let paths = fs::read_dir(path).expect("the log").map(|entry| entry.expect("an entry").path());
+    let mut paths: Vec<_> = paths.filter(|path| path.extension() == Some("log".as_ref())).collect();
     paths.sort();
     paths
 }

@@ -35,12 +35,18 @@ pub fn take_over() -> Result<()> {
     Ok(())
 }
 
+/// Whether a signal came.
+#[must_use]
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
 /// Fails if a signal came.
 ///
 /// # Errors
 /// Says that it was interrupted.
 pub(super) fn check() -> Result<()> {
-    if INTERRUPTED.load(Ordering::SeqCst) {
+    if interrupted() {
         bail!("interrupted; no report was written");
     }
     Ok(())

@@ -11,6 +11,9 @@ const PREFIX: usize = 12;
 /// Where the CRC's range begins; it ends with the batch.
 const CRC_FROM: usize = 21;
 
+/// Bit of the attributes that says that the broker stamped the records.
+const LOG_APPEND_TIME: i16 = 1 << 3;
+
 /// The only form of batch that is known here.
 const MAGIC: i8 = 2;
 
@@ -25,6 +28,10 @@ pub struct BatchHeader {
     pub length: usize,
     /// CRC-32C that the batch claims.
     pub crc: u32,
+    /// Greatest timestamp of its records, milliseconds since 1970.
+    pub max_timestamp: i64,
+    /// The broker stamped the records: `max_timestamp` is the timestamp of each.
+    pub log_append_time: bool,
 }
 
 impl BatchHeader {
@@ -52,6 +59,8 @@ impl BatchHeader {
             next_offset: next.ok_or(Damage::Offsets { base, delta })?,
             length: PREFIX + length.ok_or(Damage::Length(claimed))?,
             crc: u32::from_be_bytes(array(bytes, 17)?),
+            max_timestamp: i64::from_be_bytes(array(bytes, 35)?),
+            log_append_time: i16::from_be_bytes(array(bytes, 21)?) & LOG_APPEND_TIME != 0,
         })
     }
 }

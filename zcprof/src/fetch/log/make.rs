@@ -1,163 +1,192 @@
 //! Makes a log: segments of record batches, as Kafka would have written them.
 
+mod segment;
+mod topic;
+mod values;
+
 use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bytes::{Bytes, BytesMut};
-use kafka_protocol::records::{
-    Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
-};
+use serde::Serialize;
+use tempfile::TempDir;
 
-use super::segment_name;
+pub use topic::{MadeTopic, check_topic_name, make_topic};
+
+use super::digest::{Digest, RecordDigest};
+use super::{Codec, records};
+use segment::SegmentWriter;
+use values::Values;
 
 /// What kind of log to make. Sizes in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct MakeLog {
-    /// Record bytes in all segments, at least; whole batches.
+    /// Record bytes in all segments, at least; whole batches. Says nothing where `records` does.
     pub bytes: u64,
-    /// Size at which a segment is full and the next one begins.
+    /// Records, exactly.
+    pub records: Option<u64>,
+    /// Size that no segment exceeds, as Kafka's `segment.bytes`.
     pub segment_bytes: u64,
-    /// Records of one batch, as a producer's `batch.size` (Kafka's default is 16384).
+    /// Values of one batch, at least, as a producer's `batch.size` (Kafka's default is 16384).
     pub batch_bytes: usize,
     /// Value of one record.
     pub record_bytes: usize,
+    /// How batches are compressed.
+    pub codec: Codec,
     /// Seed of the values.
     pub seed: u64,
 }
 
+impl MakeLog {
+    /// What is made unless something else is asked for.
+    pub const DEFAULT: Self = Self {
+        bytes: 64 << 20,
+        records: None,
+        segment_bytes: 16 << 20,
+        batch_bytes: 16 << 10,
+        record_bytes: 1 << 10,
+        codec: Codec::None,
+        seed: 1,
+    };
+}
+
 impl Default for MakeLog {
     fn default() -> Self {
-        Self {
-            bytes: 64 << 20,
-            segment_bytes: 16 << 20,
-            batch_bytes: 16 << 10,
-            record_bytes: 1 << 10,
-            seed: 1,
-        }
+        Self::DEFAULT
     }
 }
 
+/// A log that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Made {
+    /// Records.
+    pub records: u64,
+    /// Offset of the record that would be appended next.
+    pub end_offset: u64,
+    /// Segments.
+    pub segments: u64,
+    /// Bytes of all segments, without their indexes.
+    pub bytes: u64,
+    /// See [`RecordDigest`].
+    pub sha256: Digest,
+}
+
 /// Timestamp of the first record, milliseconds since 1970: any will do, so long as it is always
-/// the same.
+/// the same. Each record is a millisecond later than the one before.
 const EPOCH: i64 = 1_700_000_000_000;
 
-/// Kafka's base sequence of a batch whose producer numbers nothing. Records count on from it,
-/// for the encoder begins a new batch where sequence and offset do not rise together.
-const NO_SEQUENCE: i32 = -1;
+/// Positions in a segment are signed 32-bit numbers in Kafka.
+const MOST_SEGMENT_BYTES: u64 = i32::MAX as u64;
 
 /// Makes a log in a topic-partition folder that does not exist yet. It appears whole or not at
 /// all.
 ///
 /// # Errors
 /// Names the size that makes no log, or the file and what the kernel says.
-pub fn make(folder: &Path, wanted: &MakeLog) -> Result<()> {
+pub fn make(folder: &Path, wanted: &MakeLog) -> Result<Made> {
     if folder.exists() {
         bail!("{} is there already; name a folder that is not", folder.display());
     }
-    ensure!(wanted.bytes > 0, "a log of no bytes cannot be made; ask for at least one");
-    ensure!(wanted.segment_bytes > 0, "segments of no bytes cannot be made");
-    ensure!(wanted.batch_bytes > 0 && wanted.record_bytes > 0, "an empty batch cannot be made");
+    check(wanted)?;
     let parent = folder.parent().context("a log needs a folder to lie in")?;
     let what = || format!("making a log in {}", parent.display());
     fs::create_dir_all(parent).with_context(what)?;
-    let unfinished = tempfile::Builder::new().prefix(".unfinished-").tempdir_in(parent);
-    let unfinished = unfinished.with_context(what)?;
-    write_segments(unfinished.path(), wanted).with_context(what)?;
+    let unfinished = unfinished(parent).with_context(what)?;
+    let made = fill(unfinished.path(), wanted, &|| false).with_context(what)?;
     fs::rename(unfinished.path(), folder).with_context(what)?;
     // The folder has its own name now, and must not be removed under the old one.
     let _ = unfinished.keep();
-    File::open(parent).and_then(|parent| parent.sync_all()).with_context(what)
+    sync(parent).with_context(what)?;
+    Ok(made)
 }
 
-fn write_segments(folder: &Path, wanted: &MakeLog) -> Result<()> {
-    let mut values = Values::new(wanted.seed, wanted.record_bytes);
-    let mut offset = 0;
-    let mut written = 0;
-    while written < wanted.bytes {
-        let path = folder.join(segment_name(u64::try_from(offset)?));
-        let file = File::create_new(&path).with_context(|| path.display().to_string())?;
-        let mut file = BufWriter::with_capacity(1 << 20, file);
-        let mut size = 0;
-        while size < wanted.segment_bytes && written < wanted.bytes {
-            let batch = batch(&mut offset, wanted.batch_bytes, &mut values)?;
-            file.write_all(&batch).with_context(|| path.display().to_string())?;
-            size += u64::try_from(batch.len())?;
-            written += u64::try_from(batch.len())?;
-        }
-        let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        file.sync_all().with_context(|| path.display().to_string())?;
+fn check(wanted: &MakeLog) -> Result<()> {
+    let MakeLog { bytes, segment_bytes, batch_bytes, record_bytes, .. } = *wanted;
+    ensure!(
+        bytes > 0 || wanted.records.is_some(),
+        "a log of no bytes cannot be made; ask for at least one"
+    );
+    ensure!(segment_bytes > 0, "segments of no bytes cannot be made");
+    ensure!(
+        segment_bytes <= MOST_SEGMENT_BYTES,
+        "segments of {segment_bytes} bytes cannot be made; Kafka's have at most \
+         {MOST_SEGMENT_BYTES}"
+    );
+    ensure!(batch_bytes > 0 && record_bytes > 0, "an empty batch cannot be made");
+    for (what, size) in [("batches", batch_bytes), ("records", record_bytes)] {
+        ensure!(
+            size as u64 <= segment_bytes,
+            "{what} of {size} bytes do not fit into segments of {segment_bytes}; ask for larger \
+             segments"
+        );
     }
     Ok(())
 }
 
-/// One batch of records from `offset` on, which it moves past them.
-fn batch(offset: &mut i64, batch_bytes: usize, values: &mut Values) -> Result<Bytes> {
-    let mut records = Vec::new();
+/// A folder that nobody takes for a log, whatever becomes of it: its name ends in no number.
+fn unfinished(parent: &Path) -> std::io::Result<TempDir> {
+    tempfile::Builder::new().prefix(".unfinished-").suffix(".tmp").tempdir_in(parent)
+}
+
+fn sync(folder: &Path) -> std::io::Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all())
+}
+
+/// Fills an empty folder with segments, unless it is told to stop.
+fn fill(folder: &Path, wanted: &MakeLog, stop: &dyn Fn() -> bool) -> Result<Made> {
+    let bytes =
+        wanted.records.map_or(wanted.bytes, |r| r.saturating_mul(wanted.record_bytes as u64));
+    let mut values = Values::new(wanted.seed, wanted.record_bytes, bytes);
+    let mut segment = SegmentWriter::create(folder, 0)?;
+    let (mut segments, mut finished) = (1, 0);
+    let mut digest = RecordDigest::default();
+    let mut written = 0;
+    while wanted.records.map_or(written < wanted.bytes, |records| digest.records() < records) {
+        ensure!(!stop(), "interrupted; nothing was made");
+        let left = wanted.records.map_or(u64::MAX, |records| records - digest.records());
+        let batch = batch(&mut digest, left, wanted, &mut values)?;
+        let (batch, header) = records::encode(&batch, wanted.codec)?;
+        if !segment.has_room_for(&header, wanted.segment_bytes) {
+            ensure!(
+                batch.len() as u64 <= wanted.segment_bytes,
+                "a batch of {} bytes does not fit into segments of {}; ask for smaller batches \
+                 or larger segments",
+                batch.len(),
+                wanted.segment_bytes
+            );
+            let next = SegmentWriter::create(folder, header.base_offset)?;
+            finished += std::mem::replace(&mut segment, next).finish()?;
+            segments += 1;
+        }
+        segment.append(&batch, &header)?;
+        written += batch.len() as u64;
+    }
+    let bytes = finished + segment.finish()?;
+    sync(folder)?;
+    // Offsets count from zero.
+    let (records, end_offset) = (digest.records(), digest.records());
+    Ok(Made { records, end_offset, segments, bytes, sha256: digest.finish() })
+}
+
+/// The next batch, of up to `most` records. Their offsets count from zero.
+fn batch(
+    digest: &mut RecordDigest,
+    most: u64,
+    wanted: &MakeLog,
+    values: &mut Values,
+) -> Result<Vec<records::Record>> {
+    let mut batch = Vec::new();
     let mut size = 0;
-    let mut sequence = NO_SEQUENCE;
-    while size < batch_bytes {
-        let value = values.next();
+    while size < wanted.batch_bytes && (batch.len() as u64) < most {
+        let offset = i64::try_from(digest.records())?;
+        let (key, value) = (format!("k{offset}").into(), values.next());
         size += value.len();
-        records.push(record(*offset, sequence, value));
-        *offset += 1;
-        sequence += 1;
+        let index = i32::try_from(batch.len())?;
+        let record = records::record(offset, index, EPOCH + offset, Some(key), Some(value), &[]);
+        digest.add(&record);
+        batch.push(record);
     }
-    let options = RecordEncodeOptions { version: 2, compression: Compression::None };
-    let mut buffer = BytesMut::with_capacity(size + 64 * records.len());
-    RecordBatchEncoder::encode(&mut buffer, &records, &options)?;
-    Ok(buffer.freeze())
-}
-
-#[expect(clippy::default_trait_access, reason = "the map of headers is a dependency's own type")]
-fn record(offset: i64, sequence: i32, value: Bytes) -> Record {
-    Record {
-        transactional: false,
-        control: false,
-        delete_horizon: false,
-        partition_leader_epoch: 0,
-        producer_id: -1,
-        producer_epoch: -1,
-        timestamp_type: TimestampType::Creation,
-        offset,
-        sequence,
-        timestamp: EPOCH + offset,
-        key: Some(Bytes::copy_from_slice(&offset.to_be_bytes())),
-        value: Some(value),
-        headers: Default::default(),
-    }
-}
-
-/// Pseudo-random values: slices of one random block, so that a large log is made at the speed
-/// of the disk.
-struct Values {
-    block: Bytes,
-    length: usize,
-    state: u64,
-}
-
-impl Values {
-    fn new(seed: u64, length: usize) -> Self {
-        let mut values = Self { block: Bytes::new(), length, state: seed.max(1) };
-        let words = (length * 16).div_ceil(8);
-        values.block = (0..words).flat_map(|_| values.random().to_le_bytes()).collect();
-        values
-    }
-
-    fn next(&mut self) -> Bytes {
-        let room = self.block.len() - self.length + 1;
-        let from = usize::try_from(self.random() % room as u64).unwrap_or(0);
-        self.block.slice(from..from + self.length)
-    }
-
-    /// xorshift64: good enough for bytes that must only differ.
-    fn random(&mut self) -> u64 {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        self.state
-    }
+    Ok(batch)
 }
 
 #[cfg(test)]
@@ -178,7 +207,7 @@ mod tests {
             assert_eq!(batch.next_offset - batch.base_offset, 16, "16 records of 1 KiB");
         }
         let bytes = fs::read(&log.segments()[0].path).expect("readable");
-        assert_eq!(bytes[53..57], NO_SEQUENCE.to_be_bytes(), "baseSequence");
+        assert_eq!(bytes[53..57], records::NO_SEQUENCE.to_be_bytes(), "baseSequence");
     }
 
     #[test]
@@ -187,8 +216,13 @@ mod tests {
         for wanted in [
             MakeLog { bytes: 0, ..MakeLog::default() },
             MakeLog { segment_bytes: 0, ..MakeLog::default() },
+            MakeLog { segment_bytes: 1 << 31, ..MakeLog::default() },
             MakeLog { batch_bytes: 0, ..MakeLog::default() },
+            MakeLog { batch_bytes: 17 << 20, ..MakeLog::default() },
             MakeLog { record_bytes: 0, ..MakeLog::default() },
+            MakeLog { record_bytes: usize::MAX, ..MakeLog::default() },
+            // Only once it is encoded is the batch too long.
+            MakeLog { batch_bytes: 5000, segment_bytes: 5000, ..MakeLog::default() },
         ] {
             assert!(make(&folder.path().join("t-0"), &wanted).is_err(), "{wanted:?}");
         }

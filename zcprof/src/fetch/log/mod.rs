@@ -1,18 +1,28 @@
-//! A log: one topic-partition folder of segments named after the offset of their first record.
+//! A log: one topic-partition folder of segments named after the offset of their first record,
+//! each with its indexes, byte for byte as Kafka writes them.
 
 pub mod batch;
+mod codec;
+mod damage;
+pub mod digest;
+mod index;
+mod lookup;
 mod make;
 mod open;
+pub mod records;
 
 use std::fs::File;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
-pub use make::{MakeLog, make};
-pub use open::{Damage, LogError};
+pub use codec::Codec;
+pub use damage::{Damage, LogError};
+pub use index::{IndexDamage, IndexRule};
+pub use make::{Made, MadeTopic, MakeLog, check_topic_name, make, make_topic};
+
+use index::Indexes;
 
 /// A log that was verified when it was opened. Nobody writes to it while it is open.
 #[derive(Debug)]
@@ -22,6 +32,8 @@ pub struct Log {
     partition: i32,
     segments: Vec<Segment>,
     batches: Vec<Batch>,
+    /// Of each segment.
+    indexes: Vec<Indexes>,
 }
 
 /// A segment file.
@@ -50,6 +62,8 @@ pub struct Batch {
     pub position: u64,
     /// Length in bytes.
     pub length: u64,
+    /// Greatest timestamp of its records, milliseconds since 1970.
+    pub max_timestamp: i64,
 }
 
 /// The file name of a segment.
@@ -103,35 +117,18 @@ impl Log {
         self.segments.iter().map(|segment| segment.length).sum()
     }
 
+    /// Offset of the first record, which is above zero once Kafka has deleted old segments.
+    #[must_use]
+    pub fn start_offset(&self) -> u64 {
+        self.segments.first().map_or(0, |segment| segment.base_offset)
+    }
+
     /// Offset of the record that would be appended next.
     #[must_use]
     pub fn end_offset(&self) -> u64 {
-        self.batches.last().map_or(0, |batch| batch.next_offset)
-    }
-
-    /// Index of the batch that holds an offset.
-    #[must_use]
-    pub fn batch_at(&self, offset: u64) -> Option<usize> {
-        let after = self.batches.partition_point(|batch| batch.base_offset <= offset);
-        let at = after.checked_sub(1)?;
-        (offset < self.batches[at].next_offset).then_some(at)
-    }
-
-    /// The whole batches from the one that holds `offset` on, in one segment, up to `most`
-    /// bytes but at least one batch: segment and byte range. `None` if no batch holds it.
-    #[must_use]
-    pub fn slice(&self, offset: u64, most: u64) -> Option<(&Segment, Range<u64>)> {
-        let from = self.batch_at(offset)?;
-        let first = &self.batches[from];
-        let mut end = first.position + first.length;
-        for batch in &self.batches[from + 1..] {
-            let next = batch.position + batch.length;
-            if batch.segment != first.segment || next - first.position > most {
-                break;
-            }
-            end = next;
-        }
-        Some((&self.segments[first.segment], first.position..end))
+        // A broker's last segment may be empty still.
+        let begun = self.segments.last().map_or(0, |segment| segment.base_offset);
+        self.batches.last().map_or(begun, |batch| batch.next_offset)
     }
 }
 

@@ -1,90 +1,26 @@
 //! Opens a log and verifies it: what is damaged is named and never served.
 
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::batch::{self, BatchHeader, HEADER};
-use super::{Batch, Log, Segment};
-
-/// Why a log cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum LogError {
-    /// The folder or a file in it cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// The kernel's word.
-        source: io::Error,
-    },
-    /// The folder's name is not TOPIC-PARTITION.
-    #[error("{0} is not named TOPIC-PARTITION; rename it, for example to topic-0")]
-    Name(PathBuf),
-    /// No segment is in the folder.
-    #[error("{0} holds no segment (a file such as 00000000000000000000.log)")]
-    Empty(PathBuf),
-    /// A segment is damaged.
-    #[error(
-        "{path} is damaged at byte {position}: {damage}; restore the file, or name another log"
-    )]
-    Damaged {
-        /// Which file.
-        path: PathBuf,
-        /// Position in the file where the batch begins.
-        position: u64,
-        /// What is wrong.
-        damage: Damage,
-    },
-}
-
-/// What is wrong with a segment.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Damage {
-    /// The file ends in the middle of a batch.
-    #[error("the file ends in the middle of a batch")]
-    Torn,
-    /// The batch has another form than 2.
-    #[error("record batch has magic {0}, and only 2 is known")]
-    Magic(i8),
-    /// The length of the batch is one that no batch can have.
-    #[error("record batch has batchLength {0}, which no batch can have")]
-    Length(i32),
-    /// Offsets that no records can have.
-    #[error("record batch has base offset {base} and lastOffsetDelta {delta}")]
-    Offsets {
-        /// Offset of the first record.
-        base: i64,
-        /// Offset of the last one, less that.
-        delta: i32,
-    },
-    /// The bytes are not those that were written.
-    #[error("CRC-32C is {found:08x}, and the batch claims {claimed:08x}")]
-    Crc {
-        /// Of the bytes.
-        found: u32,
-        /// In the header.
-        claimed: u32,
-    },
-    /// Offsets do not continue: a segment or a batch is missing.
-    #[error(
-        "the batch begins at offset {found}, and {expected} was to come (is a segment missing?)"
-    )]
-    Gap {
-        /// In the header.
-        found: i64,
-        /// After the batch before.
-        expected: i64,
-    },
-}
+use super::index::Indexes;
+use super::{Batch, Damage, Log, LogError, Segment};
 
 pub(super) fn open(folder: &Path) -> Result<Log, LogError> {
     let (topic, partition) = split_name(folder).ok_or_else(|| LogError::Name(folder.into()))?;
-    let mut log =
-        Log { folder: folder.into(), topic, partition, segments: vec![], batches: vec![] };
+    let mut log = Log {
+        folder: folder.into(),
+        topic,
+        partition,
+        segments: vec![],
+        batches: vec![],
+        indexes: vec![],
+    };
+    let files = Files::list(folder)?;
     let mut expected = None;
-    for (base_offset, path) in segment_paths(folder)? {
+    for (base_offset, path) in files.segments {
         let read = |source| LogError::Read { path: path.clone(), source };
         let file = File::open(&path).map_err(read)?;
         let length = file.metadata().map_err(read)?.len();
@@ -95,10 +31,19 @@ pub(super) fn open(folder: &Path) -> Result<Log, LogError> {
             let damage = Damage::Gap { found: begin, expected };
             return Err(LogError::Damaged { path, position: 0, damage });
         }
+        let first = log.batches.len();
         expected = Some(verify(&segment, log.segments.len(), &mut log.batches)?);
+        log.indexes.push(Indexes::open(&segment, &log.batches[first..])?);
         log.segments.push(segment);
     }
-    if log.batches.is_empty() {
+    // A segment that is missing between two others was found as a gap; this is one before or
+    // behind all others.
+    for (base_offset, index) in files.indexes {
+        if log.segments.binary_search_by_key(&base_offset, |s| s.base_offset).is_err() {
+            return Err(LogError::Missing { segment: index.with_extension("log"), index });
+        }
+    }
+    if log.segments.is_empty() {
         return Err(LogError::Empty(folder.into()));
     }
     Ok(log)
@@ -132,6 +77,7 @@ fn verify(segment: &Segment, index: usize, batches: &mut Vec<Batch>) -> Result<i
             segment: index,
             position,
             length: header.length as u64,
+            max_timestamp: header.max_timestamp,
         });
         position += header.length as u64;
     }
@@ -153,21 +99,40 @@ fn read_into(
         .map_err(|source| LogError::Read { path: segment.path.clone(), source })
 }
 
-/// Segment files by rising base offset.
-fn segment_paths(folder: &Path) -> Result<Vec<(u64, PathBuf)>, LogError> {
-    let read = |source| LogError::Read { path: folder.into(), source };
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(read)? {
-        let path = entry.map_err(read)?.path();
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).filter(|s| s.len() == 20);
-        if path.extension().is_some_and(|ending| ending == "log")
-            && let Some(Ok(offset)) = stem.map(str::parse)
-        {
-            paths.push((offset, path));
+/// What a folder holds of a log. A broker's folder holds more (checkpoints, snapshots, files that
+/// wait to be deleted), which is none of a reader's business.
+#[derive(Default)]
+struct Files {
+    /// Segment files by rising base offset.
+    segments: Vec<(u64, PathBuf)>,
+    /// Index files by rising base offset.
+    indexes: Vec<(u64, PathBuf)>,
+}
+
+impl Files {
+    fn list(folder: &Path) -> Result<Self, LogError> {
+        let read = |source| LogError::Read { path: folder.into(), source };
+        let mut files = Self::default();
+        for entry in fs::read_dir(folder).map_err(read)? {
+            let path = entry.map_err(read)?.path();
+            let Some(offset) = base_offset(&path) else { continue };
+            match path.extension().and_then(|ending| ending.to_str()) {
+                Some("log") => files.segments.push((offset, path)),
+                Some("index" | "timeindex") => files.indexes.push((offset, path)),
+                _ => {}
+            }
         }
+        files.segments.sort();
+        files.indexes.sort();
+        Ok(files)
     }
-    paths.sort();
-    Ok(paths)
+}
+
+/// The offset that a file is named after.
+fn base_offset(path: &Path) -> Option<u64> {
+    let stem = path.file_stem()?.to_str()?;
+    let digits = stem.len() == 20 && stem.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| stem.parse().ok()).flatten()
 }
 
 fn split_name(folder: &Path) -> Option<(String, i32)> {

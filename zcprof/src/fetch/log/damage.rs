@@ -1,0 +1,101 @@
+//! What can be wrong with a log.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::IndexDamage;
+
+/// Why a log cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The folder or a file in it cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// The kernel's word.
+        source: io::Error,
+    },
+    /// The folder's name is not TOPIC-PARTITION.
+    #[error("{0} is not named TOPIC-PARTITION; rename it, for example to topic-0")]
+    Name(PathBuf),
+    /// No segment is in the folder.
+    #[error("{0} holds no segment (a file such as 00000000000000000000.log)")]
+    Empty(PathBuf),
+    /// A segment is damaged.
+    #[error(
+        "{path} is damaged at byte {position}: {damage}; restore the file, or name another log"
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// Position in the file where the batch begins.
+        position: u64,
+        /// What is wrong.
+        damage: Damage,
+    },
+    /// An index disagrees with its segment.
+    #[error(
+        "{path} disagrees with its segment at byte {position}: {damage}; remove the file (a log \
+         can be read without it), or name another log"
+    )]
+    Index {
+        /// Which file.
+        path: PathBuf,
+        /// Position in the file where the entry begins.
+        position: u64,
+        /// What is wrong.
+        damage: IndexDamage,
+    },
+    /// An index has no segment.
+    #[error(
+        "{segment} is missing, for its index {index} is there; restore the segment, or name \
+         another log"
+    )]
+    Missing {
+        /// The segment.
+        segment: PathBuf,
+        /// Its index.
+        index: PathBuf,
+    },
+}
+
+/// What is wrong with a segment.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// The file ends in the middle of a batch.
+    #[error("the file ends in the middle of a batch")]
+    Torn,
+    /// The batch has another form than 2.
+    #[error("record batch has magic {0}, and only 2 is known")]
+    Magic(i8),
+    /// The length of the batch is one that no batch can have.
+    #[error("record batch has batchLength {0}, which no batch can have")]
+    Length(i32),
+    /// Offsets that no records can have.
+    #[error("record batch has base offset {base} and lastOffsetDelta {delta}")]
+    Offsets {
+        /// Offset of the first record.
+        base: i64,
+        /// Offset of the last one, less that.
+        delta: i32,
+    },
+    /// The bytes are not those that were written.
+    #[error("CRC-32C is {found:08x}, and the batch claims {claimed:08x}")]
+    Crc {
+        /// Of the bytes.
+        found: u32,
+        /// In the header.
+        claimed: u32,
+    },
+    /// Offsets do not continue: a segment or a batch is missing.
+    #[error(
+        "the batch begins at offset {found}, and {expected} was to come (is a segment missing?)"
+    )]
+    Gap {
+        /// In the header.
+        found: i64,
+        /// After the batch before.
+        expected: i64,
+    },
+}
