@@ -64,6 +64,12 @@ fn static_cargo(ready: &Ready) -> Result<Command> {
 pub(crate) fn on_our_crates(ready: &Ready, words: &[&str]) -> Result<Command> {
     let mut command = static_cargo(ready)?;
     let (verb, rest) = words.split_first().context("a cargo command without a verb")?;
+    let clients = [("ZCPROF_KCAT", &ready.kcat), ("ZCPROF_PYTHON", &ready.python)];
+    for (variable, client) in clients {
+        if let Some(client) = client {
+            command.env(variable, client);
+        }
+    }
     command.args([verb, "--release", "--target", TARGET]);
     command.args(["--package", "zcprof", "--package", "zcprof-common"]).args(rest);
     Ok(command)

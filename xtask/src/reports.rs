@@ -24,7 +24,10 @@ pub(crate) struct Options {
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
     let runs = runs(&compile::root().join("reports"))?;
-    let ready = setup::ensure(&cache, &Wants { build: true, guests: false, kernels: Vec::new() })?;
+    let ready = setup::ensure(
+        &cache,
+        &Wants { build: true, guests: false, clients: false, kernels: Vec::new() },
+    )?;
     let program = compile::zcprof(&ready)?;
     let mut exit = Exit::Holds;
     for run in runs {

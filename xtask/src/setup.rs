@@ -1,5 +1,6 @@
 //! `cargo xtask setup`: finds or installs what the other commands need.
 
+mod clients;
 mod install;
 mod needs;
 mod toolchain;
@@ -36,6 +37,8 @@ pub(crate) struct Wants {
     pub(crate) build: bool,
     /// Boot guests.
     pub(crate) guests: bool,
+    /// Let foreign Kafka clients read.
+    pub(crate) clients: bool,
     /// With these kernels.
     pub(crate) kernels: Vec<&'static Kernel>,
 }
@@ -47,13 +50,20 @@ pub(crate) struct Ready {
     pub(crate) toolchain: String,
     /// The folder of the bpf-linker that suits it, unless that is in PATH.
     pub(crate) linker: Option<PathBuf>,
+    /// A foreign client, if it is there.
+    pub(crate) kcat: Option<PathBuf>,
+    /// A Python that has two more, if it is there.
+    pub(crate) python: Option<PathBuf>,
 }
+
+/// What the need of Kafka's clients for Python is called.
+const CLIENTS: &str = "Kafka clients (Python)";
 
 /// Does `cargo xtask setup`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
     let kernels = kernels::choose(&options.kernel)?;
-    let wants = Wants { build: true, guests: true, kernels };
+    let wants = Wants { build: true, guests: true, clients: true, kernels };
     if options.check {
         let world = World::look(&cache, true);
         let mut all = true;

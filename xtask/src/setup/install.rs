@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 
+use super::clients;
 use super::needs::{Found, Need, World};
 use super::toolchain::{self, DEBIAN_PACKAGES};
 use crate::cache::Cache;
@@ -24,6 +25,10 @@ pub(super) fn install(cache: &Cache, missing: &[(Need, Found)]) -> Result<()> {
     {
         let what = format!("setup: building bpf-linker {}", toolchain::LINKER_VERSION);
         step(&what, || toolchain::build_linker(cache, &bpf))
+            .map_err(|error| Unmet(format!("{error:#}")))?;
+    }
+    if tool(super::CLIENTS) {
+        step("setup: installing Kafka's clients for Python", || clients::install(cache))
             .map_err(|error| Unmet(format!("{error:#}")))?;
     }
     for (need, _) in missing {

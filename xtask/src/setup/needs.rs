@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::toolchain::{self, Bpf};
-use super::{Ready, Wants};
+use super::{Ready, Wants, clients};
 use crate::cache::{Cache, Cached};
 use crate::kernels::{self, Kernel};
 use crate::{process, vm};
@@ -17,6 +17,8 @@ pub(super) enum Part {
     Build,
     /// Those that boot guests.
     Guests,
+    /// Those that let foreign clients read.
+    Clients,
     /// Those that fetch kernels; a cached kernel needs none of it.
     Fetch,
 }
@@ -116,6 +118,14 @@ pub(super) static NEEDS: &[Tool] = &[
         packages: &["util-linux"],
         find: |_| says("setpriv", &["--version"], (2, 33)),
     },
+    Tool { name: "kcat", part: Part::Clients, least: "any", packages: &["kcat"], find: |_| kcat() },
+    Tool {
+        name: super::CLIENTS,
+        part: Part::Clients,
+        least: "any",
+        packages: &["python3-venv"],
+        find: |world| clients::find(&world.cache),
+    },
     Tool {
         name: "depmod",
         part: Part::Fetch,
@@ -136,6 +146,7 @@ impl Part {
     pub(super) fn is_wanted(self, wants: &Wants) -> bool {
         match self {
             Self::Build => wants.build,
+            Self::Clients => wants.clients,
             Self::Guests => wants.guests,
             Self::Fetch => wants.guests && !wants.kernels.is_empty(),
         }
@@ -154,6 +165,8 @@ impl World {
 
     pub(super) fn ready(self) -> Ready {
         Ready {
+            kcat: process::find("kcat"),
+            python: Some(clients::python(&self.cache)).filter(|python| python.is_file()),
             toolchain: self.bpf.map(|bpf| bpf.toolchain.to_owned()).unwrap_or_default(),
             linker: self.linker.ok().map(|(folder, _)| folder),
         }
@@ -222,6 +235,14 @@ fn c_compiler() -> Found {
     }
     let version = says("--version").unwrap_or_default();
     Found::Ready(version.lines().next().unwrap_or("?").to_owned())
+}
+
+/// It says its version in the last of four lines.
+fn kcat() -> Found {
+    let Some(path) = process::find("kcat") else { return Found::Missing };
+    let said = process::output(std::process::Command::new(path).arg("-V")).unwrap_or_default();
+    let version = said.lines().find(|line| line.starts_with("Version"));
+    at_least(version.unwrap_or_default(), (0, 0))
 }
 
 fn busybox() -> Found {
@@ -293,7 +314,7 @@ mod tests {
 
     #[test]
     fn building_alone_needs_no_guest() {
-        let wants = Wants { build: true, guests: false, kernels: Vec::new() };
+        let wants = Wants { build: true, guests: false, clients: false, kernels: Vec::new() };
         let wanted: Vec<_> = NEEDS.iter().filter(|tool| tool.part.is_wanted(&wants)).collect();
         assert!(wanted.iter().all(|tool| tool.part == Part::Build) && !wanted.is_empty());
     }
