@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::workers::{Consumer, Server};
 use crate::cli;
 use crate::fetch::cache;
-use crate::fetch::consumer::{Command, Outcome, Share, shares};
+use crate::fetch::consumer::{Command, Outcome, Protocol, Share, shares};
 use crate::fetch::log::{Log, MakeLog, make};
 use crate::run::{Cache, Doubt, Workload};
 use crate::transfer::Row;
@@ -124,8 +124,11 @@ impl Bench {
         super::interrupt::check()?;
         let command = Command {
             address: self.server.address(transfer)?,
-            topic: self.log.topic().to_owned(),
-            partition: self.log.partition(),
+            protocol: Protocol::Kafka {
+                topic: self.log.topic().to_owned(),
+                partition: self.log.partition(),
+            },
+            mode: "copy".to_owned(),
             rounds: 1,
             shares: self.shares(amount).to_vec(),
         };
