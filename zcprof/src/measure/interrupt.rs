@@ -39,7 +39,7 @@ pub fn take_over() -> Result<()> {
 ///
 /// # Errors
 /// Says that it was interrupted.
-pub(super) fn check() -> Result<()> {
+pub(crate) fn check() -> Result<()> {
     if INTERRUPTED.load(Ordering::SeqCst) {
         bail!("interrupted; no report was written");
     }
@@ -47,12 +47,12 @@ pub(super) fn check() -> Result<()> {
 }
 
 /// A worker to kill when a signal comes.
-pub(super) fn kill_on_interrupt(pid: u32) {
+pub(crate) fn kill_on_interrupt(pid: u32) {
     workers().push(pid);
 }
 
 /// The worker is gone.
-pub(super) fn forget(pid: u32) {
+pub(crate) fn forget(pid: u32) {
     workers().retain(|known| *known != pid);
 }
 

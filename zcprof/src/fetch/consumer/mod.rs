@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use connection::{Connection, Ended, Task};
 pub use outcome::{Latency, Outcome, Pace, Received, Verified};
-pub use plan::{Planned, Share, shares};
+pub use plan::{Planned, Share, equal_shares, shares};
 
 /// What to fetch.
 #[derive(Clone, Debug, Serialize, Deserialize)]

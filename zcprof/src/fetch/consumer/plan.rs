@@ -55,6 +55,43 @@ pub fn shares(log: &Log, connections: u32, bytes: u64, fetch_size: u64) -> Resul
     (0..parts).map(|part| share(log, range(part), fetch_size)).collect()
 }
 
+/// A share for each connection, of equally many fetches that are as full as `fetch_size` lets
+/// them be. They lie one behind the other, and overlap where the log is too short for that. Reads
+/// them for their CRC, so the page cache holds them then.
+///
+/// # Errors
+/// The log is too short for one share, or a segment cannot be read.
+pub fn equal_shares(
+    log: &Log,
+    connections: u32,
+    fetches: usize,
+    fetch_size: u64,
+) -> Result<Vec<Share>> {
+    let mut all = plan(log, log.batches(), fetch_size);
+    // What is left over for the last one is no full fetch.
+    if all.len() > 1 {
+        all.pop();
+    }
+    let places = all.len().checked_sub(fetches).map(|last| last + 1);
+    let places = places.with_context(|| {
+        format!("the log holds {} fetches of {fetch_size} bytes, not {fetches}", all.len())
+    })?;
+    let of = |index: usize| {
+        let from = index * fetches % places;
+        let fetches = &all[from..from + fetches];
+        let (first, last) = fetches.first().zip(fetches.last()).context("a share of no fetches")?;
+        let (first, last) = (log.batch_at(first.offset), log.batch_at(last.offset));
+        let (first, mut end) = first.zip(last).context("a fetch of no batch")?;
+        let mut left = fetches.last().map_or(0, |last| last.bytes);
+        while left > 0 {
+            left = left.saturating_sub(log.batches()[end].length);
+            end += 1;
+        }
+        share(log, &log.batches()[first..end], fetch_size)
+    };
+    (0..usize::try_from(connections)?).map(of).collect()
+}
+
 fn share(log: &Log, batches: &[Batch], fetch_size: u64) -> Result<Share> {
     let (first, last) = batches.first().zip(batches.last()).context("a share of no batches")?;
     let mut crc = 0;
