@@ -1,12 +1,13 @@
 //! What was typed. No behaviour.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use zcprof_common::vocabulary::Instrument;
 
 use crate::claim::{CLAIMS, Claim};
+use crate::fetch::consumer::mode::{MODES, Row as Mode};
 use crate::fetch::log::{Codec, check_topic_name};
 use crate::run::ClaimOverride;
 use crate::transfer::{Row, TRANSFERS};
@@ -34,6 +35,9 @@ pub enum Command {
     Measure(Measure),
     /// Time each transfer with no probe attached.
     Time(Time),
+    /// Time the transfers, and nginx, against each other with no probe attached.
+    #[command(subcommand)]
+    Bench(Bench),
     /// Say what can be seen of the running kernel; exit 0 if it is everything, else 4.
     Doctor,
     /// Make a topic's log, byte for byte as Kafka writes it, and print what a consumer must find.
@@ -161,7 +165,53 @@ pub struct MakeLog {
     pub json: bool,
 }
 
-/// Options of `report`.
+/// What to time.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// Fetch a log by each transfer and from nginx, over a grid of fetch sizes and connections.
+    Fetch(BenchFetch),
+    /// Render the reports of a benchmark again.
+    Report(Report),
+}
+
+/// Options of `bench fetch`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchFetch {
+    /// Folder of the log, which is made there if there is none. Without it a log is made in
+    /// /var/tmp and removed again.
+    #[arg(long, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+    /// Size of a new log, and payload of each round: less where that were very many fetches, more
+    /// where each connection had less than one.
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = size)]
+    pub bytes: u64,
+    /// Most record bytes in one fetch, comma-separated.
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = size,
+          default_value = "4KiB,16KiB,64KiB,256KiB,1MiB")]
+    pub fetch_sizes: Vec<u64>,
+    /// Connections fetching at once, comma-separated.
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "1,8,64,1000",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: Vec<u32>,
+    /// Rounds that count, of every contestant; the contestants alternate.
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+    /// Transfers, comma-separated (default: all).
+    #[arg(long = "transfer", value_name = "NAMES", value_delimiter = ',', value_parser = transfer)]
+    pub transfers: Vec<&'static Row>,
+    /// Mode in which the consumer receives what is timed: copy, discard, splice or
+    /// receive_zerocopy. Before that every byte is verified once.
+    #[arg(long, value_name = "MODE", default_value = "discard", value_parser = mode)]
+    pub consumer: &'static Mode,
+    /// An nginx to time beside the transfers, with sendfile on and off.
+    #[arg(long, value_name = "PATH")]
+    pub nginx: Option<PathBuf>,
+    /// Folder for bench.json, the table and the pictures.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Options of `report` and `bench report`.
 #[derive(Clone, Debug, Args)]
 pub struct Report {
     /// The run to render.
@@ -172,6 +222,17 @@ pub struct Report {
     /// Print the table and write nothing.
     #[arg(long)]
     pub print: bool,
+}
+
+impl Report {
+    /// Where the reports go.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        match &self.out {
+            Some(folder) => folder,
+            None => self.run.parent().unwrap_or(Path::new(".")),
+        }
+    }
 }
 
 /// Options of `server`.
@@ -216,6 +277,11 @@ fn codec(name: &str) -> Result<Codec, String> {
 fn transfer(name: &str) -> Result<&'static Row, String> {
     let names = || TRANSFERS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
     Row::find(name).ok_or_else(|| format!("no transfer has that name; there are {}", names()))
+}
+
+fn mode(name: &str) -> Result<&'static Mode, String> {
+    let names = || MODES.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+    Mode::find(name).ok_or_else(|| format!("no mode has that name; there are {}", names()))
 }
 
 fn claim(text: &str) -> Result<ClaimOverride, String> {

@@ -9,7 +9,7 @@ use clap::Parser as _;
 use zcprof::cli::{self, Cli, Command};
 use zcprof::fetch::log::{MakeLog, make_topic};
 use zcprof::verdict::{self, Exit};
-use zcprof::{claim, doctor, fetch, measure, output, probe, report, transfer};
+use zcprof::{bench, claim, doctor, fetch, measure, output, probe, report, transfer};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -31,6 +31,8 @@ fn run(cli: &Cli) -> Result<Exit> {
     match &cli.command {
         Command::Measure(options) => measure(options, cli.verbose),
         Command::Time(options) => time(options),
+        Command::Bench(cli::Bench::Fetch(options)) => bench_fetch(options),
+        Command::Bench(cli::Bench::Report(options)) => bench_report(options),
         Command::Doctor => doctor(),
         Command::MakeLog(options) => make_log(options),
         Command::Report(options) => report(options),
@@ -87,6 +89,34 @@ fn time(options: &cli::Time) -> Result<Exit> {
     Ok(Exit::Holds)
 }
 
+fn bench_fetch(options: &cli::BenchFetch) -> Result<Exit> {
+    measure::interrupt::take_over()?;
+    if let Some(folder) = &options.out {
+        output::check_writable(folder)?;
+    }
+    let run = bench::fetch(options)?;
+    if let Some(folder) = &options.out {
+        output::write_bench(&run, folder)?;
+    }
+    print_bench(&run)
+}
+
+fn bench_report(options: &cli::Report) -> Result<Exit> {
+    let run = output::read_bench(&options.run)?;
+    if !options.print {
+        let folder = options.folder();
+        output::check_writable(folder)?;
+        output::write_bench(&run, folder)?;
+    }
+    print_bench(&run)
+}
+
+fn print_bench(run: &bench::record::BenchRun) -> Result<Exit> {
+    let table = report::bench::table(run);
+    std::io::stdout().write_all(table.as_bytes()).context("printing the table")?;
+    Ok(Exit::Holds)
+}
+
 fn doctor() -> Result<Exit> {
     if let Some((reason, remedy)) = probe::kernel::barred() {
         println!("nothing can be measured here: {reason}; {remedy}");
@@ -125,10 +155,7 @@ fn make_log(options: &cli::MakeLog) -> Result<Exit> {
 fn report(options: &cli::Report) -> Result<Exit> {
     let run = output::read_run(&options.run)?;
     if !options.print {
-        let folder = match &options.out {
-            Some(folder) => folder.as_path(),
-            None => options.run.parent().unwrap_or(std::path::Path::new(".")),
-        };
+        let folder = options.folder();
         output::check_writable(folder)?;
         output::write_reports(&run, folder)?;
     }
@@ -146,6 +173,10 @@ fn list() -> Result<Exit> {
     writeln!(out, "transfers")?;
     for row in transfer::TRANSFERS {
         writeln!(out, "  {:<14} {} ({})", row.name, row.summary, row.claim.name)?;
+    }
+    writeln!(out, "consumer modes")?;
+    for mode in fetch::consumer::mode::MODES {
+        writeln!(out, "  {:<16} {} ({})", mode.name, mode.summary, mode.promise)?;
     }
     writeln!(out, "claims")?;
     for claim in claim::CLAIMS {

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use serde::de::DeserializeOwned;
 
+use crate::bench::{self, record::BenchRun};
 use crate::report;
 use crate::run::{Run, SCHEMA};
 
@@ -27,10 +28,22 @@ pub fn check_writable(folder: &Path) -> Result<()> {
 /// # Errors
 /// Names the file and what the kernel says.
 pub fn write_reports(run: &Run, folder: &Path) -> Result<()> {
+    let reports = report::render_all(run)?;
+    write_files(reports.into_iter().map(|(format, bytes)| (format.file_name, bytes)), folder)
+}
+
+/// Writes every report of a benchmark, as [`write_reports`] does.
+///
+/// # Errors
+/// Names the file and what the kernel says.
+pub fn write_bench(run: &BenchRun, folder: &Path) -> Result<()> {
+    write_files(report::bench::render_all(run)?.into_iter(), folder)
+}
+
+fn write_files(files: impl Iterator<Item = (&'static str, Vec<u8>)>, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let mut written = Vec::new();
-    for (format, bytes) in report::render_all(run)? {
-        let name = format.file_name;
+    for (name, bytes) in files {
         let what = || format!("writing {} into {}", name, folder.display());
         let mut file = tempfile::Builder::new()
             .prefix(".zcprof-")
@@ -52,15 +65,27 @@ pub fn write_reports(run: &Run, folder: &Path) -> Result<()> {
 /// # Errors
 /// Names the file, and what is wrong with it.
 pub fn read_run(path: &Path) -> Result<Run> {
+    read_version(path, SCHEMA)
+}
+
+/// Reads a benchmark that this version of zcprof understands.
+///
+/// # Errors
+/// Names the file, and what is wrong with it.
+pub fn read_bench(path: &Path) -> Result<BenchRun> {
+    read_version(path, bench::record::SCHEMA)
+}
+
+fn read_version<T: DeserializeOwned>(path: &Path, known: u32) -> Result<T> {
     /// The part that every version has.
     #[derive(serde::Deserialize)]
     struct Versioned {
         schema: u32,
     }
     let Versioned { schema } = read_json(path)?;
-    if schema != SCHEMA {
+    if schema != known {
         bail!(
-            "{} has schema {schema}, and this zcprof reads {SCHEMA}: use the zcprof that wrote it",
+            "{} has schema {schema}, and this zcprof reads {known}: use the zcprof that wrote it",
             path.display()
         );
     }

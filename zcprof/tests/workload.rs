@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use zcprof::fetch::consumer::{Command, Outcome, consume, shares};
+use zcprof::fetch::consumer::{Command, Outcome, Protocol, Verified, consume, shares};
 use zcprof::fetch::log::{Damage, Log, LogError, MakeLog, make};
 use zcprof::fetch::{cache, server};
 use zcprof::transfer::{Row, TRANSFERS};
@@ -190,7 +190,7 @@ fn every_transfer_serves_one_three_and_fifty_connections() {
             let command = command(&log, connections);
             let outcome = fetch(row, log, command);
             assert_eq!(outcome.error, None, "{}, {connections}", row.name);
-            assert!(outcome.verified, "{}, {connections}", row.name);
+            assert_eq!(outcome.verified, Verified::Right, "{}, {connections}", row.name);
             assert!(outcome.payload_bytes >= 2 * SMALL.bytes, "two rounds");
             assert!(outcome.request_bytes > 0 && outcome.header_bytes > 0);
         }
@@ -209,7 +209,7 @@ fn a_byte_that_changes_after_the_log_was_opened_is_seen_by_the_consumer() {
         file.write_all_at(&[intact[2_000] ^ 1], 2_000).expect("written");
         let outcome = fetch(row, log, command);
         file.write_all_at(&intact[2_000..2_001], 2_000).expect("mended");
-        assert!(!outcome.verified, "{}", row.name);
+        assert_eq!(outcome.verified, Verified::Wrong, "{}", row.name);
     }
 }
 
@@ -252,14 +252,14 @@ fn hostile_clients_harm_no_other_connection() {
         command.address = address;
         consume(command.clone()).await
     });
-    assert_eq!((outcome.error, outcome.verified), (None, true));
+    assert_eq!((outcome.error, outcome.verified), (None, Verified::Right));
 }
 
 fn command(log: &Log, connections: u32) -> Command {
     Command {
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        topic: log.topic().to_owned(),
-        partition: log.partition(),
+        protocol: Protocol::Kafka { topic: log.topic().to_owned(), partition: log.partition() },
+        mode: "copy".to_owned(),
         rounds: 2,
         shares: shares(log, connections, u64::MAX, 40_000).expect("readable"),
     }

@@ -29,7 +29,7 @@ fn die_with_parent() -> Result<()> {
 
 /// Raises the limit of open descriptors as far as this process may: a connection needs up to
 /// three, and many systems begin with a limit of 1024.
-fn allow_all_descriptors() -> Result<()> {
+pub(crate) fn allow_all_descriptors() -> Result<()> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }

@@ -222,7 +222,7 @@ async fn answer(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fetch::consumer::{Command, consume, shares};
+    use crate::fetch::consumer::{Command, Protocol, Verified, consume, shares};
     use crate::fetch::log::{MakeLog, make};
     use crate::transfer::TRANSFERS;
 
@@ -252,13 +252,18 @@ mod tests {
                 drop(leaver);
                 let outcome = consume(Command {
                     address,
-                    topic: "orders".to_owned(),
-                    partition: 0,
+                    protocol: Protocol::Kafka { topic: "orders".to_owned(), partition: 0 },
+                    mode: "copy".to_owned(),
                     rounds: 1,
                     shares: shares(&log, 2, u64::MAX, 1 << 20).expect("readable"),
                 })
                 .await;
-                assert_eq!((outcome.error, outcome.verified), (None, true), "{}", row.name);
+                assert_eq!(
+                    (outcome.error, outcome.verified),
+                    (None, Verified::Right),
+                    "{}",
+                    row.name
+                );
                 assert!(outcome.seconds > 0.0);
                 assert!(!server.is_finished(), "{}: the server goes on", row.name);
                 server.abort();

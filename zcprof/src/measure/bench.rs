@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::workers::{Consumer, Server};
 use crate::cli;
 use crate::fetch::cache;
-use crate::fetch::consumer::{Command, Outcome, Share, shares};
+use crate::fetch::consumer::{Command, Outcome, Protocol, Share, shares};
 use crate::fetch::log::{Log, MakeLog, make};
 use crate::run::{Cache, Doubt, Workload};
 use crate::transfer::Row;
@@ -124,8 +124,11 @@ impl Bench {
         super::interrupt::check()?;
         let command = Command {
             address: self.server.address(transfer)?,
-            topic: self.log.topic().to_owned(),
-            partition: self.log.partition(),
+            protocol: Protocol::Kafka {
+                topic: self.log.topic().to_owned(),
+                partition: self.log.partition(),
+            },
+            mode: "copy".to_owned(),
             rounds: 1,
             shares: self.shares(amount).to_vec(),
         };
@@ -204,7 +207,7 @@ fn only_partition(directory: &Path) -> Result<PathBuf> {
 }
 
 /// The type of the file system that holds a path, from the longest mount point above it.
-fn file_system(path: &Path) -> Result<String> {
+pub(crate) fn file_system(path: &Path) -> Result<String> {
     let path = path.canonicalize().with_context(|| format!("finding {}", path.display()))?;
     let mounts = fs::read_to_string("/proc/self/mounts").context("reading /proc/self/mounts")?;
     let mut best = (0, "unknown");
@@ -220,7 +223,8 @@ fn file_system(path: &Path) -> Result<String> {
     Ok(best.1.to_owned())
 }
 
-fn network(listen: SocketAddr) -> String {
+/// The path between server and consumer.
+pub(crate) fn network(listen: SocketAddr) -> String {
     let kind = if listen.ip().is_loopback() { "loopback" } else { "network" };
     format!("TCP over {kind}")
 }

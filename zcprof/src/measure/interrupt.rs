@@ -45,7 +45,7 @@ pub fn interrupted() -> bool {
 ///
 /// # Errors
 /// Says that it was interrupted.
-pub(super) fn check() -> Result<()> {
+pub(crate) fn check() -> Result<()> {
     if interrupted() {
         bail!("interrupted; no report was written");
     }
@@ -53,12 +53,12 @@ pub(super) fn check() -> Result<()> {
 }
 
 /// A worker to kill when a signal comes.
-pub(super) fn kill_on_interrupt(pid: u32) {
+pub(crate) fn kill_on_interrupt(pid: u32) {
     workers().push(pid);
 }
 
 /// The worker is gone.
-pub(super) fn forget(pid: u32) {
+pub(crate) fn forget(pid: u32) {
     workers().retain(|known| *known != pid);
 }
 

@@ -5,7 +5,7 @@ mod bench;
 pub mod interrupt;
 mod passes;
 mod stir;
-mod workers;
+pub(crate) mod workers;
 
 use std::time::Instant;
 
@@ -16,6 +16,7 @@ use crate::probe::{Options, Probes, kernel};
 use crate::run::{Cache, Kernel, Phase, Round, Run, SCHEMA, Skipped, Timing};
 use crate::transfer::{Row, TRANSFERS};
 use bench::{Amount, Bench, Cpu};
+pub(crate) use bench::{file_system, network};
 
 /// Transfers that the controls need, whatever is measured.
 const CONTROLS: [&str; 2] = ["read_write", "sendfile"];

@@ -58,7 +58,7 @@ fn attempt(
     pass.payload = Payload {
         bytes: outcome.payload_bytes,
         fetches: outcome.fetches,
-        verified: outcome.verified,
+        verified: outcome.verified.is_right(),
     };
     pass.seconds = outcome.seconds;
     pass.named = named(row, &outcome, &pass.syscalls);

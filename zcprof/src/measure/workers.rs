@@ -16,7 +16,7 @@ use crate::fetch::server::Greeting;
 use crate::transfer::Row;
 
 /// A worker process that is talked to in lines of JSON.
-pub(super) struct Worker {
+pub(crate) struct Worker {
     name: &'static str,
     child: Child,
     stdin: ChildStdin,
@@ -41,7 +41,7 @@ impl Worker {
     }
 
     /// Process id.
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
@@ -59,22 +59,26 @@ impl Worker {
             .with_context(|| format!("the {} said {:?}", self.name, line.trim_end()))
     }
 
-    /// CPU time that the worker's threads have used, in seconds (`se.sum_exec_runtime`, first
-    /// field of schedstat, nanoseconds).
-    pub(super) fn cpu_seconds(&self) -> Result<f64> {
-        let tasks = format!("/proc/{}/task", self.pid());
-        let mut nanoseconds = 0;
-        for task in fs::read_dir(&tasks).with_context(|| format!("reading {tasks}"))? {
-            let path = task?.path().join("schedstat");
-            let text =
-                fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-            let first = text.split_ascii_whitespace().next().unwrap_or_default();
-            nanoseconds += first
-                .parse::<u64>()
-                .with_context(|| format!("{} holds {text:?}", path.display()))?;
-        }
-        Ok(std::time::Duration::from_nanos(nanoseconds).as_secs_f64())
+    /// CPU time that the worker has used, in seconds.
+    pub(crate) fn cpu_seconds(&self) -> Result<f64> {
+        cpu_seconds(self.pid())
     }
+}
+
+/// CPU time that a process's threads have used, in seconds (`se.sum_exec_runtime`, first field
+/// of schedstat, nanoseconds).
+pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
+    let tasks = format!("/proc/{pid}/task");
+    let mut nanoseconds = 0;
+    for task in fs::read_dir(&tasks).with_context(|| format!("reading {tasks}"))? {
+        let path = task?.path().join("schedstat");
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let first = text.split_ascii_whitespace().next().unwrap_or_default();
+        nanoseconds +=
+            first.parse::<u64>().with_context(|| format!("{} holds {text:?}", path.display()))?;
+    }
+    Ok(std::time::Duration::from_nanos(nanoseconds).as_secs_f64())
 }
 
 impl Drop for Worker {
@@ -87,8 +91,8 @@ impl Drop for Worker {
 }
 
 /// The server, and the address of each transfer's listener.
-pub(super) struct Server {
-    pub(super) worker: Worker,
+pub(crate) struct Server {
+    pub(crate) worker: Worker,
     addresses: Vec<(String, SocketAddr)>,
 }
 
@@ -97,7 +101,7 @@ impl Server {
     ///
     /// # Errors
     /// What keeps it from serving: a busy port, a corrupt segment.
-    pub(super) fn start(log_dir: &Path, listen: SocketAddr, rows: &[&Row]) -> Result<Self> {
+    pub(crate) fn start(log_dir: &Path, listen: SocketAddr, rows: &[&Row]) -> Result<Self> {
         let mut arguments = vec!["--log-dir".to_owned(), log_dir.display().to_string()];
         let mut address = listen;
         for row in rows {
@@ -118,15 +122,15 @@ impl Server {
     }
 
     /// Where a transfer is served.
-    pub(super) fn address(&self, transfer: &str) -> Result<SocketAddr> {
+    pub(crate) fn address(&self, transfer: &str) -> Result<SocketAddr> {
         let found = self.addresses.iter().find(|(name, _)| name == transfer);
         found.map(|(_, address)| *address).with_context(|| format!("{transfer} is not served"))
     }
 }
 
 /// The consumer.
-pub(super) struct Consumer {
-    pub(super) worker: Worker,
+pub(crate) struct Consumer {
+    pub(crate) worker: Worker,
 }
 
 impl Consumer {
@@ -134,7 +138,7 @@ impl Consumer {
     ///
     /// # Errors
     /// The process cannot be started.
-    pub(super) fn start() -> Result<Self> {
+    pub(crate) fn start() -> Result<Self> {
         Ok(Self { worker: Worker::start("consumer", &[])? })
     }
 
@@ -142,7 +146,7 @@ impl Consumer {
     ///
     /// # Errors
     /// What kept it from fetching everything.
-    pub(super) fn fetch(&mut self, command: &consumer::Command) -> Result<consumer::Outcome> {
+    pub(crate) fn fetch(&mut self, command: &consumer::Command) -> Result<consumer::Outcome> {
         let mut line = serde_json::to_string(command)?;
         line.push('\n');
         let told = self.worker.stdin.write_all(line.as_bytes());

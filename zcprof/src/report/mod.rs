@@ -3,6 +3,7 @@
 //! a line in [`FORMATS`] and its golden.
 
 mod arrow;
+pub mod bench;
 mod canvas;
 mod copies;
 mod details;

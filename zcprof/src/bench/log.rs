@@ -1,0 +1,82 @@
+//! The log that every contestant serves, and what is fetched of it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use tempfile::TempDir;
+
+use crate::fetch::consumer::{Share, equal_shares};
+use crate::fetch::log::{Log, MakeLog, make};
+
+/// Records that make a batch of a little less than 4 KiB, so that the smallest fetches are full.
+const BATCH: MakeLog = MakeLog {
+    bytes: 0,
+    segment_bytes: 1 << 30,
+    batch_bytes: 4 * 956,
+    record_bytes: 956,
+    seed: 1,
+    ..MakeLog::DEFAULT
+};
+
+/// Most fetches of one contestant in one round, so that small ones do not take for ever.
+const FETCHES: u64 = 8192;
+
+/// A log, which is removed again if it was made here.
+pub(super) struct Served {
+    pub(super) log: Log,
+    _temporary: Option<TempDir>,
+}
+
+/// What one round fetches.
+pub(super) struct Plan {
+    pub(super) shares: Vec<Share>,
+    pub(super) payload: u64,
+    pub(super) fetches: u64,
+}
+
+impl Served {
+    /// Makes a log of so many bytes, or opens the one that is in the folder.
+    pub(super) fn open(folder: Option<&Path>, bytes: u64) -> Result<Self> {
+        let (partition, temporary) = if let Some(folder) = folder {
+            (folder.join("zcprof-0"), None)
+        } else {
+            let temporary = tempfile::Builder::new().prefix("zcprof-log-").tempdir_in("/var/tmp");
+            let temporary =
+                temporary.context("making a folder for the log in /var/tmp (see --log-dir)")?;
+            (temporary.path().join("zcprof-0"), Some(temporary))
+        };
+        if !partition.exists() {
+            make(&partition, &MakeLog { bytes, ..BATCH })?;
+        }
+        let log = Log::open(&partition)?;
+        ensure!(
+            log.bytes() >= bytes,
+            "the log in {} holds {} record bytes, fewer than --bytes {bytes}",
+            partition.display(),
+            log.bytes()
+        );
+        Ok(Self { log, _temporary: temporary })
+    }
+
+    /// The folder of the segments.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.log.folder().to_owned()
+    }
+
+    /// Equal shares for so many connections, of `bytes` in all: less if that were too many
+    /// fetches, more if each connection had less than one.
+    pub(super) fn plan(&self, connections: u32, bytes: u64, fetch_size: u64) -> Result<Plan> {
+        let longest = self.log.batches().iter().map(|batch| batch.length).max().unwrap_or(0);
+        ensure!(
+            longest <= fetch_size,
+            "a batch of {longest} bytes does not fit into a fetch of {fetch_size}; choose larger \
+             fetches or another log"
+        );
+        let all = (bytes / fetch_size).min(FETCHES);
+        let each = usize::try_from(all / u64::from(connections))?.max(1);
+        let shares = equal_shares(&self.log, connections, each, fetch_size)?;
+        let payload = shares.iter().map(|share| share.bytes).sum();
+        let fetches = shares.iter().map(|share| share.fetches.len() as u64).sum();
+        Ok(Plan { shares, payload, fetches })
+    }
+}

@@ -1,0 +1,48 @@
+//! Pure: a [`BenchRun`] in, bytes out, the same bytes every time.
+
+mod axis;
+mod chart;
+mod comparison;
+mod panel;
+mod quantity;
+mod table;
+
+use super::ReportError;
+use crate::bench::record::BenchRun;
+
+/// A file that shows a benchmark.
+struct Format {
+    file_name: &'static str,
+    render: fn(&BenchRun) -> Result<Vec<u8>, ReportError>,
+}
+
+/// Every file.
+const FORMATS: &[Format] = &[
+    Format { file_name: "table.txt", render: |run| Ok(table(run).into_bytes()) },
+    Format { file_name: "bench.json", render: json },
+    Format { file_name: "throughput.svg", render: |run| chart::draw(run, &quantity::THROUGHPUT) },
+    Format { file_name: "cpu.svg", render: |run| chart::draw(run, &quantity::CPU) },
+];
+
+/// Renders a benchmark in every format: file names and their bytes.
+pub fn render_all(run: &BenchRun) -> Result<Vec<(&'static str, Vec<u8>)>, ReportError> {
+    FORMATS.iter().map(|format| Ok((format.file_name, (format.render)(run)?))).collect()
+}
+
+/// The terminal's table.
+#[must_use]
+pub fn table(run: &BenchRun) -> String {
+    table::render(run)
+}
+
+/// The JSON schema of [`BenchRun`], as text.
+#[must_use]
+pub fn schema() -> String {
+    format!("{:#}\n", schemars::schema_for!(BenchRun).to_value())
+}
+
+fn json(run: &BenchRun) -> Result<Vec<u8>, ReportError> {
+    let mut bytes = serde_json::to_vec_pretty(run)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}

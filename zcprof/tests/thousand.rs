@@ -1,0 +1,114 @@
+//! A thousand connections at once, between real processes: all are served, alike, in little
+//! memory, and nothing is left open.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command as Process, Stdio};
+
+use serde::de::DeserializeOwned;
+use zcprof::fetch::consumer::{Command, Outcome, Protocol, Verified, equal_shares};
+use zcprof::fetch::log::{Log, MakeLog, make};
+use zcprof::fetch::server::Greeting;
+use zcprof::transfer::TRANSFERS;
+
+const CONNECTIONS: u32 = 1000;
+
+/// Each connection waits for so many answers, so that the server has to choose whom to serve.
+const FETCHES: usize = 4;
+
+const FETCH: u64 = 64 << 10;
+
+/// Most memory of the server, in KiB: 200 MiB.
+const MEMORY: u64 = 200 << 10;
+
+/// A worker process, killed and reaped when the test ends in whatever way.
+struct Worker {
+    child: Child,
+    answers: BufReader<std::process::ChildStdout>,
+}
+
+impl Worker {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Process::new(env!("CARGO_BIN_EXE_zcprof"))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("zcprof starts");
+        let answers = BufReader::new(child.stdout.take().expect("a pipe"));
+        Self { child, answers }
+    }
+
+    fn answer<T: DeserializeOwned>(&mut self) -> T {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("a line");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it lives").count()
+    }
+
+    /// Most memory that it ever had resident, in KiB.
+    fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("it lives");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let number = line.expect("VmHWM").trim().trim_end_matches(" kB");
+        number.parse().expect("a number")
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn log(folder: &Path) -> Log {
+    let path = folder.join("orders-0");
+    make(&path, &MakeLog { bytes: 64 << 20, segment_bytes: 1 << 30, ..MakeLog::default() })
+        .expect("a log");
+    Log::open(&path).expect("an intact log")
+}
+
+#[test]
+fn a_thousand_connections_are_all_served_alike_and_leave_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = log(folder.path());
+    let log_dir = log.folder().to_str().expect("UTF-8");
+    let shares = equal_shares(&log, CONNECTIONS, FETCHES, FETCH).expect("readable");
+    let payload: u64 = shares.iter().map(|share| share.bytes).sum();
+    for row in TRANSFERS {
+        let listen = format!("{}=127.0.0.1:0", row.name);
+        let mut server = Worker::start(&["server", "--log-dir", log_dir, "--listen", &listen]);
+        let address: SocketAddr = match server.answer() {
+            Greeting::Ready(listening) => listening[0].address,
+            Greeting::Error(error) => panic!("{error}"),
+        };
+        let before = server.descriptors();
+        let mut consumer = Worker::start(&["consumer"]);
+        let command = Command {
+            address,
+            protocol: Protocol::Kafka { topic: log.topic().to_owned(), partition: log.partition() },
+            mode: "copy".to_owned(),
+            rounds: 1,
+            shares: shares.clone(),
+        };
+        let mut line = serde_json::to_string(&command).expect("encodes");
+        line.push('\n');
+        let stdin = consumer.child.stdin.as_mut().expect("a pipe");
+        stdin.write_all(line.as_bytes()).expect("it listens");
+        let outcome: Outcome = consumer.answer();
+
+        assert_eq!((outcome.error, outcome.verified), (None, Verified::Right), "{}", row.name);
+        assert_eq!(outcome.payload_bytes, payload, "{}", row.name);
+        let (median, slowest) = (outcome.pace.median, outcome.pace.slowest);
+        assert!(slowest <= 3.0 * median, "{}: {slowest} s against {median} s", row.name);
+        assert!(server.memory() < MEMORY, "{}: {} KiB", row.name, server.memory());
+        assert_eq!(server.descriptors(), before, "{}: left open", row.name);
+    }
+}
