@@ -70,10 +70,13 @@ fn what_is_printed_is_what_is_there() {
     }
 }
 
-/// As the help says it, by the tools of any system: SHA-256 of key and value with their lengths.
+/// As the help says it, with the tools of any system: SHA-256 of key and value with their lengths.
 #[test]
 fn the_digest_is_computed_from_what_the_help_says() {
     use sha2::{Digest as _, Sha256};
+    let help = Command::new(env!("CARGO_BIN_EXE_zcprof")).args(["make-log", "--help"]).output();
+    let help = text(&help.expect("zcprof starts").stdout);
+    assert!(help.contains("SHA-256") && help.contains("big-endian"), "{help}");
     let folder = tempfile::tempdir().expect("a folder");
     let directory = folder.path().join("log");
     let json = succeeded(make_log(&directory, &["--codec", "lz4"]).arg("--json")).stdout;

@@ -142,8 +142,11 @@ fn fill(folder: &Path, wanted: &MakeLog, stop: &dyn Fn() -> bool) -> Result<Made
     let (mut segments, mut finished) = (1, 0);
     let mut digest = RecordDigest::default();
     let mut written = 0;
-    while wanted.records.map_or(written < wanted.bytes, |records| digest.records() < records) {
+    loop {
         ensure!(!stop(), "interrupted; nothing was made");
+        if wanted.records.map_or(written >= wanted.bytes, |records| digest.records() >= records) {
+            break;
+        }
         let left = wanted.records.map_or(u64::MAX, |records| records - digest.records());
         let mut batch = batch(&mut digest, left, wanted, &mut values)?;
         let (batch, header) = records::encode(&mut batch, wanted.codec)?;
