@@ -41,6 +41,14 @@ pub enum Command {
     /// Say what can be seen of the running kernel; exit 0 if it is everything, else 4.
     Doctor,
     /// Make a topic's log, byte for byte as Kafka writes it, and print what a consumer must find.
+    ///
+    /// A key is `k` and the record's offset, a value is text, and each record is a millisecond
+    /// later than the one before.
+    ///
+    /// A partition's digest is SHA-256 over its records by rising offset. For each record: the
+    /// key's length in bytes (i32, big-endian), the key, the value's length (i32, big-endian),
+    /// the value. The total is SHA-256 over the partitions' digests (32 bytes each) by rising
+    /// number of the partition.
     MakeLog(MakeLog),
     /// Render the reports of a run again. Needs no privileges.
     Report(Report),
@@ -127,10 +135,6 @@ pub struct Time {
 }
 
 /// Options of `make-log`.
-///
-/// Digests are SHA-256 over a partition's records by rising offset; for each record: the key's
-/// length in bytes (32 bits, big-endian), the key, the value's length (32 bits, big-endian), the
-/// value. The total is SHA-256 over the partitions' digests (32 bytes each) by rising number.
 #[derive(Clone, Debug, Args)]
 pub struct MakeLog {
     /// Folder for the topic's partitions (DIR/TOPIC-0 and so on), empty or not there yet.

@@ -109,7 +109,13 @@ fn damage_is_found_and_named() {
         ),
         (
             "no segment",
-            |paths| paths.iter().for_each(|path| fs::remove_file(path).expect("removed")),
+            |paths| {
+                for path in paths.iter().flat_map(|path| {
+                    ["log", "index", "timeindex"].map(|ending| path.with_extension(ending))
+                }) {
+                    fs::remove_file(path).expect("removed");
+                }
+            },
             |error| matches!(error, LogError::Empty(_)),
         ),
     ];

@@ -88,13 +88,16 @@ fn a_flipped_bit_anywhere_in_a_batch_is_found() {
     let batch = log.batches()[1];
     let file = &files(&path, "log")[0];
     let intact = fs::read(file).expect("readable");
-    for at in (batch.position..batch.position + batch.length).step_by(7) {
+    // The leader's epoch is the broker's own, and not under the CRC.
+    let epoch = batch.position + 12..batch.position + 16;
+    let positions =
+        (batch.position..batch.position + batch.length).filter(|at| !epoch.contains(at));
+    for at in positions.step_by(7) {
         let byte = usize::try_from(at).expect("small");
         overwrite(file, at, &[intact[byte] ^ 0x10]);
         let error = Log::open(&path).expect_err("damaged");
         overwrite(file, at, &intact[byte..=byte]);
         match error {
-            // A base offset is not under the CRC, nor is the leader's epoch.
             LogError::Damaged { position, .. } => assert_eq!(position, batch.position, "{at}"),
             other => panic!("{at}: {other}"),
         }
@@ -272,11 +275,14 @@ fn preallocated_indexes_are_used() {
         let time = record.timestamp;
         assert_eq!(log.offset_at_time(time), intact.offset_at_time(time));
     }
+    let found = intact.batch_at(700);
+    // What is mapped must not be cut.
+    drop((log, intact));
     for ending in ["index", "timeindex"] {
         resize(&path.join(FIRST).with_extension(ending), |_| 0);
     }
     let log = Log::open(&path).expect("an index may be empty");
-    assert_eq!(log.batch_at(700), intact.batch_at(700));
+    assert_eq!(log.batch_at(700), found);
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn the_indexes_of_a_log_that_is_made_follow_the_rule() {
     let log = Log::open(&path).expect("an intact log");
     for (number, segment) in log.segments().iter().enumerate() {
         let (offsets, times) = indexes_by_rule(&log, number);
-        assert!(offsets.len() / 8 >= 5, "every 4 KiB and more");
+        assert!(offsets.len() / 8 >= 4, "every 4 KiB and more");
         assert_eq!(fs::read(segment.path.with_extension("index")).expect("readable"), offsets);
         assert_eq!(fs::read(segment.path.with_extension("timeindex")).expect("readable"), times);
     }
@@ -159,14 +159,14 @@ fn every_timestamp_is_found_where_a_scan_finds_it_with_and_without_an_index() {
 /// Where timestamps fall, the time index holds the greatest so far, as Kafka's does.
 #[test]
 fn timestamps_need_not_rise() {
-    let times = |batch: i64| [100, 90, 130, 120, 130, 140, 10, 140, 200][batch as usize];
-    let batches = (0..9).map(|number| {
+    let times = [100, 90, 130, 120, 130, 140, 10, 140, 200];
+    let batches = (0..).zip(times).map(|(number, time)| {
         let values = (0..20).map(|index| {
             let offset = number * 20 + index;
             let value = Some(Bytes::from(vec![b'v'; 100]));
-            records::record(offset, index as i32, times(number) - index % 3, None, value, &[])
+            records::record(offset, time - index % 3, None, value, &[])
         });
-        records::encode(&values.collect::<Vec<_>>(), Codec::None).expect("a batch")
+        records::encode(&mut values.collect::<Vec<_>>(), Codec::None).expect("a batch")
     });
     let (_folder, path) = written(batches);
     let log = Log::open(&path).expect("an intact log");
@@ -181,19 +181,39 @@ fn timestamps_need_not_rise() {
 /// Bit 3 of the attributes: the broker's time holds for every record, whatever it says itself.
 #[test]
 fn a_batch_that_the_broker_stamped_has_one_timestamp() {
-    let values: Vec<_> =
-        (0..3).map(|i| records::record(i.into(), i, 50, None, None, &[])).collect();
-    let (batch, _) = records::encode(&values, Codec::None).expect("a batch");
+    let mut values: Vec<_> = (0..3).map(|i| records::record(i, 50, None, None, &[])).collect();
+    let (batch, _) = records::encode(&mut values, Codec::None).expect("a batch");
     let mut batch = batch.to_vec();
     batch[22] |= 1 << 3;
     batch[35..43].copy_from_slice(&70_i64.to_be_bytes());
-    let crc = zcprof::fetch::log::batch::crc(&batch);
-    batch[17..21].copy_from_slice(&crc.to_be_bytes());
-    let header = BatchHeader::read(&batch).expect("a header");
-    let (_folder, path) = written([(Bytes::from(batch), header)]);
+    let (_folder, path) = written([signed(batch)]);
     let log = Log::open(&path).expect("an intact log");
     assert_eq!((log.offset_at_time(60), log.offset_at_time(71)), (Some((0, 70)), None));
     assert_eq!(records(&log)[2].timestamp, 70);
+}
+
+/// Nothing is reserved for records that cannot be there; the answer is that none was found.
+#[test]
+fn a_batch_that_claims_too_much_is_refused_by_the_decoder() {
+    let mut values = [records::record(0, 50, None, None, &[])];
+    for codec in Codec::ALL {
+        let (batch, _) = records::encode(&mut values, *codec).expect("a batch");
+        let mut batch = batch.to_vec();
+        batch[57..61].copy_from_slice(&i32::MAX.to_be_bytes());
+        let (batch, header) = signed(batch);
+        assert!(records::decode(batch.clone()).is_err(), "{}", codec.name());
+        let (_folder, path) = written([(batch, header)]);
+        let log = Log::open(&path).expect("its CRC is right");
+        assert_eq!(log.offset_at_time(0), None);
+    }
+}
+
+/// A batch that was changed, with the CRC that it must claim then.
+fn signed(mut batch: Vec<u8>) -> (Bytes, BatchHeader) {
+    let crc = zcprof::fetch::log::batch::crc(&batch);
+    batch[17..21].copy_from_slice(&crc.to_be_bytes());
+    let header = BatchHeader::read(&batch).expect("a header");
+    (batch.into(), header)
 }
 
 /// One segment of these batches, with its indexes.
@@ -219,13 +239,13 @@ fn written(batches: impl IntoIterator<Item = (Bytes, BatchHeader)>) -> (TempDir,
 fn every_codec_brings_keys_values_and_headers_back() {
     let bytes = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
     let headers = [("trace", bytes("00ff")), ("empty", bytes("")), ("null", None)];
-    let sent = [
-        records::record(40, 0, 5, bytes("key"), bytes("value"), &headers),
-        records::record(41, 1, 6, None, bytes(""), &[]),
-        records::record(42, 2, 6, bytes(""), None, &headers[..1]),
+    let mut sent = [
+        records::record(40, 5, bytes("key"), bytes("value"), &headers),
+        records::record(41, 6, None, bytes(""), &[]),
+        records::record(42, 6, bytes(""), None, &headers[..1]),
     ];
     for codec in Codec::ALL {
-        let (batch, header) = records::encode(&sent, *codec).expect("a batch");
+        let (batch, header) = records::encode(&mut sent, *codec).expect("a batch");
         assert_eq!((header.base_offset, header.next_offset, header.max_timestamp), (40, 43, 6));
         assert_eq!(Codec::ALL[usize::from(batch[22] & 7)], *codec);
         assert_eq!(records::decode(batch).expect("records"), sent, "{}", codec.name());
@@ -247,11 +267,13 @@ fn a_log_of_every_codec_holds_the_same_records_and_compresses_as_text_does() {
         assert_eq!((made.records, made.end_offset, log.end_offset()), (3_000, 3_000, 3_000));
         assert_eq!((made.segments, made.bytes), (log.segments().len() as u64, log.bytes()));
         let mut digest = RecordDigest::default();
-        records(&log).iter().for_each(|record| digest.add(record));
+        for record in records(&log) {
+            digest.add(&record);
+        }
         assert_eq!(digest.finish(), made.sha256, "{}", codec.name());
         digests.insert(made.sha256.to_string());
         let percent = log.bytes() * 100 / plain_log.bytes();
-        let expected = if *codec == Codec::None { 90..=100 } else { 20..=80 };
+        let expected = if *codec == Codec::None { 90..=100 } else { 20..=75 };
         assert!(expected.contains(&percent), "{}: {percent} %", codec.name());
     }
     assert_eq!(digests.len(), 1, "records do not depend on the codec");

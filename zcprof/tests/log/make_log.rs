@@ -10,11 +10,16 @@ use zcprof::fetch::log::digest::RecordDigest;
 
 use super::records;
 
-const OPTIONS: &[&str] = &["--topic", "orders", "--partitions", "3", "--records", "1000"];
-
 fn make_log(directory: &Path, more: &[&str]) -> Command {
+    let mut command = typed(directory, "orders", "3", "1000");
+    command.args(more);
+    command
+}
+
+fn typed(directory: &Path, topic: &str, partitions: &str, records: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zcprof"));
-    command.arg("make-log").arg(directory).args(OPTIONS).args(more).env("RUST_BACKTRACE", "0");
+    command.arg("make-log").arg(directory).args(["--topic", topic, "--partitions", partitions]);
+    command.args(["--records", records]).env("RUST_BACKTRACE", "0");
     command
 }
 
@@ -44,7 +49,9 @@ fn what_is_printed_is_what_is_there() {
             let made = &json["partitions"][number];
             let log = Log::open(&one.join(format!("orders-{number}"))).expect("an intact log");
             let mut digest = RecordDigest::default();
-            records(&log).iter().for_each(|record| digest.add(record));
+            for record in records(&log) {
+                digest.add(&record);
+            }
             assert_eq!(digest.records(), records_there);
             assert_eq!(made["records"], records_there);
             assert_eq!(made["end_offset"], log.end_offset());
@@ -63,10 +70,13 @@ fn what_is_printed_is_what_is_there() {
     }
 }
 
-/// As the help says it, by the tools of any system: SHA-256 of key and value with their lengths.
+/// As the help says it, with the tools of any system: SHA-256 of key and value with their lengths.
 #[test]
 fn the_digest_is_computed_from_what_the_help_says() {
     use sha2::{Digest as _, Sha256};
+    let help = Command::new(env!("CARGO_BIN_EXE_zcprof")).args(["make-log", "--help"]).output();
+    let help = text(&help.expect("zcprof starts").stdout);
+    assert!(help.contains("SHA-256") && help.contains("big-endian"), "{help}");
     let folder = tempfile::tempdir().expect("a folder");
     let directory = folder.path().join("log");
     let json = succeeded(make_log(&directory, &["--codec", "lz4"]).arg("--json")).stdout;
@@ -89,12 +99,12 @@ fn the_digest_is_computed_from_what_the_help_says() {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Exit code 2, these words, and nothing made.
 fn refused(command: &mut Command, directory: &Path, words: &[&str]) {
-    let entries = || fs::read_dir(directory).map(|entries| entries.count()).ok();
+    let entries = || fs::read_dir(directory).map(Iterator::count).ok();
     let before = entries();
     let output = command.output().expect("zcprof starts");
     let text = text(&output.stderr);
@@ -122,18 +132,12 @@ fn what_makes_no_log_is_refused_and_leaves_nothing() {
     ] {
         refused(&mut make_log(&new, more), &new, words);
     }
-    let typed = |topic: &str, partitions: &str, count: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_zcprof"));
-        command.arg("make-log").arg(&new).args(["--topic", topic]);
-        command.args(["--partitions", partitions, "--records", count]);
-        command
-    };
-    refused(&mut typed("a/b", "1", "1"), &new, &["--topic", "letters"]);
-    refused(&mut typed("..", "1", "1"), &new, &["--topic", ".."]);
-    refused(&mut typed("", "1", "1"), &new, &["--topic"]);
-    refused(&mut typed(&"t".repeat(250), "1", "1"), &new, &["--topic", "249"]);
-    refused(&mut typed("t", "0", "1"), &new, &["--partitions"]);
-    refused(&mut typed("t", "1", "0"), &new, &["--records"]);
+    refused(&mut typed(&new, "a/b", "1", "1"), &new, &["--topic", "letters"]);
+    refused(&mut typed(&new, "..", "1", "1"), &new, &["--topic", ".."]);
+    refused(&mut typed(&new, "", "1", "1"), &new, &["--topic"]);
+    refused(&mut typed(&new, &"t".repeat(250), "1", "1"), &new, &["--topic", "249"]);
+    refused(&mut typed(&new, "t", "0", "1"), &new, &["--partitions"]);
+    refused(&mut typed(&new, "t", "1", "0"), &new, &["--records"]);
     assert!(!new.exists());
     fs::write(folder.path().join("file"), "").expect("written");
     refused(&mut make_log(folder.path(), &[]), folder.path(), &["not empty", "file"]);
@@ -151,8 +155,8 @@ fn a_disk_that_is_full_leaves_nothing() {
     let directory = folder.path().join("new/log");
     let script = "trap '' XFSZ; ulimit -f 100; exec \"$0\" \"$@\"";
     let mut command = Command::new("sh");
-    command.args(["-c", script, env!("CARGO_BIN_EXE_zcprof"), "make-log"]).arg(&directory);
-    command.args(OPTIONS);
+    let made = make_log(&directory, &[]);
+    command.args(["-c", script]).arg(made.get_program()).args(made.get_args());
     refused(&mut command, folder.path(), &["00000000000000000000.log", "too large"]);
 }
 
@@ -161,7 +165,7 @@ fn a_signal_leaves_nothing_and_kill_9_nothing_that_opens() {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, signal) in [("term", "-TERM"), ("kill", "-KILL")] {
         let directory = folder.path().join(name);
-        let mut command = make_log(&directory, &["--records", "100000000"]);
+        let mut command = typed(&directory, "orders", "3", "100000000");
         let mut child = command.spawn().expect("zcprof starts");
         while !directory.exists() {
             assert!(child.try_wait().expect("it is a child").is_none(), "it has ended");

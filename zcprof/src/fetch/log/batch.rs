@@ -30,6 +30,8 @@ pub struct BatchHeader {
     pub crc: u32,
     /// Greatest timestamp of its records, milliseconds since 1970.
     pub max_timestamp: i64,
+    /// Number of its records.
+    pub records: i32,
     /// The broker stamped the records: `max_timestamp` is the timestamp of each.
     pub log_append_time: bool,
 }
@@ -60,6 +62,7 @@ impl BatchHeader {
             length: PREFIX + length.ok_or(Damage::Length(claimed))?,
             crc: u32::from_be_bytes(array(bytes, 17)?),
             max_timestamp: i64::from_be_bytes(array(bytes, 35)?),
+            records: i32::from_be_bytes(array(bytes, 57)?),
             log_append_time: i16::from_be_bytes(array(bytes, 21)?) & LOG_APPEND_TIME != 0,
         })
     }

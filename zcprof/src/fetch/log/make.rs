@@ -128,8 +128,9 @@ fn unfinished(parent: &Path) -> std::io::Result<TempDir> {
     tempfile::Builder::new().prefix(".unfinished-").suffix(".tmp").tempdir_in(parent)
 }
 
-fn sync(folder: &Path) -> std::io::Result<()> {
-    File::open(folder).and_then(|folder| folder.sync_all())
+/// Makes a file or the names in a folder durable.
+fn sync(path: &Path) -> std::io::Result<()> {
+    File::open(path).and_then(|file| file.sync_all())
 }
 
 /// Fills an empty folder with segments, unless it is told to stop.
@@ -141,11 +142,14 @@ fn fill(folder: &Path, wanted: &MakeLog, stop: &dyn Fn() -> bool) -> Result<Made
     let (mut segments, mut finished) = (1, 0);
     let mut digest = RecordDigest::default();
     let mut written = 0;
-    while wanted.records.map_or(written < wanted.bytes, |records| digest.records() < records) {
+    loop {
         ensure!(!stop(), "interrupted; nothing was made");
+        if wanted.records.map_or(written >= wanted.bytes, |records| digest.records() >= records) {
+            break;
+        }
         let left = wanted.records.map_or(u64::MAX, |records| records - digest.records());
-        let batch = batch(&mut digest, left, wanted, &mut values)?;
-        let (batch, header) = records::encode(&batch, wanted.codec)?;
+        let mut batch = batch(&mut digest, left, wanted, &mut values)?;
+        let (batch, header) = records::encode(&mut batch, wanted.codec)?;
         if !segment.has_room_for(&header, wanted.segment_bytes) {
             ensure!(
                 batch.len() as u64 <= wanted.segment_bytes,
@@ -162,6 +166,10 @@ fn fill(folder: &Path, wanted: &MakeLog, stop: &dyn Fn() -> bool) -> Result<Made
         written += batch.len() as u64;
     }
     let bytes = finished + segment.finish()?;
+    // Only now, so that the kernel writes segments back while others are made.
+    for entry in fs::read_dir(folder)? {
+        sync(&entry?.path())?;
+    }
     sync(folder)?;
     // Offsets count from zero.
     let (records, end_offset) = (digest.records(), digest.records());
@@ -181,8 +189,7 @@ fn batch(
         let offset = i64::try_from(digest.records())?;
         let (key, value) = (format!("k{offset}").into(), values.next());
         size += value.len();
-        let index = i32::try_from(batch.len())?;
-        let record = records::record(offset, index, EPOCH + offset, Some(key), Some(value), &[]);
+        let record = records::record(offset, EPOCH + offset, Some(key), Some(value), &[]);
         digest.add(&record);
         batch.push(record);
     }
@@ -207,7 +214,7 @@ mod tests {
             assert_eq!(batch.next_offset - batch.base_offset, 16, "16 records of 1 KiB");
         }
         let bytes = fs::read(&log.segments()[0].path).expect("readable");
-        assert_eq!(bytes[53..57], records::NO_SEQUENCE.to_be_bytes(), "baseSequence");
+        assert_eq!(bytes[53..57], (-1_i32).to_be_bytes(), "baseSequence");
     }
 
     #[test]

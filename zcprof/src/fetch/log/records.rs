@@ -1,11 +1,14 @@
 //! The records of a batch, encoded and decoded by kafka-protocol.
 
+mod counts;
+
 use anyhow::{Context as _, Result, ensure};
 use bytes::{Bytes, BytesMut};
+use kafka_protocol::compression::{Decompressor as _, Gzip, Lz4, Snappy, Zstd};
 use kafka_protocol::protocol::StrBytes;
 use kafka_protocol::records::{
-    Compression, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, RecordBatchDecoder, RecordBatchEncoder,
-    RecordEncodeOptions, TimestampType,
+    Compression, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, RecordBatchDecoder,
+    RecordBatchEncoder, RecordEncodeOptions, TimestampType,
 };
 
 pub use kafka_protocol::records::Record;
@@ -13,15 +16,10 @@ pub use kafka_protocol::records::Record;
 use super::batch::BatchHeader;
 use super::codec::Codec;
 
-/// Kafka's base sequence of a batch whose producer numbers nothing. Records count on from it,
-/// for the encoder begins a new batch where sequence and offset do not rise together.
-pub(super) const NO_SEQUENCE: i32 = -1;
-
-/// A record as a plain producer sends it. `index` is its place in its batch.
+/// A record as a plain producer sends it. The timestamp is in milliseconds since 1970.
 #[must_use]
 pub fn record(
     offset: i64,
-    index: i32,
     timestamp: i64,
     key: Option<Bytes>,
     value: Option<Bytes>,
@@ -36,7 +34,7 @@ pub fn record(
         producer_epoch: NO_PRODUCER_EPOCH,
         timestamp_type: TimestampType::Creation,
         offset,
-        sequence: NO_SEQUENCE.wrapping_add(index),
+        sequence: NO_SEQUENCE,
         timestamp,
         key,
         value,
@@ -47,11 +45,17 @@ pub fn record(
     }
 }
 
-/// Encodes records as one batch, and returns it with its header.
+/// Encodes records as one batch, and returns it with its header. Their sequence numbers are set,
+/// for the encoder begins a new batch where sequence and offset do not rise together.
 ///
 /// # Errors
 /// There are no records, they make no single batch, or the batch is too long.
-pub fn encode(records: &[Record], codec: Codec) -> Result<(Bytes, BatchHeader)> {
+pub fn encode(records: &mut [Record], codec: Codec) -> Result<(Bytes, BatchHeader)> {
+    let first = records.first().context("a batch of no records cannot be made")?.offset;
+    for record in records.iter_mut() {
+        // The batch gets the first one's: none.
+        record.sequence = NO_SEQUENCE.wrapping_add(i32::try_from(record.offset - first)?);
+    }
     let compression = codec.compression();
     let mut buffer = BytesMut::with_capacity(if compression == Compression::None {
         records.iter().map(|r| 64 + r.value.as_ref().map_or(0, Bytes::len)).sum()
@@ -59,7 +63,7 @@ pub fn encode(records: &[Record], codec: Codec) -> Result<(Bytes, BatchHeader)> 
         0
     });
     let options = RecordEncodeOptions { version: 2, compression };
-    RecordBatchEncoder::encode(&mut buffer, records, &options).context("encoding a batch")?;
+    RecordBatchEncoder::encode(&mut buffer, &*records, &options).context("encoding a batch")?;
     let header = BatchHeader::read(&buffer).context("reading back a batch that was encoded")?;
     ensure!(header.length == buffer.len(), "the records make more than one batch");
     Ok((buffer.freeze(), header))
@@ -71,7 +75,13 @@ pub fn encode(records: &[Record], codec: Codec) -> Result<(Bytes, BatchHeader)> 
 /// The batch's CRC, codec or records are none.
 pub fn decode(mut batch: Bytes) -> Result<Vec<Record>> {
     let header = BatchHeader::read(&batch)?;
-    let mut set = RecordBatchDecoder::decode(&mut batch)?;
+    let decompress = |records: &mut Bytes, compression| {
+        let records = decompress(records, compression)?;
+        counts::check(&records, header.records)?;
+        Ok(records)
+    };
+    let decode = RecordBatchDecoder::decode_with_custom_compression;
+    let mut set = decode(&mut batch, Some(decompress))?;
     if header.log_append_time {
         // The broker stamped the batch, and left in the records what their producer had said.
         for record in &mut set.records {
@@ -79,4 +89,15 @@ pub fn decode(mut batch: Bytes) -> Result<Vec<Record>> {
         }
     }
     Ok(set.records)
+}
+
+fn decompress(records: &mut Bytes, compression: Compression) -> Result<Bytes> {
+    let whole = |bytes: &mut Bytes| Ok(std::mem::take(bytes));
+    match compression {
+        Compression::None => Ok(records.clone()),
+        Compression::Gzip => Gzip::decompress(records, whole),
+        Compression::Snappy => Snappy::decompress(records, whole),
+        Compression::Lz4 => Lz4::decompress(records, whole),
+        Compression::Zstd => Zstd::decompress(records, whole),
+    }
 }

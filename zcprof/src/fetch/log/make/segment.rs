@@ -1,6 +1,6 @@
 //! Writes a segment and its indexes.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -43,19 +43,14 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Makes the segment durable, writes its indexes, and returns its length in bytes.
-    pub(super) fn finish(self) -> Result<u64> {
+    /// Ends the segment, writes its indexes, and returns its length in bytes.
+    pub(super) fn finish(mut self) -> Result<u64> {
         let what = || self.path.display().to_string();
-        let file = self.file.into_inner().map_err(std::io::IntoInnerError::into_error);
-        file.and_then(|file| file.sync_all()).with_context(what)?;
+        self.file.flush().with_context(what)?;
         let (offsets, times) = self.indexes.finish().with_context(what)?;
         for (ending, entries) in [("index", offsets), ("timeindex", times)] {
             let path = self.path.with_extension(ending);
-            let written = File::create_new(&path).and_then(|mut file| {
-                file.write_all(&entries)?;
-                file.sync_all()
-            });
-            written.with_context(|| path.display().to_string())?;
+            fs::write(&path, entries).with_context(|| path.display().to_string())?;
         }
         Ok(self.length)
     }

@@ -3,14 +3,11 @@
 
 use bytes::Bytes;
 
-/// Words to choose from.
-const WORDS: usize = 4096;
+/// Phrases to choose from, as the messages of a program are few.
+const PHRASES: usize = 64;
 
-/// Letters of a word.
-const LETTERS: std::ops::RangeInclusive<usize> = 3..=9;
-
-/// One word in so many is a number.
-const NUMBERS: u64 = 4;
+/// Letters of a phrase, spaces included.
+const LETTERS: std::ops::RangeInclusive<usize> = 8..=40;
 
 /// Text that values begin in, in bytes: enough that values of one batch hardly ever repeat each
 /// other, for then they would compress as no log does.
@@ -39,26 +36,23 @@ impl Values {
     }
 }
 
-/// Words, few of them often and many seldom, between numbers; at least `length` bytes.
+/// Phrases, few of them often and many seldom, and numbers between them; at least `length` bytes.
 fn text(random: &mut Random, length: usize) -> Vec<u8> {
-    let words: Vec<Vec<u8>> = (0..WORDS).map(|_| word(random)).collect();
-    let mut text = Vec::with_capacity(length + 32);
+    let phrases: Vec<Vec<u8>> = (0..PHRASES).map(|_| phrase(random)).collect();
+    let mut text = Vec::with_capacity(length + 2 * LETTERS.end());
     while text.len() < length {
-        if random.next().is_multiple_of(NUMBERS) {
-            text.extend_from_slice(random.below(1 << 20).to_string().as_bytes());
-        } else {
-            // The smaller of several is skewed towards the first words.
-            let rank = (0..4).map(|_| random.below(WORDS)).min().unwrap_or(0);
-            text.extend_from_slice(&words[rank]);
-        }
-        text.push(b' ');
+        // The smaller of two leans towards the first phrases.
+        let rank = random.below(PHRASES).min(random.below(PHRASES));
+        text.extend_from_slice(&phrases[rank]);
+        text.extend_from_slice(format!(" {} ", random.below(1 << 20)).as_bytes());
     }
     text
 }
 
-fn word(random: &mut Random) -> Vec<u8> {
+fn phrase(random: &mut Random) -> Vec<u8> {
     let letters = LETTERS.start() + random.below(LETTERS.end() - LETTERS.start() + 1);
-    (0..letters).map(|_| *b"etaoinshrdlcumwf".get(random.below(16)).unwrap_or(&b'e')).collect()
+    let alphabet = b"etaoinshrdlcumwf ";
+    (0..letters).map(|_| alphabet[random.below(alphabet.len())]).collect()
 }
 
 /// SplitMix64: any seed will do, and neighbouring seeds have nothing in common.
