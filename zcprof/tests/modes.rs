@@ -18,6 +18,7 @@ const WANTED: MakeLog = MakeLog {
     batch_bytes: 5_000,
     record_bytes: 333,
     seed: 7,
+    ..MakeLog::DEFAULT
 };
 
 fn log() -> (TempDir, Arc<Log>) {
@@ -42,6 +43,7 @@ fn fetch(row: &'static Row, mode: &str, log: &Arc<Log>, fetch_size: u64) -> Outc
 
 fn command(address: SocketAddr, mode: &str, log: &Log, fetch_size: u64) -> Command {
     Command {
+        certificate: None,
         address,
         protocol: Protocol::Kafka { topic: log.topic().to_owned(), partition: log.partition() },
         mode: mode.to_owned(),

@@ -14,6 +14,7 @@ const WANTED: MakeLog = MakeLog {
     batch_bytes: 5_000,
     record_bytes: 333,
     seed: 7,
+    ..MakeLog::DEFAULT
 };
 
 /// The program, or a word on what was left out.
@@ -28,6 +29,7 @@ fn program(test: &str) -> Option<PathBuf> {
 fn fetch(nginx: &Nginx, path: &str, mode: &str, log: &Log) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(consume(Command {
+        certificate: None,
         address: nginx.address(),
         protocol: Protocol::Http { path: path.to_owned() },
         mode: mode.to_owned(),

@@ -92,6 +92,7 @@ fn a_thousand_connections_are_all_served_alike_and_leave_nothing() {
         let before = server.descriptors();
         let mut consumer = Worker::start(&["consumer"]);
         let command = Command {
+            certificate: None,
             address,
             protocol: Protocol::Kafka { topic: log.topic().to_owned(), partition: log.partition() },
             mode: "copy".to_owned(),

@@ -263,6 +263,7 @@ fn hostile_clients_harm_no_other_connection() {
 
 fn command(log: &Log, connections: u32) -> Command {
     Command {
+        certificate: None,
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         protocol: Protocol::Kafka { topic: log.topic().to_owned(), partition: log.partition() },
         mode: "copy".to_owned(),

@@ -118,6 +118,7 @@ impl<'a> Contest<'a> {
         let entrant = self.entrants.get(index).context("there is no such contestant")?;
         let name = &entrant.contestant.name;
         let command = Command {
+            certificate: None,
             address: entrant.address,
             protocol: entrant.protocol.clone(),
             mode: mode.to_owned(),

@@ -251,6 +251,7 @@ mod tests {
                 leaver.read_exact(&mut [0; 1000]).await.expect("an answer has begun");
                 drop(leaver);
                 let outcome = consume(Command {
+                    certificate: None,
                     address,
                     protocol: Protocol::Kafka { topic: "orders".to_owned(), partition: 0 },
                     mode: "copy".to_owned(),

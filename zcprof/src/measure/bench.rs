@@ -123,6 +123,7 @@ impl Bench {
     pub(super) fn fetch(&mut self, transfer: &str, amount: Amount) -> Result<(Outcome, Cpu)> {
         super::interrupt::check()?;
         let command = Command {
+            certificate: None,
             address: self.server.address(transfer)?,
             protocol: Protocol::Kafka {
                 topic: self.log.topic().to_owned(),

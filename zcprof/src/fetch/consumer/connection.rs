@@ -7,17 +7,22 @@ use std::{io, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 use hdrhistogram::Histogram;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
+use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 
 use super::mode::{self, Mode};
-use super::outcome::{Latency, Outcome, Verified};
+use super::outcome::{Latency, Outcome, Received, Verified};
 use super::plan::{Planned, Share};
 use super::{Command, Protocol, http, kafka};
 use crate::fetch::check::Check;
+use crate::fetch::link::Link;
+use crate::fetch::tls;
 
 /// Longest time that a fetch is known to have taken, in microseconds: an hour.
 const LONGEST: u64 = 3_600_000_000;
+
+/// Most plaintext in a TLS record (RFC 8446, 5.1).
+const RECORD: usize = 16 << 10;
 
 /// What all connections of a command share.
 pub(super) struct Task {
@@ -68,7 +73,7 @@ enum Speech {
 
 /// One connection at work.
 pub(super) struct Connection {
-    stream: TcpStream,
+    link: Link,
     task: Arc<Task>,
     /// Index of its share.
     share: usize,
@@ -99,6 +104,10 @@ impl Connection {
         let stream = TcpStream::connect(address).await;
         let stream = stream.with_context(|| format!("connecting to {address}"))?;
         stream.set_nodelay(true)?;
+        let link = match &task.command.certificate {
+            Some(certificate) => Link::secured(stream, tls::connect(certificate)?).await?,
+            None => Link::plain(stream),
+        };
         let speech = match &task.command.protocol {
             Protocol::Kafka { topic, partition } => {
                 Speech::Kafka(kafka::Speech::new(topic, *partition)?)
@@ -108,7 +117,7 @@ impl Connection {
         let mode = (task.mode.make)().context("preparing to receive")?;
         let verified = if task.mode.sees { Verified::Right } else { Verified::Counted };
         let ended = Ended { outcome: Outcome::begun(verified), requested: None, received: None };
-        Ok(Self { stream, task, share, speech, mode, ended })
+        Ok(Self { link, task, share, speech, mode, ended })
     }
 
     /// Fetches the share as often as the command says, and leaves.
@@ -119,6 +128,12 @@ impl Connection {
             self.round(share).await?;
         }
         self.leave().await?;
+        if self.link.session().is_some() {
+            let outcome = &mut self.ended.outcome;
+            let plain = outcome.header_bytes + outcome.payload_bytes;
+            outcome.tls_received = self.link.received.saturating_sub(plain);
+            outcome.tls_sent = self.link.sent.saturating_sub(outcome.request_bytes);
+        }
         Ok(self.ended)
     }
 
@@ -153,12 +168,12 @@ impl Connection {
         };
         let requested = Instant::now();
         self.ended.requested.get_or_insert(requested);
-        self.stream.write_all(&request).await.context("sending a request")?;
+        self.link.write_all(&request).await.context("sending a request")?;
         self.ended.outcome.request_bytes += request.len() as u64;
         let what = || format!("receiving the answer for offset {offset}");
         let head = match &mut self.speech {
-            Speech::Kafka(speech) => speech.head(&mut self.stream).await,
-            Speech::Http(speech) => speech.head(&mut self.stream, planned).await,
+            Speech::Kafka(speech) => speech.head(&mut self.link).await,
+            Speech::Http(speech) => speech.head(&mut self.link.stream, planned).await,
         };
         let Head { length, record_bytes } = head.with_context(what)?;
         self.ended.outcome.header_bytes += length as u64;
@@ -179,7 +194,13 @@ impl Connection {
 
     /// Receives record bytes in the command's mode.
     async fn receive(&mut self, mut bytes: u64, check: &mut Check) -> Result<()> {
-        let Self { stream, mode, ended, .. } = self;
+        let Self { link, mode, ended, .. } = self;
+        if link.session().is_some() {
+            let copied = decrypt(link, bytes, check).await?;
+            ended.outcome.received.add(Received { copied, ..Received::default() });
+            return Ok(());
+        }
+        let stream = &link.stream;
         while bytes > 0 {
             let most = usize::try_from(bytes).unwrap_or(usize::MAX);
             let step = || mode.receive(stream.as_fd(), most, check);
@@ -200,9 +221,22 @@ impl Connection {
     /// Shuts this side down and waits until the server has closed: then every system call that
     /// served this connection is over.
     async fn leave(&mut self) -> Result<()> {
-        self.stream.shutdown().await.context("shutting the connection down")?;
-        let more = self.stream.read(&mut [0]).await.context("waiting for the server to close")?;
+        self.link.stream.shutdown().await.context("shutting the connection down")?;
+        let more = self.link.read(&mut [0]).await.context("waiting for the server to close")?;
         ensure!(more == 0, "the server sent more than was asked for");
         Ok(())
     }
+}
+
+/// Receives so many encrypted record bytes and has them checked.
+async fn decrypt(link: &mut Link, mut bytes: u64, check: &mut Check) -> Result<u64> {
+    let (mut buffer, all) = (vec![0; RECORD], bytes);
+    while bytes > 0 {
+        let most = usize::try_from(bytes).unwrap_or(RECORD).min(RECORD);
+        let read = link.read(&mut buffer[..most]).await?;
+        ensure!(read > 0, "the server closed the connection {bytes} bytes too early");
+        check.take(&buffer[..read])?;
+        bytes -= read as u64;
+    }
+    Ok(all)
 }

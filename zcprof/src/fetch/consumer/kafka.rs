@@ -2,11 +2,10 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
 
 use super::connection::Head;
 use super::plan::Planned;
+use crate::fetch::link::Link;
 use crate::fetch::wire::{Answer, Fetch};
 
 /// One connection's.
@@ -38,8 +37,8 @@ impl Speech {
     }
 
     /// Receives a response up to its records.
-    pub(super) async fn head(&mut self, stream: &mut TcpStream) -> Result<Head> {
-        stream.read_exact(&mut self.header).await?;
+    pub(super) async fn head(&mut self, link: &mut Link) -> Result<Head> {
+        link.read_exact(&mut self.header).await?;
         let answer = Answer::decode(&self.header)?;
         ensure!(answer.correlation_id == self.correlation_id, "an answer to another request");
         if answer.error_code != 0 {

@@ -27,6 +27,9 @@ pub struct Command {
     pub address: SocketAddr,
     /// How it is asked.
     pub protocol: Protocol,
+    /// The server's certificate (PEM), if the connections are encrypted. They are received by
+    /// copy then, whatever the mode.
+    pub certificate: Option<String>,
     /// Name of the mode in which record bytes are received.
     pub mode: String,
     /// Times that every share is fetched.

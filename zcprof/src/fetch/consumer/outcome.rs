@@ -19,6 +19,10 @@ pub struct Outcome {
     pub request_bytes: u64,
     /// Bytes of all responses that are not record bytes.
     pub header_bytes: u64,
+    /// Bytes that TLS added to the responses: handshakes, record headers, tags.
+    pub tls_received: u64,
+    /// Bytes that TLS added to the requests.
+    pub tls_sent: u64,
     /// From the first request to the last byte.
     pub seconds: f64,
     /// How long a fetch took, over all connections.
@@ -126,6 +130,8 @@ impl Outcome {
         self.received.add(other.received);
         self.request_bytes += other.request_bytes;
         self.header_bytes += other.header_bytes;
+        self.tls_received += other.tls_received;
+        self.tls_sent += other.tls_sent;
     }
 }
 
