@@ -9,6 +9,7 @@ use zcprof_common::vocabulary::Instrument;
 use crate::claim::{CLAIMS, Claim};
 use crate::fetch::consumer::mode::{MODES, Row as Mode};
 use crate::fetch::log::{Codec, check_topic_name};
+use crate::fetch::server::Advertised;
 use crate::run::ClaimOverride;
 use crate::transfer::{Row, TRANSFERS};
 
@@ -38,6 +39,9 @@ pub enum Command {
     /// Time the transfers, and nginx, against each other with no probe attached.
     #[command(subcommand)]
     Bench(Bench),
+    /// Serve topics to any Kafka client, by one transfer, until interrupted. Nothing is counted,
+    /// and nothing can be written.
+    Serve(Serve),
     /// Say what can be seen of the running kernel; exit 0 if it is everything, else 4.
     Doctor,
     /// Make a topic's log, byte for byte as Kafka writes it, and print what a consumer must find.
@@ -213,6 +217,27 @@ pub struct BenchFetch {
     /// Folder for bench.json, the table and the pictures.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// Options of `serve`.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// Folder of topic-partition folders (such as orders-0), or one of these. It is verified
+    /// first, and must not be written to meanwhile.
+    #[arg(long, value_name = "DIR")]
+    pub log_dir: PathBuf,
+    /// How the records leave.
+    #[arg(long, value_name = "NAME", default_value = "sendfile", value_parser = transfer)]
+    pub transfer: &'static Row,
+    /// Where to listen. Everybody who can reach it can read everything.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9092")]
+    pub listen: SocketAddr,
+    /// Where clients are told to connect (default: where they have connected already).
+    #[arg(long, value_name = "HOST:PORT")]
+    pub advertise: Option<Advertised>,
+    /// File for the certificate that an encrypted transfer makes up; clients must trust it.
+    #[arg(long, value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
 }
 
 /// Options of `report` and `bench report`.

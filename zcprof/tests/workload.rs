@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use zcprof::fetch::consumer::{Command, Outcome, Protocol, Verified, consume, shares};
-use zcprof::fetch::log::{Damage, Log, LogError, MakeLog, make};
+use zcprof::fetch::log::{Damage, Log, LogError, MakeLog, Topics, make};
 use zcprof::fetch::{cache, server};
-use zcprof::transfer::{Row, TRANSFERS};
+use zcprof::transfer::{Layer, Row, TRANSFERS};
 
 /// A small log of several segments, with batches that fill no page evenly.
 const SMALL: MakeLog = MakeLog {
@@ -145,7 +145,7 @@ fn transfers_continue_where_a_partial_send_stopped() {
     let log = Log::open(&path).expect("an intact log");
     let segment = &log.segments()[1];
     let expected = fs::read(&segment.path).expect("readable");
-    for row in TRANSFERS {
+    for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
         let (near, mut far) = tcp_pair();
         near.set_nonblocking(true).expect("nonblocking");
         nix::sys::socket::setsockopt(&near, nix::sys::socket::sockopt::SndBuf, &4096)
@@ -178,7 +178,7 @@ fn a_segment_shorter_than_the_range_is_an_error_and_not_a_loop() {
     let (_folder, path) = log();
     let log = Log::open(&path).expect("an intact log");
     let segment = &log.segments()[0];
-    for row in TRANSFERS {
+    for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
         let (near, _far) = tcp_pair();
         let mut transfer = (row.make)().expect("made");
         let behind = segment.length..segment.length + 10;
@@ -190,7 +190,7 @@ fn a_segment_shorter_than_the_range_is_an_error_and_not_a_loop() {
 #[test]
 fn every_transfer_serves_one_three_and_fifty_connections() {
     let (_folder, path) = log();
-    for row in TRANSFERS {
+    for row in Row::possible() {
         for connections in [1, 3, 50] {
             let log = Log::open(&path).expect("an intact log");
             let command = command(&log, connections);
@@ -206,7 +206,7 @@ fn every_transfer_serves_one_three_and_fifty_connections() {
 #[test]
 fn a_byte_that_changes_after_the_log_was_opened_is_seen_by_the_consumer() {
     let (_folder, path) = log();
-    for row in TRANSFERS {
+    for row in Row::possible() {
         let log = Log::open(&path).expect("an intact log");
         let command = command(&log, 1);
         let segment = &segments(&path)[2];
@@ -236,7 +236,7 @@ fn hostile_clients_harm_no_other_connection() {
     let log = Log::open(&path).expect("an intact log");
     let mut command = command(&log, 2);
     let row = Row::find("sendfile").expect("a transfer");
-    let outcome = served(row, log, async |address| {
+    let outcome = served(row, log, async |address, _| {
         let hostile: &[&[u8]] = &[
             b"GET / HTTP/1.1\r\n\r\n",
             &[0x7f, 0xff, 0xff, 0xff],
@@ -274,19 +274,26 @@ fn command(log: &Log, connections: u32) -> Command {
 
 /// Has a server on a free port answer one command.
 fn fetch(row: &'static Row, log: Log, mut command: Command) -> Outcome {
-    served(row, log, async |address| {
-        command.address = address;
+    served(row, log, async |address, certificate| {
+        (command.address, command.certificate) = (address, certificate);
         consume(command.clone()).await
     })
 }
 
-fn served<T>(row: &'static Row, log: Log, client: impl AsyncFnOnce(SocketAddr) -> T) -> T {
+fn served<T>(
+    row: &'static Row,
+    log: Log,
+    client: impl AsyncFnOnce(SocketAddr, Option<String>) -> T,
+) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let server = tokio::spawn(server::serve(vec![(row, listener)], Arc::new(log)));
-        let result = client(address).await;
+        let broker = Arc::new(server::Broker::new(Topics::of(log), None));
+        let certificate = (row.layer != Layer::Plain)
+            .then(|| broker.identity().expect("a certificate").certificate.clone());
+        let server = tokio::spawn(server::serve(vec![(row, listener)], broker));
+        let result = client(address, certificate).await;
         server.abort();
         result
     })

@@ -28,6 +28,7 @@ pub(super) struct Contest<'a> {
 struct Entrant {
     contestant: Contestant,
     address: SocketAddr,
+    certificate: Option<String>,
     pid: u32,
     protocol: Protocol,
     /// Ends it with the contest, if it is a process of its own.
@@ -61,7 +62,8 @@ impl<'a> Contest<'a> {
         let topic = self.log.topic().to_owned();
         Ok(Entrant {
             contestant,
-            address: self.server.address(row.name)?,
+            address: self.server.listening(row.name)?.address,
+            certificate: self.server.listening(row.name)?.certificate.clone(),
             pid: self.server.worker.pid(),
             protocol: Protocol::Kafka { topic, partition: self.log.partition() },
             _nginx: None,
@@ -118,7 +120,7 @@ impl<'a> Contest<'a> {
         let entrant = self.entrants.get(index).context("there is no such contestant")?;
         let name = &entrant.contestant.name;
         let command = Command {
-            certificate: None,
+            certificate: entrant.certificate.clone(),
             address: entrant.address,
             protocol: entrant.protocol.clone(),
             mode: mode.to_owned(),
@@ -143,6 +145,7 @@ fn entrant(program: &Path, root: &Path, sendfile: bool) -> Result<Entrant> {
     Ok(Entrant {
         contestant,
         address: nginx.address(),
+        certificate: None,
         pid: nginx.pid(),
         protocol: Protocol::Http { path: "/".to_owned() },
         _nginx: Some(nginx),

@@ -14,7 +14,7 @@ use crate::cli;
 use crate::fetch::cache;
 use crate::measure::{file_system, interrupt, network};
 use crate::probe::kernel;
-use crate::transfer::TRANSFERS;
+use crate::transfer::Row;
 use calls::Calls;
 use contest::Contest;
 use log::{Plan, Served};
@@ -27,7 +27,7 @@ use record::{BenchRun, Cell, Conditions, Round, SCHEMA, Series};
 pub fn fetch(options: &cli::BenchFetch) -> Result<BenchRun> {
     crate::fetch::allow_all_descriptors()?;
     let chosen = &options.transfers;
-    let rows = if chosen.is_empty() { TRANSFERS.iter().collect() } else { chosen.clone() };
+    let rows = if chosen.is_empty() { Row::possible().collect() } else { chosen.clone() };
     let served = Served::open(options.log_dir.as_deref(), options.bytes)?;
     cache::warm(&served.log)?;
     let mut contest = Contest::set_up(&served, &rows, options.nginx.as_deref())?;

@@ -20,6 +20,9 @@ const RECORD_HEADER: usize = 5;
 /// Ciphertext that is received at most in one step: about one record.
 const STEP: usize = 17 << 10;
 
+/// Plaintext that is read at most behind a buffer: requests are small.
+const PIECE: usize = 2 << 10;
+
 /// A connection.
 pub struct Link {
     /// The socket. Whoever writes to it goes round the encryption.
@@ -104,6 +107,22 @@ impl Link {
             }
             feed(&session, &mut self.input)?;
         }
+    }
+
+    /// Reads plaintext behind what is in the buffer, as far as that has room.
+    ///
+    /// # Errors
+    /// Those of [`Link::read`].
+    pub async fn read_buf(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
+        if self.session.is_none() {
+            let read = self.stream.read_buf(buffer).await?;
+            self.received += read as u64;
+            return Ok(read);
+        }
+        let mut piece = [0; PIECE];
+        let read = self.read(&mut piece).await?;
+        buffer.extend_from_slice(&piece[..read]);
+        Ok(read)
     }
 
     /// Reads exactly so many bytes.

@@ -122,9 +122,10 @@ impl Bench {
     /// Fetches by one transfer.
     pub(super) fn fetch(&mut self, transfer: &str, amount: Amount) -> Result<(Outcome, Cpu)> {
         super::interrupt::check()?;
+        let listening = self.server.listening(transfer)?;
         let command = Command {
-            certificate: None,
-            address: self.server.address(transfer)?,
+            certificate: listening.certificate.clone(),
+            address: listening.address,
             protocol: Protocol::Kafka {
                 topic: self.log.topic().to_owned(),
                 partition: self.log.partition(),

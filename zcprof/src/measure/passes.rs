@@ -61,6 +61,7 @@ fn attempt(
         verified: outcome.verified.is_right(),
     };
     pass.seconds = outcome.seconds;
+    pass.notices = bench.server.notices(row.name)?;
     pass.named = named(row, &outcome, &pass.syscalls);
     pass.doubts.extend(unprepared);
     Ok((pass, cpu))

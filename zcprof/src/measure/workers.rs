@@ -1,6 +1,7 @@
 //! The workload's processes: a server and a consumer, each a process of its own, that die with
 //! this one.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
@@ -12,8 +13,8 @@ use serde::de::DeserializeOwned;
 
 use super::interrupt;
 use crate::fetch::consumer;
-use crate::fetch::server::Greeting;
-use crate::transfer::Row;
+use crate::fetch::server::{Greeting, Listening};
+use crate::transfer::{Notices, Row};
 
 /// A worker process that is talked to in lines of JSON.
 pub(crate) struct Worker {
@@ -93,7 +94,9 @@ impl Drop for Worker {
 /// The server, and the address of each transfer's listener.
 pub(crate) struct Server {
     pub(crate) worker: Worker,
-    addresses: Vec<(String, SocketAddr)>,
+    listeners: Vec<Listening>,
+    /// What the kernel had told of pinned sends when it was asked last, by transfer.
+    told: BTreeMap<String, Notices>,
 }
 
 impl Server {
@@ -113,18 +116,28 @@ impl Server {
         }
         let mut worker = Worker::start("server", &arguments)?;
         match worker.answer::<Greeting>()? {
-            Greeting::Ready(listeners) => {
-                let addresses = listeners.into_iter().map(|l| (l.transfer, l.address)).collect();
-                Ok(Self { worker, addresses })
-            }
+            Greeting::Ready(listeners) => Ok(Self { worker, listeners, told: BTreeMap::new() }),
             Greeting::Error(error) => bail!("{error}"),
         }
     }
 
-    /// Where a transfer is served.
-    pub(crate) fn address(&self, transfer: &str) -> Result<SocketAddr> {
-        let found = self.addresses.iter().find(|(name, _)| name == transfer);
-        found.map(|(_, address)| *address).with_context(|| format!("{transfer} is not served"))
+    /// Where and how a transfer is served.
+    pub(crate) fn listening(&self, transfer: &str) -> Result<&Listening> {
+        let found = self.listeners.iter().find(|listening| listening.transfer == transfer);
+        found.with_context(|| format!("{transfer} is not served"))
+    }
+
+    /// What the kernel has told of a transfer's pinned sends since it was asked last.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub(crate) fn notices(&mut self, transfer: &str) -> Result<Notices> {
+        self.worker.stdin.write_all(b"notices\n").context("asking the server")?;
+        let all: BTreeMap<String, Notices> = self.worker.answer()?;
+        let now = all.get(transfer).copied().unwrap_or_default();
+        let before = self.told.get(transfer).copied().unwrap_or_default();
+        self.told = all;
+        Ok(now.since(before))
     }
 }
 

@@ -36,8 +36,9 @@ pub trait Transfer: Send {
     /// Sends some bytes of `range` (positions in `segment`, not empty) and says how many left.
     ///
     /// A call that follows a partial send continues it: its range starts where the last one
-    /// stopped. Errors: `WouldBlock` if the socket takes nothing now, `UnexpectedEof` if the
-    /// segment is shorter than the range, and the system call's own.
+    /// stopped. Segments of many logs may come in turn; they are told apart by their paths, for
+    /// base offsets recur. Errors: `WouldBlock` if the socket takes nothing now,
+    /// `UnexpectedEof` if the segment is shorter than the range, and the system call's own.
     fn send(
         &mut self,
         segment: &Segment,
@@ -82,6 +83,17 @@ impl Notices {
     /// `WouldBlock` if not.
     fn settled(&self) -> io::Result<()> {
         if self.completed < self.asked { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    }
+
+    /// What came after `before`.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            asked: self.asked - before.asked,
+            completed: self.completed - before.completed,
+            copied: self.copied - before.copied,
+            untold: self.untold,
+        }
     }
 
     /// Adds another connection's.
@@ -164,6 +176,11 @@ impl Row {
         needs: || Ok(()),
         layer: Layer::Plain,
     };
+
+    /// The transfers that the running kernel can make.
+    pub fn possible() -> impl Iterator<Item = &'static Self> {
+        TRANSFERS.iter().filter(|row| (row.needs)().is_ok())
+    }
 
     /// The transfer called `name`.
     #[must_use]

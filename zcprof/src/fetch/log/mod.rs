@@ -10,6 +10,7 @@ mod lookup;
 mod make;
 mod open;
 pub mod records;
+mod topics;
 
 use std::fs::File;
 use std::io;
@@ -21,6 +22,7 @@ pub use codec::Codec;
 pub use damage::{Damage, LogError};
 pub use index::{IndexDamage, IndexRule};
 pub use make::{Made, MadeTopic, MakeLog, check_topic_name, make, make_topic};
+pub use topics::{Topic, Topics};
 
 use index::Indexes;
 

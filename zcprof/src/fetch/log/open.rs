@@ -8,6 +8,11 @@ use super::batch::{self, BatchHeader, HEADER};
 use super::index::Indexes;
 use super::{Batch, Damage, Log, LogError, Segment};
 
+/// Whether segments are in a folder.
+pub(super) fn is_partition(folder: &Path) -> Result<bool, LogError> {
+    Ok(!Files::list(folder)?.segments.is_empty())
+}
+
 pub(super) fn open(folder: &Path) -> Result<Log, LogError> {
     let (topic, partition) = split_name(folder).ok_or_else(|| LogError::Name(folder.into()))?;
     let mut log = Log {
@@ -135,7 +140,7 @@ fn base_offset(path: &Path) -> Option<u64> {
     digits.then(|| stem.parse().ok()).flatten()
 }
 
-fn split_name(folder: &Path) -> Option<(String, i32)> {
+pub(super) fn split_name(folder: &Path) -> Option<(String, i32)> {
     let (topic, partition) = folder.file_name()?.to_str()?.rsplit_once('-')?;
     Some((topic.to_owned(), partition.parse().ok()?))
 }
