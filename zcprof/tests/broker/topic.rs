@@ -68,8 +68,9 @@ pub(crate) fn make(folder: &Path) {
 fn record(first: i64, index: i64, partition: i32) -> Record {
     let offset = first + index;
     let bytes = |length: i64| -> Bytes {
-        let from = offset.unsigned_abs() * 7 + u64::from(partition.unsigned_abs());
-        (from..).take(usize::try_from(length).expect("short")).map(|n| (n % 256) as u8).collect()
+        let from = usize::try_from(offset * 7 + i64::from(partition)).expect("small");
+        let every = (0..=u8::MAX).cycle().skip(from % 256);
+        every.take(usize::try_from(length).expect("short")).collect()
     };
     Record {
         transactional: false,

@@ -48,14 +48,14 @@ pub(super) fn answer<'a>(broker: &'a Broker, request: &Request) -> Result<Reply<
     let limit = u64::try_from(body.max_bytes).unwrap_or(0).min(MOST);
     let mut plan = Plan { slices: Vec::new(), bytes: 0, limit, failed: false };
     let mut response = FetchResponse::default();
-    if body.session_id != NO_SESSION {
-        // Nobody was ever given a session.
-        plan.failed = true;
-        response.error_code = ResponseError::FetchSessionIdNotFound.code();
-    } else {
+    if body.session_id == NO_SESSION {
         for topic in &body.topics {
             response.responses.push(plan.topic(broker, topic, request.version)?);
         }
+    } else {
+        // Nobody was ever given a session.
+        plan.failed = true;
+        response.error_code = ResponseError::FetchSessionIdNotFound.code();
     }
     // Nothing is ever appended, so what is not here now will not come: the client is only kept
     // from asking again at once.

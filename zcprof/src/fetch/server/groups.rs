@@ -20,7 +20,7 @@ const LONGEST_SESSION: Duration = Duration::from_mins(30);
 /// Every group that anybody joined or committed offsets for.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    groups: HashMap<String, Group>,
+    by_name: HashMap<String, Group>,
     /// Members so far, of all groups.
     members: u64,
     /// Tells this process's members from those of an earlier one.
@@ -67,20 +67,20 @@ impl Groups {
         if name.is_empty() || name.len() > LONGEST_NAME {
             return Err(ResponseError::InvalidGroupId);
         }
-        if !self.groups.contains_key(name.as_str()) {
-            if self.groups.len() >= MOST_GROUPS {
-                self.groups.retain(|_, group| group.live(now).is_some());
+        if !self.by_name.contains_key(name.as_str()) {
+            if self.by_name.len() >= MOST_GROUPS {
+                self.by_name.retain(|_, group| group.live(now).is_some());
             }
-            if self.groups.len() >= MOST_GROUPS {
+            if self.by_name.len() >= MOST_GROUPS {
                 return Err(ResponseError::CoordinatorNotAvailable);
             }
         }
-        Ok(self.groups.entry(name.to_string()).or_default())
+        Ok(self.by_name.entry(name.to_string()).or_default())
     }
 
     /// A group that is there.
     pub(super) fn known(&mut self, name: &GroupId) -> Option<&mut Group> {
-        self.groups.get_mut(name.as_str())
+        self.by_name.get_mut(name.as_str())
     }
 
     /// Makes somebody the member of a group; its id and the group's generation.

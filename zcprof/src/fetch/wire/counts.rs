@@ -84,13 +84,11 @@ impl Walk<'_> {
     fn value(&mut self, form: &Form) -> Option<()> {
         match form {
             Form::Fixed(bytes) => self.skip(*bytes),
-            Form::Text if self.compact => self.compact_bytes(),
-            Form::Text => match self.rest.try_get_i16().ok()? {
+            Form::Text if !self.compact => match self.rest.try_get_i16().ok()? {
                 -1 => Some(()),
                 length => self.skip(usize::try_from(length).ok()?),
             },
-            Form::Bytes if self.compact => self.compact_bytes(),
-            Form::Bytes => {
+            Form::Text | Form::Bytes => {
                 let length = self.count()?;
                 self.skip(length)
             }
@@ -106,11 +104,6 @@ impl Walk<'_> {
             element(self)?;
         }
         Some(())
-    }
-
-    fn compact_bytes(&mut self) -> Option<()> {
-        let length = self.count()?;
-        self.skip(length)
     }
 
     /// Length of an array or of bytes; null has none.
