@@ -4,6 +4,7 @@
 use std::io;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 
 use memmap2::Mmap;
 use nix::unistd::write;
@@ -23,7 +24,7 @@ pub(super) const ROW: Row = Row {
 /// Holds the mapping of the segment that was sent last, until another one is sent or the
 /// connection closes.
 struct MmapWrite {
-    mapped: Option<(u64, Mmap)>,
+    mapped: Option<(PathBuf, Mmap)>,
 }
 
 impl Transfer for MmapWrite {
@@ -33,8 +34,8 @@ impl Transfer for MmapWrite {
         range: Range<u64>,
         socket: BorrowedFd<'_>,
     ) -> io::Result<usize> {
-        if self.mapped.as_ref().is_none_or(|(base, _)| *base != segment.base_offset) {
-            self.mapped = Some((segment.base_offset, segment.map()?));
+        if self.mapped.as_ref().is_none_or(|(path, _)| *path != segment.path) {
+            self.mapped = Some((segment.path.clone(), segment.map()?));
         }
         let bytes = self.mapped.as_ref().and_then(|(_, map)| {
             map.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)

@@ -20,8 +20,9 @@ pub trait Transfer: Send {
     /// Sends some bytes of `range` (positions in `segment`, not empty) and says how many left.
     ///
     /// A call that follows a partial send continues it: its range starts where the last one
-    /// stopped. Errors: `WouldBlock` if the socket takes nothing now, `UnexpectedEof` if the
-    /// segment is shorter than the range, and the system call's own.
+    /// stopped. Segments of many logs may come in turn; they are told apart by their paths, for
+    /// base offsets recur. Errors: `WouldBlock` if the socket takes nothing now,
+    /// `UnexpectedEof` if the segment is shorter than the range, and the system call's own.
     fn send(
         &mut self,
         segment: &Segment,

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 
 use nix::unistd::write;
 
@@ -23,8 +24,8 @@ pub(super) const ROW: Row = Row {
 };
 
 struct ReadWrite {
-    /// The segment by its base offset, opened anew: the file position is this connection's own.
-    opened: Option<(u64, File)>,
+    /// The segment by its path, opened anew: the file position is this connection's own.
+    opened: Option<(PathBuf, File)>,
     buffer: Vec<u8>,
     /// Positions in the segment whose bytes are at the front of the buffer. It ends where the
     /// file position is, so that nobody has to ask for that.
@@ -35,7 +36,7 @@ impl ReadWrite {
     /// Fills the buffer from `range`.
     fn fill(&mut self, segment: &Segment, range: &Range<u64>) -> io::Result<()> {
         let (mut file, position) = match self.opened.take() {
-            Some((base, file)) if base == segment.base_offset => (file, self.held.end),
+            Some((path, file)) if path == segment.path => (file, self.held.end),
             _ => (File::open(&segment.path)?, 0),
         };
         if position != range.start {
@@ -47,7 +48,7 @@ impl ReadWrite {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.held = range.start..range.start + u64::try_from(read).map_err(io::Error::other)?;
-        self.opened = Some((segment.base_offset, file));
+        self.opened = Some((segment.path.clone(), file));
         Ok(())
     }
 }
@@ -59,7 +60,7 @@ impl Transfer for ReadWrite {
         range: Range<u64>,
         socket: BorrowedFd<'_>,
     ) -> io::Result<usize> {
-        let known = self.opened.as_ref().is_some_and(|(base, _)| *base == segment.base_offset);
+        let known = self.opened.as_ref().is_some_and(|(path, _)| *path == segment.path);
         if !known || !self.held.contains(&range.start) {
             self.fill(segment, &range)?;
         }
