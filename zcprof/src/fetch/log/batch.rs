@@ -25,6 +25,8 @@ pub struct BatchHeader {
     pub length: usize,
     /// CRC-32C that the batch claims.
     pub crc: u32,
+    /// Largest timestamp of its records, in milliseconds since 1970.
+    pub max_timestamp: i64,
 }
 
 impl BatchHeader {
@@ -52,6 +54,7 @@ impl BatchHeader {
             next_offset: next.ok_or(Damage::Offsets { base, delta })?,
             length: PREFIX + length.ok_or(Damage::Length(claimed))?,
             crc: u32::from_be_bytes(array(bytes, 17)?),
+            max_timestamp: i64::from_be_bytes(array(bytes, 35)?),
         })
     }
 }

@@ -3,6 +3,7 @@
 pub mod batch;
 mod make;
 mod open;
+mod topics;
 
 use std::fs::File;
 use std::io;
@@ -13,6 +14,7 @@ use memmap2::Mmap;
 
 pub use make::{MakeLog, make};
 pub use open::{Damage, LogError};
+pub use topics::{Topic, Topics};
 
 /// A log that was verified when it was opened. Nobody writes to it while it is open.
 #[derive(Debug)]
@@ -50,6 +52,8 @@ pub struct Batch {
     pub position: u64,
     /// Length in bytes.
     pub length: u64,
+    /// Largest timestamp of its records, in milliseconds since 1970.
+    pub max_timestamp: i64,
 }
 
 /// The file name of a segment.
@@ -106,7 +110,22 @@ impl Log {
     /// Offset of the record that would be appended next.
     #[must_use]
     pub fn end_offset(&self) -> u64 {
-        self.batches.last().map_or(0, |batch| batch.next_offset)
+        let empty = self.segments.last().map_or(0, |segment| segment.base_offset);
+        self.batches.last().map_or(empty, |batch| batch.next_offset)
+    }
+
+    /// Offset of the first record.
+    #[must_use]
+    pub fn start_offset(&self) -> u64 {
+        self.segments.first().map_or(0, |segment| segment.base_offset)
+    }
+
+    /// Offset and timestamp of the first batch with a record that is not older than that, in
+    /// milliseconds since 1970.
+    #[must_use]
+    pub fn offset_at_time(&self, timestamp: i64) -> Option<(u64, i64)> {
+        let found = self.batches.iter().find(|batch| batch.max_timestamp >= timestamp)?;
+        Some((found.base_offset, found.max_timestamp))
     }
 
     /// Index of the batch that holds an offset.

@@ -80,6 +80,20 @@ pub enum Damage {
 }
 
 pub(super) fn open(folder: &Path) -> Result<Log, LogError> {
+    let log = read(folder)?;
+    if log.batches.is_empty() {
+        return Err(LogError::Empty(folder.into()));
+    }
+    Ok(log)
+}
+
+/// Whether segments are in a folder.
+pub(super) fn is_partition(folder: &Path) -> Result<bool, LogError> {
+    Ok(!segment_paths(folder)?.is_empty())
+}
+
+/// Opens a log that may hold no record.
+pub(super) fn read(folder: &Path) -> Result<Log, LogError> {
     let (topic, partition) = split_name(folder).ok_or_else(|| LogError::Name(folder.into()))?;
     let mut log =
         Log { folder: folder.into(), topic, partition, segments: vec![], batches: vec![] };
@@ -98,7 +112,7 @@ pub(super) fn open(folder: &Path) -> Result<Log, LogError> {
         expected = Some(verify(&segment, log.segments.len(), &mut log.batches)?);
         log.segments.push(segment);
     }
-    if log.batches.is_empty() {
+    if log.segments.is_empty() {
         return Err(LogError::Empty(folder.into()));
     }
     Ok(log)
@@ -132,6 +146,7 @@ fn verify(segment: &Segment, index: usize, batches: &mut Vec<Batch>) -> Result<i
             segment: index,
             position,
             length: header.length as u64,
+            max_timestamp: header.max_timestamp,
         });
         position += header.length as u64;
     }
@@ -170,7 +185,7 @@ fn segment_paths(folder: &Path) -> Result<Vec<(u64, PathBuf)>, LogError> {
     Ok(paths)
 }
 
-fn split_name(folder: &Path) -> Option<(String, i32)> {
+pub(super) fn split_name(folder: &Path) -> Option<(String, i32)> {
     let (topic, partition) = folder.file_name()?.to_str()?.rsplit_once('-')?;
     Some((topic.to_owned(), partition.parse().ok()?))
 }
