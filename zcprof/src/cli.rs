@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use zcprof_common::vocabulary::Instrument;
 
 use crate::claim::{CLAIMS, Claim};
+use crate::fetch::server::Advertised;
 use crate::run::ClaimOverride;
 use crate::transfer::{Row, TRANSFERS};
 
@@ -33,6 +34,9 @@ pub enum Command {
     Measure(Measure),
     /// Time each transfer with no probe attached.
     Time(Time),
+    /// Serve topics to any Kafka client, by one transfer, until interrupted. Nothing is counted,
+    /// and nothing can be written.
+    Serve(Serve),
     /// Say what can be seen of the running kernel; exit 0 if it is everything, else 4.
     Doctor,
     /// Render the reports of a run again. Needs no privileges.
@@ -117,6 +121,24 @@ pub struct Time {
     /// File for the timings (JSON).
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// Options of `serve`.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// Folder of topic-partition folders (such as orders-0), or one of these. It is verified
+    /// first, and must not be written to meanwhile.
+    #[arg(long, value_name = "DIR")]
+    pub log_dir: PathBuf,
+    /// How the records leave.
+    #[arg(long, value_name = "NAME", default_value = "sendfile", value_parser = transfer)]
+    pub transfer: &'static Row,
+    /// Where to listen. Everybody who can reach it can read everything.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9092")]
+    pub listen: SocketAddr,
+    /// Where clients are told to connect (default: where they have connected already).
+    #[arg(long, value_name = "HOST:PORT")]
+    pub advertise: Option<Advertised>,
 }
 
 /// Options of `report`.

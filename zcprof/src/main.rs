@@ -33,6 +33,15 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Doctor => doctor(),
         Command::Report(options) => report(options),
         Command::List => list(),
+        Command::Serve(options) => {
+            fetch::server::run_broker(&fetch::server::BrokerOptions {
+                log_dir: options.log_dir.clone(),
+                transfer: options.transfer,
+                listen: options.listen,
+                advertised: options.advertise.clone(),
+            })?;
+            Ok(Exit::Holds)
+        }
         Command::Server(options) => {
             fetch::server::run_server(&fetch::server::ServerOptions {
                 log_dir: options.log_dir.clone(),

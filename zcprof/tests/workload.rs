@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use zcprof::fetch::consumer::{Command, Outcome, consume, shares};
-use zcprof::fetch::log::{Damage, Log, LogError, MakeLog, make};
+use zcprof::fetch::log::{Damage, Log, LogError, MakeLog, Topics, make};
 use zcprof::fetch::{cache, server};
 use zcprof::transfer::{Row, TRANSFERS};
 
@@ -277,7 +277,8 @@ fn served<T>(row: &'static Row, log: Log, client: impl AsyncFnOnce(SocketAddr) -
     runtime.expect("a runtime").block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let server = tokio::spawn(server::serve(vec![(row, listener)], Arc::new(log)));
+        let broker = server::Broker::new(Topics::of(log), None);
+        let server = tokio::spawn(server::serve(vec![(row, listener)], Arc::new(broker)));
         let result = client(address).await;
         server.abort();
         result

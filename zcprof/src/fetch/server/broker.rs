@@ -1,0 +1,114 @@
+//! What is served, and which request is answered by what.
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use bytes::Bytes;
+use kafka_protocol::messages::{ApiKey, ApiVersionsRequest};
+use kafka_protocol::protocol::{self, Encodable, HeaderVersion};
+
+use super::fetch::Slice;
+use super::groups::Groups;
+use super::metadata::Advertised;
+use super::{coordinator, fetch, metadata, offsets};
+use crate::fetch::log::Topics;
+use crate::fetch::wire::{Frame, Request, WireError};
+
+/// A broker: topics, and the groups that read them.
+#[derive(Debug)]
+pub struct Broker {
+    pub(super) topics: Topics,
+    pub(super) advertised: Option<Advertised>,
+    groups: Mutex<Groups>,
+}
+
+/// What a client gets.
+#[derive(Debug)]
+pub(super) struct Reply<'a> {
+    pub(super) frame: Frame,
+    /// Records for the gaps in the frame, in order.
+    pub(super) slices: Vec<Slice<'a>>,
+    /// How long it waits for that.
+    pub(super) delay: Option<Duration>,
+}
+
+impl Broker {
+    /// Serves topics. Clients are told to connect to `advertised`, or else to the address that
+    /// they have connected to already.
+    #[must_use]
+    pub fn new(topics: Topics, advertised: Option<Advertised>) -> Self {
+        Self { topics, advertised, groups: Mutex::default() }
+    }
+
+    /// Answers a frame without its size that came in at the address `local`.
+    ///
+    /// # Errors
+    /// After them the connection cannot go on.
+    pub(super) fn answer(&self, frame: Bytes, local: SocketAddr) -> Result<Reply<'_>> {
+        let request = match Request::read(frame) {
+            Ok(request) => request,
+            // A newer client asks in its own way which versions are spoken here.
+            Err(WireError::Unsupported { key, correlation_id, .. })
+                if key == ApiKey::ApiVersions as i16 =>
+            {
+                let frame = Frame::encode(correlation_id, 0, &metadata::unsupported())?;
+                return Ok(frame.into());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let what = || format!("answering {:?} version {}", request.key, request.version);
+        self.dispatch(&request, local).with_context(what)
+    }
+
+    fn dispatch(&self, request: &Request, local: SocketAddr) -> Result<Reply<'_>> {
+        let r = request;
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let groups = &mut *groups;
+        let now = Instant::now();
+        let frame = match r.key {
+            ApiKey::Fetch => return fetch::answer(self, r),
+            ApiKey::Produce => encode(r, &offsets::refuse(r)?),
+            ApiKey::ApiVersions => respond(r, |_: ApiVersionsRequest| metadata::api_versions()),
+            ApiKey::Metadata => respond(r, |body| metadata::topics(self, r.version, &body, local)),
+            ApiKey::ListOffsets => respond(r, |body| offsets::list(self, r.version, &body)),
+            ApiKey::FindCoordinator => {
+                respond(r, |body| metadata::coordinator(self, r.version, &body, local))
+            }
+            ApiKey::JoinGroup => respond(r, |body| coordinator::join(groups, r, &body, now)),
+            ApiKey::SyncGroup => {
+                respond(r, |body| coordinator::sync(groups, r.version, &body, now))
+            }
+            ApiKey::Heartbeat => respond(r, |body| coordinator::heartbeat(groups, &body, now)),
+            ApiKey::LeaveGroup => {
+                respond(r, |body| coordinator::leave(groups, r.version, &body, now))
+            }
+            ApiKey::OffsetCommit => {
+                respond(r, |body| coordinator::commit(groups, &self.topics, &body, now))
+            }
+            ApiKey::OffsetFetch => {
+                respond(r, |body| coordinator::committed(groups, r.version, &body))
+            }
+            other => bail!("{other:?} is in the table of requests, and nothing answers it"),
+        };
+        Ok(frame?.into())
+    }
+}
+
+impl From<Frame> for Reply<'_> {
+    fn from(frame: Frame) -> Self {
+        Self { frame, slices: Vec::new(), delay: None }
+    }
+}
+
+fn respond<Q: protocol::Request>(
+    request: &Request,
+    answer: impl FnOnce(Q) -> Q::Response,
+) -> Result<Frame> {
+    encode(request, &answer(request.body()?))
+}
+
+fn encode<T: Encodable + HeaderVersion>(request: &Request, response: &T) -> Result<Frame> {
+    Ok(Frame::encode(request.correlation_id, request.version, response)?)
+}

@@ -1,0 +1,139 @@
+//! One connection: requests in, responses out, in order.
+
+use std::ops::Range;
+use std::os::fd::AsFd as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::broker::{Broker, Reply};
+use super::fetch::Slice;
+use crate::fetch::wire::{self, Frame, SIZE};
+use crate::transfer::Transfer;
+
+/// How long a client may neither say anything nor take anything: Kafka's
+/// `connections.max.idle.ms`.
+const IDLE: Duration = Duration::from_mins(10);
+
+/// Bytes that are received at most in one step.
+const STEP: usize = 16 << 10;
+
+/// One client.
+pub(super) struct Connection {
+    stream: TcpStream,
+    transfer: Box<dyn Transfer>,
+    /// What was received and not yet read: never much more than one request.
+    input: BytesMut,
+}
+
+impl Connection {
+    pub(super) fn new(stream: TcpStream, transfer: Box<dyn Transfer>) -> Self {
+        Self { stream, transfer, input: BytesMut::new() }
+    }
+
+    /// Answers until the client has shut its side down.
+    pub(super) async fn serve(mut self, broker: &Broker) -> Result<()> {
+        let local = self.stream.local_addr()?;
+        while let Some(frame) = self.frame().await? {
+            let Reply { frame, slices, delay } = broker.answer(frame.freeze(), local)?;
+            if let Some(delay) = delay
+                && !self.wait(delay).await?
+            {
+                return Ok(());
+            }
+            self.send(&frame, &slices).await?;
+        }
+        Ok(())
+    }
+
+    /// The next request without its size, or `None` when the client has shut its side down.
+    async fn frame(&mut self) -> Result<Option<BytesMut>> {
+        let mut needed = SIZE;
+        loop {
+            if let Some(size) = self.input.first_chunk() {
+                needed = SIZE + wire::request_size(*size)?;
+            }
+            if self.input.len() >= needed && needed > SIZE {
+                let mut frame = self.input.split_to(needed);
+                return Ok(Some(frame.split_off(SIZE)));
+            }
+            ensure!(self.input.len() < needed, "the client sent a request of no bytes");
+            let idle = || format!("the client was silent for {} s", IDLE.as_secs());
+            if !timeout(IDLE, self.receive()).await.with_context(idle)?? {
+                ensure!(self.input.is_empty(), "the client left in the middle of a request");
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Receives something; false if the client has shut its side down.
+    async fn receive(&mut self) -> Result<bool> {
+        // Memory for what has come, not for what was announced.
+        if self.input.capacity() - self.input.len() < STEP {
+            self.input.reserve(STEP);
+        }
+        let received = self.stream.read_buf(&mut self.input).await.context("receiving")?;
+        Ok(received > 0)
+    }
+
+    /// Lets time pass, unless the client leaves before; false if it did.
+    async fn wait(&mut self, delay: Duration) -> Result<bool> {
+        let passed = tokio::time::sleep(delay);
+        tokio::pin!(passed);
+        loop {
+            // Requests that come meanwhile are kept, up to the size of the longest.
+            let full = self.input.len() >= wire::MAX_REQUEST;
+            tokio::select! {
+                () = &mut passed => return Ok(true),
+                received = self.receive(), if !full => {
+                    if !received? {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends what is encoded, and records in the gaps.
+    async fn send(&mut self, frame: &Frame, slices: &[Slice<'_>]) -> Result<()> {
+        ensure!(frame.gaps.len() == slices.len(), "a response has other records than it should");
+        let mut sent = 0;
+        for (gap, slice) in frame.gaps.iter().zip(slices) {
+            let expected = (slice.from, slice.range.end - slice.range.start);
+            if (gap.from, gap.bytes as u64) != expected {
+                bail!("a response has other records than it should");
+            }
+            self.send_encoded(&frame.encoded[sent..gap.at]).await?;
+            sent = gap.at;
+            self.send_records(slice).await?;
+        }
+        self.send_encoded(&frame.encoded[sent..]).await
+    }
+
+    async fn send_encoded(&mut self, bytes: &[u8]) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let sent = timeout(IDLE, self.stream.write_all(bytes)).await;
+        sent.with_context(stuck)?.context("sending a response")
+    }
+
+    async fn send_records(&mut self, slice: &Slice<'_>) -> Result<()> {
+        let mut range: Range<u64> = slice.range.clone();
+        while !range.is_empty() {
+            let (transfer, stream) = (&mut self.transfer, &self.stream);
+            let step = || transfer.send(slice.segment, range.clone(), stream.as_fd());
+            let sent = timeout(IDLE, stream.async_io(Interest::WRITABLE, step)).await;
+            range.start += sent.with_context(stuck)?.context("sending records")? as u64;
+        }
+        Ok(())
+    }
+}
+
+fn stuck() -> String {
+    format!("the client took nothing for {} s", IDLE.as_secs())
+}

@@ -1,0 +1,161 @@
+//! The two ways to run: as the workload's server, for a parent that measures, and as a broker,
+//! for whoever connects.
+
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Advertised, Broker, listen, serve};
+use crate::fetch::log::{Log, Topics};
+use crate::fetch::{allow_all_descriptors, die_with_parent};
+use crate::transfer::Row;
+
+/// What to serve to a parent, and where.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// A topic-partition folder.
+    pub log_dir: PathBuf,
+    /// Transfer and address of each listener.
+    pub listeners: Vec<(String, SocketAddr)>,
+}
+
+/// The first and only line that the workload's server prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Greeting {
+    /// It serves, at these addresses.
+    Ready(Vec<Listening>),
+    /// It cannot serve.
+    Error(String),
+}
+
+/// A listener.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listening {
+    /// Which transfer answers there.
+    pub transfer: String,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+/// What to serve to whoever connects, and where.
+#[derive(Clone, Debug)]
+pub struct BrokerOptions {
+    /// A folder of topic-partition folders, or one of these.
+    pub log_dir: PathBuf,
+    /// How the records leave.
+    pub transfer: &'static Row,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where clients are told to connect, if not where they did.
+    pub advertised: Option<Advertised>,
+}
+
+/// Serves until standard input ends or the parent dies.
+///
+/// # Errors
+/// What kept it from serving; it is in the greeting too.
+pub fn run_server(options: &ServerOptions) -> Result<()> {
+    die_with_parent()?;
+    allow_all_descriptors()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let served = runtime.block_on(async {
+        let (listeners, log) = match set_up(options) {
+            Ok(ready) => ready,
+            Err(error) => {
+                greet(&Greeting::Error(format!("{error:#}")))?;
+                return Err(error);
+            }
+        };
+        let at = |(row, listener): &(&Row, TcpListener)| {
+            let transfer = row.name.to_owned();
+            Ok(Listening { transfer, address: listener.local_addr()? })
+        };
+        greet(&Greeting::Ready(listeners.iter().map(at).collect::<Result<_>>()?))?;
+        end_with_stdin()?;
+        serve(listeners, Arc::new(Broker::new(Topics::of(log), None))).await
+    });
+    served.context("serving")
+}
+
+/// Inside a runtime, which the listeners belong to.
+pub(super) fn set_up(options: &ServerOptions) -> Result<(Vec<(&'static Row, TcpListener)>, Log)> {
+    let log = Log::open(&options.log_dir)?;
+    let mut listeners = Vec::new();
+    for (name, address) in &options.listeners {
+        let row = Row::find(name).with_context(|| format!("no transfer is called {name}"))?;
+        listeners.push((row, bind(*address)?));
+    }
+    Ok((listeners, log))
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener> {
+    listen(address).with_context(|| {
+        format!("cannot listen on {address}; free the port or choose another with --listen")
+    })
+}
+
+fn greet(greeting: &Greeting) -> Result<()> {
+    say(&serde_json::to_string(greeting)?)
+}
+
+fn say(line: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+/// Ends the process when standard input ends, on a thread that does nothing else.
+fn end_with_stdin() -> Result<()> {
+    std::thread::Builder::new().name("stdin".to_owned()).spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    })?;
+    Ok(())
+}
+
+/// Serves until SIGINT or SIGTERM comes. Prints one line when it listens.
+///
+/// # Errors
+/// What kept it from serving: a damaged log, a busy port.
+pub fn run_broker(options: &BrokerOptions) -> Result<()> {
+    allow_all_descriptors()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        // The port first: a log may take long to verify.
+        let listener = bind(options.listen)?;
+        let address = listener.local_addr()?;
+        let topics = Topics::open(&options.log_dir)?;
+        if !address.ip().is_loopback() {
+            log::warn!("everybody who can reach {address} can read every topic");
+        }
+        say(&format!("listening on {address} by {}: {}", options.transfer.name, summary(&topics)))?;
+        let broker = Arc::new(Broker::new(topics, options.advertised.clone()));
+        tokio::select! {
+            ended = serve(vec![(options.transfer, listener)], broker) => ended,
+            _ = interrupt.recv() => Ok(()),
+            _ = terminate.recv() => Ok(()),
+        }
+    })
+}
+
+fn summary(topics: &Topics) -> String {
+    let count =
+        |number: u64, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    let records = topics.logs().map(|log| log.end_offset() - log.start_offset()).sum();
+    [
+        count(topics.iter().count() as u64, "topic"),
+        count(topics.logs().count() as u64, "partition"),
+        count(records, "record"),
+        count(topics.logs().map(Log::bytes).sum(), "byte"),
+    ]
+    .join(", ")
+}
