@@ -1,0 +1,10 @@
+//! `zcprof serve` as its clients meet it: real ones, where ZCPROF_KCAT and ZCPROF_PYTHON name
+//! them, and one that speaks to it frame by frame.
+
+mod client;
+mod groups;
+mod protocol;
+mod reads;
+mod real;
+mod serve;
+mod topic;
