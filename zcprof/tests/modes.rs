@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use zcprof::fetch::consumer::mode::{MODES, Row as Mode};
 use zcprof::fetch::consumer::{Command, Outcome, Protocol, Verified, consume, shares};
-use zcprof::fetch::log::{Log, MakeLog, make};
+use zcprof::fetch::log::{Log, MakeLog, Topics, make};
 use zcprof::fetch::server;
 use zcprof::transfer::{Layer, Row, TRANSFERS};
 
@@ -29,12 +29,17 @@ fn log() -> (TempDir, Arc<Log>) {
     (folder, Arc::new(log))
 }
 
+fn broker(log: &Log) -> Arc<server::Broker> {
+    let topics = Topics::open(log.folder()).expect("an intact log");
+    Arc::new(server::Broker::new(topics, None))
+}
+
 fn fetch(row: &'static Row, mode: &str, log: &Arc<Log>, fetch_size: u64) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let server = tokio::spawn(server::serve(vec![(row, listener)], Arc::clone(log)));
+        let server = tokio::spawn(server::serve(vec![(row, listener)], broker(log)));
         let outcome = consume(command(address, mode, log, fetch_size)).await;
         server.abort();
         outcome
@@ -104,8 +109,9 @@ fn a_changed_byte_is_seen_by_the_modes_that_see_and_vouched_for_by_none() {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let address = listener.local_addr().expect("bound");
             let command = command(address, mode.name, &log, 1 << 20);
+            let broker = broker(&log);
             file.write_all_at(&[intact[2_000] ^ 1], 2_000).expect("written");
-            let server = tokio::spawn(server::serve(vec![(row, listener)], Arc::clone(&log)));
+            let server = tokio::spawn(server::serve(vec![(row, listener)], broker));
             let outcome = consume(command).await;
             server.abort();
             outcome
