@@ -333,9 +333,9 @@ pub struct Timing {
 pub struct Round {
     /// Wall clock from the first request to the last byte.
     pub seconds: f64,
-    /// CPU time of the server (schedstat).
+    /// CPU time of the server.
     pub server_cpu: f64,
-    /// CPU time of the consumer (schedstat).
+    /// CPU time of the consumer.
     pub consumer_cpu: f64,
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use zcprof::fetch::consumer::{Command, Outcome, Protocol, Verified, consume, shares};
 use zcprof::fetch::log::{Damage, Log, LogError, MakeLog, Topics, make};
+use zcprof::fetch::wire::Fetch;
 use zcprof::fetch::{cache, server};
 use zcprof::transfer::{Layer, Row, TRANSFERS};
 
@@ -233,32 +234,76 @@ fn an_offset_out_of_range_is_an_error_and_no_panic() {
 #[test]
 fn hostile_clients_harm_no_other_connection() {
     let (_folder, path) = log();
-    let log = Log::open(&path).expect("an intact log");
-    let mut command = command(&log, 2);
-    let row = Row::find("sendfile").expect("a transfer");
-    let outcome = served(row, log, async |address, _| {
-        let hostile: &[&[u8]] = &[
-            b"GET / HTTP/1.1\r\n\r\n",
-            &[0x7f, 0xff, 0xff, 0xff],
-            &[0xff, 0xff, 0xff, 0xff],
-            &[0, 0, 0, 0],
-            &[0, 0, 0, 2, 0, 1],
-            &[0, 0, 0, 12, 0, 1, 0, 11, 0, 0, 0, 1, 0x7f, 0xff, 0, 0],
-            &[0, 0],
-            &[],
-        ];
-        for bytes in hostile {
-            let mut stream = std::net::TcpStream::connect(address).expect("connects");
-            stream.write_all(bytes).expect("written");
-            stream.shutdown(std::net::Shutdown::Write).expect("shut down");
-            let ended = tokio::task::spawn_blocking(move || stream.read_to_end(&mut Vec::new()));
-            // Closed or reset, but never answered and never left open.
-            let _ = ended.await.expect("no panic");
-        }
-        command.address = address;
-        consume(command.clone()).await
-    });
-    assert_eq!((outcome.error, outcome.verified), (None, Verified::Right));
+    for row in Row::possible() {
+        let log = Log::open(&path).expect("an intact log");
+        let mut command = command(&log, 2);
+        let outcome = served(row, log, async |address, certificate| {
+            let hostile: &[&[u8]] = &[
+                b"GET / HTTP/1.1\r\n\r\n",
+                &[0x7f, 0xff, 0xff, 0xff],
+                &[0xff, 0xff, 0xff, 0xff],
+                &[0, 0, 0, 0],
+                &[0, 0, 0, 2, 0, 1],
+                &[0, 0, 0, 12, 0, 1, 0, 11, 0, 0, 0, 1, 0x7f, 0xff, 0, 0],
+                &[0, 0, 0, 15, 0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0],
+                &[0, 0, 0, 14, 0, 3, 0, 9, 0, 0, 0, 1, 0xff, 0xff, 0, 0xff, 0xff, 0x7f],
+                &[0, 0],
+                &[],
+            ];
+            for bytes in hostile {
+                let mut stream = std::net::TcpStream::connect(address).expect("connects");
+                stream.write_all(bytes).expect("written");
+                stream.shutdown(std::net::Shutdown::Write).expect("shut down");
+                let ended = move || stream.read_to_end(&mut Vec::new());
+                let ended = tokio::task::spawn_blocking(ended);
+                // Closed or reset, but never answered and never left open.
+                let answer = ended.await.expect("no panic").unwrap_or(0);
+                assert_eq!(answer, 0, "{}: {bytes:x?}", row.name);
+            }
+            (command.address, command.certificate) = (address, certificate);
+            consume(command.clone()).await
+        });
+        assert_eq!((outcome.error, outcome.verified), (None, Verified::Right), "{}", row.name);
+    }
+}
+
+/// Clients that neither go on nor go: some that stop in the middle of a request, and some that
+/// ask for more than sockets hold and take nothing of it.
+#[test]
+fn clients_that_linger_harm_no_other_connection() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("orders-3");
+    make(&path, &MakeLog { bytes: 12 << 20, segment_bytes: 16 << 20, ..SMALL }).expect("a log");
+    let whole = Fetch {
+        correlation_id: 1,
+        topic: "orders".to_owned(),
+        partition: 3,
+        offset: 0,
+        max_bytes: i32::MAX,
+    };
+    let whole = whole.encode().expect("encodes");
+    for row in Row::possible() {
+        let log = Log::open(&path).expect("an intact log");
+        let mut command = command(&log, 3);
+        served(row, log, async |address, certificate| {
+            let lingering: Vec<_> = [&whole[..], &whole[..], &whole[..7], &whole[..2], &[]]
+                .into_iter()
+                .chain([&[0, 0x10, 0, 0, 0, 3][..]])
+                .map(|bytes| {
+                    let mut stream = std::net::TcpStream::connect(address).expect("connects");
+                    stream.write_all(bytes).expect("written");
+                    stream
+                })
+                .collect();
+            (command.address, command.certificate) = (address, certificate);
+            let outcome = consume(command.clone()).await;
+            assert_eq!((outcome.error, outcome.verified), (None, Verified::Right), "{}", row.name);
+            // Those that took nothing leave while records are on their way to them.
+            drop(lingering);
+            let outcome = consume(command.clone()).await;
+            assert_eq!((outcome.error, outcome.verified), (None, Verified::Right), "{}", row.name);
+        });
+    }
 }
 
 fn command(log: &Log, connections: u32) -> Command {

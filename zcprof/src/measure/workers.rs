@@ -2,13 +2,14 @@
 //! this one.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
+use nix::time::{clock_getcpuclockid, clock_gettime};
+use nix::unistd::Pid;
 use serde::de::DeserializeOwned;
 
 use super::interrupt;
@@ -66,20 +67,13 @@ impl Worker {
     }
 }
 
-/// CPU time that a process's threads have used, in seconds (`se.sum_exec_runtime`, first field
-/// of schedstat, nanoseconds).
+/// CPU time that a process has used, in seconds, its threads that have ended included: those of
+/// an io_uring come and go.
 pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
-    let tasks = format!("/proc/{pid}/task");
-    let mut nanoseconds = 0;
-    for task in fs::read_dir(&tasks).with_context(|| format!("reading {tasks}"))? {
-        let path = task?.path().join("schedstat");
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        let first = text.split_ascii_whitespace().next().unwrap_or_default();
-        nanoseconds +=
-            first.parse::<u64>().with_context(|| format!("{} holds {text:?}", path.display()))?;
-    }
-    Ok(std::time::Duration::from_nanos(nanoseconds).as_secs_f64())
+    let id = Pid::from_raw(i32::try_from(pid)?);
+    let clock = clock_getcpuclockid(id).and_then(clock_gettime);
+    let time = clock.with_context(|| format!("reading the CPU time of process {pid}"))?;
+    Ok(std::time::Duration::from(time).as_secs_f64())
 }
 
 impl Drop for Worker {

@@ -3,6 +3,7 @@
 
 mod client;
 mod groups;
+mod hostile;
 mod protocol;
 mod reads;
 mod real;
