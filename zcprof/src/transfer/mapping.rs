@@ -4,6 +4,7 @@
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use memmap2::Mmap;
 
@@ -13,7 +14,7 @@ use crate::fetch::log::Segment;
 /// connection closes.
 #[derive(Default)]
 pub(super) struct Mapping {
-    mapped: Option<(PathBuf, Mmap)>,
+    mapped: Option<(PathBuf, Arc<Mmap>)>,
 }
 
 impl Mapping {
@@ -23,7 +24,7 @@ impl Mapping {
     /// `UnexpectedEof` if the segment is shorter, and what keeps it from being mapped.
     pub(super) fn bytes(&mut self, segment: &Segment, range: &Range<u64>) -> io::Result<&[u8]> {
         if self.mapped.as_ref().is_none_or(|(path, _)| *path != segment.path) {
-            self.mapped = Some((segment.path.clone(), segment.map()?));
+            self.mapped = Some((segment.path.clone(), segment.shared_map()?));
         }
         let bytes = self.mapped.as_ref().and_then(|(_, map)| {
             map.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)

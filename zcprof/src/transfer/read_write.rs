@@ -76,7 +76,7 @@ mod tests {
         let path = folder.path().join("00000000000000000000.log");
         std::fs::write(&path, b"0123456789").expect("written");
         let file = File::options().read(true).write(true).open(&path).expect("open");
-        let segment = Segment { file, path, base_offset: 0, length: 10 };
+        let segment = Segment::new(file, path, 0, 10);
         let (near, mut far) = UnixStream::pair().expect("sockets");
         let mut transfer = (ROW.make)().expect("made");
         let mut received = [0; 4];

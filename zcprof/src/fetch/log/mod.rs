@@ -15,6 +15,7 @@ mod topics;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use memmap2::Mmap;
 
@@ -49,6 +50,8 @@ pub struct Segment {
     pub base_offset: u64,
     /// Length in bytes.
     pub length: u64,
+    /// The mapping that connections share while one of them has it.
+    mapping: Mutex<Weak<Mmap>>,
 }
 
 /// Where a batch is.
@@ -135,6 +138,28 @@ impl Log {
 }
 
 impl Segment {
+    /// A segment file, open for reading.
+    #[must_use]
+    pub fn new(file: File, path: PathBuf, base_offset: u64, length: u64) -> Self {
+        Self { file, path, base_offset, length, mapping: Mutex::default() }
+    }
+
+    /// The mapping of the whole segment, of which there is one however many connections send
+    /// from it: each page that is mapped twice would count twice as this process's memory. When
+    /// the last of them drops it the page cache is free again.
+    ///
+    /// # Errors
+    /// The kernel's own.
+    pub fn shared_map(&self) -> io::Result<Arc<Mmap>> {
+        let mut mapping = self.mapping.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mapped) = mapping.upgrade() {
+            return Ok(mapped);
+        }
+        let mapped = Arc::new(self.map()?);
+        *mapping = Arc::downgrade(&mapped);
+        Ok(mapped)
+    }
+
     /// Maps the whole segment into memory.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub(super) fn open(folder: &Path) -> Result<Log, LogError> {
         let read = |source| LogError::Read { path: path.clone(), source };
         let file = File::open(&path).map_err(read)?;
         let length = file.metadata().map_err(read)?.len();
-        let segment = Segment { file, path: path.clone(), base_offset, length };
+        let segment = Segment::new(file, path.clone(), base_offset, length);
         let begin = i64::try_from(base_offset).unwrap_or(i64::MAX);
         let missing = expected.filter(|next| *next != begin);
         if let Some(expected) = missing {

@@ -31,8 +31,9 @@ const STEP: usize = 16 << 10;
 
 /// One client.
 pub(super) struct Connection {
-    link: Link,
+    /// Dropped before the link: who sees the connection closed sees everything of it closed.
     transfer: Box<dyn Transfer>,
+    link: Link,
     /// What was received and not yet read: never much more than one request.
     input: BytesMut,
 }
