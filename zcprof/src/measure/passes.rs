@@ -10,10 +10,14 @@ use super::bench::{Amount, Bench, Cpu};
 use crate::fetch::consumer::Outcome;
 use crate::probe::{Probes, Snapshot};
 use crate::run::{Cache, Control, Count, Doubt, Named, Pass, Payload, SyscallCount, Truth};
-use crate::transfer::{Notices, Row};
+use crate::transfer::{Layer, Notices, Row};
 
 /// How long the idle control watches. It must see nothing, so it needs no precision.
 const IDLE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// What a TLS 1.3 record adds in bytes: header 5, content type 1, tag 16 (RFC 8446, 5.2). The
+/// content type is encrypted with the plaintext.
+const TLS_RECORD: u64 = 5 + 1 + 16;
 
 /// Most times that a pass is made. On a preemptible kernel (7.3) a tracing program that is
 /// preempted keeps others of its kind from running on that CPU; the kernel counts each that it
@@ -179,22 +183,41 @@ fn syscall_name(number: i32) -> String {
 /// Bytes that the workload knows to be no payload: framing, by its own account, and arguments
 /// that system calls copy by pointer, by the number of calls.
 fn named(row: &Row, outcome: &Outcome, syscalls: &[SyscallCount]) -> Vec<Named> {
+    use Disposition::{Copied, Moved, Transformed};
+    use Hop::{PageCacheToSocket, SocketToUser, UserToSocket};
     use Process::{Consumer, Server};
-    let named = |process, hop, syscall: &str, bytes, what: &str| Named {
-        process,
-        hop,
-        disposition: Disposition::Copied,
-        syscall: syscall.to_owned(),
-        bytes,
-        what: what.to_owned(),
+    let (requests, headers, tls) = (outcome.request_bytes, outcome.header_bytes, outcome.tls);
+    let mut list = Vec::new();
+    let mut name = |process, hop, disposition, syscall: &str, bytes, what: &str| {
+        if bytes > 0 {
+            let (syscall, what) = (syscall.to_owned(), what.to_owned());
+            list.push(Named { process, hop, disposition, syscall, bytes, what });
+        }
     };
-    let (requests, headers) = (outcome.request_bytes, outcome.header_bytes);
-    let mut list = vec![
-        named(Server, Hop::UserToSocket, "sendto", headers, "response headers"),
-        named(Server, Hop::SocketToUser, "recvfrom", requests, "requests"),
-        named(Consumer, Hop::UserToSocket, "sendto", requests, "requests"),
-        named(Consumer, Hop::SocketToUser, "recvfrom", headers, "response headers"),
-    ];
+    // The kernel hands over what it has encrypted, headers too.
+    let (hop, disposition, framing) = match row.layer {
+        Layer::Plain | Layer::Tls => (UserToSocket, Copied, "sendto, write"),
+        Layer::KernelTls => (PageCacheToSocket, Moved, "sendto, sendfile"),
+    };
+    name(Server, hop, disposition, "sendto", headers, "response headers");
+    name(Server, hop, disposition, framing, tls.received, "TLS record headers and tags");
+    name(Server, SocketToUser, Copied, "recvfrom", requests, "requests");
+    let shaken = "TLS handshakes";
+    name(Server, UserToSocket, Copied, "sendto", tls.handshake_received, shaken);
+    name(Server, SocketToUser, Copied, "recvfrom", tls.handshake_sent, shaken);
+    if row.layer == Layer::KernelTls {
+        let records = tls.received / TLS_RECORD;
+        name(Server, hop, Transformed, "sendto", headers, "response headers");
+        name(Server, hop, Transformed, framing, records, "TLS content types");
+    } else {
+        name(Server, SocketToUser, Copied, "recvfrom", tls.sent, "TLS record headers and tags");
+    }
+    name(Consumer, UserToSocket, Copied, "sendto", requests, "requests");
+    name(Consumer, SocketToUser, Copied, "recvfrom", headers, "response headers");
+    name(Consumer, UserToSocket, Copied, "sendto", tls.handshake_sent, shaken);
+    name(Consumer, SocketToUser, Copied, "recvfrom", tls.handshake_received, shaken);
+    name(Consumer, UserToSocket, Copied, "sendto", tls.sent, "TLS record headers and tags");
+    name(Consumer, SocketToUser, Copied, "recvfrom", tls.received, "TLS record headers and tags");
     for argument in row.arguments {
         let calls: u64 = syscalls
             .iter()
@@ -203,7 +226,7 @@ fn named(row: &Row, outcome: &Outcome, syscalls: &[SyscallCount]) -> Vec<Named> 
             .map(|s| s.calls)
             .sum();
         let bytes = calls * argument.bytes_per_call;
-        list.push(named(Server, Hop::Arguments, argument.syscall, bytes, argument.what));
+        name(Server, Hop::Arguments, Copied, argument.syscall, bytes, argument.what);
     }
     list
 }

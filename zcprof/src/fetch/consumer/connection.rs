@@ -11,7 +11,7 @@ use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 
 use super::mode::{self, Mode};
-use super::outcome::{Latency, Outcome, Received, Verified};
+use super::outcome::{Latency, Outcome, Received, TlsBytes, Verified};
 use super::plan::{Planned, Share};
 use super::{Command, Protocol, http, kafka};
 use crate::fetch::check::Check;
@@ -74,6 +74,8 @@ enum Speech {
 /// One connection at work.
 pub(super) struct Connection {
     link: Link,
+    /// Bytes received and sent before the first request.
+    handshake: (u64, u64),
     task: Arc<Task>,
     /// Index of its share.
     share: usize,
@@ -117,7 +119,8 @@ impl Connection {
         let mode = (task.mode.make)().context("preparing to receive")?;
         let verified = if task.mode.sees { Verified::Right } else { Verified::Counted };
         let ended = Ended { outcome: Outcome::begun(verified), requested: None, received: None };
-        Ok(Self { link, task, share, speech, mode, ended })
+        let handshake = (link.received, link.sent);
+        Ok(Self { link, handshake, task, share, speech, mode, ended })
     }
 
     /// Fetches the share as often as the command says, and leaves.
@@ -131,8 +134,13 @@ impl Connection {
         if self.link.session().is_some() {
             let outcome = &mut self.ended.outcome;
             let plain = outcome.header_bytes + outcome.payload_bytes;
-            outcome.tls_received = self.link.received.saturating_sub(plain);
-            outcome.tls_sent = self.link.sent.saturating_sub(outcome.request_bytes);
+            let (handshake_received, handshake_sent) = self.handshake;
+            outcome.tls = TlsBytes {
+                handshake_received,
+                handshake_sent,
+                received: self.link.received.saturating_sub(plain + handshake_received),
+                sent: self.link.sent.saturating_sub(outcome.request_bytes + handshake_sent),
+            };
         }
         Ok(self.ended)
     }

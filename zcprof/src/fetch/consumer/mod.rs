@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use connection::{Connection, Ended, Task};
-pub use outcome::{Latency, Outcome, Pace, Received, Verified};
+pub use outcome::{Latency, Outcome, Pace, Received, TlsBytes, Verified};
 pub use plan::{Planned, Share, equal_shares, shares};
 
 /// What to fetch.

@@ -19,10 +19,8 @@ pub struct Outcome {
     pub request_bytes: u64,
     /// Bytes of all responses that are not record bytes.
     pub header_bytes: u64,
-    /// Bytes that TLS added to the responses: handshakes, record headers, tags.
-    pub tls_received: u64,
-    /// Bytes that TLS added to the requests.
-    pub tls_sent: u64,
+    /// What TLS added.
+    pub tls: TlsBytes,
     /// From the first request to the last byte.
     pub seconds: f64,
     /// How long a fetch took, over all connections.
@@ -83,6 +81,28 @@ impl Received {
     }
 }
 
+/// What TLS added to requests and responses. In bytes; zero without TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsBytes {
+    /// Handshakes, from the server.
+    pub handshake_received: u64,
+    /// Handshakes, to the server.
+    pub handshake_sent: u64,
+    /// Headers and tags of the records that carried the responses.
+    pub received: u64,
+    /// Headers and tags of the records that carried the requests.
+    pub sent: u64,
+}
+
+impl TlsBytes {
+    fn add(&mut self, other: Self) {
+        self.handshake_received += other.handshake_received;
+        self.handshake_sent += other.handshake_sent;
+        self.received += other.received;
+        self.sent += other.sent;
+    }
+}
+
 /// How long fetches took, from before the request leaves until the last record byte has come.
 /// In microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,8 +150,7 @@ impl Outcome {
         self.received.add(other.received);
         self.request_bytes += other.request_bytes;
         self.header_bytes += other.header_bytes;
-        self.tls_received += other.tls_received;
-        self.tls_sent += other.tls_sent;
+        self.tls.add(other.tls);
     }
 }
 
