@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use bytes::{Buf as _, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -161,26 +162,52 @@ async fn answer_all(stream: &mut TcpStream, row: &Row, log: &Log) -> Result<()> 
     // As Kafka does: a header must not wait for the records behind it.
     stream.set_nodelay(true)?;
     let mut transfer = (row.make)()?;
-    while let Some(fetch) = request(stream).await? {
+    let mut requests = Requests::default();
+    while let Some(fetch) = requests.next(stream).await? {
         answer(stream, transfer.as_mut(), &fetch, log).await?;
     }
     Ok(())
 }
 
-/// The next request, or `None` when the consumer has shut its side down.
-async fn request(stream: &mut TcpStream) -> Result<Option<Fetch>> {
-    let mut size = [0; wire::SIZE];
-    let mut held = 0;
-    while held < size.len() {
-        match stream.read(&mut size[held..]).await? {
-            0 if held == 0 => return Ok(None),
-            0 => bail!("the consumer left in the middle of a request"),
-            read => held += read,
+/// What a consumer has sent and was not answered yet.
+///
+/// It is received with more room than a request needs: a read that leaves room tells tokio that
+/// the socket is empty, so that a request costs one recvfrom, and neither one more for its size
+/// nor one that would block.
+#[derive(Default)]
+struct Requests {
+    received: BytesMut,
+}
+
+/// Room for requests in bytes; a fetch of one partition needs about a hundred.
+const ROOM: usize = 4096;
+
+impl Requests {
+    /// The next one, or `None` when the consumer has shut its side down.
+    async fn next(&mut self, stream: &mut TcpStream) -> Result<Option<Fetch>> {
+        loop {
+            if let Some(frame) = self.frame()? {
+                return Ok(Some(Fetch::decode(frame)?));
+            }
+            self.received.reserve(ROOM);
+            match stream.read_buf(&mut self.received).await.context("reading a request")? {
+                0 if self.received.is_empty() => return Ok(None),
+                0 => bail!("the consumer left in the middle of a request"),
+                _ => {}
+            }
         }
     }
-    let mut frame = vec![0; wire::request_size(size)?];
-    stream.read_exact(&mut frame).await.context("reading a request")?;
-    Ok(Some(Fetch::decode(frame.into())?))
+
+    /// A whole frame without its size, if one has come.
+    fn frame(&mut self) -> Result<Option<Bytes>> {
+        let Some((size, rest)) = self.received.split_first_chunk() else { return Ok(None) };
+        let size = wire::request_size(*size)?;
+        if rest.len() < size {
+            return Ok(None);
+        }
+        self.received.advance(wire::SIZE);
+        Ok(Some(self.received.split_to(size).freeze()))
+    }
 }
 
 async fn answer(
