@@ -8,6 +8,7 @@ mod exit;
 mod guest;
 mod interrupt;
 mod kernels;
+mod libraries;
 mod manifest;
 mod phases;
 mod process;

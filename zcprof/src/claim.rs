@@ -58,7 +58,7 @@ pub const DEFERRED: Claim = Claim {
 
 /// Nothing is copied, but the CPU encrypts every byte into new pages, and those are handed over.
 pub const TRANSFORMED: Claim = Claim {
-    name: "transformed",
+    name: "transforms",
     copied: &[],
     moved: Some(Hop::PageCacheToSocket),
     deferred: None,

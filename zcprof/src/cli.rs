@@ -93,6 +93,10 @@ pub struct Workload {
     /// Transfers, comma-separated (default: all).
     #[arg(long = "transfer", value_name = "NAMES", value_delimiter = ',', value_parser = transfer)]
     pub transfers: Vec<&'static Row>,
+    /// A kcat that consumes the whole log in the built-in consumer's place, over one connection.
+    /// Only the server is watched then. `time` knows no such consumer.
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "connections")]
+    pub kcat: Option<PathBuf>,
 }
 
 /// Options of `measure`.

@@ -14,6 +14,8 @@ use crate::run::{Count, Named, Pass};
 pub struct Ledger {
     /// Payload bytes that the consumer received.
     pub payload: u64,
+    /// Whether the consumer's own copies are in the accounts.
+    pub watched_consumer: bool,
     /// One account per instrument, in the order of [`Instrument::ALL`].
     pub accounts: Vec<Account>,
 }
@@ -85,7 +87,8 @@ impl Ledger {
     pub fn of(pass: &Pass) -> Self {
         let accounts =
             Instrument::ALL.iter().map(|instrument| Account::of(*instrument, pass)).collect();
-        Self { payload: pass.payload.bytes, accounts }
+        let (payload, watched_consumer) = (pass.payload.bytes, pass.watched_consumer);
+        Self { payload, watched_consumer, accounts }
     }
 
     /// The account of one instrument.
@@ -113,7 +116,8 @@ impl Ledger {
     }
 
     /// Payload bytes that this instrument cannot explain: what entered the server's socket by
-    /// copy or by reference, and what left the consumer's, must each be the payload.
+    /// copy or by reference, and what left the consumer's (if that was watched), must each be the
+    /// payload.
     #[must_use]
     pub fn residual(&self, instrument: Instrument) -> u64 {
         let account = self.account(instrument);
@@ -128,9 +132,8 @@ impl Ledger {
             Instrument::Audit | Instrument::Callers => self.handed_over_at_all(),
         };
         let sent = (copied + moved).abs_diff(self.payload);
-        let received = account
-            .bytes(Process::Consumer, Hop::SocketToUser, Disposition::Copied)
-            .abs_diff(self.payload);
+        let copied = account.bytes(Process::Consumer, Hop::SocketToUser, Disposition::Copied);
+        let received = if self.watched_consumer { copied.abs_diff(self.payload) } else { 0 };
         sent.max(received) + account.unexplained
     }
 }

@@ -27,7 +27,8 @@ pub struct Run {
     pub controls: Vec<Control>,
     /// One entry per transfer and cache state, in the order measured.
     pub passes: Vec<Pass>,
-    /// Transfers that were not measured because this kernel lacks what they need.
+    /// Transfers that were not measured because this kernel, or the consumer, lacks what they
+    /// need.
     pub skipped: Vec<Skipped>,
     /// Passes for time, in the order measured; on which kernel is said in each.
     pub timings: Vec<Timing>,
@@ -69,6 +70,8 @@ pub struct Workload {
     pub file_system: String,
     /// Path between server and consumer.
     pub network: String,
+    /// Who consumed in the passes: name and version. In the controls it is always zcprof.
+    pub consumer: String,
 }
 
 /// Which sites are probed, absent or refused.
@@ -138,7 +141,7 @@ pub struct Hole {
 pub struct Skipped {
     /// The transfer's name.
     pub transfer: String,
-    /// What this kernel lacks.
+    /// What is lacking.
     pub reason: String,
 }
 
@@ -207,6 +210,9 @@ pub struct Pass {
     pub notices: Notices,
     /// What went wrong with the evidence.
     pub doubts: Vec<Doubt>,
+    /// Whether the consumer was watched too. A foreign one is not: what it copies is charged
+    /// elsewhere.
+    pub watched_consumer: bool,
     /// Seconds from the first request to the last byte, with probes attached.
     pub seconds: f64,
     /// Attempts before this one that proved nothing, each by its doubts: a pass in which a probe

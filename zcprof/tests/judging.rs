@@ -47,6 +47,7 @@ fn pass(transfer: &str, server: Vec<Count>) -> Pass {
         syscalls: Vec::new(),
         notices: Notices::default(),
         doubts: Vec::new(),
+        watched_consumer: true,
         seconds: 1.0,
         void: Vec::new(),
     }
@@ -168,6 +169,7 @@ fn run(passes: Vec<Pass>) -> Run {
             log_bytes: PAYLOAD,
             file_system: "ext4".to_owned(),
             network: "TCP over loopback".to_owned(),
+            consumer: "zcprof 0.1.0".to_owned(),
         },
         coverage: Coverage { probes: SITES.iter().map(attached).collect(), holes: Vec::new() },
         controls: vec![control()],

@@ -11,6 +11,7 @@ use crate::cache::Cache;
 use crate::exit::Exit;
 use crate::guest::{self, Guest};
 use crate::kernels::Kernel;
+use crate::libraries::with_libraries;
 use crate::setup::Ready;
 use crate::{compile, interrupt};
 
@@ -46,9 +47,15 @@ pub(super) fn run(
             stages.push(stage(cache, &guest, "tests", files, words, total)?);
         }
         let words = ["/bin/zcprof", "measure", "--log-dir", "/data/log", "--bytes", bytes];
-        let words = words.into_iter().chain(["--out", "/out"]).map(str::to_owned).collect();
-        let files = vec![bring(&zcprof, "/bin/zcprof")];
-        stages.push(stage(cache, &guest, "claims", files, words, total)?);
+        let words = words.into_iter().chain(["--out", "/out"]).map(str::to_owned);
+        let mut files = vec![bring(&zcprof, "/bin/zcprof")];
+        stages.push(stage(cache, &guest, "claims", files.clone(), words.clone().collect(), total)?);
+        if let Some(kcat) = &ready.kcat {
+            let more = ["--transfer", "sendfile", "--cache", "warm", "--kcat"].map(str::to_owned);
+            let words = words.chain(more).chain([kcat.display().to_string()]).collect();
+            files.extend(with_libraries(kcat)?);
+            stages.push(stage(cache, &guest, "kcat", files, words, total)?);
+        }
     }
     Ok(())
 }

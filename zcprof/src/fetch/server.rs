@@ -6,6 +6,7 @@
 //! records by the transfer's own calls. A connection is closed only after every step on it has
 //! returned.
 
+mod account;
 mod broker;
 mod connection;
 mod coordinator;
@@ -25,6 +26,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
+pub use account::Account;
 pub use broker::Broker;
 pub use metadata::Advertised;
 pub use run::{BrokerOptions, Greeting, Listening, ServerOptions, run_broker, run_server};
@@ -105,7 +107,7 @@ async fn answer_all(stream: TcpStream, row: &'static Row, broker: &Broker) -> Re
         Ok(()) => connection.settle().await,
         Err(_) => Ok(()),
     };
-    broker.note(row, connection.notices());
+    broker.book(row, connection.account());
     served.and(settled)
 }
 

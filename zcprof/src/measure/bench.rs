@@ -4,13 +4,14 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
+use super::kcat::Kcat;
 use super::workers::{Consumer, Server};
 use crate::cli;
 use crate::fetch::cache;
-use crate::fetch::consumer::{Command, Outcome, Protocol, Share, shares};
+use crate::fetch::consumer::{Command, Outcome, Protocol, Share, Verified, shares};
 use crate::fetch::log::{Log, MakeLog, make};
 use crate::run::{Cache, Doubt, Workload};
 use crate::transfer::Row;
@@ -41,6 +42,8 @@ pub(super) struct Bench {
     options: cli::Workload,
     full: Vec<Share>,
     control: Vec<Share>,
+    /// Consumes in the built-in consumer's place, controls excepted.
+    kcat: Option<Kcat>,
     /// Removes a log of our own making.
     _temporary: Option<TempDir>,
 }
@@ -80,8 +83,9 @@ impl Bench {
         let control = shares(&log, options.connections, CONTROL_BYTES, options.fetch_size)?;
         let server = Server::start(log.folder(), options.listen, rows)?;
         let consumer = Consumer::start()?;
+        let kcat = options.kcat.as_deref().map(|program| Kcat::new(program, &log)).transpose()?;
         let options = options.clone();
-        Ok(Self { server, consumer, log, options, full, control, _temporary: temporary })
+        Ok(Self { server, consumer, log, options, full, control, kcat, _temporary: temporary })
     }
 
     /// What is served to whom.
@@ -94,6 +98,10 @@ impl Bench {
             log_bytes: self.log.bytes(),
             file_system: file_system(self.log.folder())?,
             network: network(self.options.listen),
+            consumer: match &self.kcat {
+                Some(kcat) => kcat.version.clone(),
+                None => format!("zcprof {}", env!("CARGO_PKG_VERSION")),
+            },
         })
     }
 
@@ -117,6 +125,33 @@ impl Bench {
             std::thread::sleep(PAUSE);
         }
         Ok(None)
+    }
+
+    /// Whether a foreign client consumes so much.
+    pub(super) fn is_foreign(&self, amount: Amount) -> bool {
+        self.kcat.is_some() && amount == Amount::Full
+    }
+
+    /// Has kcat consume the whole log by one transfer, and waits until the server has noticed
+    /// that it is gone. The outcome's bytes are the server's own account.
+    pub(super) fn fetch_by_kcat(&mut self, transfer: &str) -> Result<Outcome> {
+        super::interrupt::check()?;
+        let kcat = self.kcat.as_ref().context("there is no kcat")?;
+        let listening = self.server.listening(transfer)?;
+        ensure!(listening.certificate.is_none(), "kcat is not told how to decrypt {transfer}");
+        let quiet = self.server.worker.descriptors()?;
+        let fetched = kcat.fetch(listening.address, &self.log, self.options.fetch_size);
+        super::interrupt::check()?;
+        let (seconds, right) = fetched?;
+        for _ in 0..PREPARATIONS {
+            if self.server.worker.descriptors()? == quiet {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        let verified = if right { Verified::Right } else { Verified::Wrong };
+        let payload_bytes = self.log.bytes();
+        Ok(Outcome { payload_bytes, verified, seconds, ..Outcome::default() })
     }
 
     /// Fetches by one transfer.

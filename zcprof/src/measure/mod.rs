@@ -3,18 +3,19 @@
 
 mod bench;
 pub mod interrupt;
+mod kcat;
 mod passes;
 mod stir;
 pub(crate) mod workers;
 
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::cli;
 use crate::probe::{Options, Probes, kernel};
 use crate::run::{Cache, Kernel, Phase, Round, Run, SCHEMA, Skipped, Timing};
-use crate::transfer::{Row, TRANSFERS};
+use crate::transfer::{Layer, Row, TRANSFERS};
 use bench::{Amount, Bench, Cpu};
 pub(crate) use bench::{file_system, network};
 
@@ -27,7 +28,16 @@ const CONTROLS: [&str; 2] = ["read_write", "sendfile"];
 /// Whatever keeps the measurement from being made; that a probe is refused does not.
 pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> Result<Run> {
     let mut clock = Clock::start();
-    let (rows, skipped) = possible(&chosen(&options.workload.transfers));
+    let (mut rows, mut skipped) = possible(&chosen(&options.workload.transfers));
+    if options.workload.kcat.is_some() {
+        rows.retain(|row| {
+            row.layer == Layer::Plain || {
+                let reason = "kcat is not told how to decrypt it".to_owned();
+                skipped.push(Skipped { transfer: row.name.to_owned(), reason });
+                false
+            }
+        });
+    }
     let mut served = rows.clone();
     for name in CONTROLS {
         let row = Row::find(name).with_context(|| format!("there is no transfer {name}"))?;
@@ -65,7 +75,7 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         for row in &rows {
             let amount = Amount::Full;
             let (pass, cpu) = passes::pass(&mut bench, &mut probes, row, cache, amount)?;
-            if cache == Cache::Warm {
+            if let (Cache::Warm, Some(cpu)) = (cache, cpu) {
                 let round = round(pass.seconds, cpu);
                 with_probes.push(timing(row, &kernel, true, pass.payload.bytes, vec![round]));
             }
@@ -92,6 +102,7 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
 /// # Errors
 /// Whatever keeps the workload from running.
 pub fn time(options: &cli::Time) -> Result<Vec<Timing>> {
+    ensure!(options.workload.kcat.is_none(), "only `measure` lets a kcat consume");
     let (rows, _) = possible(&chosen(&options.workload.transfers));
     let mut bench = Bench::set_up(&options.workload, &rows)?;
     time_with(&mut bench, &rows, options.rounds)

@@ -31,7 +31,7 @@ pub(super) fn pass(
     row: &Row,
     cache: Cache,
     amount: Amount,
-) -> Result<(Pass, Cpu)> {
+) -> Result<(Pass, Option<Cpu>)> {
     let is_void =
         |doubt: &Doubt| matches!(doubt, Doubt::Missed { .. } | Doubt::UnwatchedCpu { .. });
     let mut void = Vec::new();
@@ -51,22 +51,36 @@ fn attempt(
     row: &Row,
     cache: Cache,
     amount: Amount,
-) -> Result<(Pass, Cpu)> {
+) -> Result<(Pass, Option<Cpu>)> {
     let unprepared = bench.prepare(cache)?;
     probes.snapshot()?;
     log::info!("fetching: {}, {}", row.name, cache.name());
-    let (outcome, cpu) =
-        bench.fetch(row.name, amount).with_context(|| format!("{}, {}", row.name, cache.name()))?;
+    let what = || format!("{}, {}", row.name, cache.name());
+    let foreign = bench.is_foreign(amount);
+    let (mut outcome, cpu) = if foreign {
+        (bench.fetch_by_kcat(row.name).with_context(what)?, None)
+    } else {
+        let (outcome, cpu) = bench.fetch(row.name, amount).with_context(what)?;
+        (outcome, Some(cpu))
+    };
     let snapshot = probes.snapshot()?;
     let mut pass = record(bench, row.name, cache, &snapshot);
+    let account = bench.server.account(row.name)?;
+    pass.notices = account.notices;
+    if foreign {
+        (outcome.fetches, outcome.request_bytes) = (account.fetches, account.requests);
+        outcome.header_bytes = account.encoded;
+        pass.watched_consumer = false;
+        pass.named = named_of_foreign(row, &outcome, account.records, &pass.syscalls);
+    } else {
+        pass.named = named(row, &outcome, &pass.syscalls);
+    }
     pass.payload = Payload {
         bytes: outcome.payload_bytes,
         fetches: outcome.fetches,
         verified: outcome.verified.is_right(),
     };
     pass.seconds = outcome.seconds;
-    pass.notices = bench.server.notices(row.name)?;
-    pass.named = named(row, &outcome, &pass.syscalls);
     pass.doubts.extend(unprepared);
     Ok((pass, cpu))
 }
@@ -131,6 +145,7 @@ fn record(bench: &Bench, transfer: &str, cache: Cache, snapshot: &Snapshot) -> P
         syscalls,
         notices: Notices::default(),
         doubts,
+        watched_consumer: true,
         seconds: 0.0,
         void: Vec::new(),
     }
@@ -178,6 +193,36 @@ fn syscall_name(number: i32) -> String {
     }
     let known = usize::try_from(number).ok().and_then(Sysno::new);
     known.map_or_else(|| format!("#{number}"), |known| known.name().to_owned())
+}
+
+/// The same where a foreign client consumes. Its requests end where it likes, so that a response
+/// may end in a cut batch, which it fetches again: `sent` is more than the payload then.
+fn named_of_foreign(
+    row: &Row,
+    outcome: &Outcome,
+    sent: u64,
+    syscalls: &[SyscallCount],
+) -> Vec<Named> {
+    let mut list = named(row, outcome, syscalls);
+    list.retain(|named| named.process == Process::Server);
+    let again = sent.saturating_sub(outcome.payload_bytes);
+    let handed_over = row.claim.moved.map(|hop| match hop {
+        Hop::UserToSocket => (hop, Disposition::Pinned),
+        _ => (hop, Disposition::Moved),
+    });
+    let copies = row.claim.copied.iter().map(|(hop, _)| (*hop, Disposition::Copied));
+    let late = row.claim.deferred.map(|hop| (hop, Disposition::Deferred));
+    if again > 0 {
+        list.extend(copies.chain(handed_over).chain(late).map(|(hop, disposition)| Named {
+            process: Process::Server,
+            hop,
+            disposition,
+            syscall: "any".to_owned(),
+            bytes: again,
+            what: "records of cut batches, which were fetched again".to_owned(),
+        }));
+    }
+    list
 }
 
 /// Bytes that the workload knows to be no payload: framing, by its own account, and arguments

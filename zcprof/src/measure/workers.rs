@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 
 use super::interrupt;
 use crate::fetch::consumer;
-use crate::fetch::server::{Greeting, Listening};
-use crate::transfer::{Notices, Row};
+use crate::fetch::server::{Account, Greeting, Listening};
+use crate::transfer::Row;
 
 /// A worker process that is talked to in lines of JSON.
 pub(crate) struct Worker {
@@ -61,6 +61,12 @@ impl Worker {
             .with_context(|| format!("the {} said {:?}", self.name, line.trim_end()))
     }
 
+    /// Descriptors that it has open.
+    pub(crate) fn descriptors(&self) -> Result<usize> {
+        let folder = format!("/proc/{}/fd", self.pid());
+        Ok(std::fs::read_dir(&folder).with_context(|| format!("reading {folder}"))?.count())
+    }
+
     /// CPU time that the worker has used, in seconds.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
         cpu_seconds(self.pid())
@@ -89,8 +95,8 @@ impl Drop for Worker {
 pub(crate) struct Server {
     pub(crate) worker: Worker,
     listeners: Vec<Listening>,
-    /// What the kernel had told of pinned sends when it was asked last, by transfer.
-    told: BTreeMap<String, Notices>,
+    /// Its accounts when it was asked last, by transfer.
+    booked: BTreeMap<String, Account>,
 }
 
 impl Server {
@@ -110,7 +116,7 @@ impl Server {
         }
         let mut worker = Worker::start("server", &arguments)?;
         match worker.answer::<Greeting>()? {
-            Greeting::Ready(listeners) => Ok(Self { worker, listeners, told: BTreeMap::new() }),
+            Greeting::Ready(listeners) => Ok(Self { worker, listeners, booked: BTreeMap::new() }),
             Greeting::Error(error) => bail!("{error}"),
         }
     }
@@ -121,16 +127,16 @@ impl Server {
         found.with_context(|| format!("{transfer} is not served"))
     }
 
-    /// What the kernel has told of a transfer's pinned sends since it was asked last.
+    /// What came of a transfer's connections since it was asked last.
     ///
     /// # Errors
     /// The server does not answer.
-    pub(crate) fn notices(&mut self, transfer: &str) -> Result<Notices> {
-        self.worker.stdin.write_all(b"notices\n").context("asking the server")?;
-        let all: BTreeMap<String, Notices> = self.worker.answer()?;
+    pub(crate) fn account(&mut self, transfer: &str) -> Result<Account> {
+        self.worker.stdin.write_all(b"accounts\n").context("asking the server")?;
+        let all: BTreeMap<String, Account> = self.worker.answer()?;
         let now = all.get(transfer).copied().unwrap_or_default();
-        let before = self.told.get(transfer).copied().unwrap_or_default();
-        self.told = all;
+        let before = self.booked.get(transfer).copied().unwrap_or_default();
+        self.booked = all;
         Ok(now.since(before))
     }
 }

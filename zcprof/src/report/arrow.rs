@@ -74,7 +74,9 @@ impl Seen {
 
         let (mut bytes, mut notes) = (Vec::new(), Vec::new());
         for what in &shown {
-            if reading.sources.for_disposition(*what).is_none() {
+            let foreign = arrow.process == Process::Consumer
+                && passes.iter().all(|pass| !pass.pass.watched_consumer);
+            if foreign || reading.sources.for_disposition(*what).is_none() {
                 bytes.push("not watched".to_owned());
                 continue;
             }

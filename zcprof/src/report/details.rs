@@ -31,7 +31,7 @@ pub(super) fn details(reading: &Reading<'_>) -> String {
     section("Void attempts, made again", per_pass(reading, again));
     section("Also seen on the server, per payload byte", per_pass(reading, beside));
     let skipped = run.skipped.iter().map(|s| format!("{}: {}", s.transfer, s.reason)).collect();
-    section("Not measured (this kernel lacks what they need)", skipped);
+    section("Not measured (something is lacking that they need)", skipped);
     section(
         "What the kernel itself told the server of pinned sends (no input to a verdict)",
         per_pass(reading, notices),

@@ -165,8 +165,11 @@ impl Judged<'_> {
         Some(account.bytes(Process::Server, Hop::StorageToPageCache, Disposition::Filled))
     }
 
-    /// Bytes that the consumer copied out of its socket.
+    /// Bytes that the consumer copied out of its socket, if it was watched.
     pub(super) fn consumed(&self) -> Option<u64> {
+        if !self.pass.watched_consumer {
+            return None;
+        }
         let account = self.judgement.ledger.account(self.sources.copied?);
         Some(account.bytes(Process::Consumer, Hop::SocketToUser, Disposition::Copied))
     }

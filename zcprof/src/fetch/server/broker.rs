@@ -10,6 +10,7 @@ use bytes::Bytes;
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest};
 use kafka_protocol::protocol::{self, Encodable, HeaderVersion};
 
+use super::account::Account;
 use super::fetch::Slice;
 use super::groups::Groups;
 use super::metadata::Advertised;
@@ -17,7 +18,7 @@ use super::{coordinator, fetch, metadata, offsets};
 use crate::fetch::log::Topics;
 use crate::fetch::tls::Identity;
 use crate::fetch::wire::{Frame, Request, WireError};
-use crate::transfer::{Notices, Row};
+use crate::transfer::Row;
 
 /// A broker: topics, and the groups that read them.
 #[derive(Debug)]
@@ -27,8 +28,8 @@ pub struct Broker {
     groups: Mutex<Groups>,
     /// Made when the first encrypted listener asks for it.
     identity: OnceLock<Identity>,
-    /// What the kernel told of pinned sends on connections that have ended, by transfer.
-    notices: Mutex<BTreeMap<&'static str, Notices>>,
+    /// What came of connections that have ended, by transfer.
+    accounts: Mutex<BTreeMap<&'static str, Account>>,
 }
 
 /// What a client gets.
@@ -51,7 +52,7 @@ impl Broker {
             advertised,
             groups: Mutex::default(),
             identity: OnceLock::new(),
-            notices: Mutex::default(),
+            accounts: Mutex::default(),
         }
     }
 
@@ -66,16 +67,16 @@ impl Broker {
         self.identity.get().context("the certificate is not there")
     }
 
-    /// What the kernel told of pinned sends on connections that have ended, by transfer.
+    /// What came of connections that have ended, by transfer.
     #[must_use]
-    pub fn notices(&self) -> BTreeMap<&'static str, Notices> {
-        self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn accounts(&self) -> BTreeMap<&'static str, Account> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Adds what it told on a connection.
-    pub(super) fn note(&self, row: &'static Row, notices: Notices) {
-        let mut all = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(row.name).or_default().add(notices);
+    /// Adds what came of a connection.
+    pub(super) fn book(&self, row: &'static Row, account: Account) {
+        let mut all = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(row.name).or_default().add(account);
     }
 
     /// Answers a frame without its size that came in at the address `local`.

@@ -10,11 +10,12 @@ use bytes::BytesMut;
 use tokio::io::Interest;
 use tokio::time::{sleep, timeout};
 
+use super::account::Account;
 use super::broker::{Broker, Reply};
 use super::fetch::Slice;
 use crate::fetch::link::Link;
 use crate::fetch::wire::{self, Frame, SIZE};
-use crate::transfer::{Notices, Transfer};
+use crate::transfer::Transfer;
 
 /// How long a client may neither say anything nor take anything: Kafka's
 /// `connections.max.idle.ms`.
@@ -34,13 +35,14 @@ pub(super) struct Connection {
     /// Dropped before the link: who sees the connection closed sees everything of it closed.
     transfer: Box<dyn Transfer>,
     link: Link,
+    account: Account,
     /// What was received and not yet read: never much more than one request.
     input: BytesMut,
 }
 
 impl Connection {
     pub(super) fn new(link: Link, transfer: Box<dyn Transfer>) -> Self {
-        Self { link, transfer, input: BytesMut::new() }
+        Self { link, transfer, account: Account::default(), input: BytesMut::new() }
     }
 
     /// Answers until the client has shut its side down.
@@ -76,9 +78,9 @@ impl Connection {
         }
     }
 
-    /// What the kernel has told of pinned sends.
-    pub(super) fn notices(&self) -> Notices {
-        self.transfer.notices()
+    /// What the connection has come to so far.
+    pub(super) fn account(&self) -> Account {
+        Account { notices: self.transfer.notices(), ..self.account }
     }
 
     /// The next request without its size, or `None` when the client has shut its side down.
@@ -108,6 +110,7 @@ impl Connection {
             self.input.reserve(STEP);
         }
         let received = self.link.read_buf(&mut self.input).await.context("receiving")?;
+        self.account.requests += received as u64;
         Ok(received > 0)
     }
 
@@ -150,16 +153,21 @@ impl Connection {
             return Ok(());
         }
         let sent = timeout(IDLE, self.link.write_all(bytes)).await;
-        sent.with_context(stuck)?.context("sending a response")
+        sent.with_context(stuck)?.context("sending a response")?;
+        self.account.encoded += bytes.len() as u64;
+        Ok(())
     }
 
     async fn send_records(&mut self, slice: &Slice<'_>) -> Result<()> {
         let mut range: Range<u64> = slice.range.clone();
+        self.account.fetches += u64::from(!range.is_empty());
         while !range.is_empty() {
             let (transfer, stream) = (&mut self.transfer, &self.link.stream);
             let step = || transfer.send(slice.segment, range.clone(), stream.as_fd());
             let sent = timeout(IDLE, stream.async_io(Interest::WRITABLE, step)).await;
-            range.start += sent.with_context(stuck)?.context("sending records")? as u64;
+            let sent = sent.with_context(stuck)?.context("sending records")? as u64;
+            self.account.records += sent;
+            range.start += sent;
         }
         Ok(())
     }

@@ -120,12 +120,12 @@ fn say(line: &str) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// On a thread that does nothing else: answers every line on standard input with what the kernel
-/// told of pinned sends, and ends the process when standard input ends.
+/// On a thread that does nothing else: answers every line on standard input with the accounts of
+/// connections that have ended, and ends the process when standard input ends.
 fn follow_stdin(broker: Arc<Broker>) -> Result<()> {
     std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
         for line in std::io::stdin().lines() {
-            let told = serde_json::to_string(&broker.notices()).map_err(anyhow::Error::new);
+            let told = serde_json::to_string(&broker.accounts()).map_err(anyhow::Error::new);
             if line.is_err() || told.and_then(|told| say(&told)).is_err() {
                 break;
             }

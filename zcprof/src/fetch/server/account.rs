@@ -1,0 +1,43 @@
+//! What connections came to, as the server itself knows it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::transfer::Notices;
+
+/// What came of connections that have ended. Sizes in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Received: requests.
+    pub requests: u64,
+    /// Sent of responses, records excepted.
+    pub encoded: u64,
+    /// Record bytes sent, those included that the client could not use and fetched again.
+    pub records: u64,
+    /// Responses with records.
+    pub fetches: u64,
+    /// What the kernel told of pinned sends.
+    pub notices: Notices,
+}
+
+impl Account {
+    /// Adds another connection's.
+    pub fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.encoded += other.encoded;
+        self.records += other.records;
+        self.fetches += other.fetches;
+        self.notices.add(other.notices);
+    }
+
+    /// What came after `before`.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            requests: self.requests - before.requests,
+            encoded: self.encoded - before.encoded,
+            records: self.records - before.records,
+            fetches: self.fetches - before.fetches,
+            notices: self.notices.since(before.notices),
+        }
+    }
+}
