@@ -25,6 +25,9 @@ pub(crate) struct Options {
     /// Kernels of the guests: names, or `all`.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "all")]
     kernel: Vec<String>,
+    /// Only let real Kafka clients read a million records by every transfer (minutes).
+    #[arg(long, conflicts_with_all = ["quick", "kernel"])]
+    clients: bool,
     /// Payload of each measured pass in the guests.
     #[arg(long, value_name = "SIZE", default_value = "16MiB")]
     bytes: String,
@@ -43,6 +46,13 @@ const HOST: &[(&str, bool, &[&str])] = &[
     ("tests of xtask", false, &["test", "--package=xtask"]),
 ];
 
+/// What runs with `--clients`.
+const CLIENTS: &[(&str, bool, &[&str])] = &[(
+    "a million records",
+    true,
+    &["test", "--test=broker", "million", "--", "--ignored", "--nocapture"],
+)];
+
 /// One step of the tests: what it is called, whether it passed, how long it took.
 #[derive(Debug)]
 struct Stage {
@@ -55,8 +65,9 @@ struct Stage {
 /// Does `cargo xtask test`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
-    let kernels = if options.quick { Vec::new() } else { kernels::choose(&options.kernel)? };
-    let wants = Wants { build: true, guests: !options.quick, clients: true, kernels };
+    let quick = options.quick || options.clients;
+    let kernels = if quick { Vec::new() } else { kernels::choose(&options.kernel)? };
+    let wants = Wants { build: true, guests: !quick, clients: true, kernels };
     let started = Instant::now();
     let mut stages = Vec::new();
     let ready = setup::ensure(&cache, &wants)?;
@@ -68,7 +79,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     });
 
     let mut total = Tally::default();
-    for (name, ours, words) in HOST {
+    for (name, ours, words) in if options.clients { CLIENTS } else { HOST } {
         let command = if *ours {
             compile::on_our_crates(&ready, words)?
         } else {
@@ -78,7 +89,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         };
         stages.push(host_stage(command, name, words, &mut total)?);
     }
-    if !options.quick {
+    if !quick {
         guests::run(&cache, &ready, &wants.kernels, &options.bytes, &mut stages, &mut total)?;
     }
 

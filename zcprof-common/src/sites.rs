@@ -398,6 +398,25 @@ pub const SITES: &[Site] = &[
         scope: None,
         cases: &[iter(&[Iter::User], &[plus(Hop::UserToPipe, Copied)])],
     },
+    // ---- callers: into files
+    Site {
+        name: "generic_perform_write",
+        symbols: &["generic_perform_write"],
+        source: "mm/filemap.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        // It copies by copy_page_from_iter_atomic() or copy_folio_from_iter_atomic(), a fifth
+        // leaf (lib/iov_iter.c), for which x86 has no fifth slot: the audit does not see it.
+        bytes: Bytes::Returned,
+        iter: Some(1),
+        module: None,
+        scope: None,
+        cases: &[
+            iter(&[Iter::User], &[plus(Hop::UserToPageCache, Copied)]),
+            iter(&[Iter::Kernel], &[plus(Hop::PageCacheToPageCache, Copied)]),
+        ],
+    },
     // ---- syscalls: tracepoints. What a system call means is in `syscalls::SYSCALLS`.
     Site {
         name: "sys_exit",

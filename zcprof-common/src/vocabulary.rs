@@ -53,6 +53,8 @@ word! {
         PipeToUser = "pipe->user",
         /// `write(2)` to a file.
         UserToPageCache = "user->page cache",
+        /// From one file to another, without user space.
+        PageCacheToPageCache = "page cache->page cache",
         /// Between two sockets of this host: copies that were put off until delivery.
         SocketToSocket = "socket->socket",
         /// The consumer's `recv(2)`.

@@ -65,8 +65,18 @@ pub const TRANSFORMED: Claim = Claim {
     transformed: Some(Hop::PageCacheToSocket),
 };
 
+/// One copy into another file, and from there nothing but a hand-over.
+pub const REPLICA: Claim = Claim {
+    name: "replica",
+    copied: &[(Hop::PageCacheToPageCache, 1)],
+    moved: Some(Hop::PageCacheToSocket),
+    deferred: None,
+    transformed: None,
+};
+
 /// Every claim that `--claim` knows.
-pub const CLAIMS: &[&Claim] = &[&ZERO_COPY, &ONE_COPY, &TWO_COPIES, &DEFERRED, &TRANSFORMED];
+pub const CLAIMS: &[&Claim] =
+    &[&ZERO_COPY, &ONE_COPY, &TWO_COPIES, &DEFERRED, &TRANSFORMED, &REPLICA];
 
 impl Claim {
     /// The claim called `name`.

@@ -100,7 +100,7 @@ fn axis_end(bars: &[Bar<'_>], reading: &Reading<'_>) -> u64 {
         let payload = bar.pass.pass.payload.bytes;
         let share = |bytes: Option<u64>| thousandths(bytes.unwrap_or(0), payload);
         let later = share(bar.pass.deferred());
-        let copied = share(bar.pass.copied(reading.sources.copied)) + later;
+        let copied = share(bar.pass.copied_by_the_best()) + later;
         let second = share(bar.pass.copied(reading.sources.second)) + later;
         let claimed = u64::from(bar.pass.judgement.claim.copies()) * 1000;
         copied.max(second).max(claimed).max(share(bar.pass.moved())).max(share(bar.pass.pinned()))
@@ -144,7 +144,7 @@ fn draw(canvas: &mut Canvas, y: i32, bar: &Bar<'_>, reading: &Reading<'_>, end: 
             }
         }
     }
-    let copied = pass.copied(reading.sources.copied);
+    let copied = pass.copied_by_the_best();
     let x = LEFT + along(sum, end, LENGTH) + 10;
     let number = if payload == 0 {
         "no payload".to_owned()

@@ -7,6 +7,7 @@ use super::ReportError;
 use super::numbers::{MIB, thousandths};
 use crate::ledger::Entry;
 use crate::run::{Pass, ProbeState, Run};
+use crate::verdict::rules::sees_copies;
 use crate::verdict::{Judgement, judge, per_byte};
 
 /// A run with its judgements.
@@ -52,6 +53,12 @@ impl Sources {
             filled: first(&[Instrument::Syscalls]),
             second: first(&[Instrument::Callers]).filter(|_| copied == Some(Instrument::Audit)),
         }
+    }
+
+    /// Who saw copies at this hop: the best that has a site there.
+    pub(super) fn for_copies_at(self, hop: Hop) -> Option<Instrument> {
+        let sees = |instrument: &Instrument| sees_copies(*instrument, hop);
+        self.copied.filter(sees).or_else(|| self.second.filter(sees)).or(self.copied)
     }
 
     /// Whether nothing but system calls was seen.
@@ -115,7 +122,10 @@ impl<'a> Reading<'a> {
 impl Judged<'_> {
     /// What the instrument in charge of the disposition saw there.
     pub(super) fn entry(&self, process: Process, hop: Hop, what: Disposition) -> Option<&Entry> {
-        let source = self.sources.for_disposition(what)?;
+        let source = match what {
+            Disposition::Copied => self.sources.for_copies_at(hop),
+            _ => self.sources.for_disposition(what),
+        }?;
         self.judgement.ledger.account(source).entry(process, hop, what)
     }
 
@@ -134,6 +144,13 @@ impl Judged<'_> {
     /// Bytes that the server copied, as this instrument saw them.
     pub(super) fn copied(&self, instrument: Option<Instrument>) -> Option<u64> {
         Some(self.judgement.ledger.account(instrument?).copied(Process::Server))
+    }
+
+    /// Bytes that the server copied at once, each hop as the best instrument for it saw them.
+    pub(super) fn copied_by_the_best(&self) -> Option<u64> {
+        self.sources.copied?;
+        let at = |hop: &Hop| self.entry(Process::Server, *hop, Disposition::Copied);
+        Some(Hop::ALL.iter().filter_map(at).map(|entry| entry.bytes).sum())
     }
 
     /// Bytes of the page cache that entered the server's socket by reference.

@@ -1,5 +1,6 @@
 //! Ways to move a segment's bytes to a socket. To add one is to add a file and a line.
 
+mod copy_file_range;
 mod held;
 mod ktls_sendfile;
 mod mapping;
@@ -8,8 +9,10 @@ mod msg_zerocopy;
 mod pipe;
 mod pread_write;
 mod read_write;
+mod replica;
 mod ring;
 mod sendfile;
+mod sendfile_to_file;
 mod splice;
 mod tls;
 mod uring_send;
@@ -163,6 +166,8 @@ pub const TRANSFERS: &[Row] = &[
     uring_splice::ROW,
     tls::ROW,
     ktls_sendfile::ROW,
+    sendfile_to_file::ROW,
+    copy_file_range::ROW,
 ];
 
 impl Row {

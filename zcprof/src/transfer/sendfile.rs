@@ -16,15 +16,18 @@ pub(super) const ROW: Row = Row {
     summary: "sendfile(2) from the segment to the socket, as Kafka does",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(Sendfile)),
-    arguments: &[Argument {
-        syscall: "sendfile",
-        file: File::Regular,
-        // fs/read_write.c, sendfile64(): copy_from_user() of a loff_t in; put_user(), which is
-        // inline and no site, out. The same in 6.1, 6.12 and 7.3.
-        bytes_per_call: 8,
-        what: "file offsets",
-    }],
+    arguments: &[OFFSETS],
     ..Row::PLAIN
+};
+
+/// What each call copies by pointer.
+pub(super) const OFFSETS: Argument = Argument {
+    syscall: "sendfile",
+    file: File::Regular,
+    // fs/read_write.c, sendfile64(): copy_from_user() of a loff_t in; put_user(), which is
+    // inline and no site, out. The same in 6.1, 6.12 and 7.3.
+    bytes_per_call: 8,
+    what: "file offsets",
 };
 
 pub(super) struct Sendfile;

@@ -4,7 +4,7 @@
 //! A zero is not: it needs the leaves (audit) to have been watched without a gap, and a site
 //! that saw the payload go by instead. Whatever is short of that is `inconclusive`.
 
-mod rules;
+pub mod rules;
 mod words;
 
 use std::process::ExitCode;

@@ -241,7 +241,8 @@ fn transformed(claim: &Claim, ledger: &Ledger) -> Option<Finding> {
 }
 
 /// Whether the instrument has a site that would see a copy at this hop.
-fn sees_copies(instrument: Instrument, hop: Hop) -> bool {
+#[must_use]
+pub fn sees_copies(instrument: Instrument, hop: Hop) -> bool {
     SITES
         .iter()
         .filter(|site| site.instrument == instrument)

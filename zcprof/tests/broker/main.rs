@@ -4,6 +4,7 @@
 mod client;
 mod groups;
 mod hostile;
+mod million;
 mod protocol;
 mod reads;
 mod real;

@@ -12,7 +12,7 @@ use zcprof::transfer::{Layer, Row};
 use crate::topic::{Broker, Contents, Digesting, TOPIC, contents, served};
 
 /// The program that a variable names, or a word that the test is skipped.
-fn program(variable: &str, test: &str) -> Option<String> {
+pub(crate) fn program(variable: &str, test: &str) -> Option<String> {
     let named = env::var(variable).ok().filter(|program| !program.is_empty());
     if named.is_none() {
         // Not by `eprintln`, which the harness keeps to itself where a test passes.
@@ -34,16 +34,21 @@ fn kcat_reads_every_record_of_every_transfer() {
     };
     for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
         let (folder, broker) = served(row.name);
-        // Lengths first, then the bytes they count: whatever is in these, it is unambiguous.
-        let output = Command::new(&kcat)
-            .args(["-C", "-e", "-q", "-o", "beginning", "-X", "check.crcs=true"])
-            .args(["-X", "fetch.message.max.bytes=20000", "-t", TOPIC])
-            .args(["-b", &broker.address.to_string(), "-f", "%p %o %K %S\n%k%s\n"])
-            .output()
-            .expect("kcat starts");
-        succeeded(row.name, &output);
-        assert!(parsed(&output.stdout) == contents(folder.path()), "{}", row.name);
+        assert!(self::kcat(&kcat, &broker, 20_000) == contents(folder.path()), "{}", row.name);
     }
+}
+
+/// What kcat finds in the topic.
+pub(crate) fn kcat(program: &str, broker: &Broker, fetch_size: u32) -> Contents {
+    // Lengths first, then the bytes they count: whatever is in these, it is unambiguous.
+    let output = Command::new(program)
+        .args(["-C", "-e", "-q", "-o", "beginning", "-X", "check.crcs=true"])
+        .args(["-X", &format!("fetch.message.max.bytes={fetch_size}"), "-t", TOPIC])
+        .args(["-b", &broker.address.to_string(), "-f", "%p %o %K %S\n%k%s\n"])
+        .output()
+        .expect("kcat starts");
+    succeeded("kcat", &output);
+    parsed(&output.stdout)
 }
 
 /// What kcat printed.
@@ -95,7 +100,7 @@ fn python(library: &str, test: &str) {
     }
 }
 
-fn consumed(python: &str, library: &str, how: &str, broker: &Broker) -> Contents {
+pub(crate) fn consumed(python: &str, library: &str, how: &str, broker: &Broker) -> Contents {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/consume.py");
     let output = Command::new(python)
         .arg(script)

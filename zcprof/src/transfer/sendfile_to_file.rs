@@ -1,0 +1,25 @@
+//! `sendfile(2)` from the segment to a file: through a pipe of the kernel's own and into the
+//! file's page cache, which is one copy.
+
+use std::fs::File;
+use std::io;
+
+use nix::sys::sendfile::sendfile;
+
+use super::replica::Replica;
+use super::{Row, sendfile};
+use crate::claim::REPLICA;
+use crate::fetch::log::Segment;
+
+pub(super) const ROW: Row = Row {
+    name: "sendfile_to_file",
+    summary: "sendfile(2) from the segment to a replica, and from there to the socket",
+    claim: &REPLICA,
+    make: || Ok(Box::new(Replica::new(copy))),
+    arguments: sendfile::ROW.arguments,
+    ..Row::PLAIN
+};
+
+fn copy(segment: &Segment, from: &mut i64, to: &File, length: usize) -> io::Result<usize> {
+    Ok(sendfile(to, &segment.file, Some(from), length)?)
+}
