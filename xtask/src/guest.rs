@@ -153,7 +153,7 @@ pub(crate) fn show(line: &str) {
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
     let chosen = kernels::choose(std::slice::from_ref(&options.kernel))?;
-    let wants = Wants { build: !options.bare, guests: true, kernels: chosen.clone() };
+    let wants = Wants { build: !options.bare, guests: true, nginx: false, kernels: chosen.clone() };
     let ready = setup::ensure(&cache, &wants)?;
     let mut files = options.file.clone();
     if !options.bare {

@@ -36,6 +36,8 @@ pub(crate) struct Wants {
     pub(crate) build: bool,
     /// Boot guests.
     pub(crate) guests: bool,
+    /// Time nginx beside the transfers.
+    pub(crate) nginx: bool,
     /// With these kernels.
     pub(crate) kernels: Vec<&'static Kernel>,
 }
@@ -53,7 +55,7 @@ pub(crate) struct Ready {
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
     let kernels = kernels::choose(&options.kernel)?;
-    let wants = Wants { build: true, guests: true, kernels };
+    let wants = Wants { build: true, guests: true, nginx: false, kernels };
     if options.check {
         let world = World::look(&cache, true);
         let mut all = true;

@@ -56,7 +56,7 @@ struct Stage {
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
     let kernels = if options.quick { Vec::new() } else { kernels::choose(&options.kernel)? };
-    let wants = Wants { build: true, guests: !options.quick, kernels };
+    let wants = Wants { build: true, guests: !options.quick, nginx: false, kernels };
     let started = Instant::now();
     let mut stages = Vec::new();
     let ready = setup::ensure(&cache, &wants)?;
