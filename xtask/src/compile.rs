@@ -64,8 +64,14 @@ fn static_cargo(ready: &Ready) -> Result<Command> {
 pub(crate) fn on_our_crates(ready: &Ready, words: &[&str]) -> Result<Command> {
     let mut command = static_cargo(ready)?;
     let (verb, rest) = words.split_first().context("a cargo command without a verb")?;
-    let clients = [("ZCPROF_KCAT", &ready.kcat), ("ZCPROF_PYTHON", &ready.python)];
-    for (variable, client) in clients {
+    // Installing nginx may start a server, so that tests use one that is there and want none.
+    let nginx = process::find("nginx");
+    let programs = [
+        ("ZCPROF_KCAT", &ready.kcat),
+        ("ZCPROF_PYTHON", &ready.python),
+        ("ZCPROF_NGINX", &nginx),
+    ];
+    for (variable, client) in programs {
         if let Some(client) = client {
             command.env(variable, client);
         }

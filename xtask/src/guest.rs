@@ -156,8 +156,13 @@ pub(crate) fn show(line: &str) {
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
     let chosen = kernels::choose(std::slice::from_ref(&options.kernel))?;
-    let wants =
-        Wants { build: !options.bare, guests: true, clients: false, kernels: chosen.clone() };
+    let wants = Wants {
+        build: !options.bare,
+        guests: true,
+        clients: false,
+        nginx: false,
+        kernels: chosen.clone(),
+    };
     let ready = setup::ensure(&cache, &wants)?;
     let mut files = options.file.clone();
     if !options.bare {

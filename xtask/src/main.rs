@@ -2,6 +2,7 @@
 //!
 //! It drives cargo, apt and QEMU, and links none of the crates that it builds.
 
+mod bench;
 mod cache;
 mod compile;
 mod exit;
@@ -45,6 +46,9 @@ enum Command {
     Run(run::Options),
     /// Run the tests on this host, and the claims on Debian kernels in guests.
     Test(test::Options),
+    /// Time the transfers, and nginx, on this host's kernel.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Run any command in a guest.
     Vm(guest::Options),
     /// Render the committed reports again from their run.json.
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         Command::Setup(options) => setup::command(&options),
         Command::Run(options) => run::command(&options),
         Command::Test(options) => test::command(&options),
+        Command::Bench(bench) => bench::command(&bench),
         Command::Vm(options) => guest::command(&options),
         Command::Reports(options) => reports::command(&options),
     });

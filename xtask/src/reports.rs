@@ -1,4 +1,4 @@
-//! `cargo xtask reports`: makes the committed reports again from their run.json.
+//! `cargo xtask reports`: makes the committed reports again from their records.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,14 @@ use crate::exit::Exit;
 use crate::setup::{self, Wants};
 use crate::{compile, process};
 
+/// Names of the records that reports are made from: of a measurement and of a benchmark.
+const RUN: &str = "run.json";
+const BENCH: &str = "bench.json";
+
 /// Options of `reports`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Write nothing; exit 1 if a file differs from what its run.json gives.
+    /// Write nothing; exit 1 if a file differs from what its record gives.
     #[arg(long)]
     check: bool,
 }
@@ -26,19 +30,22 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     let runs = runs(&compile::root().join("reports"))?;
     let ready = setup::ensure(
         &cache,
-        &Wants { build: true, guests: false, clients: false, kernels: Vec::new() },
+        &Wants { build: true, guests: false, clients: false, nginx: false, kernels: Vec::new() },
     )?;
     let program = compile::zcprof(&ready)?;
     let mut exit = Exit::Holds;
     for run in runs {
         let fresh = cache.work_folder("reports")?;
         let mut command = Command::new(&program);
+        if run.ends_with(BENCH) {
+            command.arg("bench");
+        }
         process::output(command.arg("report").arg(&run).arg("--out").arg(fresh.path()))
             .with_context(|| format!("rendering {}", run.display()))?;
-        let place = run.parent().context("a run.json without a folder")?;
+        let place = run.parent().context("a record without a folder")?;
         for name in differing(fresh.path(), place)? {
             if options.check {
-                println!("{} differs from what its run.json gives", place.join(&name).display());
+                println!("{} differs from what its record gives", place.join(&name).display());
                 exit = Exit::Refuted;
             } else {
                 fs::copy(fresh.path().join(&name), place.join(&name))
@@ -50,18 +57,16 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     Ok(exit)
 }
 
-/// Every `run.json` in a folder of `reports`.
+/// Every record in a folder of `reports`.
 fn runs(reports: &Path) -> Result<Vec<PathBuf>> {
     let list = fs::read_dir(reports).with_context(|| format!("reading {}", reports.display()))?;
     let mut runs = Vec::new();
     for item in list {
-        let run = item?.path().join("run.json");
-        if run.is_file() {
-            runs.push(run);
-        }
+        let folder = item?.path();
+        runs.extend([RUN, BENCH].map(|name| folder.join(name)).into_iter().filter(|f| f.is_file()));
     }
     runs.sort();
-    ensure!(!runs.is_empty(), "{} holds no run.json", reports.display());
+    ensure!(!runs.is_empty(), "{} holds no record", reports.display());
     Ok(runs)
 }
 
@@ -102,5 +107,9 @@ mod tests {
         fs::create_dir(reports.path().join("trixie")).expect("made");
         fs::write(reports.path().join("trixie/run.json"), "{}").expect("written");
         assert_eq!(runs(reports.path()).expect("found").len(), 1);
+        fs::create_dir(reports.path().join("bench")).expect("made");
+        fs::write(reports.path().join("bench/bench.json"), "{}").expect("written");
+        let found = runs(reports.path()).expect("found");
+        assert!(found.len() == 2 && found[0].ends_with(BENCH), "{found:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask run`: sets up, builds, measures here or in a guest, brings the reports back.
 
 mod measure;
-mod publish;
+pub(crate) mod publish;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -65,8 +65,13 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     let named = kernels::choose(&options.kernel)?;
     publish::check(&measure::folder(options))?;
     let mut phases = Phases::start();
-    let build =
-        Wants { build: true, guests: !named.is_empty(), clients: false, kernels: named.clone() };
+    let build = Wants {
+        build: true,
+        guests: !named.is_empty(),
+        clients: false,
+        nginx: false,
+        kernels: named.clone(),
+    };
     let ready = phases.time("setup", || setup::ensure(&cache, &build))?;
     let program = phases.time("build", || compile::zcprof(&ready))?;
     if !measure::understands(options, &program)? {
@@ -78,7 +83,8 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         println!("{}", phases.line());
         return Ok(exit);
     };
-    let wants = Wants { build: true, guests: true, clients: false, kernels: kernels.clone() };
+    let wants =
+        Wants { build: true, guests: true, clients: false, nginx: false, kernels: kernels.clone() };
     let _: Ready = phases.time("guest setup", || setup::ensure(&cache, &wants))?;
     let mut worst = Exit::Holds;
     for kernel in kernels {

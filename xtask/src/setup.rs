@@ -39,6 +39,8 @@ pub(crate) struct Wants {
     pub(crate) guests: bool,
     /// Let foreign Kafka clients read.
     pub(crate) clients: bool,
+    /// Time nginx beside the transfers.
+    pub(crate) nginx: bool,
     /// With these kernels.
     pub(crate) kernels: Vec<&'static Kernel>,
 }
@@ -63,7 +65,7 @@ const CLIENTS: &str = "Kafka clients (Python)";
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
     let kernels = kernels::choose(&options.kernel)?;
-    let wants = Wants { build: true, guests: true, clients: true, kernels };
+    let wants = Wants { build: true, guests: true, clients: true, nginx: false, kernels };
     if options.check {
         let world = World::look(&cache, true);
         let mut all = true;

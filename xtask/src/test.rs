@@ -67,7 +67,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
     let quick = options.quick || options.clients;
     let kernels = if quick { Vec::new() } else { kernels::choose(&options.kernel)? };
-    let wants = Wants { build: true, guests: !quick, clients: true, kernels };
+    let wants = Wants { build: true, guests: !quick, clients: true, nginx: false, kernels };
     let started = Instant::now();
     let mut stages = Vec::new();
     let ready = setup::ensure(&cache, &wants)?;

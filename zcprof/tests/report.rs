@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use zcprof::report::{FORMATS, render_all, schema};
+use zcprof::bench::record::BenchRun;
+use zcprof::report::{FORMATS, bench, render_all, schema};
 use zcprof::run::Run;
 
 /// The runs: four classic transfers that hold; a refuted claim beside inconclusive passes;
@@ -62,6 +63,58 @@ fn formats_equal_their_goldens() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// The transfers and nginx, over nine cells.
+const BENCH: &str = "bench";
+
+fn load_bench() -> BenchRun {
+    let path = golden(BENCH).join("bench.json");
+    serde_json::from_str(&read(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn a_benchmark_equals_its_goldens() {
+    let mut failures = Vec::new();
+    for (name, bytes) in bench::render_all(&load_bench()).expect("rendered") {
+        let text = String::from_utf8(bytes).expect("every format is text");
+        failures.extend(same(&golden(BENCH).join(name), &text).err());
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn a_benchmarks_table_fits_a_terminal_and_ends_with_the_comparison() {
+    let text = bench::table(&load_bench());
+    let wide: Vec<_> = text.lines().filter(|line| line.chars().count() > 120).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+    let (_, end) = text.split_once("sendfile by nginx sendfile").expect("compared");
+    assert_eq!(end.matches("ratio >= 1").count(), 3, "one for each number of connections");
+    assert_eq!(end.matches("ratio <= 1").count(), 3);
+}
+
+/// Bytes that were never looked at, or were wrong, win nothing.
+#[test]
+fn an_unverified_contestant_is_not_compared() {
+    let mut run = load_bench();
+    let ours = run.contestants.iter().position(|c| c.name == "sendfile").expect("it took part");
+    run.cells.iter_mut().for_each(|cell| cell.series[ours].verified = false);
+    let text = bench::table(&run);
+    assert!(text.contains("NOT EVERY BYTE WAS RIGHT: sendfile"), "{text}");
+    let (_, end) = text.split_once("sendfile by nginx sendfile").expect("compared");
+    assert!(!end.contains("holds") && end.contains("inconclusive"), "{end}");
+}
+
+#[test]
+fn benchmarks_without_rounds_cells_or_nginx_still_render() {
+    let mut run = load_bench();
+    run.cells.iter_mut().flat_map(|cell| &mut cell.series).for_each(|s| s.rounds.clear());
+    bench::render_all(&run).expect("without rounds");
+    assert!(bench::table(&run).contains("not timed"));
+    run.contestants.retain(|contestant| !contestant.name.starts_with("nginx"));
+    assert!(bench::table(&run).contains("not compared"));
+    run.cells.clear();
+    bench::render_all(&run).expect("without cells");
+}
+
 #[test]
 fn rendering_twice_gives_the_same_bytes() {
     for name in RUNS {
@@ -108,4 +161,6 @@ fn a_run_without_passes_and_one_without_payload_still_render() {
 fn the_schema_is_in_step_with_the_record() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/run.schema.json");
     same(&path, &schema()).unwrap_or_else(|failure| panic!("{failure}"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/bench.schema.json");
+    same(&path, &bench::schema()).unwrap_or_else(|failure| panic!("{failure}"));
 }

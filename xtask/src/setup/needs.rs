@@ -19,6 +19,8 @@ pub(super) enum Part {
     Guests,
     /// Those that let foreign clients read.
     Clients,
+    /// The benchmark against nginx.
+    Bench,
     /// Those that fetch kernels; a cached kernel needs none of it.
     Fetch,
 }
@@ -127,6 +129,13 @@ pub(super) static NEEDS: &[Tool] = &[
         find: |world| clients::find(&world.cache),
     },
     Tool {
+        name: "nginx",
+        part: Part::Bench,
+        least: "1.20",
+        packages: &["nginx"],
+        find: |_| says("nginx", &["-v"], (1, 20)),
+    },
+    Tool {
         name: "depmod",
         part: Part::Fetch,
         least: "any",
@@ -148,6 +157,7 @@ impl Part {
             Self::Build => wants.build,
             Self::Clients => wants.clients,
             Self::Guests => wants.guests,
+            Self::Bench => wants.nginx,
             Self::Fetch => wants.guests && !wants.kernels.is_empty(),
         }
     }
@@ -270,7 +280,7 @@ fn says(program: &str, arguments: &[&str], least: (u32, u32)) -> Found {
 /// Judges the first version number in `text`.
 pub(super) fn at_least(text: &str, least: (u32, u32)) -> Found {
     let version = text
-        .split(|c: char| c.is_whitespace() || c == '(')
+        .split(|c: char| c.is_whitespace() || c == '(' || c == '/')
         .map(|word| word.trim_start_matches('v'))
         .find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
     let Some(version) = version else { return Found::Unfit(format!("no version in {text:?}")) };
@@ -305,6 +315,7 @@ mod tests {
         assert_eq!(at_least("BusyBox v1.35.0 (Debian 1:1.35.0-4)", (1, 30)), ready("1.35.0"));
         assert_eq!(at_least("kmod version 30", (0, 0)), ready("30"));
         assert_eq!(at_least("setpriv from util-linux 2.38.1", (2, 33)), ready("2.38.1"));
+        assert_eq!(at_least("nginx version: nginx/1.22.1", (1, 20)), ready("1.22.1"));
         assert_eq!(
             at_least("6.2.0 (Debian)", (7, 0)),
             Found::Unfit("6.2.0 is older than 7.0".to_owned())
@@ -314,7 +325,8 @@ mod tests {
 
     #[test]
     fn building_alone_needs_no_guest() {
-        let wants = Wants { build: true, guests: false, clients: false, kernels: Vec::new() };
+        let wants =
+            Wants { build: true, guests: false, clients: false, nginx: false, kernels: Vec::new() };
         let wanted: Vec<_> = NEEDS.iter().filter(|tool| tool.part.is_wanted(&wants)).collect();
         assert!(wanted.iter().all(|tool| tool.part == Part::Build) && !wanted.is_empty());
     }

@@ -6,6 +6,7 @@ mod calls;
 mod contest;
 mod log;
 pub mod nginx;
+mod order;
 pub mod record;
 
 use anyhow::{Context as _, Result};
@@ -82,11 +83,11 @@ fn series(contest: &mut Contest<'_>, plan: &Plan, conditions: &Conditions) -> Re
         };
         series.push(Series { verified, calls, rounds: Vec::new() });
     }
-    for _ in 0..conditions.rounds {
-        for (index, series) in series.iter_mut().enumerate() {
+    for round in 0..conditions.rounds {
+        for index in order::of_round(usize::try_from(round)?, all) {
             interrupt::check()?;
             let round: Round = contest.round(index, plan, &conditions.consumer)?;
-            series.rounds.push(round);
+            series[index].rounds.push(round);
         }
     }
     Ok(series)

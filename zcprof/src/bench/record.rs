@@ -20,7 +20,7 @@ pub struct BenchRun {
     pub kernel: Kernel,
     /// What was the same for all.
     pub conditions: Conditions,
-    /// Who took part, in the order of each round.
+    /// Who took part.
     pub contestants: Vec<Contestant>,
     /// One entry for each size of fetch and number of connections, in the order measured.
     pub cells: Vec<Cell>,

@@ -36,8 +36,8 @@ pub(super) fn draw(run: &BenchRun, quantity: &Quantity) -> Result<Vec<u8>, Repor
     let conditions = &run.conditions;
     let note = format!(
         "Across: most record bytes in one fetch. Both axes are logarithmic. Square: median of {} \
-         rounds; thick line: the middle half of them; thin line: least to most. Rounds alternate \
-         between the contestants, which one consumer loads alike, in mode {}.",
+         rounds; thick line: the middle half of them; thin line: least to most. In each \
+         round all take part, in changing order, loaded alike by one consumer in mode {}.",
         conditions.rounds, conditions.consumer
     );
     let grey = Type::new(SMALL).color(ink::GREY);

@@ -25,7 +25,7 @@ pub(super) const THROUGHPUT: Quantity = Quantity {
 };
 
 pub(super) const CPU: Quantity = Quantity {
-    title: "Server's CPU",
+    title: "Server",
     unit: "CPU s/GiB",
     better: "lower is better",
     digits: 3,
@@ -33,7 +33,7 @@ pub(super) const CPU: Quantity = Quantity {
 };
 
 pub(super) const P50: Quantity = Quantity {
-    title: "Fetch, p50",
+    title: "Fetch p50",
     unit: "us",
     better: "lower is better",
     digits: 0,
@@ -41,7 +41,7 @@ pub(super) const P50: Quantity = Quantity {
 };
 
 pub(super) const P99: Quantity = Quantity {
-    title: "Fetch, p99",
+    title: "Fetch p99",
     unit: "us",
     better: "lower is better",
     digits: 0,

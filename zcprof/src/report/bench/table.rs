@@ -9,6 +9,9 @@ use super::comparison;
 use super::quantity::{CPU, P50, P99, Quantity, THROUGHPUT, UNFAIRNESS};
 use crate::bench::record::{BenchRun, Cell, Series};
 
+/// Widest line.
+const WIDTH: usize = 120;
+
 /// Width of a number's column.
 const NUMBER: usize = 8;
 
@@ -57,7 +60,8 @@ pub(super) fn render(run: &BenchRun) -> String {
 fn heading(run: &BenchRun) -> String {
     let conditions = &run.conditions;
     let mut text = format!(
-        "zcprof {} on Linux {}, {} CPUs; {}, {} in {}, {} of record bytes in the page cache\n",
+        "zcprof {} on Linux {}, {} CPUs, no probe attached\n\
+         {}; {} in {}, {} of record bytes in the page cache\n",
         run.zcprof,
         named(&run.kernel),
         run.kernel.cpus,
@@ -69,13 +73,16 @@ fn heading(run: &BenchRun) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "Consumer mode {}; of {} rounds each: least, quartiles with the median between, most; \
-         no probe attached\n",
+        "Consumer mode {}; of {} rounds each: least, quartiles with the median between, most\n",
         conditions.consumer, conditions.rounds,
     );
     for contestant in &run.contestants {
         let (name, program, summary) = (&contestant.name, &contestant.program, &contestant.summary);
-        let _ = writeln!(text, "  {name:<16} {program}: {summary}");
+        let lines = wrapped(&format!("{program}: {summary}"), WIDTH - 19);
+        for (index, line) in lines.iter().enumerate() {
+            let name = if index == 0 { name.as_str() } else { "" };
+            let _ = writeln!(text, "  {name:<16} {line}");
+        }
     }
     if let Some(reason) = &conditions.calls_uncounted {
         let _ = writeln!(text, "System calls were not counted: {reason}");
@@ -96,6 +103,21 @@ fn heading(run: &BenchRun) -> String {
     text
 }
 
+/// Text in lines of at most `width` letters, as far as its words allow.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.len() + 1 + word.len() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 fn block(
     run: &BenchRun,
     connections: &str,
@@ -105,7 +127,7 @@ fn block(
 ) -> String {
     let (mut titles, mut heads) = (format!("{connections:<26}"), format!("{:<26}", "fetch size"));
     for quantity in quantities {
-        let title = format!("{} {}", quantity.title, quantity.unit);
+        let title = format!("{}, {}", quantity.title, quantity.unit);
         let _ = write!(titles, " {title:>width$}", width = 5 * NUMBER);
         for head in ["least", "1st", "median", "3rd", "most"] {
             let _ = write!(heads, "{head:>NUMBER$}");
