@@ -66,11 +66,8 @@ pub(crate) fn on_our_crates(ready: &Ready, words: &[&str]) -> Result<Command> {
     let (verb, rest) = words.split_first().context("a cargo command without a verb")?;
     // Installing nginx may start a server, so that tests use one that is there and want none.
     let nginx = process::find("nginx");
-    let programs = [
-        ("ZCPROF_KCAT", &ready.kcat),
-        ("ZCPROF_PYTHON", &ready.python),
-        ("ZCPROF_NGINX", &nginx),
-    ];
+    let programs =
+        [("ZCPROF_KCAT", &ready.kcat), ("ZCPROF_PYTHON", &ready.python), ("ZCPROF_NGINX", &nginx)];
     for (variable, client) in programs {
         if let Some(client) = client {
             command.env(variable, client);

@@ -32,6 +32,7 @@ pub(crate) struct Options {
 
 /// What a command is about to do.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a part of the table of needs")]
 pub(crate) struct Wants {
     /// Build zcprof.
     pub(crate) build: bool,
