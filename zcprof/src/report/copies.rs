@@ -187,7 +187,10 @@ fn draw(canvas: &mut Canvas, y: i32, bar: &Bar<'_>, reading: &Reading<'_>, end: 
         moved_bar(canvas, (LEFT, y_move), (width, MOVE_BAR));
     }
     let presumed = if reading.sources.presumed(Disposition::Moved) { "presumed " } else { "" };
-    let number = format!("{} {presumed}{word}", pass.per_byte(bytes));
+    let mut number = format!("{} {presumed}{word}", pass.per_byte(bytes));
+    if let Some(transformed) = pass.transformed() {
+        number = format!("{} transformed, {number}", pass.per_byte(Some(transformed)));
+    }
     canvas.halo((LEFT + width + 10, y_move - 2), number, Type::new(SMALL));
 
     let y_verdict = y_move + MOVE_BAR + 7;

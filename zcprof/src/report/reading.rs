@@ -165,6 +165,13 @@ impl Judged<'_> {
         Some(account.bytes(Process::Server, Hop::UserToSocket, Disposition::Pinned))
     }
 
+    /// Bytes that were encrypted into new pages on their way into the server's socket.
+    pub(super) fn transformed(&self) -> Option<u64> {
+        let (hop, what) = (Hop::PageCacheToSocket, Disposition::Transformed);
+        let bytes = self.entry(Process::Server, hop, what)?.bytes;
+        Some(bytes).filter(|bytes| thousandths(*bytes, self.pass.payload.bytes) > 0)
+    }
+
     /// Bytes that were copied after all, after the server had handed them over.
     pub(super) fn deferred(&self) -> Option<u64> {
         self.sources.moved.map(|_| self.later().map_or(0, |entry| entry.bytes))
