@@ -25,7 +25,8 @@ use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-pub use broker::Broker;
+pub use broker::{Broker, Reply};
+pub use fetch::Slice;
 pub use metadata::Advertised;
 pub use run::{BrokerOptions, Greeting, Listening, ServerOptions, run_broker, run_server};
 
