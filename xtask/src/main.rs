@@ -5,6 +5,7 @@
 mod cache;
 mod compile;
 mod exit;
+mod fuzz;
 mod guest;
 mod interrupt;
 mod kernels;
@@ -44,6 +45,8 @@ enum Command {
     Run(run::Options),
     /// Run the tests on this host, and the claims on Debian kernels in guests.
     Test(test::Options),
+    /// Feed the broker and the log opener with what a fuzzer finds.
+    Fuzz(fuzz::Options),
     /// Run any command in a guest.
     Vm(guest::Options),
     /// Render the committed reports again from their run.json.
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Setup(options) => setup::command(&options),
         Command::Run(options) => run::command(&options),
         Command::Test(options) => test::command(&options),
+        Command::Fuzz(options) => fuzz::command(&options),
         Command::Vm(options) => guest::command(&options),
         Command::Reports(options) => reports::command(&options),
     });
