@@ -52,6 +52,27 @@ pub(crate) fn guest_tests(ready: &Ready) -> Result<Option<PathBuf>> {
     artifact(&mut command, "guest")
 }
 
+/// What makes the compiler count which edges of the code are taken and tell what is compared
+/// there, as libFuzzer reads it. These are what cargo-fuzz passes; a stable compiler takes them.
+const COVERAGE: &[&str] = &[
+    "--cfg=fuzzing",
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+];
+
+/// Builds a target of the fuzzer, which is a workspace of its own.
+pub(crate) fn fuzz_target(ready: &Ready, name: &str) -> Result<PathBuf> {
+    let mut command = cargo(ready)?;
+    // Only for what is built for the target: build scripts have no counters to report to, and
+    // aya-build sets the flags of the eBPF programs itself.
+    command.env("RUSTFLAGS", COVERAGE.join(" "));
+    command.args(["build", "--release", "--manifest-path", "fuzz/Cargo.toml", "--bin", name]);
+    artifact(&mut command, name)?.with_context(|| format!("cargo built no {name}"))
+}
+
 /// A cargo command for what is linked statically, so that it runs in any guest.
 fn static_cargo(ready: &Ready) -> Result<Command> {
     let mut command = cargo(ready)?;

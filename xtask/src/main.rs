@@ -6,6 +6,7 @@ mod bench;
 mod cache;
 mod compile;
 mod exit;
+mod fuzz;
 mod guest;
 mod interrupt;
 mod kernels;
@@ -49,6 +50,8 @@ enum Command {
     /// Time the transfers, and nginx, on this host's kernel.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Feed the broker and the log opener with what a fuzzer finds.
+    Fuzz(fuzz::Options),
     /// Run any command in a guest.
     Vm(guest::Options),
     /// Render the committed reports again from their run.json.
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::command(&options),
         Command::Test(options) => test::command(&options),
         Command::Bench(bench) => bench::command(&bench),
+        Command::Fuzz(options) => fuzz::command(&options),
         Command::Vm(options) => guest::command(&options),
         Command::Reports(options) => reports::command(&options),
     });

@@ -27,7 +27,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 pub use account::Account;
-pub use broker::Broker;
+pub use broker::{Broker, Reply};
+pub use fetch::Slice;
 pub use metadata::Advertised;
 pub use run::{BrokerOptions, Greeting, Listening, ServerOptions, run_broker, run_server};
 

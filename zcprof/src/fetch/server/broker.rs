@@ -34,12 +34,13 @@ pub struct Broker {
 
 /// What a client gets.
 #[derive(Debug)]
-pub(super) struct Reply<'a> {
-    pub(super) frame: Frame,
+pub struct Reply<'a> {
+    /// Everything but record bytes.
+    pub frame: Frame,
     /// Records for the gaps in the frame, in order.
-    pub(super) slices: Vec<Slice<'a>>,
+    pub slices: Vec<Slice<'a>>,
     /// How long it waits for that.
-    pub(super) delay: Option<Duration>,
+    pub delay: Option<Duration>,
 }
 
 impl Broker {
@@ -83,7 +84,7 @@ impl Broker {
     ///
     /// # Errors
     /// After them the connection cannot go on.
-    pub(super) fn answer(&self, frame: Bytes, local: SocketAddr) -> Result<Reply<'_>> {
+    pub fn answer(&self, frame: Bytes, local: SocketAddr) -> Result<Reply<'_>> {
         let request = match Request::read(frame) {
             Ok(request) => request,
             // A newer client asks in its own way which versions are spoken here.

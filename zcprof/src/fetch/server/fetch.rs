@@ -24,12 +24,13 @@ const NO_SESSION: i32 = 0;
 
 /// Records of one partition in a response: bytes of one segment.
 #[derive(Debug)]
-pub(super) struct Slice<'a> {
-    pub(super) segment: &'a Segment,
+pub struct Slice<'a> {
+    /// Which segment.
+    pub segment: &'a Segment,
     /// Positions in the segment.
-    pub(super) range: Range<u64>,
+    pub range: Range<u64>,
     /// Where they begin in the row of all records of the response.
-    pub(super) from: usize,
+    pub from: usize,
 }
 
 /// A response as it is put together.
