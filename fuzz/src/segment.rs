@@ -1,6 +1,8 @@
 //! The log opener: a segment and its indexes in, a log whose batches are decoded or an error out.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -24,7 +26,13 @@ const TWO: u8 = 8;
 /// Position of the checksum in a batch.
 const CRC: usize = 17;
 
-/// Memory that an input may take: a batch is decompressed whole.
+/// Position of the attributes in a batch.
+const ATTRIBUTES: Range<usize> = 21..23;
+
+/// A segment that a real broker wrote.
+const BROKERS: &[u8] = include_bytes!("../../zcprof/tests/data/gold-0/00000000000000000000.log");
+
+/// Memory that an input may take: a batch is decompressed whole, into a buffer that doubles.
 const MEMORY: usize = 512 << 20;
 
 /// What an input says.
@@ -153,14 +161,15 @@ fn look(log: &Log) {
     assert_eq!(log.batch_at(log.end_offset()), None);
 }
 
-/// Small logs with every codec, whole, split, without indexes and as they are.
+/// Small logs with every codec, whole and in two segments, with and without indexes; and the
+/// shortest batch of each codec and form that a real broker wrote.
 ///
 /// # Panics
 /// They cannot be made.
 #[must_use]
 pub fn seeds() -> Vec<(String, Vec<u8>)> {
     let folder = memory_folder();
-    let mut seeds = Vec::new();
+    let mut seeds = from_broker();
     for codec in Codec::ALL {
         let path = folder.path().join(format!("{}-0", codec.name()));
         // Some batches are beyond the 4096 bytes that lie between two entries of an index.
@@ -184,4 +193,25 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
         }
     }
     seeds
+}
+
+/// The shortest batch for each value of the attributes in a segment of a real broker.
+fn from_broker() -> Vec<(String, Vec<u8>)> {
+    let mut rest = BROKERS;
+    let mut shortest: BTreeMap<&[u8], (u64, &[u8])> = BTreeMap::new();
+    while let Ok(header) = BatchHeader::read(rest) {
+        let (batch, next) = rest.split_at(header.length);
+        let found = (header.base_offset.unsigned_abs(), batch);
+        let place = shortest.entry(&batch[ATTRIBUTES]).or_insert(found);
+        if batch.len() < place.1.len() {
+            *place = found;
+        }
+        rest = next;
+    }
+    let input = |base_offset, segment| {
+        Input { flags: REPAIR, base_offset, index: &[], time_index: &[], segment }.write()
+    };
+    let seeds =
+        shortest.values().map(|(base, batch)| (format!("broker-{base}"), input(*base, batch)));
+    seeds.collect()
 }

@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use zcprof::fetch::log::{Batch, Damage, IndexDamage, Log, LogError};
+use zcprof::fetch::log::{Batch, Damage, IndexDamage, Log, LogError, segment_name};
 
 use super::{files, gold_copy, records, small};
 
@@ -301,4 +301,18 @@ fn files_that_are_none_of_a_readers_business_are_ignored() {
         fs::write(path.join(other), "not a batch").expect("written");
     }
     Log::open(&path).expect("an intact log");
+}
+
+/// Kafka's offsets are signed. What an entry adds to a greater one would be no number.
+#[test]
+fn files_that_are_named_after_no_offset_are_ignored() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("orders-0");
+    fs::create_dir(&path).expect("made");
+    let segment = path.join(segment_name(u64::MAX));
+    fs::write(&segment, "").expect("written");
+    // A timestamp, and the relative offset of its record.
+    fs::write(segment.with_extension("timeindex"), [1; 12]).expect("written");
+    let error = Log::open(&path).expect_err("refused");
+    assert!(matches!(error, LogError::Empty(_)), "{error}");
 }

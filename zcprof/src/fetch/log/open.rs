@@ -133,11 +133,11 @@ impl Files {
     }
 }
 
-/// The offset that a file is named after.
+/// The offset that a file is named after: as all of Kafka's offsets, one of 63 bits.
 fn base_offset(path: &Path) -> Option<u64> {
     let stem = path.file_stem()?.to_str()?;
     let digits = stem.len() == 20 && stem.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| stem.parse().ok()).flatten()
+    digits.then(|| stem.parse().ok().map(i64::unsigned_abs)).flatten()
 }
 
 pub(super) fn split_name(folder: &Path) -> Option<(String, i32)> {

@@ -1,5 +1,6 @@
 //! The requests of consumer groups.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -202,7 +203,10 @@ pub(super) fn committed(
         });
         return OffsetFetchResponse::default().with_topics(topics.collect());
     }
-    let answers = body.groups.iter().map(|group| {
+    // Each may be answered with all that is committed.
+    let mut told = HashSet::new();
+    let first = body.groups.iter().filter(|group| told.insert(&group.group_id));
+    let answers = first.map(|group| {
         let wanted = group.topics.as_ref();
         let wanted = wanted.map(|topics| topics.iter().map(|t| (&t.name, &t.partition_indexes)));
         let topics = offsets(groups, &group.group_id, wanted).into_iter().map(|(name, offsets)| {
@@ -221,7 +225,7 @@ pub(super) fn committed(
     OffsetFetchResponse::default().with_groups(answers.collect())
 }
 
-/// Committed offsets of the partitions that are wanted, or all of them.
+/// Committed offsets of the partitions that are wanted, each once, or all of them.
 fn offsets<'a>(
     groups: &mut Groups,
     group: &GroupId,
@@ -235,8 +239,11 @@ fn offsets<'a>(
             let (offset, metadata) = found.cloned().unwrap_or((NO_OFFSET, String::new()));
             (index, offset, StrBytes::from_string(metadata))
         };
-        let topic = |(name, indexes): (&TopicName, &Vec<i32>)| {
-            (name.clone(), indexes.iter().map(|index| offset(name, *index)).collect())
+        // What was said with an offset may be long.
+        let mut told = HashSet::new();
+        let topic = |(name, indexes): (&'a TopicName, &'a Vec<i32>)| {
+            let first = indexes.iter().filter(|index| told.insert((name, **index)));
+            (name.clone(), first.map(|index| offset(name, *index)).collect())
         };
         return wanted.map(topic).collect();
     }

@@ -1,5 +1,6 @@
 //! Who is here and what there is: ApiVersions, Metadata, FindCoordinator.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
@@ -87,7 +88,10 @@ pub(super) fn topics(
     let topics = match &request.topics {
         // Before version 1 there was no null, and no topics meant all.
         Some(wanted) if version > 0 || !wanted.is_empty() => {
-            wanted.iter().map(|wanted| topic(broker, version, wanted)).collect()
+            // As Kafka does: a topic has many partitions, and its name few bytes.
+            let mut told = HashSet::new();
+            let first = wanted.iter().filter(|wanted| told.insert((&wanted.name, wanted.topic_id)));
+            first.map(|wanted| topic(broker, version, wanted)).collect()
         }
         _ => broker.topics.iter().map(|topic| described(version, topic)).collect(),
     };

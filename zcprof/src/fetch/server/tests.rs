@@ -1,11 +1,26 @@
 //! The server as its neighbours in this process see it.
 
+use bytes::{Buf as _, BytesMut};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopic,
+};
+use kafka_protocol::messages::{
+    GroupId, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, RequestHeader,
+    ResponseHeader, TopicName,
+};
+use kafka_protocol::protocol::{
+    self, Decodable as _, HeaderVersion as _, StrBytes, encode_request_header_into_buffer,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 use crate::fetch::consumer::{Command, Protocol, Verified, consume, shares};
 use crate::fetch::log::{Log, MakeLog, Topics, make};
-use crate::fetch::wire::Fetch;
+use crate::fetch::wire::{Fetch, SIZE};
 use crate::transfer::{Layer, Row};
 
 #[test]
@@ -100,4 +115,54 @@ fn clients_that_say_or_take_nothing_are_left_in_the_end() {
             server.abort();
         }
     });
+}
+
+/// Else a small request would have an enormous answer: a topic has many partitions, and what was
+/// said with an offset is up to four kilobytes long.
+#[test]
+fn what_is_asked_for_twice_is_answered_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("orders-0");
+    make(&path, &MakeLog { bytes: 1, ..MakeLog::default() }).expect("a log");
+    let broker = Broker::new(Topics::open(&path).expect("a topic"), None);
+    let name = || TopicName(StrBytes::from_static_str("orders"));
+    let group = || GroupId(StrBytes::from_static_str("g"));
+
+    let wanted = MetadataRequestTopic::default().with_name(Some(name()));
+    let request = MetadataRequest::default().with_topics(Some(vec![wanted; 3]));
+    assert_eq!(ask(&broker, 12, &request).topics.len(), 1);
+
+    let partition = OffsetCommitRequestPartition::default().with_committed_offset(7);
+    let topic =
+        OffsetCommitRequestTopic::default().with_name(name()).with_partitions(vec![partition]);
+    let commit = OffsetCommitRequest::default().with_group_id(group()).with_topics(vec![topic]);
+    assert_eq!(ask(&broker, 8, &commit).topics[0].partitions[0].error_code, 0);
+
+    let topic =
+        OffsetFetchRequestTopic::default().with_name(name()).with_partition_indexes(vec![0, 0, 1]);
+    let request = OffsetFetchRequest::default()
+        .with_group_id(group())
+        .with_topics(Some(vec![topic.clone(), topic]));
+    let topics = ask(&broker, 7, &request).topics;
+    let offsets = topics.iter().flat_map(|topic| &topic.partitions);
+    let offsets: Vec<_> = offsets.map(|p| (p.partition_index, p.committed_offset)).collect();
+    assert_eq!(offsets, [(0, 7), (1, -1)]);
+
+    let all = OffsetFetchRequestGroup::default().with_group_id(group()).with_topics(None);
+    let groups = ask(&broker, 8, &OffsetFetchRequest::default().with_groups(vec![all; 3])).groups;
+    assert_eq!(groups.len(), 1);
+    assert_eq!(groups[0].topics[0].partitions[0].committed_offset, 7);
+}
+
+fn ask<T: protocol::Request>(broker: &Broker, version: i16, body: &T) -> T::Response {
+    let header =
+        RequestHeader::default().with_request_api_key(T::KEY).with_request_api_version(version);
+    let mut frame = BytesMut::new();
+    encode_request_header_into_buffer(&mut frame, &header).expect("encodes");
+    body.encode(&mut frame, version).expect("encodes");
+    let local = SocketAddr::from(([127, 0, 0, 1], 9092));
+    let mut answer = broker.answer(frame.freeze(), local).expect("an answer").frame.encoded;
+    answer.advance(SIZE);
+    ResponseHeader::decode(&mut answer, T::Response::header_version(version)).expect("a header");
+    T::Response::decode(&mut answer, version).expect("decodes")
 }
