@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use zcprof_common::vocabulary::Instrument;
 
+use crate::bench::placement::Wish;
 use crate::claim::{CLAIMS, Claim};
 use crate::fetch::consumer::mode::{MODES, Row as Mode};
 use crate::fetch::log::{Codec, check_topic_name};
@@ -215,6 +216,9 @@ pub struct BenchFetch {
     /// receive_zerocopy. Before that every byte is verified once.
     #[arg(long, value_name = "MODE", default_value = "discard", value_parser = mode)]
     pub consumer: &'static Mode,
+    /// Where the servers and the consumer run.
+    #[arg(long, value_enum, default_value = "apart")]
+    pub placement: Wish,
     /// An nginx to time beside the transfers, with sendfile on and off.
     #[arg(long, value_name = "PATH")]
     pub nginx: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! Who takes part, and one round of one of them.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::calls::Calls;
 use super::log::{Plan, Served};
 use super::nginx::{self, Nginx};
+use super::placement::{Placement, Wish};
 use super::record::{Contestant, Round};
 use crate::fetch::consumer::{Command, Outcome, Protocol, Share};
 use crate::fetch::log::Log;
@@ -68,6 +70,12 @@ impl<'a> Contest<'a> {
             protocol: Protocol::Kafka { topic, partition: self.log.partition() },
             _nginx: None,
         })
+    }
+
+    /// Puts everybody on the CPUs that are wished.
+    pub(super) fn place(&self, wish: Wish) -> Result<Placement> {
+        let servers: BTreeSet<u32> = self.entrants.iter().map(|entrant| entrant.pid).collect();
+        Placement::make(wish, &servers, self.consumer.worker.pid())
     }
 
     pub(super) fn contestants(&self) -> Vec<Contestant> {

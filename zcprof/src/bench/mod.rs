@@ -7,6 +7,7 @@ mod contest;
 mod log;
 pub mod nginx;
 mod order;
+pub mod placement;
 pub mod record;
 
 use anyhow::{Context as _, Result};
@@ -40,6 +41,7 @@ pub fn fetch(options: &cli::BenchFetch) -> Result<BenchRun> {
         segments: u32::try_from(served.log.segments().len())?,
         file_system: file_system(served.log.folder())?,
         network: network(contest.address()?),
+        placement: contest.place(options.placement)?,
         rounds: options.rounds,
         calls_uncounted,
     };

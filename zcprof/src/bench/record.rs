@@ -4,10 +4,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::placement::Placement;
 use crate::run::Kernel;
 
 /// Version of this record's form. A reader refuses any other.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// A benchmark: on which kernel, under which conditions, and what each round took.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +40,8 @@ pub struct Conditions {
     pub file_system: String,
     /// Path between server and consumer.
     pub network: String,
+    /// CPUs on which the servers and the consumer ran.
+    pub placement: Placement,
     /// Rounds that count, of each contestant in each cell.
     pub rounds: u32,
     /// Why system calls were not counted; `None` if they were.

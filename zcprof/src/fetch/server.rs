@@ -12,6 +12,7 @@ mod connection;
 mod coordinator;
 mod fetch;
 mod groups;
+mod idle;
 mod metadata;
 mod offsets;
 mod run;
@@ -61,11 +62,18 @@ pub async fn serve(listeners: Vec<(&'static Row, TcpListener)>, broker: Arc<Brok
     let mut tasks = tokio::task::JoinSet::new();
     for (row, listener) in listeners {
         let broker = Arc::clone(&broker);
+        let bound = listener.local_addr()?;
+        // As Kafka does: a header must not wait for the records behind it, and a client whose
+        // host is gone must be noticed. Every connection that is accepted has both options from
+        // its listener (`sk_clone_lock()`, net/core/sock.c).
+        setsockopt(&listener, sockopt::TcpNoDelay, &true)?;
+        setsockopt(&listener, sockopt::KeepAlive, &true)?;
         tasks.spawn(async move {
             loop {
                 match listener.accept().await {
-                    Ok((stream, _)) => {
-                        tokio::spawn(connection(stream, row, Arc::clone(&broker)));
+                    Ok((stream, peer)) => {
+                        let ends = Ends { bound, peer };
+                        tokio::spawn(connection(stream, ends, row, Arc::clone(&broker)));
                     }
                     // A client that left before it was accepted, or one too many for the
                     // descriptors there are: those that are served already must not suffer.
@@ -83,19 +91,30 @@ pub async fn serve(listeners: Vec<(&'static Row, TcpListener)>, broker: Arc<Brok
     }
 }
 
+/// The two ends of a connection.
+#[derive(Clone, Copy)]
+struct Ends {
+    /// What the listener is bound to.
+    bound: SocketAddr,
+    /// The client.
+    peer: SocketAddr,
+}
+
 /// One connection. Its errors end it and harm no other.
-async fn connection(stream: TcpStream, row: &'static Row, broker: Arc<Broker>) {
-    let peer = stream.peer_addr().map_or_else(|_| "a client".to_owned(), |a| a.to_string());
-    if let Err(error) = answer_all(stream, row, &broker).await {
-        log::warn!("closing the connection to {peer}: {error:#}");
+async fn connection(stream: TcpStream, ends: Ends, row: &'static Row, broker: Arc<Broker>) {
+    if let Err(error) = answer_all(stream, ends.bound, row, &broker).await {
+        log::warn!("closing the connection to {}: {error:#}", ends.peer);
     }
 }
 
-async fn answer_all(stream: TcpStream, row: &'static Row, broker: &Broker) -> Result<()> {
-    // As Kafka does: a header must not wait for the records behind it, and a client whose host
-    // is gone must be noticed.
-    stream.set_nodelay(true)?;
-    setsockopt(&stream, sockopt::KeepAlive, &true)?;
+async fn answer_all(
+    stream: TcpStream,
+    bound: SocketAddr,
+    row: &'static Row,
+    broker: &Broker,
+) -> Result<()> {
+    // Every address of the host may have been reached; else it is known without a system call.
+    let local = if bound.ip().is_unspecified() { stream.local_addr()? } else { bound };
     let link = timeout(HANDSHAKE, secure(stream, row.layer, broker)).await;
     let link = link.context("no handshake in time")??;
     let mut transfer = (row.make)()?;
@@ -103,7 +122,7 @@ async fn answer_all(stream: TcpStream, row: &'static Row, broker: &Broker) -> Re
         transfer.encrypt_with(session);
     }
     let mut connection = connection::Connection::new(link, transfer);
-    let served = connection.serve(broker).await;
+    let served = connection.serve(broker, local).await;
     let settled = match served {
         Ok(()) => connection.settle().await,
         Err(_) => Ok(()),

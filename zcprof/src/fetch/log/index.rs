@@ -24,7 +24,11 @@ use super::{Batch, LogError, Segment};
 pub(super) struct Indexes {
     /// Greatest timestamp of its records, milliseconds since 1970; `None` if it has none.
     pub(super) max_timestamp: Option<i64>,
+    /// Index of its first batch among all of the log.
+    first_batch: usize,
     offsets: Option<OffsetIndex>,
+    /// Number within the segment of the batch that each entry of `offsets` points to.
+    batches: Vec<u32>,
     times: Option<TimeIndex>,
 }
 
@@ -33,27 +37,34 @@ impl Indexes {
     ///
     /// A missing index is no damage: it repeats what the batches say, Kafka makes it again when
     /// it starts, and until then a lookup scans the segment from its beginning.
-    pub(super) fn open(segment: &Segment, batches: &[Batch]) -> Result<Self, LogError> {
+    pub(super) fn open(
+        segment: &Segment,
+        first_batch: usize,
+        all: &[Batch],
+    ) -> Result<Self, LogError> {
+        let batches = &all[first_batch..];
         let path = segment.path.with_extension("index");
         let offsets = Entries::open(&path)?.map(OffsetIndex);
         if let Some(index) = &offsets {
             verify::offsets(index, segment, batches).map_err(|at| at.in_file(&path))?;
         }
+        let numbers = offsets.as_ref().map(|index| index.batches(batches)).unwrap_or_default();
         let path = segment.path.with_extension("timeindex");
         let times = Entries::open(&path)?.map(TimeIndex);
         if let Some(index) = &times {
             verify::times(index, segment, batches).map_err(|at| at.in_file(&path))?;
         }
         let max_timestamp = batches.iter().map(|batch| batch.max_timestamp).max();
-        Ok(Self { max_timestamp, offsets, times })
+        Ok(Self { max_timestamp, first_batch, offsets, batches: numbers, times })
     }
 
-    /// Position to scan from for a relative offset: that of the last entry that is not beyond it.
-    pub(super) fn position(&self, offset: u64) -> u64 {
-        let Some(index) = &self.offsets else { return 0 };
+    /// Index of the batch to scan from for a relative offset: that of the last entry that is not
+    /// beyond it.
+    pub(super) fn batch(&self, offset: u64) -> usize {
+        let Some(index) = &self.offsets else { return self.first_batch };
         let after = index.0.partition_point(|entry| u64::from(offset_entry(entry).0) <= offset);
-        let entry = after.checked_sub(1).and_then(|at| index.0.get(at));
-        entry.map_or(0, |entry| u64::from(offset_entry(entry).1))
+        let number = after.checked_sub(1).and_then(|at| self.batches.get(at));
+        self.first_batch + number.map_or(0, |number| *number as usize)
     }
 
     /// Relative offset to scan from for a timestamp: no earlier record reaches it.
@@ -73,6 +84,17 @@ const TIME_ENTRY: usize = 12;
 
 #[derive(Debug)]
 struct OffsetIndex(Entries<OFFSET_ENTRY>);
+
+impl OffsetIndex {
+    /// Number of the batch that each entry points to. The entries are known to be right; kept
+    /// because a lookup by position would bisect all batches again.
+    fn batches(&self, batches: &[Batch]) -> Vec<u32> {
+        let number = |position: u32| batches.partition_point(|b| b.position < u64::from(position));
+        let entries = self.0.entries().iter();
+        // A segment has at most 2 GiB, and each of its batches dozens of bytes.
+        entries.map(|entry| u32::try_from(number(offset_entry(*entry).1)).unwrap_or(0)).collect()
+    }
+}
 
 #[derive(Debug)]
 struct TimeIndex(Entries<TIME_ENTRY>);

@@ -18,7 +18,7 @@ impl Log {
         let after = self.segments.partition_point(|segment| segment.base_offset <= offset);
         let segment = after.checked_sub(1)?;
         let relative = offset - self.segments[segment].base_offset;
-        let from = self.batch_from(segment, self.indexes[segment].position(relative));
+        let from = self.indexes[segment].batch(relative);
         let scanned = self.batches[from..].iter().position(|batch| offset < batch.next_offset);
         scanned.map(|scanned| from + scanned)
     }
@@ -56,7 +56,7 @@ impl Log {
         let reaches = |indexes: &Indexes| indexes.max_timestamp.is_some_and(|t| t >= timestamp);
         let Some(segment) = self.indexes.iter().position(reaches) else { return Ok(None) };
         let indexes = &self.indexes[segment];
-        let from = self.batch_from(segment, indexes.position(indexes.offset_before(timestamp)));
+        let from = indexes.batch(indexes.offset_before(timestamp));
         for batch in self.batches[from..].iter().filter(|batch| batch.max_timestamp >= timestamp) {
             let at = || {
                 let path = self.segments[batch.segment].path.display();
@@ -79,10 +79,5 @@ impl Log {
         let mut bytes = vec![0; length];
         self.segments[batch.segment].file.read_exact_at(&mut bytes, batch.position)?;
         Ok(bytes.into())
-    }
-
-    /// Index of the first batch at or behind a position in a segment.
-    fn batch_from(&self, segment: usize, position: u64) -> usize {
-        self.batches.partition_point(|batch| (batch.segment, batch.position) < (segment, position))
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn open(folder: &Path) -> Result<Log, LogError> {
         }
         let first = log.batches.len();
         expected = Some(verify(&segment, log.segments.len(), &mut log.batches)?);
-        log.indexes.push(Indexes::open(&segment, &log.batches[first..])?);
+        log.indexes.push(Indexes::open(&segment, first, &log.batches)?);
         log.segments.push(segment);
     }
     // A segment that is missing between two others was found as a gap; this is one before or

@@ -1,18 +1,21 @@
 //! One connection: requests in, responses out, in order.
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::AsFd as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::BytesMut;
 use tokio::io::Interest;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::account::Account;
 use super::broker::{Broker, Reply};
 use super::fetch::Slice;
+use super::idle::{Idle, Wanted};
 use crate::fetch::link::Link;
 use crate::fetch::wire::{self, Frame, SIZE};
 use crate::transfer::Transfer;
@@ -38,16 +41,32 @@ pub(super) struct Connection {
     account: Account,
     /// What was received and not yet read: never much more than one request.
     input: BytesMut,
+    idle: Arc<Idle>,
 }
 
 impl Connection {
     pub(super) fn new(link: Link, transfer: Box<dyn Transfer>) -> Self {
-        Self { link, transfer, account: Account::default(), input: BytesMut::new() }
+        let (account, input) = (Account::default(), BytesMut::new());
+        Self { link, transfer, account, input, idle: Arc::new(Idle::new(IDLE)) }
     }
 
-    /// Answers until the client has shut its side down.
-    pub(super) async fn serve(&mut self, broker: &Broker) -> Result<()> {
-        let local = self.link.stream.local_addr()?;
+    /// Answers until the client has shut its side down. `local` is the address that it reached.
+    ///
+    /// # Errors
+    /// The client said what nobody understands, left in the middle, or was idle for too long.
+    pub(super) async fn serve(&mut self, broker: &Broker, local: SocketAddr) -> Result<()> {
+        let idle = Arc::clone(&self.idle);
+        tokio::select! {
+            biased;
+            served = self.answer(broker, local) => served,
+            wanted = idle.exceeded() => match wanted {
+                Wanted::Request => bail!("the client was silent for {} s", IDLE.as_secs()),
+                Wanted::Room => bail!("the client took nothing for {} s", IDLE.as_secs()),
+            },
+        }
+    }
+
+    async fn answer(&mut self, broker: &Broker, local: SocketAddr) -> Result<()> {
         while let Some(frame) = self.frame().await? {
             let Reply { frame, slices, delay } = broker.answer(frame.freeze(), local)?;
             if let Some(delay) = delay
@@ -95,8 +114,8 @@ impl Connection {
                 return Ok(Some(frame.split_off(SIZE)));
             }
             ensure!(self.input.len() < needed, "the client sent a request of no bytes");
-            let idle = || format!("the client was silent for {} s", IDLE.as_secs());
-            if !timeout(IDLE, self.receive()).await.with_context(idle)?? {
+            self.idle.expect(Wanted::Request, IDLE);
+            if !self.receive().await? {
                 ensure!(self.input.is_empty(), "the client left in the middle of a request");
                 return Ok(None);
             }
@@ -116,6 +135,7 @@ impl Connection {
 
     /// Lets time pass, unless the client leaves before; false if it did.
     async fn wait(&mut self, delay: Duration) -> Result<bool> {
+        self.idle.expect(Wanted::Request, delay + IDLE);
         let passed = sleep(delay);
         tokio::pin!(passed);
         loop {
@@ -152,8 +172,8 @@ impl Connection {
         if bytes.is_empty() {
             return Ok(());
         }
-        let sent = timeout(IDLE, self.link.write_all(bytes)).await;
-        sent.with_context(stuck)?.context("sending a response")?;
+        self.idle.expect(Wanted::Room, IDLE);
+        self.link.write_all(bytes).await.context("sending a response")?;
         self.account.encoded += bytes.len() as u64;
         Ok(())
     }
@@ -162,17 +182,14 @@ impl Connection {
         let mut range: Range<u64> = slice.range.clone();
         self.account.fetches += u64::from(!range.is_empty());
         while !range.is_empty() {
+            self.idle.expect(Wanted::Room, IDLE);
             let (transfer, stream) = (&mut self.transfer, &self.link.stream);
             let step = || transfer.send(slice.segment, range.clone(), stream.as_fd());
-            let sent = timeout(IDLE, stream.async_io(Interest::WRITABLE, step)).await;
-            let sent = sent.with_context(stuck)?.context("sending records")? as u64;
+            let sent = stream.async_io(Interest::WRITABLE, step).await;
+            let sent = sent.context("sending records")? as u64;
             self.account.records += sent;
             range.start += sent;
         }
         Ok(())
     }
-}
-
-fn stuck() -> String {
-    format!("the client took nothing for {} s", IDLE.as_secs())
 }

@@ -7,6 +7,7 @@ use super::super::numbers::{counted, float, size};
 use super::super::timing::named;
 use super::comparison;
 use super::quantity::{CPU, P50, P99, Quantity, THROUGHPUT, UNFAIRNESS};
+use crate::bench::placement::Placement;
 use crate::bench::record::{BenchRun, Cell, Series};
 
 /// Widest line.
@@ -70,10 +71,17 @@ fn heading(run: &BenchRun) -> String {
         conditions.file_system,
         counted(conditions.log_bytes >> 20, "MiB", "MiB"),
     );
+    let placement = match conditions.placement {
+        Placement::Apart { servers, consumer } => {
+            format!("Every server on CPU {servers}, the consumer on CPU {consumer}")
+        }
+        Placement::Free => "Servers and consumer on whatever CPU the scheduler chose".to_owned(),
+    };
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "Consumer mode {}; of {} rounds each: least, quartiles with the median between, most\n",
+        "{placement}; consumer mode {}\n\
+         Of {} rounds each: least, quartiles with the median between, most\n",
         conditions.consumer, conditions.rounds,
     );
     for contestant in &run.contestants {

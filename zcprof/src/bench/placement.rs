@@ -1,0 +1,73 @@
+//! Which CPUs the servers and the consumer run on.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Wish {
+    /// Every server on one CPU and the consumer on another, if there are two.
+    Apart,
+    /// Wherever the scheduler puts them. While they share a CPU neither gets on, and how long they
+    /// do differs from round to round by more than what is compared.
+    Free,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Placement {
+    /// Every server on one CPU and the consumer on another. The kernel puts io_uring's own
+    /// workers where it likes (`io_wq_create()`, io_uring/io-wq.c).
+    Apart {
+        /// Number of the servers' CPU.
+        servers: u32,
+        /// Number of the consumer's CPU.
+        consumer: u32,
+    },
+    /// Wherever the scheduler put them.
+    Free,
+}
+
+impl Placement {
+    /// Puts the processes where they are wished, with all of their threads.
+    pub(super) fn make(wish: Wish, servers: &BTreeSet<u32>, consumer: u32) -> Result<Self> {
+        let Some([first, second]) = two_cpus()?.filter(|_| wish == Wish::Apart) else {
+            return Ok(Self::Free);
+        };
+        for server in servers {
+            keep(*server, first)?;
+        }
+        keep(consumer, second)?;
+        Ok(Self::Apart { servers: u32::try_from(first)?, consumer: u32::try_from(second)? })
+    }
+}
+
+/// The first two CPUs that this process may use.
+fn two_cpus() -> Result<Option<[usize; 2]>> {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).context("asking for this process's CPUs")?;
+    let mut cpus = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false));
+    Ok(cpus.next().zip(cpus.next()).map(|(first, second)| [first, second]))
+}
+
+/// Keeps a process on one CPU. Threads that it starts later stay there too.
+fn keep(process: u32, cpu: usize) -> Result<()> {
+    let mut only = CpuSet::new();
+    only.set(cpu)?;
+    let folder = format!("/proc/{process}/task");
+    for thread in fs::read_dir(&folder).with_context(|| format!("reading {folder}"))? {
+        let name = thread?.file_name();
+        let thread =
+            name.to_str().and_then(|name| name.parse().ok()).context("a thread's number")?;
+        let moved = sched_setaffinity(Pid::from_raw(thread), &only);
+        moved.with_context(|| format!("moving process {process} to CPU {cpu}"))?;
+    }
+    Ok(())
+}
