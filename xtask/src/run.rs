@@ -17,6 +17,13 @@ use crate::kernels::{self, Kernel};
 use crate::phases::Phases;
 use crate::setup::{self, Ready, Wants};
 
+/// The four classic transfers.
+const CLASSICS: &str = "read_write,mmap_write,sendfile,splice";
+
+/// Word for every transfer that the kernel can make, which is what zcprof measures when it is told
+/// none.
+const ALL: &str = "all";
+
 /// Options of `run`. Those that are not about where to measure are zcprof's own and go to it as
 /// they are.
 #[derive(Args, Debug)]
@@ -27,9 +34,9 @@ pub(crate) struct Options {
     /// Measure in a guest with this kernel; `all` for each tested one in turn.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     kernel: Vec<String>,
-    /// Transfers, comma-separated (default: all).
-    #[arg(long, value_name = "NAMES")]
-    transfer: Option<String>,
+    /// Transfers, comma-separated, or `all`, which takes minutes under emulation.
+    #[arg(long, value_name = "NAMES", default_value = CLASSICS)]
+    transfer: String,
     /// Payload of each pass.
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     bytes: String,
@@ -141,11 +148,12 @@ impl Options {
     /// The words about the workload, which `zcprof time` and `zcprof measure` share.
     fn workload(&self) -> Vec<String> {
         let mut words = vec!["--bytes".to_owned(), self.bytes.clone()];
-        for (name, value) in [
-            ("--transfer", &self.transfer),
-            ("--fetch-size", &self.fetch_size),
-            ("--connections", &self.connections),
-        ] {
+        if self.transfer != ALL {
+            words.extend(["--transfer".to_owned(), self.transfer.clone()]);
+        }
+        for (name, value) in
+            [("--fetch-size", &self.fetch_size), ("--connections", &self.connections)]
+        {
             if let Some(value) = value {
                 words.extend([name.to_owned(), value.clone()]);
             }
@@ -187,12 +195,15 @@ mod tests {
 
     #[test]
     fn zcprofs_options_go_through() {
-        let options = parse(&["--claim", "a=b", "--claim", "c=d", "--without", "audit", "-v"]);
+        let words = ["--claim", "a=b", "--claim", "c=d", "--without", "audit", "-v"];
+        let options = parse(&[&words[..], &["--transfer", "all"]].concat());
         assert_eq!(options.workload(), ["--bytes", "64MiB", "--verbose"]);
         let wanted = "--bytes 64MiB --verbose --claim a=b --claim c=d --without audit";
         assert_eq!(options.measurement().join(" "), wanted);
         let options = parse(&["--transfer", "splice", "--bytes", "1MiB", "--cache", "cold"]);
         let wanted = "--bytes 1MiB --transfer splice --cache cold";
         assert_eq!(options.measurement().join(" "), wanted);
+        let wanted = "--bytes 64MiB --transfer read_write,mmap_write,sendfile,splice";
+        assert_eq!(parse(&[]).measurement().join(" "), wanted);
     }
 }
