@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use zcprof_common::vocabulary::Instrument;
 
@@ -127,6 +128,25 @@ pub struct Measure {
     /// Timings to take into the run, as `zcprof time --out` wrote them.
     #[arg(long, value_name = "FILE")]
     pub timings: Option<PathBuf>,
+}
+
+impl Measure {
+    /// Whether the options go together.
+    ///
+    /// # Errors
+    /// A claim about a transfer that is not measured would be held by nobody.
+    pub fn check(&self) -> Result<()> {
+        let measured = &self.workload.transfers;
+        for claim in &self.claims {
+            let of_it = |row: &&Row| row.name == claim.transfer;
+            let name = &claim.transfer;
+            ensure!(
+                measured.is_empty() || measured.iter().any(of_it),
+                "--claim names {name}, which is not measured; add it to --transfer"
+            );
+        }
+        Ok(())
+    }
 }
 
 /// Options of `time`.

@@ -62,6 +62,7 @@ fn run(cli: &Cli) -> Result<Exit> {
 }
 
 fn measure(options: &cli::Measure, verbose: bool) -> Result<Exit> {
+    options.check()?;
     if options.check_only {
         return Ok(Exit::Holds);
     }

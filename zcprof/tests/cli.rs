@@ -40,6 +40,8 @@ fn wrong_words_are_named_with_the_right_ones() {
     refused(&mut zcprof(&["measure", "--transfer", "teleport"]), &["teleport", "sendfile"]);
     refused(&mut zcprof(&["measure", "--claim", "sendfile=fast"]), &["fast", "zero-copy"]);
     refused(&mut zcprof(&["measure", "--claim", "sendfile"]), &["TRANSFER=CLAIM"]);
+    let unmeasured = ["measure", "--transfer", "splice", "--claim", "sendfile=zero-copy"];
+    refused(&mut zcprof(&unmeasured), &["sendfile", "--transfer"]);
     refused(&mut zcprof(&["measure", "--without", "luck"]), &["luck", "audit"]);
     refused(&mut zcprof(&["measure", "--bytes", "many"]), &["many", "64MiB"]);
     refused(&mut zcprof(&["measure", "--bytes", "0"]), &["above zero"]);
