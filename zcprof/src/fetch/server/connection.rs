@@ -30,8 +30,12 @@ const SETTLE: Duration = Duration::from_secs(5);
 /// Between two questions about them.
 const SETTLE_PAUSE: Duration = Duration::from_millis(1);
 
-/// Bytes that are received at most in one step.
+/// Bytes that are received at most in one step of a request that is not a short one.
 const STEP: usize = 16 << 10;
+
+/// Bytes that are received at most in the first step: what most clients ask is far shorter, and a
+/// connection may ask only once.
+const FIRST: usize = 1 << 10;
 
 /// One client.
 pub(super) struct Connection {
@@ -125,8 +129,8 @@ impl Connection {
     /// Receives something; false if the client has shut its side down.
     async fn receive(&mut self) -> Result<bool> {
         // Memory for what has come, not for what was announced.
-        if self.input.capacity() - self.input.len() < STEP {
-            self.input.reserve(STEP);
+        if self.input.capacity() - self.input.len() < FIRST {
+            self.input.reserve(if self.input.is_empty() { FIRST } else { STEP });
         }
         let received = self.link.read_buf(&mut self.input).await.context("receiving")?;
         self.account.requests += received as u64;
