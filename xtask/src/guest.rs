@@ -14,8 +14,8 @@ use crate::kernels::{self, Installed, Kernel};
 use crate::setup::{self, Wants};
 use crate::vm::{self, Accel, Outcome, Report, Spec};
 
-/// TLS in the kernel, and AES-GCM for it: guests have no modprobe that could find them.
-const TLS_MODULES: [&str; 4] = ["tls", "ctr", "ghash-generic", "gcm"];
+/// TLS in the kernel, AES-GCM for it, and veth: guests have no modprobe that could find them.
+const MODULES: [&str; 5] = ["tls", "ctr", "ghash-generic", "gcm", "veth"];
 
 /// Options of `vm`.
 #[derive(Args, Debug)]
@@ -84,7 +84,7 @@ impl Guest {
             accel: self.accel,
             cpus: available_parallelism().map_or(2, usize::from).min(4),
             append: "",
-            modules: TLS_MODULES.to_vec(),
+            modules: MODULES.to_vec(),
             files,
             variables: vec![("ZCPROF", "/bin/zcprof")],
             command,

@@ -46,6 +46,9 @@ pub(crate) struct Options {
     /// Connections fetching at once.
     #[arg(long, value_name = "N")]
     connections: Option<String>,
+    /// The way between server and consumer, as `zcprof measure --help` lists them.
+    #[arg(long, value_name = "NAME")]
+    network: Option<String>,
     /// State of the page cache when a pass begins.
     #[arg(long, value_name = "warm|cold|both")]
     cache: Option<String>,
@@ -168,7 +171,8 @@ impl Options {
     fn measurement(&self) -> Vec<String> {
         let mut words = self.workload();
         let claims = self.claim.iter().map(|claim| ("--claim", claim));
-        let single = [("--cache", &self.cache), ("--without", &self.without)];
+        let single =
+            [("--cache", &self.cache), ("--network", &self.network), ("--without", &self.without)];
         let single = single.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
         for (name, value) in claims.chain(single) {
             words.extend([name.to_owned(), value.clone()]);

@@ -3,7 +3,8 @@
 /// System-call number of a count that was made outside any observed system call.
 pub const NO_SYSCALL: i32 = -1;
 
-/// Owner of a deferred copy whose pages nobody was seen to pin.
+/// Owner, and process of the count, of a deferred copy of which nobody was seen to have pinned the
+/// pages or to send by the socket. No process has this number.
 pub const NO_OWNER: u32 = u32::MAX;
 
 /// Process of a count that belongs to none of the [`Targets`].
@@ -26,7 +27,7 @@ pub const NO_OFFSET: u32 = u32::MAX;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    /// Process (tgid), or [`ELSEWHERE`].
+    /// Process (tgid), [`ELSEWHERE`] or [`NO_OWNER`].
     pub tgid: u32,
     /// System-call number, or [`NO_SYSCALL`].
     pub syscall: i32,
@@ -66,15 +67,19 @@ pub struct Entered {
     /// to copy.
     pub argument: u64,
     /// [`crate::vocabulary::Iter`] as `u64`; of a deferred copy its owner, a tgid or
-    /// [`NO_OWNER`].
+    /// [`NO_OWNER`]; of a linear one its skb.
     pub detail: u64,
 }
+
+/// Bit of a thread's number that says it is an idle task: these share one number, so that the CPU
+/// is in it too.
+pub const IDLE: u64 = 1 << 63;
 
 /// Key of [`Entered`]: thread and site.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EnteredKey {
-    /// `bpf_get_current_pid_tgid()`.
+    /// `bpf_get_current_pid_tgid()`, or [`IDLE`] and the CPU's number.
     pub thread: u64,
     /// Index into [`crate::sites::SITES`].
     pub site: u64,
@@ -92,7 +97,7 @@ pub enum Lost {
     Entered = 2,
     /// A kernel structure could not be read.
     Unreadable = 3,
-    /// The owner of a deferred copy is not known, or could not be remembered.
+    /// The owner of a deferred copy could not be remembered.
     Owner = 4,
 }
 
@@ -135,6 +140,8 @@ pub struct Config {
     pub mapping_host: u32,
     /// `struct sk_buff.data_len`.
     pub skb_data_len: u32,
+    /// `struct sk_buff.sk`.
+    pub skb_sk: u32,
     /// `struct sk_buff.head`.
     pub skb_head: u32,
     /// `struct sk_buff.end`.
@@ -183,6 +190,6 @@ mod tests {
         assert_eq!(size_of::<Inflight>(), 8);
         assert_eq!(size_of::<Entered>(), 16);
         assert_eq!(size_of::<EnteredKey>(), 16);
-        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 20 + 16 + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 21 + 16 + MAX_SYSCALLS);
     }
 }

@@ -34,6 +34,9 @@ pub struct Site {
     /// The kind of file that it works on: what its thread is in while it runs, where no system
     /// call names a file (io_uring, and the kernel's workers for it).
     pub scope: Option<File>,
+    /// Position of the `struct sock *` argument by which the current process sends: copies that
+    /// the kernel makes of what is in that socket later are charged to it.
+    pub sends: Option<u8>,
     /// What the bytes mean: the first case that matches applies.
     pub cases: &'static [Case],
 }
@@ -58,6 +61,18 @@ pub enum Bytes {
     /// The paged bytes of the `struct sk_buff` that the argument points at, if the result is
     /// zero. Whoever pinned them is charged.
     Deferred(u8),
+    /// The length argument, if the result is zero: bytes that are copied out of the pages of the
+    /// `struct sk_buff` that the other argument points at. Whoever sends by its socket is charged,
+    /// or by the socket of the skb that a [`Bytes::Lends`] around it works on.
+    Linear {
+        /// Position of the skb.
+        skb: u8,
+        /// Position of the length.
+        length: u8,
+    },
+    /// None: what is copied inside it is copied for the socket of the `struct sk_buff` that the
+    /// argument points at, whatever other skb it passes on.
+    Lends(u8),
     /// A folio's size; the argument points at it. The kind of file is then the folio's own.
     Folio(u8),
     /// The result of the system call, if positive.
@@ -146,6 +161,7 @@ pub const SITES: &[Site] = &[
         iter: Some(2),
         module: None,
         scope: None,
+        sends: None,
         cases: &[
             iter(&[Iter::Discard], &[]),
             user(&[File::Regular], &[plus(Hop::PageCacheToUser, Copied)]),
@@ -166,6 +182,7 @@ pub const SITES: &[Site] = &[
         iter: Some(2),
         module: None,
         scope: None,
+        sends: None,
         cases: &[
             user(&[File::Socket], &[plus(Hop::UserToSocket, Copied)]),
             user(&[File::Regular], &[plus(Hop::UserToPageCache, Copied)]),
@@ -185,6 +202,7 @@ pub const SITES: &[Site] = &[
         iter: None,
         module: None,
         scope: None,
+        sends: None,
         cases: &[always(&[plus(Hop::Arguments, Copied)])],
     },
     Site {
@@ -198,6 +216,7 @@ pub const SITES: &[Site] = &[
         iter: None,
         module: None,
         scope: None,
+        sends: None,
         cases: &[always(&[plus(Hop::Arguments, Copied)])],
     },
     // ---- callers: page cache -> out
@@ -213,6 +232,7 @@ pub const SITES: &[Site] = &[
         iter: Some(1),
         module: None,
         scope: Some(File::Regular),
+        sends: None,
         cases: READER,
     },
     Site {
@@ -226,6 +246,7 @@ pub const SITES: &[Site] = &[
         iter: Some(1),
         module: None,
         scope: Some(File::Regular),
+        sends: None,
         cases: READER,
     },
     Site {
@@ -239,6 +260,7 @@ pub const SITES: &[Site] = &[
         iter: None,
         module: None,
         scope: None,
+        sends: None,
         cases: &[always(&[plus(Hop::PageCacheToPipe, Moved)])],
     },
     Site {
@@ -252,6 +274,7 @@ pub const SITES: &[Site] = &[
         iter: None,
         module: None,
         scope: None,
+        sends: None,
         cases: &[always(&[plus(Hop::PageCacheToPipe, Moved)])],
     },
     Site {
@@ -267,6 +290,7 @@ pub const SITES: &[Site] = &[
         iter: None,
         module: None,
         scope: None,
+        sends: None,
         cases: &[always(&[plus(Hop::PageCacheToPipe, Bounced)])],
     },
     // ---- callers: into the socket
@@ -282,6 +306,7 @@ pub const SITES: &[Site] = &[
         iter: None,
         module: None,
         scope: Some(File::Socket),
+        sends: Some(0),
         cases: &[always(&[plus(Hop::UserToSocket, Copied)])],
     },
     Site {
@@ -295,6 +320,7 @@ pub const SITES: &[Site] = &[
         iter: None,
         module: None,
         scope: None,
+        sends: None,
         cases: &[always(&[minus(Hop::UserToSocket, Copied), plus(Hop::PageCacheToSocket, Moved)])],
     },
     Site {
@@ -308,6 +334,7 @@ pub const SITES: &[Site] = &[
         iter: None,
         module: None,
         scope: None,
+        sends: Some(0),
         cases: &[always(&[plus(Hop::PageCacheToSocket, Moved)])],
     },
     Site {
@@ -322,6 +349,7 @@ pub const SITES: &[Site] = &[
         iter: None,
         module: None,
         scope: None,
+        sends: None,
         cases: &[always(&[minus(Hop::UserToSocket, Copied), plus(Hop::UserToSocket, Pinned)])],
     },
     Site {
@@ -337,6 +365,56 @@ pub const SITES: &[Site] = &[
         iter: None,
         module: None,
         scope: None,
+        sends: None,
+        cases: &[always(&[plus(Hop::SocketToSocket, Deferred)])],
+    },
+    Site {
+        name: "skb_segment",
+        symbols: &["skb_segment"],
+        source: "net/core/skbuff.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        // Software segmentation, where a device lacks TSO, scatter-gather or checksums: what
+        // skb_copy_bits() does inside it is done for the socket of the skb that is cut up.
+        bytes: Bytes::Lends(0),
+        iter: None,
+        module: None,
+        scope: None,
+        sends: None,
+        cases: &[always(&[])],
+    },
+    Site {
+        name: "skb_try_coalesce",
+        symbols: &["skb_try_coalesce"],
+        source: "net/core/skbuff.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        // A receive queue copies a short skb behind the one before it, whose socket it is.
+        bytes: Bytes::Lends(0),
+        iter: None,
+        module: None,
+        scope: None,
+        sends: None,
+        cases: &[always(&[])],
+    },
+    Site {
+        name: "skb_copy_bits",
+        symbols: &["skb_copy_bits"],
+        source: "net/core/skbuff.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        // The leaf of every copy out of an skb's pages that is not for a user: __pskb_pull_tail()
+        // (skb_linearize(), skb_checksum_help()), skb_segment(), skb_copy(), tcp_collapse(),
+        // skb_try_coalesce(). Of an skb with a list of fragments it calls itself, and these
+        // bytes are counted twice; TCP sends none.
+        bytes: Bytes::Linear { skb: 0, length: 3 },
+        iter: None,
+        module: None,
+        scope: None,
+        sends: None,
         cases: &[always(&[plus(Hop::SocketToSocket, Deferred)])],
     },
     Site {
@@ -352,6 +430,7 @@ pub const SITES: &[Site] = &[
         iter: None,
         module: Some("aead"),
         scope: None,
+        sends: None,
         cases: &[always(&[plus(Hop::PageCacheToSocket, Transformed)])],
     },
     // ---- callers: out of the socket
@@ -366,6 +445,7 @@ pub const SITES: &[Site] = &[
         iter: Some(2),
         module: None,
         scope: Some(File::Socket),
+        sends: None,
         cases: &[
             iter(&[Iter::User], &[plus(Hop::SocketToUser, Copied)]),
             iter(&[Iter::Discard], &[]),
@@ -383,6 +463,7 @@ pub const SITES: &[Site] = &[
         iter: Some(1),
         module: None,
         scope: None,
+        sends: None,
         cases: &[iter(&[Iter::User], &[plus(Hop::PipeToUser, Copied)])],
     },
     Site {
@@ -396,6 +477,7 @@ pub const SITES: &[Site] = &[
         iter: Some(1),
         module: None,
         scope: None,
+        sends: None,
         cases: &[iter(&[Iter::User], &[plus(Hop::UserToPipe, Copied)])],
     },
     // ---- callers: into files
@@ -412,6 +494,7 @@ pub const SITES: &[Site] = &[
         iter: Some(1),
         module: None,
         scope: None,
+        sends: None,
         cases: &[
             iter(&[Iter::User], &[plus(Hop::UserToPageCache, Copied)]),
             iter(&[Iter::Kernel], &[plus(Hop::PageCacheToPageCache, Copied)]),
@@ -429,6 +512,7 @@ pub const SITES: &[Site] = &[
         iter: None,
         module: None,
         scope: None,
+        sends: None,
         cases: &[],
     },
     Site {
@@ -442,6 +526,7 @@ pub const SITES: &[Site] = &[
         iter: None,
         module: None,
         scope: None,
+        sends: None,
         cases: &[
             on(&[File::Regular], &[plus(Hop::StorageToPageCache, Filled)]),
             // A file system's metadata, in the page cache of its block device.
@@ -459,6 +544,7 @@ pub const SITES: &[Site] = &[
         iter: None,
         module: None,
         scope: None,
+        sends: None,
         cases: &[always(&[plus(Hop::SocketToUser, Copied)])],
     },
 ];
@@ -467,7 +553,9 @@ impl Site {
     /// Whether a program has to run at its entry too.
     #[must_use]
     pub const fn has_entry(&self) -> bool {
-        self.scope.is_some() || matches!(self.bytes, Bytes::Deferred(_))
+        self.scope.is_some()
+            || self.sends.is_some()
+            || matches!(self.bytes, Bytes::Deferred(_) | Bytes::Lends(_))
     }
 
     /// The row called `name`, and its index.

@@ -55,7 +55,8 @@ word! {
         UserToPageCache = "user->page cache",
         /// From one file to another, without user space.
         PageCacheToPageCache = "page cache->page cache",
-        /// Between two sockets of this host: copies that were put off until delivery.
+        /// Below the sender's socket, up to the receiver's: copies that were put off until the
+        /// bytes are delivered, cut into segments, or given to a device.
         SocketToSocket = "socket->socket",
         /// The consumer's `recv(2)`.
         SocketToUser = "socket->user",
@@ -141,5 +142,7 @@ word! {
         Consumer = "consumer",
         /// Everybody else, kernel threads included.
         Elsewhere = "elsewhere",
+        /// Somebody of whom the kernel did not tell who it is: it may be the server.
+        Unknown = "unknown",
     }
 }

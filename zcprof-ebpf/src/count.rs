@@ -5,7 +5,8 @@ use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuArray, PerCpuHashMap};
 use aya_ebpf::{EbpfContext, helpers};
 use aya_log_ebpf::debug;
 use zcprof_common::layout::{
-    ELSEWHERE, Entered, EnteredKey, Inflight, Key, Lost, MAX_TARGETS, NO_OWNER, NO_SYSCALL, Value,
+    ELSEWHERE, Entered, EnteredKey, IDLE, Inflight, Key, Lost, MAX_TARGETS, NO_OWNER, NO_SYSCALL,
+    Value,
 };
 use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::File;
@@ -23,6 +24,14 @@ pub(crate) static ENTERED: HashMap<EnteredKey, Entered> = HashMap::with_max_entr
 /// Who pinned the pages of a send, by its `struct ubuf_info *`. The oldest is forgotten first.
 #[map]
 static OWNERS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(65536, 0);
+
+/// Who sends by a socket, by its `struct sock *`. The oldest is forgotten first.
+#[map]
+static SOCKETS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(65536, 0);
+
+/// For whom a thread does what it does below the sockets just now.
+#[map]
+static LENT: HashMap<u64, u32> = HashMap::with_max_entries(4096, 0);
 
 /// What could not be counted, by [`Lost`].
 #[map]
@@ -43,15 +52,54 @@ pub(crate) fn add_on<const SITE: usize, C: EbpfContext>(ctx: &C, file: u8, bytes
     add_under::<SITE, C>(ctx, tgid, &inflight, kernel::NO_ITER, bytes);
 }
 
-/// Counts one deferred copy for whoever pinned the bytes, in whoever's time it is made.
+/// Counts one deferred copy for its owner, in whoever's time it is made.
 #[inline(always)]
 pub(crate) fn add_for<const SITE: usize, C: EbpfContext>(ctx: &C, owner: u32, bytes: u64) {
-    if owner == NO_OWNER {
-        lose(Lost::Owner);
-    }
-    let tgid = if is_target(owner) { owner } else { ELSEWHERE };
+    let tgid = if owner == NO_OWNER || is_target(owner) { owner } else { ELSEWHERE };
     let inflight = Inflight { syscall: NO_SYSCALL, file: File::None as u32 };
     add_under::<SITE, C>(ctx, tgid, &inflight, kernel::NO_ITER, bytes);
+}
+
+/// Number of the current thread, or of the CPU whose idle task it is. Neither is left while a
+/// softirq runs.
+#[inline(always)]
+pub(crate) fn thread() -> u64 {
+    match helpers::bpf_get_current_pid_tgid() {
+        // SAFETY: the helper has no precondition.
+        0 => IDLE | u64::from(unsafe { helpers::bpf_get_smp_processor_id() }),
+        thread => thread,
+    }
+}
+
+/// Remembers that the current process sends by a socket.
+#[inline(always)]
+pub(crate) fn send_by(socket: u64) {
+    let tgid = (helpers::bpf_get_current_pid_tgid() >> 32) as u32;
+    if SOCKETS.insert(&socket, &tgid, 0).is_err() {
+        lose(Lost::Owner);
+    }
+}
+
+/// Who sends by a socket, else for whom the current thread works, or [`NO_OWNER`].
+#[inline(always)]
+pub(crate) fn sender(socket: u64) -> u32 {
+    // SAFETY: the values are read at once, and are one word each.
+    let known = unsafe { SOCKETS.get(&socket) }.copied();
+    known.or_else(|| unsafe { LENT.get(&thread()) }.copied()).unwrap_or(NO_OWNER)
+}
+
+/// From here on the current thread works for whoever sends by a socket.
+#[inline(always)]
+pub(crate) fn lend(socket: u64) {
+    if LENT.insert(&thread(), &sender(socket), 0).is_err() {
+        lose(Lost::Owner);
+    }
+}
+
+/// And from here on for nobody in particular.
+#[inline(always)]
+pub(crate) fn take_back() {
+    let _ = LENT.remove(&thread());
 }
 
 /// Remembers that the current process pinned the pages of a send.

@@ -103,6 +103,12 @@ pub(crate) fn ubuf(skb: u64) -> u64 {
     read_at(head + u64::from(end), &CONFIG.shared_destructor)
 }
 
+/// The `struct sock *` of a `struct sk_buff *`, or zero.
+#[inline(always)]
+pub(crate) fn socket(skb: u64) -> u64 {
+    read_at(skb, &CONFIG.skb_sk)
+}
+
 /// Bytes of a `struct sk_buff *` that are in pages and not in its linear part.
 #[inline(always)]
 pub(crate) fn paged_bytes(skb: u64) -> u64 {

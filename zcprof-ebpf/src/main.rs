@@ -8,12 +8,12 @@ mod count;
 mod current;
 mod kernel;
 
+use aya_ebpf::EbpfContext;
 use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe, perf_event, raw_tracepoint, tracepoint};
 use aya_ebpf::programs::{
     FEntryContext, FExitContext, PerfEventContext, ProbeContext, RawTracePointContext,
     RetProbeContext, TracePointContext,
 };
-use aya_ebpf::{EbpfContext, helpers};
 use zcprof_common::layout::{Config, Entered, EnteredKey, Lost, MAX_SYSCALLS, MAX_TARGETS};
 use zcprof_common::sites::{Bytes, SITES};
 
@@ -34,6 +34,7 @@ static CONFIG: Config = Config {
     folio_mapping: 0,
     mapping_host: 0,
     skb_data_len: 0,
+    skb_sk: 0,
     skb_head: 0,
     skb_end: 0,
     shared_destructor: 0,
@@ -175,14 +176,18 @@ fn returned<const SITE: usize>(ctx: &FExitContext) -> i32 {
         Some(at) => ctx.arg(usize::from(at)),
         None => 0,
     };
-    leave::<SITE, _>(ctx, result, Entered { argument, detail: u64::from(iter) });
+    let detail = match const { SITES[SITE].bytes } {
+        Bytes::Linear { skb, .. } => ctx.arg(usize::from(skb)),
+        _ => u64::from(iter),
+    };
+    leave::<SITE, _>(ctx, result, Entered { argument, detail });
     0
 }
 
 #[inline(always)]
 fn entered<const SITE: usize>(ctx: &ProbeContext) -> u32 {
     enter::<SITE>(|at| ctx.arg(at).unwrap_or(0));
-    if let Bytes::Deferred(_) = const { SITES[SITE].bytes } {
+    if let Bytes::Deferred(_) | Bytes::Lends(_) = const { SITES[SITE].bytes } {
         return 0; // `enter` has said what the return needs to know
     }
     let iter = match const { SITES[SITE].iter } {
@@ -193,7 +198,11 @@ fn entered<const SITE: usize>(ctx: &ProbeContext) -> u32 {
         Some(at) => ctx.arg::<u64>(usize::from(at)).unwrap_or(0),
         None => 0,
     };
-    remember::<SITE>(Entered { argument, detail: u64::from(iter) });
+    let detail = match const { SITES[SITE].bytes } {
+        Bytes::Linear { skb, .. } => ctx.arg::<u64>(usize::from(skb)).unwrap_or(0),
+        _ => u64::from(iter),
+    };
+    remember::<SITE>(Entered { argument, detail });
     0
 }
 
@@ -202,6 +211,12 @@ fn entered<const SITE: usize>(ctx: &ProbeContext) -> u32 {
 fn enter<const SITE: usize>(argument: impl Fn(usize) -> u64) {
     if let Some(file) = const { SITES[SITE].scope } {
         current::begin_scope(file);
+    }
+    if let Some(at) = const { SITES[SITE].sends } {
+        count::send_by(argument(usize::from(at)));
+    }
+    if let Bytes::Lends(at) = const { SITES[SITE].bytes } {
+        count::lend(kernel::socket(argument(usize::from(at))));
     }
     if let Bytes::Deferred(at) = const { SITES[SITE].bytes } {
         // The function forgets the owner and keeps the length.
@@ -225,6 +240,12 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
                 count::add_for::<SITE, C>(ctx, entered.detail as u32, entered.argument);
             }
         }
+        Bytes::Linear { .. } => {
+            let bytes = done::<SITE>(result, entered.argument);
+            let owner = count::sender(kernel::socket(entered.detail));
+            count::add_for::<SITE, C>(ctx, owner, bytes);
+        }
+        Bytes::Lends(_) => count::take_back(),
         Bytes::Pinned(_) => {
             let bytes = done::<SITE>(result, entered.argument);
             if bytes > 0 {
@@ -273,7 +294,8 @@ fn recall<const SITE: usize>() -> Option<Entered> {
 #[inline(always)]
 fn left<const SITE: usize>(ctx: &RetProbeContext) -> u32 {
     let entered = match const { SITES[SITE].bytes } {
-        Bytes::Deferred(_) => Entered::default(), // `leave` recalls it
+        // `leave` recalls what it needs.
+        Bytes::Deferred(_) | Bytes::Lends(_) => Entered::default(),
         _ => match recall::<SITE>() {
             Some(entered) => entered,
             None => return 0,
@@ -303,7 +325,7 @@ fn traced<const SITE: usize>(ctx: &RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn entered_key<const SITE: usize>() -> EnteredKey {
-    EnteredKey { thread: helpers::bpf_get_current_pid_tgid(), site: SITE as u64 }
+    EnteredKey { thread: count::thread(), site: SITE as u64 }
 }
 
 /// The argument that the site's byte rule needs beside the result.
@@ -313,6 +335,7 @@ fn argument_of<const SITE: usize>() -> Option<u8> {
         Bytes::ReturnedLess(at) | Bytes::IfZero(at) | Bytes::Pinned(at) | Bytes::Encrypted(at) => {
             Some(at)
         }
+        Bytes::Linear { length, .. } => Some(length),
         _ => None,
     }
 }
@@ -330,7 +353,7 @@ fn done<const SITE: usize>(result: u64, argument: u64) -> u64 {
             let result = result as i64;
             if result > 0 { (result - argument as i64).max(0) as u64 } else { 0 }
         }
-        Bytes::IfZero(_) => {
+        Bytes::IfZero(_) | Bytes::Linear { .. } => {
             if result as i32 == 0 {
                 argument & 0xffff_ffff
             } else {

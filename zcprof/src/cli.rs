@@ -12,6 +12,7 @@ use crate::claim::{CLAIMS, Claim};
 use crate::fetch::consumer::mode::{MODES, Row as Mode};
 use crate::fetch::log::{Codec, check_topic_name};
 use crate::fetch::server::Advertised;
+use crate::measure::network::{NETWORKS, Row as Network};
 use crate::run::ClaimOverride;
 use crate::transfer::{Row, TRANSFERS};
 
@@ -92,6 +93,11 @@ pub struct Workload {
     /// lets the kernel choose.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
+    /// The way between server and consumer: loopback, or veth (a pair between two network
+    /// namespaces, made for the run), veth-no-tso, veth-no-checksum or veth-no-sg, whose device
+    /// lacks TCP segmentation, checksums or scatter-gather.
+    #[arg(long, value_name = "NAME", default_value = "loopback", value_parser = network)]
+    pub network: &'static Network,
     /// Transfers, comma-separated (default: all).
     #[arg(long = "transfer", value_name = "NAMES", value_delimiter = ',', value_parser = transfer)]
     pub transfers: Vec<&'static Row>,
@@ -334,6 +340,11 @@ fn codec(name: &str) -> Result<Codec, String> {
 fn transfer(name: &str) -> Result<&'static Row, String> {
     let names = || TRANSFERS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
     Row::find(name).ok_or_else(|| format!("no transfer has that name; there are {}", names()))
+}
+
+fn network(name: &str) -> Result<&'static Network, String> {
+    let names = || NETWORKS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+    Network::find(name).ok_or_else(|| format!("no network has that name; there are {}", names()))
 }
 
 fn mode(name: &str) -> Result<&'static Mode, String> {

@@ -207,6 +207,54 @@ fn pinned_pages_that_are_copied_later_are_no_zero_copy() {
     }
 }
 
+/// Between two network namespaces nothing is copied that is not copied over loopback, also where
+/// the kernel cuts the segments.
+#[test]
+fn a_device_that_takes_pages_costs_no_copy() {
+    for network in ["veth", "veth-no-tso"] {
+        let arguments = ["--network", network, "--transfer", "read_write,sendfile,splice"];
+        let (output, run) = measure(network, &arguments);
+        assert_eq!(code(&output), 0, "{network}: {}", text(&output));
+        let run = run.expect("a record");
+        assert!(run.workload.network.contains("veth"), "{}", run.workload.network);
+        for judgement in verdict::judge(&run).expect("known names") {
+            assert_eq!(later(&judgement.ledger, Process::Server), "0.000", "{network}");
+            assert_eq!(later(&judgement.ledger, Process::Unknown), "0.000", "{network}");
+        }
+    }
+}
+
+/// The same system calls with the same results, over a device that lacks what it takes to send
+/// from pages: the kernel copies below the socket, mostly in somebody else's time.
+#[test]
+fn a_device_that_takes_no_pages_is_found_out() {
+    for (network, least) in [("veth-no-checksum", 1.0), ("veth-no-sg", 1.0)] {
+        let arguments = ["--network", network, "--transfer", "sendfile,splice", "--cache", "warm"];
+        let (output, run) = measure(network, &arguments);
+        assert_eq!(code(&output), 1, "{network}: {}", text(&output));
+        for expected in ["socket->socket deferred 1.", "skb_copy_bits"] {
+            assert!(text(&output).contains(expected), "{expected}: {}", text(&output));
+        }
+        for judgement in verdict::judge(&run.expect("a record")).expect("known names") {
+            let name = format!("{} over {network}", judgement.transfer);
+            assert!(matches!(judgement.verdict, Verdict::Refuted(_)), "{name}");
+            let bytes: f64 = later(&judgement.ledger, Process::Server).parse().expect("a number");
+            // Headers are pulled with the payload, and what is sent again is copied again.
+            assert!((least - 0.001..least * 1.2).contains(&bytes), "{name}: {bytes}");
+            assert_eq!(later(&judgement.ledger, Process::Unknown), "0.000", "{name}");
+            let moved = per_byte(judgement.ledger.handed_over_at_all(), judgement.ledger.payload);
+            assert_eq!(moved, "1.000", "{name}: the system calls know nothing of it");
+        }
+    }
+}
+
+/// Copied below the sockets per payload byte.
+fn later(ledger: &zcprof::ledger::Ledger, process: Process) -> String {
+    let callers = ledger.account(Instrument::Callers);
+    let bytes = callers.bytes(process, Hop::SocketToSocket, Disposition::Deferred);
+    per_byte(bytes, ledger.payload)
+}
+
 #[test]
 fn withheld_instruments_exit_3_and_say_what_could_not_be_seen() {
     for (withheld, transfer) in

@@ -227,6 +227,32 @@ fn pinned_pages_are_judged_by_what_becomes_of_them_later() {
     assert!(matches!(claimed(PAYLOAD / 2, &claim::ZERO_COPY), Verdict::Refuted(_)));
 }
 
+/// The device could not send from several pages, so that the kernel made one of them.
+#[test]
+fn a_copy_below_the_socket_is_no_zero_copy_whoever_makes_it() {
+    let below = |process, bytes| {
+        let mut pass = sendfile();
+        pass.counts.push(count(process, "skb_copy_bits", ("none", File::None), Iter::None, bytes));
+        run(vec![pass])
+    };
+    let Verdict::Refuted(findings) = only_verdict(&below(Process::Server, PAYLOAD)) else {
+        panic!("every byte was copied")
+    };
+    assert_eq!((findings[0].bytes, findings[0].at.as_str()), (PAYLOAD, "skb_copy_bits"));
+    // Who knows whose they were?
+    let expected = Reason::Unowned(PAYLOAD / 2, "skb_copy_bits".to_owned());
+    assert_eq!(reasons(&below(Process::Unknown, PAYLOAD / 2)), [expected]);
+    // Headers, and somebody else's.
+    for (process, bytes) in [
+        (Process::Server, PAYLOAD / 2000),
+        (Process::Unknown, PAYLOAD / 2000),
+        (Process::Elsewhere, PAYLOAD),
+        (Process::Consumer, PAYLOAD),
+    ] {
+        assert_eq!(only_verdict(&below(process, bytes)), Verdict::Holds, "{process:?}");
+    }
+}
+
 /// Without whoever sees the later copies, pinned pages are no evidence of anything.
 #[test]
 fn nobody_to_see_later_copies_is_inconclusive() {

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
 use super::kcat::Kcat;
+use super::network::{End, Network};
 use super::workers::{Consumer, Server};
 use crate::cli;
 use crate::fetch::cache;
@@ -79,10 +80,14 @@ impl Bench {
                 options.bytes
             );
         }
+        let foreign = options.kcat.is_some();
+        ensure!(!foreign || options.network.is_loopback(), "kcat consumes over loopback only");
         let full = shares(&log, options.connections, options.bytes, options.fetch_size)?;
         let control = shares(&log, options.connections, CONTROL_BYTES, options.fetch_size)?;
-        let server = Server::start(log.folder(), options.listen, rows)?;
-        let consumer = Consumer::start()?;
+        let network = Network::set_up(options.network)?;
+        let listen = network.listen(options.listen);
+        let server = network.at(End::Server, || Server::start(log.folder(), listen, rows))?;
+        let consumer = network.at(End::Consumer, Consumer::start)?;
         let kcat = options.kcat.as_deref().map(|program| Kcat::new(program, &log)).transpose()?;
         let options = options.clone();
         Ok(Self { server, consumer, log, options, full, control, kcat, _temporary: temporary })
@@ -97,7 +102,11 @@ impl Bench {
             segments: u32::try_from(self.log.segments().len())?,
             log_bytes: self.log.bytes(),
             file_system: file_system(self.log.folder())?,
-            network: network(self.options.listen),
+            network: if self.options.network.is_loopback() {
+                path(self.options.listen)
+            } else {
+                format!("TCP over {}", self.options.network.summary)
+            },
             consumer: match &self.kcat {
                 Some(kcat) => kcat.version.clone(),
                 None => format!("zcprof {}", env!("CARGO_PKG_VERSION")),
@@ -260,8 +269,8 @@ pub(crate) fn file_system(path: &Path) -> Result<String> {
     Ok(best.1.to_owned())
 }
 
-/// The path between server and consumer.
-pub(crate) fn network(listen: SocketAddr) -> String {
+/// The path between server and consumer, where both are in one namespace.
+pub(crate) fn path(listen: SocketAddr) -> String {
     let kind = if listen.ip().is_loopback() { "loopback" } else { "network" };
     format!("TCP over {kind}")
 }

@@ -4,6 +4,7 @@
 mod bench;
 pub mod interrupt;
 mod kcat;
+pub mod network;
 mod passes;
 mod stir;
 pub(crate) mod workers;
@@ -17,7 +18,7 @@ use crate::probe::{Options, Probes, kernel};
 use crate::run::{Cache, Kernel, Phase, Round, Run, SCHEMA, Skipped, Timing};
 use crate::transfer::{Layer, Row, TRANSFERS};
 use bench::{Amount, Bench, Cpu};
-pub(crate) use bench::{file_system, network};
+pub(crate) use bench::{file_system, path};
 
 /// Transfers that the controls need, whatever is measured.
 const CONTROLS: [&str; 2] = ["read_write", "sendfile"];

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use syscalls::Sysno;
-use zcprof_common::layout::{Key, NO_SYSCALL, Value};
+use zcprof_common::layout::{Key, NO_OWNER, NO_SYSCALL, Value};
 use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 
@@ -182,6 +182,8 @@ fn process(bench: &Bench, key: &Key) -> Process {
         Process::Server
     } else if key.tgid == bench.consumer.worker.pid() {
         Process::Consumer
+    } else if key.tgid == NO_OWNER {
+        Process::Unknown
     } else {
         Process::Elsewhere
     }

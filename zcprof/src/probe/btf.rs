@@ -42,6 +42,7 @@ pub(super) fn configure(targets: &[u32]) -> Result<Config> {
         folio_mapping: types.offset("folio", "mapping")?,
         mapping_host: types.offset("address_space", "host")?,
         skb_data_len: types.offset("sk_buff", "data_len")?,
+        skb_sk: types.offset("sk_buff", "sk")?,
         skb_head: types.offset("sk_buff", "head")?,
         skb_end: types.offset("sk_buff", "end")?,
         shared_destructor: types.offset("skb_shared_info", "destructor_arg")?,

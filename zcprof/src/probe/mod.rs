@@ -224,7 +224,7 @@ const fn lost(what: Lost) -> &'static str {
         Lost::Inflight => "the map of current system calls was full",
         Lost::Entered => "a call's entry and return did not meet",
         Lost::Unreadable => "a kernel structure could not be read",
-        Lost::Owner => "a deferred copy was made for an unknown owner",
+        Lost::Owner => "the owner of a later copy could not be remembered",
     }
 }
 

@@ -125,6 +125,8 @@ pub enum Reason {
     Residual(Instrument, u64),
     /// The two instruments disagree.
     Disagree(Hop, u64, u64),
+    /// Bytes were copied below the sockets, and nobody knows for whom.
+    Unowned(u64, String),
     /// A zero without a witness.
     NoWitness(Hop, u64),
 }

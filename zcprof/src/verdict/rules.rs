@@ -49,6 +49,9 @@ pub(super) fn decide(
             reasons.push(Reason::Residual(*instrument, residual));
         }
     }
+    if usable.contains(&Instrument::Callers) {
+        reasons.extend(unowned(ledger));
+    }
     let mut findings: Vec<_> =
         usable.iter().flat_map(|i| contradictions(claim, *i, ledger)).collect();
     if usable.contains(&Instrument::Callers) {
@@ -219,6 +222,14 @@ fn late(claim: &Claim, ledger: &Ledger) -> Option<Finding> {
         payload: ledger.payload,
         at: entry.map_or_else(String::new, |entry| entry.sites.join(", ")),
     })
+}
+
+/// Copies below the sockets that may have been the server's.
+fn unowned(ledger: &Ledger) -> Option<Reason> {
+    let (hop, disposition) = (Hop::SocketToSocket, Disposition::Deferred);
+    let entry = ledger.account(Instrument::Callers).entry(Process::Unknown, hop, disposition)?;
+    let known = !beyond_tolerance(entry.bytes, ledger.payload);
+    (!known).then(|| Reason::Unowned(entry.bytes, entry.sites.join(", ")))
 }
 
 /// Bytes that were encrypted, against the claim.

@@ -53,6 +53,9 @@ impl fmt::Display for Reason {
                 "the instruments disagree at {}: audit {audit} bytes, callers {callers}",
                 hop.name()
             ),
+            Self::Unowned(bytes, at) => {
+                write!(f, "{bytes} bytes were copied by {at} for a socket whose owner is not known")
+            }
             Self::NoWitness(hop, moved) => {
                 write!(f, "no witness: only {moved} bytes were seen moving {}", hop.name())
             }
