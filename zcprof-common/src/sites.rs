@@ -73,6 +73,9 @@ pub enum Bytes {
     /// None: what is copied inside it is copied for the socket of the `struct sk_buff` that the
     /// argument points at, whatever other skb it passes on.
     Lends(u8),
+    /// None: what is copied inside it for an skb that names no socket is copied for the
+    /// `struct sock` that the argument points at.
+    Serves(u8),
     /// A folio's size; the argument points at it. The kind of file is then the folio's own.
     Folio(u8),
     /// The result of the system call, if positive.
@@ -400,6 +403,22 @@ pub const SITES: &[Site] = &[
         cases: &[always(&[])],
     },
     Site {
+        name: "tcp_add_backlog",
+        symbols: &["tcp_add_backlog"],
+        source: "net/ipv4/tcp_ipv4.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        // While its owner reads, a socket's packets wait in a backlog, put together in the same
+        // way; there they do not name the socket yet.
+        bytes: Bytes::Serves(0),
+        iter: None,
+        module: None,
+        scope: None,
+        sends: None,
+        cases: &[always(&[])],
+    },
+    Site {
         name: "skb_copy_bits",
         symbols: &["skb_copy_bits"],
         source: "net/core/skbuff.c",
@@ -555,7 +574,7 @@ impl Site {
     pub const fn has_entry(&self) -> bool {
         self.scope.is_some()
             || self.sends.is_some()
-            || matches!(self.bytes, Bytes::Deferred(_) | Bytes::Lends(_))
+            || matches!(self.bytes, Bytes::Deferred(_) | Bytes::Lends(_) | Bytes::Serves(_))
     }
 
     /// The row called `name`, and its index.

@@ -187,7 +187,7 @@ fn returned<const SITE: usize>(ctx: &FExitContext) -> i32 {
 #[inline(always)]
 fn entered<const SITE: usize>(ctx: &ProbeContext) -> u32 {
     enter::<SITE>(|at| ctx.arg(at).unwrap_or(0));
-    if let Bytes::Deferred(_) | Bytes::Lends(_) = const { SITES[SITE].bytes } {
+    if let Bytes::Deferred(_) | Bytes::Lends(_) | Bytes::Serves(_) = const { SITES[SITE].bytes } {
         return 0; // `enter` has said what the return needs to know
     }
     let iter = match const { SITES[SITE].iter } {
@@ -215,8 +215,10 @@ fn enter<const SITE: usize>(argument: impl Fn(usize) -> u64) {
     if let Some(at) = const { SITES[SITE].sends } {
         count::send_by(argument(usize::from(at)));
     }
-    if let Bytes::Lends(at) = const { SITES[SITE].bytes } {
-        count::lend(kernel::socket(argument(usize::from(at))));
+    match const { SITES[SITE].bytes } {
+        Bytes::Lends(at) => count::lend(kernel::socket(argument(usize::from(at)))),
+        Bytes::Serves(at) => count::lend(argument(usize::from(at))),
+        _ => {}
     }
     if let Bytes::Deferred(at) = const { SITES[SITE].bytes } {
         // The function forgets the owner and keeps the length.
@@ -245,7 +247,7 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
             let owner = count::sender(kernel::socket(entered.detail));
             count::add_for::<SITE, C>(ctx, owner, bytes);
         }
-        Bytes::Lends(_) => count::take_back(),
+        Bytes::Lends(_) | Bytes::Serves(_) => count::take_back(),
         Bytes::Pinned(_) => {
             let bytes = done::<SITE>(result, entered.argument);
             if bytes > 0 {
@@ -295,7 +297,7 @@ fn recall<const SITE: usize>() -> Option<Entered> {
 fn left<const SITE: usize>(ctx: &RetProbeContext) -> u32 {
     let entered = match const { SITES[SITE].bytes } {
         // `leave` recalls what it needs.
-        Bytes::Deferred(_) | Bytes::Lends(_) => Entered::default(),
+        Bytes::Deferred(_) | Bytes::Lends(_) | Bytes::Serves(_) => Entered::default(),
         _ => match recall::<SITE>() {
             Some(entered) => entered,
             None => return 0,
