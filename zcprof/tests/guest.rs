@@ -228,7 +228,7 @@ fn a_device_that_takes_pages_costs_no_copy() {
 /// from pages: the kernel copies below the socket, mostly in somebody else's time.
 #[test]
 fn a_device_that_takes_no_pages_is_found_out() {
-    for (network, least) in [("veth-no-checksum", 1.0), ("veth-no-sg", 1.0)] {
+    for network in ["veth-no-checksum", "veth-no-sg"] {
         let arguments = ["--network", network, "--transfer", "sendfile,splice", "--cache", "warm"];
         let (output, run) = measure(network, &arguments);
         assert_eq!(code(&output), 1, "{network}: {}", text(&output));
@@ -239,8 +239,8 @@ fn a_device_that_takes_no_pages_is_found_out() {
             let name = format!("{} over {network}", judgement.transfer);
             assert!(matches!(judgement.verdict, Verdict::Refuted(_)), "{name}");
             let bytes: f64 = later(&judgement.ledger, Process::Server).parse().expect("a number");
-            // Headers are pulled with the payload, and what is sent again is copied again.
-            assert!((least - 0.001..least * 1.2).contains(&bytes), "{name}: {bytes}");
+            // What is sent again is copied again; twice everything would be counted twice.
+            assert!((0.999..1.5).contains(&bytes), "{name}: {bytes}");
             assert_eq!(later(&judgement.ledger, Process::Unknown), "0.000", "{name}");
             let moved = per_byte(judgement.ledger.handed_over_at_all(), judgement.ledger.payload);
             assert_eq!(moved, "1.000", "{name}: the system calls know nothing of it");
