@@ -24,6 +24,8 @@ fn refused(command: &mut Command, words: &[&str]) {
     let text = text(&output);
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(!text.contains("panicked"), "{text}");
+    let begins = |line: &&str| line.starts_with("zcprof: ") || line.starts_with("error: ");
+    assert_eq!(text.lines().filter(begins).count(), 1, "{text}");
     for word in words {
         assert!(text.contains(word), "{word:?} is missing: {text}");
     }

@@ -64,8 +64,10 @@ pub struct BrokerOptions {
 
 /// Serves until standard input ends or the parent dies.
 ///
+/// What keeps it from serving is no error here: it is in the greeting.
+///
 /// # Errors
-/// What kept it from serving; it is in the greeting too.
+/// What ended the serving.
 pub fn run_server(options: &ServerOptions) -> Result<()> {
     die_with_parent()?;
     allow_all_descriptors()?;
@@ -73,10 +75,8 @@ pub fn run_server(options: &ServerOptions) -> Result<()> {
     let served = runtime.block_on(async {
         let (listeners, log) = match set_up(options) {
             Ok(ready) => ready,
-            Err(error) => {
-                greet(&Greeting::Error(format!("{error:#}")))?;
-                return Err(error);
-            }
+            // Whoever reads the greeting tells the user, once.
+            Err(error) => return greet(&Greeting::Error(format!("{error:#}"))),
         };
         let broker = Arc::new(Broker::new(Topics::of(log), None));
         let at = |(row, listener): &(&Row, TcpListener)| {
