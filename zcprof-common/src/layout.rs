@@ -146,16 +146,35 @@ pub struct Config {
     pub skb_head: u32,
     /// `struct sk_buff.end`.
     pub skb_end: u32,
+    /// `struct sk_buff.napi_id`, which is `sender_cpu` of what is sent.
+    pub skb_napi: u32,
+    /// The smallest `napi_id` (`MIN_NAPI_ID`).
+    pub least_napi: u32,
     /// `struct skb_shared_info.destructor_arg`.
     pub shared_destructor: u32,
     /// `struct aead_request.cryptlen`.
     pub aead_length: u32,
+    /// `struct vm_fault.vma`.
+    pub fault_vma: u32,
+    /// `struct vm_fault.pte`.
+    pub fault_pte: u32,
+    /// `struct vm_fault.orig_pte`.
+    pub fault_orig_pte: u32,
+    /// `struct vm_area_struct.vm_file`.
+    pub vma_file: u32,
+    /// `struct task_struct.mm`.
+    pub task_mm: u32,
+    /// `struct mm_struct.exe_file`.
+    pub mm_exe_file: u32,
     /// Bit of `folio.flags` that says the folio is large (`PG_head`).
     pub folio_large_bit: u32,
     /// Offset of each system-call argument (0 and 1) in `struct pt_regs`.
     pub regs_argument: [u32; 2],
     /// [`crate::vocabulary::Iter`] of each value of `iov_iter.iter_type`.
     pub iter_class: [u8; 16],
+    /// Device and inode of the loader's pid namespace, by whose numbers `targets` are; zeros for
+    /// the initial one, whose numbers the kernel gives by itself.
+    pub pid_namespace: [u32; 2],
     /// Which argument of each system call is the file descriptor, or [`NO_FD`].
     pub fd_argument: [u8; MAX_SYSCALLS],
 }
@@ -190,6 +209,6 @@ mod tests {
         assert_eq!(size_of::<Inflight>(), 8);
         assert_eq!(size_of::<Entered>(), 16);
         assert_eq!(size_of::<EnteredKey>(), 16);
-        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 21 + 16 + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 31 + 16 + MAX_SYSCALLS);
     }
 }

@@ -9,6 +9,11 @@ use crate::vocabulary::{Disposition, File, Hop, Instrument, Iter};
 /// A kernel version, major and minor.
 pub type Version = (u16, u16);
 
+/// The oldest kernel whose leaves the table knows: before 6.0 `copy_page_to_iter()` copies by
+/// itself, and before 5.14 an iterator's type is a bit mask (lib/iov_iter.c). On older ones the
+/// rows of the system calls hold and no others.
+pub const OLDEST: Version = (6, 0);
+
 /// Where in the kernel payload bytes are copied, moved or filled.
 #[derive(Debug)]
 pub struct Site {
@@ -76,6 +81,9 @@ pub enum Bytes {
     /// None: what is copied inside it for an skb that names no socket is copied for the
     /// `struct sock` that the argument points at.
     Serves(u8),
+    /// A page, if the frame behind it is another afterwards: the argument points at the
+    /// `struct vm_fault`. The kind of file is that of the mapping, or none for the program's own.
+    Replaced(u8),
     /// A folio's size; the argument points at it. The kind of file is then the folio's own.
     Folio(u8),
     /// The result of the system call, if positive.
@@ -140,11 +148,26 @@ const fn user(file: &'static [File], terms: &'static [Term]) -> Case {
 use Disposition::{Bounced, Copied, Deferred, Filled, Moved, Pinned, Transformed};
 
 /// A reader that fills whatever iterator it is given: user memory is a copy; a pipe iterator
-/// (before 6.5) takes page references; kernel memory is a copy into a bounce page.
+/// (before 6.5) takes page references, which `generic_file_splice_read` around it cannot know;
+/// kernel memory is a copy into a bounce page.
 const READER: &[Case] = &[
     iter(&[Iter::User], &[plus(Hop::PageCacheToUser, Copied)]),
-    iter(&[Iter::Pipe], &[plus(Hop::PageCacheToPipe, Moved)]),
+    iter(&[Iter::Pipe], &[minus(Hop::PageCacheToPipe, Bounced), plus(Hop::PageCacheToPipe, Moved)]),
     iter(&[Iter::Kernel], &[plus(Hop::PageCacheToPipe, Copied)]),
+    iter(&[Iter::Discard], &[]),
+];
+
+/// What copies into a file's page cache.
+const WRITER: &[Case] = &[
+    iter(&[Iter::User], &[plus(Hop::UserToPageCache, Copied)]),
+    iter(&[Iter::Kernel], &[plus(Hop::PageCacheToPageCache, Copied)]),
+];
+
+/// A reader of a file that has no pages to hand over, as in sysfs and procfs: a pipe iterator
+/// takes fresh pages, and the bytes are copied there too.
+const GENERATOR: &[Case] = &[
+    iter(&[Iter::User], &[plus(Hop::PageCacheToUser, Copied)]),
+    iter(&[Iter::Pipe, Iter::Kernel], &[plus(Hop::PageCacheToPipe, Copied)]),
     iter(&[Iter::Discard], &[]),
 ];
 
@@ -251,6 +274,52 @@ pub const SITES: &[Site] = &[
         scope: Some(File::Regular),
         sends: None,
         cases: READER,
+    },
+    Site {
+        name: "kernfs_fop_read_iter",
+        symbols: &["kernfs_fop_read_iter"],
+        source: "fs/kernfs/file.c", // sysfs, cgroup
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        bytes: Bytes::Returned,
+        iter: Some(1),
+        module: None,
+        scope: Some(File::Regular),
+        sends: None,
+        // Of an attribute in text (a page at most) it calls seq_read_iter(), and both count it: the
+        // instruments then disagree. Binary attributes, which may be large, are counted once.
+        cases: GENERATOR,
+    },
+    Site {
+        name: "seq_read_iter",
+        symbols: &["seq_read_iter"],
+        source: "fs/seq_file.c", // procfs
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        bytes: Bytes::Returned,
+        iter: Some(1),
+        module: None,
+        scope: Some(File::Regular),
+        sends: None,
+        cases: GENERATOR,
+    },
+    Site {
+        name: "generic_file_splice_read",
+        symbols: &["generic_file_splice_read"],
+        source: "fs/splice.c",
+        since: (5, 10),
+        until: Some((6, 5)),
+        instrument: Instrument::Callers,
+        // Every reader fills its pipe iterator. What the page cache's readers say they handed
+        // over they take away from this; the rest is in fresh pages, whoever fills them.
+        bytes: Bytes::Returned,
+        iter: None,
+        module: None,
+        scope: None,
+        sends: None,
+        cases: &[always(&[plus(Hop::PageCacheToPipe, Bounced)])],
     },
     Site {
         name: "filemap_splice_read",
@@ -499,6 +568,46 @@ pub const SITES: &[Site] = &[
         sends: None,
         cases: &[iter(&[Iter::User], &[plus(Hop::UserToPipe, Copied)])],
     },
+    // ---- callers: files that another process serves
+    Site {
+        name: "fuse_dev_do_write",
+        symbols: &["fuse_dev_do_write"],
+        source: "fs/fuse/dev.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        // A FUSE daemon's answer: fuse_copy_do() copies it into the pages that wait for it, and
+        // memcpy() is no site. With the answer's header, 16 bytes of up to 128 KiB and more. It
+        // runs in the daemon; whoever knows that the log is on FUSE knows for whom.
+        bytes: Bytes::Returned,
+        iter: None,
+        module: Some("fuse"),
+        scope: None,
+        sends: None,
+        cases: &[always(&[plus(Hop::StorageToPageCache, Copied)])],
+    },
+    // ---- callers: page faults
+    Site {
+        name: "do_wp_page",
+        symbols: &["do_wp_page"],
+        source: "mm/memory.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        // wp_page_copy() inside it, which newer kernels inline: a page that is in a pipe or a
+        // socket is copied when its private mapping is written to. No leaf: a whole page is
+        // copied by copy_page() or copy_mc_to_kernel().
+        bytes: Bytes::Replaced(0),
+        iter: None,
+        module: None,
+        scope: None,
+        sends: None,
+        cases: &[
+            on(&[File::Regular], &[plus(Hop::UserToUser, Copied)]),
+            // The program's own variables, written for the first time.
+            on(&[], &[]),
+        ],
+    },
     // ---- callers: into files
     Site {
         name: "generic_perform_write",
@@ -514,10 +623,36 @@ pub const SITES: &[Site] = &[
         module: None,
         scope: None,
         sends: None,
-        cases: &[
-            iter(&[Iter::User], &[plus(Hop::UserToPageCache, Copied)]),
-            iter(&[Iter::Kernel], &[plus(Hop::PageCacheToPageCache, Copied)]),
-        ],
+        cases: WRITER,
+    },
+    Site {
+        name: "iomap_file_buffered_write",
+        symbols: &["iomap_file_buffered_write"],
+        source: "fs/iomap/buffered-io.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        // xfs, and whoever else writes by iomap; the same leaf.
+        bytes: Bytes::Returned,
+        iter: Some(1),
+        module: None,
+        scope: None,
+        sends: None,
+        cases: WRITER,
+    },
+    Site {
+        name: "btrfs_buffered_write",
+        symbols: &["btrfs_buffered_write"],
+        source: "fs/btrfs/file.c",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        bytes: Bytes::Returned,
+        iter: Some(1),
+        module: Some("btrfs"),
+        scope: None,
+        sends: None,
+        cases: WRITER,
     },
     // ---- syscalls: tracepoints. What a system call means is in `syscalls::SYSCALLS`.
     Site {
@@ -586,7 +721,11 @@ impl Site {
     /// Whether this row holds on a kernel of that version.
     #[must_use]
     pub fn holds_on(&self, version: Version) -> bool {
-        self.since <= version && self.until.is_none_or(|until| version < until)
+        let since = match self.instrument {
+            Instrument::Syscalls => self.since,
+            Instrument::Audit | Instrument::Callers => self.since.max(OLDEST),
+        };
+        since <= version && self.until.is_none_or(|until| version < until)
     }
 
     /// What a byte counted here under this iterator and file adds to the ledger; `None` if the
@@ -636,7 +775,7 @@ mod tests {
 
     #[test]
     fn sendfile_hands_over_to_the_socket_exactly_once_on_every_kernel() {
-        for version in [(5, 10), (6, 1), (6, 4), (6, 5), (6, 12), (7, 3)] {
+        for version in [OLDEST, (6, 1), (6, 4), (6, 5), (6, 12), (7, 3)] {
             let moved = SITES
                 .iter()
                 .filter(|site| site.holds_on(version))
@@ -648,10 +787,21 @@ mod tests {
     }
 
     #[test]
+    fn before_the_oldest_kernel_only_system_calls_are_sites() {
+        let of = |version| SITES.iter().filter(move |site| site.holds_on(version));
+        assert!(of((5, 10)).all(|site| site.instrument == Instrument::Syscalls));
+        assert!(of((5, 10)).any(|site| site.name == "sys_exit"));
+        assert!(of(OLDEST).any(|site| site.instrument == Instrument::Audit));
+        assert!(of(OLDEST).any(|site| site.instrument == Instrument::Callers));
+    }
+
+    #[test]
     fn a_pipe_iterator_is_a_hand_over_and_not_a_copy() {
         let (_, filemap) = Site::find("filemap_read").expect("in the table");
         let terms = filemap.terms(Iter::Pipe, File::Regular).expect("known");
-        assert_eq!(terms, &[plus(Hop::PageCacheToPipe, Moved)]);
+        let (fresh, moved) =
+            (minus(Hop::PageCacheToPipe, Bounced), plus(Hop::PageCacheToPipe, Moved));
+        assert_eq!(terms, &[fresh, moved]);
         assert!(filemap.terms(Iter::Unknown, File::Regular).is_none());
     }
 }

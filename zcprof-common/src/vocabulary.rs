@@ -37,7 +37,8 @@ macro_rules! word {
 word! {
     /// One arrow of the path that payload bytes take.
     Hop {
-        /// Storage fills the page cache (DMA for block devices; the CPU copies nothing).
+        /// Storage fills the page cache (DMA for block devices, where the CPU copies nothing; a
+        /// copy where another process is the storage).
         StorageToPageCache = "storage->page cache",
         /// `read(2)` and its kind.
         PageCacheToUser = "page cache->user",
@@ -51,6 +52,8 @@ word! {
         UserToPipe = "user->pipe",
         /// `read(2)` from a pipe.
         PipeToUser = "pipe->user",
+        /// A page of a private mapping is copied for whoever writes to it.
+        UserToUser = "user->user",
         /// `write(2)` to a file.
         UserToPageCache = "user->page cache",
         /// From one file to another, without user space.

@@ -1,5 +1,6 @@
 //! The counters: per-CPU sums, keyed by process, system call, site and iterator.
 
+use aya_ebpf::bindings::bpf_pidns_info;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuArray, PerCpuHashMap};
 use aya_ebpf::{EbpfContext, helpers};
@@ -33,6 +34,11 @@ static SOCKETS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(65536, 0);
 #[map]
 static LENT: HashMap<u64, u32> = HashMap::with_max_entries(4096, 0);
 
+/// For whom a thread of another process sends just now: what TLS in the kernel could not send at
+/// once, a worker sends later (tx_work_handler(), net/tls/tls_sw.c).
+#[map]
+static WORKERS: HashMap<u64, u32> = HashMap::with_max_entries(4096, 0);
+
 /// What could not be counted, by [`Lost`].
 #[map]
 static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(Lost::ALL.len() as u32, 0);
@@ -60,6 +66,22 @@ pub(crate) fn add_for<const SITE: usize, C: EbpfContext>(ctx: &C, owner: u32, by
     add_under::<SITE, C>(ctx, tgid, &inflight, kernel::NO_ITER, bytes);
 }
 
+/// Number of the current process where the loader is, or [`ELSEWHERE`] for one in another pid
+/// namespace than the loader's, unless that is the initial one.
+#[inline(always)]
+pub(crate) fn process() -> u32 {
+    let [device, inode] = [0, 1].map(|at| kernel::configured(&CONFIG.pid_namespace[at]));
+    if inode == 0 {
+        return (helpers::bpf_get_current_pid_tgid() >> 32) as u32;
+    }
+    let mut here = bpf_pidns_info { pid: 0, tgid: 0 };
+    let size = size_of::<bpf_pidns_info>() as u32;
+    let (device, inode) = (u64::from(device), u64::from(inode));
+    // SAFETY: the structure is the helper's own, of that size.
+    let found = unsafe { helpers::bpf_get_ns_current_pid_tgid(device, inode, &raw mut here, size) };
+    if found == 0 { here.tgid } else { ELSEWHERE }
+}
+
 /// Number of the current thread, or of the CPU whose idle task it is. Neither is left while a
 /// softirq runs.
 #[inline(always)]
@@ -71,13 +93,29 @@ pub(crate) fn thread() -> u64 {
     }
 }
 
-/// Remembers that the current process sends by a socket.
+/// Remembers that the current process sends by a socket, or, if this is a thread of the kernel and
+/// a watched process does, that it works for that. Any other process has a socket of its own, in
+/// memory that may have been a watched one's.
 #[inline(always)]
 pub(crate) fn send_by(socket: u64) {
-    let tgid = (helpers::bpf_get_current_pid_tgid() >> 32) as u32;
-    if SOCKETS.insert(&socket, &tgid, 0).is_err() {
+    let tgid = process();
+    // SAFETY: the value is read at once, and is one word.
+    let known = unsafe { SOCKETS.get(&socket) }.copied().unwrap_or(NO_OWNER);
+    let works_for_it = known != tgid && is_target(known) && kernel::is_kernel_thread();
+    let done = if works_for_it {
+        WORKERS.insert(&thread(), &known, 0)
+    } else {
+        SOCKETS.insert(&socket, &tgid, 0)
+    };
+    if done.is_err() {
         lose(Lost::Owner);
     }
+}
+
+/// It has sent.
+#[inline(always)]
+pub(crate) fn has_sent() {
+    let _ = WORKERS.remove(&thread());
 }
 
 /// Who sends by a socket, else for whom the current thread works, or [`NO_OWNER`].
@@ -105,7 +143,7 @@ pub(crate) fn take_back() {
 /// Remembers that the current process pinned the pages of a send.
 #[inline(always)]
 pub(crate) fn own(ubuf: u64) {
-    let tgid = (helpers::bpf_get_current_pid_tgid() >> 32) as u32;
+    let tgid = process();
     if OWNERS.insert(&ubuf, &tgid, 0).is_err() {
         lose(Lost::Owner);
     }
@@ -121,11 +159,16 @@ pub(crate) fn owner(ubuf: u64) -> u32 {
 /// Whom to charge, and the system call that it is in.
 #[inline(always)]
 fn now() -> (u32, Inflight) {
-    let tgid = (helpers::bpf_get_current_pid_tgid() >> 32) as u32;
+    let tgid = process();
     let watched = is_target(tgid);
     let inflight = if watched { current::get() } else { None };
     let inflight = inflight.unwrap_or(Inflight { syscall: NO_SYSCALL, file: File::None as u32 });
-    (if watched { tgid } else { ELSEWHERE }, inflight)
+    if watched {
+        return (tgid, inflight);
+    }
+    // SAFETY: the value is read at once, and is one word.
+    let works_for = unsafe { WORKERS.get(&thread()) }.copied();
+    (works_for.unwrap_or(ELSEWHERE), inflight)
 }
 
 /// Counts one call at a site under a given process and system call.

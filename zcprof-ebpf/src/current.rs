@@ -28,7 +28,7 @@ const SYS_EXIT: usize = {
 #[inline(always)]
 pub(crate) fn enter(number: i64, fd: impl Fn(u8) -> u32) {
     let thread = helpers::bpf_get_current_pid_tgid();
-    if !count::is_target((thread >> 32) as u32) {
+    if !count::is_target(count::process()) {
         return;
     }
     let file = match fd_argument(number) {
@@ -51,7 +51,7 @@ pub(crate) fn exit<C: EbpfContext>(ctx: &C, result: i64) {
     // Only of data-moving system calls is the result a number of bytes.
     let moves = fd_argument(i64::from(inflight.syscall)) != NO_FD;
     let bytes = if moves && result > 0 { result as u64 } else { 0 };
-    count::add_under::<SYS_EXIT, C>(ctx, (thread >> 32) as u32, &inflight, kernel::NO_ITER, bytes);
+    count::add_under::<SYS_EXIT, C>(ctx, count::process(), &inflight, kernel::NO_ITER, bytes);
 }
 
 /// A watched thread begins to work on a kind of file that its system call does not name: it is
@@ -59,7 +59,7 @@ pub(crate) fn exit<C: EbpfContext>(ctx: &C, result: i64) {
 #[inline(always)]
 pub(crate) fn begin_scope(file: File) {
     let thread = helpers::bpf_get_current_pid_tgid();
-    if !count::is_target((thread >> 32) as u32) {
+    if !count::is_target(count::process()) {
         return;
     }
     let syscall = match get() {

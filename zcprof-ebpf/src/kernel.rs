@@ -109,6 +109,20 @@ pub(crate) fn socket(skb: u64) -> u64 {
     read_at(skb, &CONFIG.skb_sk)
 }
 
+/// Whether a `struct sk_buff *` is on its way in from a device: its `napi_id` is one
+/// (`skb_mark_napi_id()`), or neither that nor the `sender_cpu` in the same place is set yet, and
+/// it has no socket. What is on its way out has a socket until a device has it, and by then a
+/// `sender_cpu`, which is smaller than every `napi_id` (`netdev_core_pick_tx()`, net/core/dev.c;
+/// include/net/busy_poll.h; 6.1 to 7.3).
+#[inline(always)]
+pub(crate) fn is_received(skb: u64) -> bool {
+    if configured(&CONFIG.skb_napi) == NO_OFFSET {
+        return false;
+    }
+    let id: u32 = read_at(skb, &CONFIG.skb_napi);
+    id >= configured(&CONFIG.least_napi) || id == 0 && socket(skb) == 0
+}
+
 /// Bytes of a `struct sk_buff *` that are in pages and not in its linear part.
 #[inline(always)]
 pub(crate) fn paged_bytes(skb: u64) -> u64 {
@@ -127,17 +141,64 @@ pub(crate) fn encrypted_bytes(request: u64) -> u64 {
     u64::from(bytes)
 }
 
+/// Bytes of a small page on x86-64.
+pub(crate) const PAGE: u64 = 4096;
+
+/// Bits of a page-table entry that say which page frame it is of (`PTE_PFN_MASK`,
+/// arch/x86/include/asm/pgtable_types.h).
+const FRAME: u64 = 0x000f_ffff_ffff_f000;
+
+/// Whether a `struct vm_fault *` that was handled has another page frame than before.
+#[inline(always)]
+pub(crate) fn is_replaced(fault: u64) -> bool {
+    let before: u64 = read_at(fault, &CONFIG.fault_orig_pte);
+    let entry: u64 = read_at(fault, &CONFIG.fault_pte);
+    if entry == 0 {
+        return false; // it has to be tried again
+    }
+    let after: u64 = read(entry);
+    (before ^ after) & FRAME != 0
+}
+
+/// [`File`] of the mapping that a `struct vm_fault *` is in: none for anonymous memory and for
+/// the program's own file, whose variables are copied when they are written for the first time.
+#[inline(always)]
+pub(crate) fn mapping_kind(fault: u64) -> u8 {
+    let mapping: u64 = read_at(fault, &CONFIG.fault_vma);
+    let file: u64 = read_at(mapping, &CONFIG.vma_file);
+    // SAFETY: the helper has no precondition.
+    let task = unsafe { helpers::bpf_get_current_task() };
+    let memory: u64 = read_at(task, &CONFIG.task_mm);
+    if file == 0 || memory == 0 {
+        return File::None as u8;
+    }
+    let inode: u64 = read_at(file, &CONFIG.file_inode);
+    let program: u64 = read_at(memory, &CONFIG.mm_exe_file);
+    if program != 0 && read_at::<u64>(program, &CONFIG.file_inode) == inode {
+        return File::None as u8;
+    }
+    inode_kind(inode)
+}
+
+/// Whether the current thread is the kernel's own: it has no memory of a user's.
+#[inline(always)]
+pub(crate) fn is_kernel_thread() -> bool {
+    // SAFETY: the helper has no precondition.
+    let task = unsafe { helpers::bpf_get_current_task() };
+    read_at::<u64>(task, &CONFIG.task_mm) == 0
+}
+
 /// Bytes of a `struct folio *`.
 #[inline(always)]
 pub(crate) fn folio_bytes(folio: u64) -> u64 {
     let flags: u64 = read_at(folio, &CONFIG.folio_flags);
     if flags >> (configured(&CONFIG.folio_large_bit) & 63) & 1 == 0 {
-        return 4096;
+        return PAGE;
     }
     if configured(&CONFIG.folio_order) == NO_OFFSET {
         count::lose(Lost::Unreadable);
         return 0;
     }
     let order: u8 = read_at(folio, &CONFIG.folio_order);
-    4096 << (order & 31)
+    PAGE << (order & 31)
 }

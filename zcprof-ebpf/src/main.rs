@@ -14,7 +14,9 @@ use aya_ebpf::programs::{
     FEntryContext, FExitContext, PerfEventContext, ProbeContext, RawTracePointContext,
     RetProbeContext, TracePointContext,
 };
-use zcprof_common::layout::{Config, Entered, EnteredKey, Lost, MAX_SYSCALLS, MAX_TARGETS};
+use zcprof_common::layout::{
+    Config, ELSEWHERE, Entered, EnteredKey, Lost, MAX_SYSCALLS, MAX_TARGETS, NO_OWNER,
+};
 use zcprof_common::sites::{Bytes, SITES};
 
 /// Set by the loader; the values here are never used.
@@ -37,11 +39,20 @@ static CONFIG: Config = Config {
     skb_sk: 0,
     skb_head: 0,
     skb_end: 0,
+    skb_napi: 0,
+    least_napi: 0,
     shared_destructor: 0,
     aead_length: 0,
+    fault_vma: 0,
+    fault_pte: 0,
+    fault_orig_pte: 0,
+    vma_file: 0,
+    task_mm: 0,
+    mm_exe_file: 0,
     folio_large_bit: 0,
     regs_argument: [0; 2],
     iter_class: [0; 16],
+    pid_namespace: [0; 2],
     fd_argument: [0; MAX_SYSCALLS],
 };
 
@@ -248,7 +259,11 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
         }
         Bytes::Linear { .. } => {
             let bytes = done::<SITE>(result, entered.argument);
-            let owner = count::sender(kernel::socket(entered.detail));
+            let mut owner = count::sender(kernel::socket(entered.detail));
+            // Headers that are pulled together before anybody knows for whom they are.
+            if owner == NO_OWNER && kernel::is_received(entered.detail) {
+                owner = ELSEWHERE;
+            }
             count::add_for::<SITE, C>(ctx, owner, bytes);
         }
         Bytes::Lends(_) | Bytes::Serves(_) => count::take_back(),
@@ -266,6 +281,12 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
                 count::add::<SITE, C>(ctx, kernel::NO_ITER, bytes);
             }
         }
+        Bytes::Replaced(_) => {
+            let fault = entered.argument;
+            if kernel::is_replaced(fault) {
+                count::add_on::<SITE, C>(ctx, kernel::mapping_kind(fault), kernel::PAGE);
+            }
+        }
         _ => {
             let bytes = done::<SITE>(result, entered.argument);
             count::add::<SITE, C>(ctx, entered.detail as u8, bytes);
@@ -273,6 +294,9 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
     }
     if const { SITES[SITE].scope.is_some() } {
         current::end_scope();
+    }
+    if const { SITES[SITE].sends.is_some() } {
+        count::has_sent();
     }
 }
 
@@ -341,9 +365,11 @@ fn entered_key<const SITE: usize>() -> EnteredKey {
 #[inline(always)]
 fn argument_of<const SITE: usize>() -> Option<u8> {
     match const { SITES[SITE].bytes } {
-        Bytes::ReturnedLess(at) | Bytes::IfZero(at) | Bytes::Pinned(at) | Bytes::Encrypted(at) => {
-            Some(at)
-        }
+        Bytes::ReturnedLess(at)
+        | Bytes::IfZero(at)
+        | Bytes::Pinned(at)
+        | Bytes::Encrypted(at)
+        | Bytes::Replaced(at) => Some(at),
         Bytes::Linear { length, .. } => Some(length),
         _ => None,
     }

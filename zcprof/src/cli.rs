@@ -15,6 +15,7 @@ use crate::fetch::server::Advertised;
 use crate::measure::network::{NETWORKS, Row as Network};
 use crate::run::ClaimOverride;
 use crate::transfer::{Row, TRANSFERS};
+use crate::verdict::explain::{CODES, Code};
 
 /// Does this data path really move bytes without copying them? zcprof measures it, on the
 /// running kernel, per payload byte.
@@ -45,8 +46,15 @@ pub enum Command {
     /// Serve topics to any Kafka client, by one transfer, until interrupted. Nothing is counted,
     /// and nothing can be written.
     Serve(Serve),
-    /// Say what can be seen of the running kernel; exit 0 if it is everything, else 4.
-    Doctor,
+    /// Say what can be seen of the running kernel: at each hop which instrument sees what, what
+    /// became of each site, and the remedy for each hole. Exit 0 if it is everything, else 4.
+    ///
+    /// Without privileges it says what is known all the same, and what root would add.
+    Doctor {
+        /// Print the record as JSON instead.
+        #[arg(long)]
+        json: bool,
+    },
     /// Make a topic's log, byte for byte as Kafka writes it, and print what a consumer must find.
     ///
     /// A key is `k` and the record's offset, a value is text, and each record is a millisecond
@@ -59,6 +67,16 @@ pub enum Command {
     MakeLog(MakeLog),
     /// Render the reports of a run again. Needs no privileges.
     Report(Report),
+    /// Put runs beside each other, by kernel, file system, CPUs and network, and compare each
+    /// number with what is known before it is measured. Needs no privileges.
+    Matrix(Matrix),
+    /// Say what a reason code means: what happened, why the kernel does it, how to confirm it
+    /// and what to change. Without a code, list them all.
+    Explain {
+        /// The code that stands beside a finding, such as ZC104.
+        #[arg(value_parser = code)]
+        code: Option<&'static Code>,
+    },
     /// List transfers, claims and report formats.
     List,
     /// The workload's server (started by `measure` and `time`).
@@ -73,11 +91,11 @@ pub enum Command {
 #[derive(Clone, Debug, Args)]
 pub struct Workload {
     /// Folder of the log's segments, on the file system to be measured. A new or empty one is
-    /// filled; one that holds segments is verified and used. Without it a log is made in
-    /// /var/tmp and removed again.
-    #[arg(long, value_name = "DIR")]
+    /// filled; one that holds segments is verified and used. A file is served as it is, whatever
+    /// it holds, as if it were a segment. Without it a log is made in /var/tmp and removed again.
+    #[arg(long, value_name = "PATH")]
     pub log_dir: Option<PathBuf>,
-    /// Payload of each pass.
+    /// Payload of each pass; of a file not more than it holds.
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size)]
     pub bytes: u64,
     /// Most record bytes in one fetch.
@@ -94,16 +112,22 @@ pub struct Workload {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
     /// The way between server and consumer: loopback, or veth (a pair between two network
-    /// namespaces, made for the run), veth-no-tso, veth-no-checksum or veth-no-sg, whose device
-    /// lacks TCP segmentation, checksums or scatter-gather.
+    /// namespaces, made for the run); veth-no-tso, veth-no-checksum or veth-no-sg, whose device
+    /// lacks TCP segmentation, checksums or scatter-gather; veth-loss, which loses packets;
+    /// veth-tap, at which a packet socket listens; virtio and virtio-tap, two virtio-net devices
+    /// that are joined outside and that nobody uses.
     #[arg(long, value_name = "NAME", default_value = "loopback", value_parser = network)]
     pub network: &'static Network,
     /// Transfers, comma-separated (default: all).
     #[arg(long = "transfer", value_name = "NAMES", value_delimiter = ',', value_parser = transfer)]
     pub transfers: Vec<&'static Row>,
+    /// How the built-in consumer receives: copy, or slow, which is that in small pieces with
+    /// rests between them.
+    #[arg(long, value_name = "MODE", default_value = "copy", value_parser = verifying)]
+    pub consumer: &'static Mode,
     /// A kcat that consumes the whole log in the built-in consumer's place, over one connection.
     /// Only the server is watched then. `time` knows no such consumer.
-    #[arg(long, value_name = "PROGRAM", conflicts_with = "connections")]
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["connections", "consumer"])]
     pub kcat: Option<PathBuf>,
 }
 
@@ -125,9 +149,15 @@ pub struct Measure {
     /// Attach the callers by kprobe and kretprobe even where fexit would do.
     #[arg(long)]
     pub avoid_fexit: bool,
+    /// Make no passes without probes: times are left out, and nothing else.
+    #[arg(long)]
+    pub untimed: bool,
     /// Folder for run.json and the pictures.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Give a map of the programs another capacity, to see what happens when it is full.
+    #[arg(long = "map-capacity", value_name = "MAP=N", value_parser = capacity, hide = true)]
+    pub capacities: Vec<(String, u32)>,
     /// Say whether the options make sense, and measure nothing.
     #[arg(long, hide = true)]
     pub check_only: bool,
@@ -274,6 +304,20 @@ pub struct Serve {
     pub certificate: Option<PathBuf>,
 }
 
+/// Options of `matrix`.
+#[derive(Clone, Debug, Args)]
+pub struct Matrix {
+    /// Runs (run.json), or one matrix (matrix.json) to render again.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Only render: exit 0 whatever the matrix says.
+    #[arg(long)]
+    pub render: bool,
+    /// Folder for matrix.json, matrix.txt and matrix.svg; without it only the table is printed.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
 /// Options of `report` and `bench report`.
 #[derive(Clone, Debug, Args)]
 pub struct Report {
@@ -352,6 +396,18 @@ fn mode(name: &str) -> Result<&'static Mode, String> {
     Mode::find(name).ok_or_else(|| format!("no mode has that name; there are {}", names()))
 }
 
+fn verifying(name: &str) -> Result<&'static Mode, String> {
+    let able = MODES.iter().filter(|row| row.verifies());
+    let names = able.map(|row| row.name).collect::<Vec<_>>().join(", ");
+    let row = mode(name).ok().filter(|row| row.verifies());
+    row.ok_or_else(|| format!("no mode that verifies every byte has that name; there are {names}"))
+}
+
+fn code(name: &str) -> Result<&'static Code, String> {
+    let names = || CODES.iter().map(|code| code.name).collect::<Vec<_>>().join(", ");
+    Code::find(name).ok_or_else(|| format!("no reason has that code; there are {}", names()))
+}
+
 fn claim(text: &str) -> Result<ClaimOverride, String> {
     let names = || CLAIMS.iter().map(|claim| claim.name).collect::<Vec<_>>().join(", ");
     let (name, claim) = text.split_once('=').ok_or("write TRANSFER=CLAIM")?;
@@ -369,6 +425,12 @@ fn instrument(name: &str) -> Result<Instrument, String> {
         Some(found) => Ok(found),
         None => Err(format!("no instrument has that name; there are {}", names())),
     }
+}
+
+fn capacity(text: &str) -> Result<(String, u32), String> {
+    let (map, capacity) = text.split_once('=').ok_or("write MAP=N")?;
+    let capacity = capacity.parse().map_err(|error| format!("{capacity}: {error}"))?;
+    Ok((map.to_owned(), capacity))
 }
 
 fn listener(text: &str) -> Result<(String, SocketAddr), String> {

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use zcprof::cli::{self, Cli, Command};
 use zcprof::fetch::log::{MakeLog, make_topic};
+use zcprof::verdict::explain::{CODES, Code};
 use zcprof::verdict::{self, Exit};
 use zcprof::{bench, claim, doctor, fetch, measure, output, probe, report, transfer};
 
@@ -33,9 +34,11 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Time(options) => time(options),
         Command::Bench(cli::Bench::Fetch(options)) => bench_fetch(options),
         Command::Bench(cli::Bench::Report(options)) => bench_report(options),
-        Command::Doctor => doctor(),
+        Command::Doctor { json } => doctor(*json),
         Command::MakeLog(options) => make_log(options),
         Command::Report(options) => report(options),
+        Command::Matrix(options) => matrix(options),
+        Command::Explain { code } => explain(*code),
         Command::List => list(),
         Command::Serve(options) => {
             fetch::server::run_broker(&fetch::server::BrokerOptions {
@@ -128,13 +131,14 @@ fn print_bench(run: &bench::record::BenchRun) -> Result<Exit> {
     Ok(Exit::Holds)
 }
 
-fn doctor() -> Result<Exit> {
-    if let Some((reason, remedy)) = probe::kernel::barred() {
-        println!("nothing can be measured here: {reason}; {remedy}");
-        return Ok(Exit::CannotMeasure);
-    }
+fn doctor(json: bool) -> Result<Exit> {
     let diagnosis = doctor::diagnose()?;
-    print!("{diagnosis}");
+    let text = if json {
+        report::doctor::json(&diagnosis)?
+    } else {
+        report::doctor::table(&diagnosis).into_bytes()
+    };
+    std::io::stdout().write_all(&text).context("printing the diagnosis")?;
     Ok(if diagnosis.complete { Exit::Holds } else { Exit::CannotMeasure })
 }
 
@@ -174,9 +178,32 @@ fn report(options: &cli::Report) -> Result<Exit> {
     Ok(Exit::Holds)
 }
 
+fn matrix(options: &cli::Matrix) -> Result<Exit> {
+    let matrix = output::read_matrix(&options.files)?;
+    if let Some(folder) = &options.out {
+        output::check_writable(folder)?;
+        output::write_matrix(&matrix, folder)?;
+    }
+    let table = report::matrix::table(&matrix);
+    std::io::stdout().write_all(table.as_bytes()).context("printing the table")?;
+    Ok(if options.render { Exit::Holds } else { matrix.exit() })
+}
+
 fn print_table(run: &zcprof::run::Run) -> Result<()> {
     let format = report::Format::find("table").context("there is no report called table")?;
     std::io::stdout().write_all(&(format.render)(run)?).context("printing the table")
+}
+
+fn explain(code: Option<&Code>) -> Result<Exit> {
+    let mut out = std::io::stdout().lock();
+    if let Some(code) = code {
+        write!(out, "{code}")?;
+        return Ok(Exit::Holds);
+    }
+    for code in CODES {
+        writeln!(out, "{} {}", code.name, code.title)?;
+    }
+    Ok(Exit::Holds)
 }
 
 fn list() -> Result<Exit> {
@@ -184,6 +211,14 @@ fn list() -> Result<Exit> {
     writeln!(out, "transfers")?;
     for row in transfer::TRANSFERS {
         writeln!(out, "  {:<14} {} ({})", row.name, row.summary, row.claim.name)?;
+    }
+    writeln!(out, "saboteurs, to try zcprof with (measured only if they are named)")?;
+    for row in transfer::SABOTEURS {
+        writeln!(out, "  {:<16} {} ({})", row.name, row.summary, row.claim.name)?;
+    }
+    writeln!(out, "networks")?;
+    for row in measure::network::NETWORKS {
+        writeln!(out, "  {:<16} {}", row.name, row.summary)?;
     }
     writeln!(out, "consumer modes")?;
     for mode in fetch::consumer::mode::MODES {

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use serde::de::DeserializeOwned;
 
 use crate::bench::{self, record::BenchRun};
+use crate::matrix::{self, Matrix};
 use crate::report;
 use crate::run::{Run, SCHEMA};
 
@@ -38,6 +39,14 @@ pub fn write_reports(run: &Run, folder: &Path) -> Result<()> {
 /// Names the file and what the kernel says.
 pub fn write_bench(run: &BenchRun, folder: &Path) -> Result<()> {
     write_files(report::bench::render_all(run)?.into_iter(), folder)
+}
+
+/// Writes every report of a matrix, as [`write_reports`] does.
+///
+/// # Errors
+/// Names the file and what the kernel says.
+pub fn write_matrix(matrix: &Matrix, folder: &Path) -> Result<()> {
+    write_files(report::matrix::render_all(matrix)?.into_iter(), folder)
 }
 
 fn write_files(files: impl Iterator<Item = (&'static str, Vec<u8>)>, folder: &Path) -> Result<()> {
@@ -74,6 +83,26 @@ pub fn read_run(path: &Path) -> Result<Run> {
 /// Names the file, and what is wrong with it.
 pub fn read_bench(path: &Path) -> Result<BenchRun> {
     read_version(path, bench::record::SCHEMA)
+}
+
+/// Reads a matrix: one that was written, or runs to make one of.
+///
+/// # Errors
+/// Names the file, and what is wrong with it.
+pub fn read_matrix(files: &[PathBuf]) -> Result<Matrix> {
+    /// What no run has.
+    #[derive(serde::Deserialize)]
+    struct Celled {
+        cells: Option<serde::de::IgnoredAny>,
+    }
+    if let [file] = files {
+        let Celled { cells } = read_json(file)?;
+        if cells.is_some() {
+            return read_version(file, matrix::SCHEMA);
+        }
+    }
+    let runs = files.iter().map(|file| read_run(file)).collect::<Result<Vec<_>>>()?;
+    Ok(Matrix::of(&runs)?)
 }
 
 fn read_version<T: DeserializeOwned>(path: &Path, known: u32) -> Result<T> {

@@ -8,7 +8,7 @@ use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Proces
 use crate::transfer::Notices;
 
 /// Version of this record's form. A reader refuses any other.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// A measurement: which kernel, what could be seen of it, and what was seen.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -27,8 +27,8 @@ pub struct Run {
     pub controls: Vec<Control>,
     /// One entry per transfer and cache state, in the order measured.
     pub passes: Vec<Pass>,
-    /// Transfers that were not measured because this kernel, or the consumer, lacks what they
-    /// need.
+    /// Transfers that were not measured, or not with the page cache cold, because this kernel,
+    /// the consumer or the file system lacks what they need.
     pub skipped: Vec<Skipped>,
     /// Passes for time, in the order measured; on which kernel is said in each.
     pub timings: Vec<Timing>,
@@ -70,6 +70,8 @@ pub struct Workload {
     pub file_system: String,
     /// Path between server and consumer.
     pub network: String,
+    /// That path's name on the command line.
+    pub network_name: String,
     /// Who consumed in the passes: name and version. In the controls it is always zcprof.
     pub consumer: String,
 }
@@ -177,6 +179,8 @@ pub enum Cache {
     Warm,
     /// No page of the segments is resident.
     Cold,
+    /// The file has no page cache: its bytes come anew each time that they are read.
+    Uncached,
 }
 
 impl Cache {
@@ -186,6 +190,7 @@ impl Cache {
         match self {
             Self::Warm => "warm",
             Self::Cold => "cold",
+            Self::Uncached => "uncached",
         }
     }
 }

@@ -1,11 +1,18 @@
 //! The command line as a user meets it, on any kernel: wrong input, damaged files, and what is
 //! left behind.
 
-use std::fs;
-use std::os::unix::fs::FileExt as _;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use zcprof::doctor::record::{Diagnosis, Expected};
+use zcprof::run::ProbeState;
+use zcprof::verdict::explain::{CODES, SECTIONS};
+use zcprof_common::sites::SITES;
+use zcprof_common::vocabulary::Hop;
 
 fn zcprof(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zcprof"));
@@ -49,6 +56,26 @@ fn wrong_words_are_named_with_the_right_ones() {
     refused(&mut zcprof(&["measure", "--bytes", "0"]), &["above zero"]);
     refused(&mut zcprof(&["measure", "--connections", "0"]), &["--connections"]);
     refused(&mut zcprof(&["frobnicate"]), &["frobnicate"]);
+    refused(&mut zcprof(&["explain", "ZC999"]), &["ZC999", "ZC101", "ZC214"]);
+}
+
+#[test]
+fn every_reason_is_listed_and_explained() {
+    let printed = |arguments: &[&str]| {
+        let output = zcprof(arguments).output().expect("zcprof starts");
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        text(&output)
+    };
+    let list = printed(&["explain"]);
+    assert_eq!(list.lines().count(), CODES.len());
+    for code in CODES {
+        assert!(list.contains(&format!("{} {}\n", code.name, code.title)), "{}", code.name);
+        let page = printed(&["explain", &code.name.to_lowercase()]);
+        assert!(page.starts_with(code.name) && page.contains(code.title), "{page}");
+        assert!(SECTIONS.iter().all(|heading| page.contains(heading)), "{page}");
+    }
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/verdict/pages");
+    assert_eq!(files_under(&pages).len(), CODES.len(), "a page that no code has");
 }
 
 #[test]
@@ -182,6 +209,67 @@ fn workers_of(log: &Path) -> bool {
         .any(|line| String::from_utf8_lossy(&line).contains(&wanted))
 }
 
+/// Whatever this kernel allows: the exit code says whether it is everything, every hole has a
+/// code and a remedy, and what is shown is the record.
+fn a_diagnosis(doctor: &mut Command) -> Diagnosis {
+    let output = doctor.output().expect("zcprof starts");
+    let found: Diagnosis = serde_json::from_slice(&output.stdout).expect("a record");
+    let ends = if found.complete { 0 } else { 4 };
+    assert_eq!(output.status.code(), Some(ends), "{}", text(&output));
+    assert_eq!(found.sites.len(), SITES.len());
+    let blind = found.instruments.iter().filter(|watch| !watch.complete);
+    for watch in blind {
+        let hole = found.holes.iter().find(|hole| hole.instrument == watch.instrument);
+        let hole = hole.unwrap_or_else(|| panic!("{watch:?} without a hole: {found:#?}"));
+        assert_eq!(Some(&hole.code), watch.code.as_ref());
+        assert!(CODES.iter().any(|code| code.name == hole.code), "{hole:?}");
+        assert!(!hole.remedy.is_empty() && !hole.sites.is_empty(), "{hole:?}");
+    }
+    found
+}
+
+#[test]
+fn doctor_says_of_each_hole_what_to_do() {
+    let found = a_diagnosis(&mut zcprof(&["doctor", "--json"]));
+    let shown = text(&zcprof(&["doctor"]).output().expect("zcprof starts"));
+    assert!(shown.contains(&found.kernel.release), "{shown}");
+    for hop in Hop::ALL {
+        assert!(shown.contains(hop.name()), "{}: {shown}", hop.name());
+    }
+    if found.barred.is_none() {
+        let expected = found.sites.iter().filter(|site| site.expected == Expected::Here);
+        let untried: Vec<_> = expected.filter(|site| site.state.is_none()).collect();
+        assert!(untried.is_empty(), "{untried:#?}");
+    }
+}
+
+/// Nobody in particular: no program is loaded, and the rest is said all the same.
+#[test]
+fn doctor_says_to_anybody_what_is_lacking() {
+    // The program may lie in a folder that only root may enter.
+    let permissions = Permissions::from_mode(0o755);
+    let folder = tempfile::Builder::new().permissions(permissions).tempdir().expect("a folder");
+    let program = folder.path().join("zcprof");
+    fs::copy(env!("CARGO_BIN_EXE_zcprof"), &program).expect("copied");
+    let mut doctor = Command::new(&program);
+    doctor.args(["doctor", "--json"]);
+    if nix::unistd::Uid::effective().is_root() {
+        doctor.uid(65534).gid(65534);
+    }
+    let found = a_diagnosis(&mut doctor);
+    let barred = found.barred.as_ref().expect("loading programs takes privileges");
+    assert!(!barred.remedy.is_empty());
+    assert!(found.sites.iter().all(|site| {
+        !matches!(site.state, Some(ProbeState::Attached { .. } | ProbeState::Refused { .. }))
+    }));
+    assert!(found.capabilities.iter().all(|row| !row.held && !row.adds.is_empty()), "{found:#?}");
+    let paranoid = found.facts.iter().find(|fact| fact.name == "kernel.perf_event_paranoid");
+    assert!(paranoid.is_some_and(|fact| fact.value.is_some()), "{:#?}", found.facts);
+    // Anybody may read names.
+    let listed = found.sites.iter().filter(|site| site.symbol.is_some()).count();
+    assert!(listed > 0, "{:#?}", found.sites);
+}
+
 /// Rules of the architecture that a grep can see.
 #[test]
 fn pure_modules_stay_pure() {
@@ -196,7 +284,9 @@ fn pure_modules_stay_pure() {
         "nix::",
         "tokio",
     ];
-    for module in ["ledger.rs", "claim.rs", "run.rs", "bench/record.rs", "verdict", "report"] {
+    let pure = ["ledger.rs", "claim.rs", "run.rs", "bench/record.rs", "verdict", "report"];
+    let doctor = ["doctor/record.rs", "doctor/matrix.rs", "doctor/gaps.rs", "doctor/remedy.rs"];
+    for module in pure.into_iter().chain(doctor) {
         for file in files_under(&source.join(module)) {
             let text = fs::read_to_string(&file).expect("readable");
             for (number, line) in text.lines().enumerate() {

@@ -2,9 +2,15 @@
 //! `ZCPROF` names the program under test, `ZCPROF_GUEST_DIR` a folder on a disk file system
 //! (/data/tests if it is not set).
 
+mod doctor;
+mod faults;
+mod leftovers;
+mod privileges;
+mod redteam;
+mod repetitions;
+
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -14,8 +20,10 @@ use zcprof::transfer::TRANSFERS;
 use zcprof::verdict::{self, Verdict, per_byte};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
+const KPTR_RESTRICT: &str = "/proc/sys/kernel/kptr_restrict";
+
 /// How long an effect may take to show under emulation before it counts as missing.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn zcprof(arguments: &[&str]) -> Command {
     let program = std::env::var_os("ZCPROF").expect("ZCPROF names the program under test");
@@ -39,11 +47,15 @@ fn folder(name: &str) -> PathBuf {
 
 /// Runs `measure` on a log of 8 MiB and returns how it ended, and its record.
 fn measure(name: &str, arguments: &[&str]) -> (Output, Option<Run>) {
+    measure_log(&guest_folder().join("log-8MiB"), name, arguments)
+}
+
+/// The same with the log elsewhere.
+fn measure_log(log: &Path, name: &str, arguments: &[&str]) -> (Output, Option<Run>) {
     let out = folder(name);
-    let log = guest_folder().join("log-8MiB");
-    let output = zcprof(&["measure", "--bytes", "8MiB", "--segment-bytes", "2MiB"])
+    let output = zcprof(&["measure", "--untimed", "--bytes", "8MiB", "--segment-bytes", "2MiB"])
         .arg("--log-dir")
-        .arg(&log)
+        .arg(log)
         .arg("--out")
         .arg(&out)
         .args(arguments)
@@ -192,69 +204,6 @@ fn a_false_claim_exits_1_and_says_where_the_copies_are() {
     }
 }
 
-/// What looks like zero copies to whoever watches copy_from_user alone is copied in softirq.
-#[test]
-fn pinned_pages_that_are_copied_later_are_no_zero_copy() {
-    for transfer in ["msg_zerocopy", "uring_send_zc"] {
-        let claim = format!("{transfer}=zero-copy");
-        let arguments = ["--claim", &claim, "--cache", "warm", "--transfer", transfer];
-        let (output, _) = measure("deferred", &arguments);
-        let text = text(&output);
-        assert_eq!(code(&output), 1, "{text}");
-        for expected in ["socket->socket deferred 1.", "skb_copy_ubufs"] {
-            assert!(text.contains(expected), "{expected} is missing: {text}");
-        }
-    }
-}
-
-/// Between two network namespaces nothing is copied that is not copied over loopback, also where
-/// the kernel cuts the segments.
-#[test]
-fn a_device_that_takes_pages_costs_no_copy() {
-    for network in ["veth", "veth-no-tso"] {
-        let arguments = ["--network", network, "--transfer", "read_write,sendfile,splice"];
-        let (output, run) = measure(network, &arguments);
-        assert_eq!(code(&output), 0, "{network}: {}", text(&output));
-        let run = run.expect("a record");
-        assert!(run.workload.network.contains("veth"), "{}", run.workload.network);
-        for judgement in verdict::judge(&run).expect("known names") {
-            assert_eq!(later(&judgement.ledger, Process::Server), "0.000", "{network}");
-            assert_eq!(later(&judgement.ledger, Process::Unknown), "0.000", "{network}");
-        }
-    }
-}
-
-/// The same system calls with the same results, over a device that lacks what it takes to send
-/// from pages: the kernel copies below the socket, mostly in somebody else's time.
-#[test]
-fn a_device_that_takes_no_pages_is_found_out() {
-    for network in ["veth-no-checksum", "veth-no-sg"] {
-        let arguments = ["--network", network, "--transfer", "sendfile,splice", "--cache", "warm"];
-        let (output, run) = measure(network, &arguments);
-        assert_eq!(code(&output), 1, "{network}: {}", text(&output));
-        for expected in ["socket->socket deferred 1.", "skb_copy_bits"] {
-            assert!(text(&output).contains(expected), "{expected}: {}", text(&output));
-        }
-        for judgement in verdict::judge(&run.expect("a record")).expect("known names") {
-            let name = format!("{} over {network}", judgement.transfer);
-            assert!(matches!(judgement.verdict, Verdict::Refuted(_)), "{name}");
-            let bytes: f64 = later(&judgement.ledger, Process::Server).parse().expect("a number");
-            // What is sent again is copied again; twice everything would be counted twice.
-            assert!((0.999..1.5).contains(&bytes), "{name}: {bytes}");
-            assert_eq!(later(&judgement.ledger, Process::Unknown), "0.000", "{name}");
-            let moved = per_byte(judgement.ledger.handed_over_at_all(), judgement.ledger.payload);
-            assert_eq!(moved, "1.000", "{name}: the system calls know nothing of it");
-        }
-    }
-}
-
-/// Copied below the sockets per payload byte.
-fn later(ledger: &zcprof::ledger::Ledger, process: Process) -> String {
-    let callers = ledger.account(Instrument::Callers);
-    let bytes = callers.bytes(process, Hop::SocketToSocket, Disposition::Deferred);
-    per_byte(bytes, ledger.payload)
-}
-
 #[test]
 fn withheld_instruments_exit_3_and_say_what_could_not_be_seen() {
     for (withheld, transfer) in
@@ -271,21 +220,24 @@ fn withheld_instruments_exit_3_and_say_what_could_not_be_seen() {
     }
 }
 
+/// Breakpoints on one CPU, as a debugger of the kernel would have them.
+fn breakpoints(cpu: usize, number: usize) -> std::io::Result<Vec<perf_event::Counter>> {
+    let functions = ["vfs_read", "vfs_write", "vfs_open", "vfs_fsync"];
+    let addresses = zcprof::probe::kernel::symbols(&functions).expect("kallsyms");
+    let take = |function: &&str| {
+        perf_event::Builder::new(perf_event::events::Breakpoint::execute(addresses[*function]))
+            .any_pid()
+            .one_cpu(cpu)
+            .include_kernel()
+            .build()
+    };
+    functions[..number].iter().map(take).collect()
+}
+
 /// Breakpoint slots: another zcprof has all four, so the second one must name that.
 #[test]
 fn taken_breakpoint_slots_are_named() {
-    let slots: Vec<_> = (0..4)
-        .map(|at| {
-            let function = ["vfs_read", "vfs_write", "vfs_open", "vfs_fsync"][at];
-            let address = zcprof::probe::kernel::symbols(&[function]).expect("kallsyms")[function];
-            perf_event::Builder::new(perf_event::events::Breakpoint::execute(address))
-                .any_pid()
-                .one_cpu(0)
-                .include_kernel()
-                .build()
-                .expect("a free slot")
-        })
-        .collect();
+    let slots = breakpoints(0, 4).expect("free slots");
     let (output, _) = measure("slots", &["--cache", "warm", "--transfer", "sendfile"]);
     drop(slots);
     let text = text(&output);
@@ -293,12 +245,31 @@ fn taken_breakpoint_slots_are_named() {
     assert!(text.contains("breakpoint slots are taken"), "{text}");
 }
 
+/// What is on tmpfs is always in the page cache: it is measured warm, and that cold is left out is
+/// said; cold alone is an error.
+#[test]
+fn a_log_on_tmpfs_is_measured_warm() {
+    let log = Path::new("/dev/shm/log");
+    let (output, run) = measure_log(log, "tmpfs", &["--transfer", "read_write,sendfile,splice"]);
+    let said = text(&output);
+    assert_eq!(code(&output), 0, "{said}");
+    assert!(said.contains("cold: what is on tmpfs is in the page cache"), "{said}");
+    let run = run.expect("a record");
+    assert_eq!(run.workload.file_system, "tmpfs");
+    let passes: Vec<_> = run.passes.iter().map(|pass| (&*pass.transfer, pass.cache)).collect();
+    let warm = |name| (name, Cache::Warm);
+    assert_eq!(passes, ["read_write", "sendfile", "splice"].map(warm));
+    assert_eq!(run.skipped.len(), 3, "{:?}", run.skipped);
+    let (output, run) = measure_log(log, "tmpfs", &["--cache", "cold"]);
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert!(text(&output).contains("use --cache warm") && run.is_none(), "{}", text(&output));
+}
+
 #[test]
 fn hidden_symbols_are_named() {
-    const SWITCH: &str = "/proc/sys/kernel/kptr_restrict";
-    fs::write(SWITCH, "2").expect("root may");
+    fs::write(KPTR_RESTRICT, "2").expect("root may");
     let (output, _) = measure("kptr", &["--cache", "warm", "--transfer", "sendfile"]);
-    fs::write(SWITCH, "0").expect("root may");
+    fs::write(KPTR_RESTRICT, "0").expect("root may");
     let text = text(&output);
     assert_eq!(code(&output), 3, "{text}");
     assert!(text.contains("kptr_restrict"), "{text}");
@@ -313,55 +284,6 @@ fn missing_kernel_types_are_named() {
     umount(TYPES).expect("shown again");
     assert_eq!(code(&output), 4, "{}", text(&output));
     assert!(text(&output).contains("CONFIG_DEBUG_INFO_BTF"), "{}", text(&output));
-}
-
-/// A CPU that was offline when the breakpoints were set must be watched, and said to be new.
-#[test]
-fn a_cpu_that_comes_online_is_noticed() {
-    const CPU: &str = "/sys/devices/system/cpu/cpu1/online";
-    fs::write(CPU, "0").expect("CPU 1 can be taken offline");
-    let out = folder("hotplug");
-    let log = out.join("log");
-    let child = zcprof(&["-v", "measure", "--bytes", "32MiB", "--cache", "warm"])
-        .args(["--transfer", "mmap_write,sendfile"])
-        .arg("--log-dir")
-        .arg(&log)
-        .stderr(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn();
-    let mut child = child.expect("zcprof starts");
-    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-    // The controls are over, and a pass is under way.
-    let begun = lines.by_ref().any(|line| line.expect("text").contains("fetching: mmap_write"));
-    assert!(begun, "the pass was not announced");
-    fs::write(CPU, "1").expect("CPU 1 can be brought online");
-    let rest: Vec<String> = lines.map_while(Result::ok).collect();
-    let output = child.wait_with_output().expect("it ends");
-    let text = text(&output);
-    // The pass is void, and made again with the new CPU watched.
-    assert!(text.contains("CPU 1 came online"), "{text} {}", rest.join("\n"));
-    assert!([0, 3].contains(&code(&output)), "{text}");
-}
-
-/// `kill -9` at several moments leaves no program, no event and no process.
-#[test]
-fn kill_9_leaves_nothing_behind() {
-    let before = loaded_programs();
-    for delay in [300, 1500, 4000, 7000] {
-        let out = folder("killed");
-        let mut child = zcprof(&["measure", "--bytes", "64MiB"])
-            .arg("--log-dir")
-            .arg(out.join("log"))
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("zcprof starts");
-        sleep(Duration::from_millis(delay));
-        child.kill().expect("it runs");
-        child.wait().expect("it is reaped");
-        wait_until("a worker outlived zcprof", || workers().is_empty());
-        wait_until("a BPF program outlived zcprof", || loaded_programs() == before);
-        all_breakpoint_slots_are_free();
-    }
 }
 
 #[test]
@@ -385,14 +307,6 @@ fn interrupt_undoes_everything_and_says_so() {
     assert!(!out.join("run.json").exists(), "a report was written");
     wait_until("a worker outlived zcprof", || workers().is_empty());
     wait_until("a BPF program outlived zcprof", || loaded_programs() == before);
-}
-
-#[test]
-fn doctor_finds_this_kernel_complete() {
-    let output = zcprof(&["doctor"]).output().expect("zcprof starts");
-    assert_eq!(code(&output), 0, "{}", text(&output));
-    // A site that is absent inside its stated range is a hole in the table.
-    assert!(!text(&output).contains("ABSENT"), "{}", text(&output));
 }
 
 #[test]
@@ -435,16 +349,5 @@ fn workers() -> Vec<String> {
 }
 
 fn all_breakpoint_slots_are_free() {
-    let functions = ["vfs_read", "vfs_write", "vfs_open", "vfs_fsync"];
-    let addresses = zcprof::probe::kernel::symbols(&functions).expect("kallsyms");
-    let take = |address: &u64| {
-        perf_event::Builder::new(perf_event::events::Breakpoint::execute(*address))
-            .any_pid()
-            .one_cpu(0)
-            .include_kernel()
-            .build()
-    };
-    wait_until("a breakpoint outlived zcprof", || {
-        addresses.values().map(take).collect::<Result<Vec<_>, _>>().is_ok()
-    });
+    wait_until("a breakpoint outlived zcprof", || breakpoints(0, 4).is_ok());
 }

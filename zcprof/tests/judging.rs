@@ -104,6 +104,7 @@ fn sendfile_before_splice_pages() -> Pass {
     let call = ("sendfile", File::Regular);
     let mut pass = sendfile();
     pass.counts.retain(|c| c.process != s || c.syscall != "sendfile");
+    pass.counts.push(count(s, "generic_file_splice_read", call, Iter::None, PAYLOAD));
     pass.counts.push(count(s, "filemap_read", call, Iter::Pipe, PAYLOAD));
     pass.counts.push(count(s, "do_tcp_sendpages", call, Iter::None, PAYLOAD));
     pass.counts.push(count(s, "_copy_from_user", call, Iter::None, 512));
@@ -169,6 +170,7 @@ fn run(passes: Vec<Pass>) -> Run {
             log_bytes: PAYLOAD,
             file_system: "ext4".to_owned(),
             network: "TCP over loopback".to_owned(),
+            network_name: "loopback".to_owned(),
             consumer: "zcprof 0.1.0".to_owned(),
         },
         coverage: Coverage { probes: SITES.iter().map(attached).collect(), holes: Vec::new() },
@@ -185,6 +187,10 @@ fn only_verdict(run: &Run) -> Verdict {
     let mut judgements = verdict::judge(run).expect("known names");
     assert_eq!(judgements.len(), 1);
     judgements.remove(0).verdict
+}
+
+fn codes(run: &Run) -> Vec<&'static str> {
+    verdict::judge(run).expect("known names")[0].codes()
 }
 
 fn reasons(run: &Run) -> Vec<Reason> {
@@ -206,12 +212,14 @@ fn the_classics_hold_on_kernels_before_and_after_msg_splice_pages() {
 
 #[test]
 fn pinned_pages_are_judged_by_what_becomes_of_them_later() {
-    let claimed = |later, claim: &claim::Claim| {
+    let under = |later, claim: &claim::Claim| {
         let mut run = run(vec![msg_zerocopy(later)]);
         let (transfer, claim) = ("msg_zerocopy".to_owned(), claim.name.to_owned());
         run.claims.push(ClaimOverride { transfer, claim });
-        only_verdict(&run)
+        run
     };
+    let claimed = |later, claim| only_verdict(&under(later, claim));
+    let named = |later, claim| codes(&under(later, claim));
     // Between two sockets of one host. What is sent again is copied again.
     for later in [PAYLOAD, PAYLOAD + PAYLOAD / 10] {
         assert_eq!(claimed(later, &claim::DEFERRED), Verdict::Holds);
@@ -219,10 +227,12 @@ fn pinned_pages_are_judged_by_what_becomes_of_them_later() {
             panic!("{later} bytes were copied later");
         };
         assert_eq!((findings[0].disposition, findings[0].bytes), (Disposition::Deferred, later));
+        assert_eq!(named(later, &claim::ZERO_COPY), ["ZC105"]);
     }
     // Out of a device that takes the pages as they are.
     assert_eq!(claimed(0, &claim::ZERO_COPY), Verdict::Holds);
     assert!(matches!(claimed(0, &claim::DEFERRED), Verdict::Refuted(_)));
+    assert_eq!(named(0, &claim::DEFERRED), ["ZC117"]);
     assert!(matches!(claimed(PAYLOAD / 2, &claim::DEFERRED), Verdict::Refuted(_)));
     assert!(matches!(claimed(PAYLOAD / 2, &claim::ZERO_COPY), Verdict::Refuted(_)));
 }
@@ -239,9 +249,11 @@ fn a_copy_below_the_socket_is_no_zero_copy_whoever_makes_it() {
         panic!("every byte was copied")
     };
     assert_eq!((findings[0].bytes, findings[0].at.as_str()), (PAYLOAD, "skb_copy_bits"));
+    assert_eq!(codes(&below(Process::Server, PAYLOAD)), ["ZC106"]);
     // Who knows whose they were?
     let expected = Reason::Unowned(PAYLOAD / 2, "skb_copy_bits".to_owned());
     assert_eq!(reasons(&below(Process::Unknown, PAYLOAD / 2)), [expected]);
+    assert_eq!(codes(&below(Process::Unknown, PAYLOAD / 2)), ["ZC213"]);
     // Headers, and somebody else's.
     for (process, bytes) in [
         (Process::Server, PAYLOAD / 2000),
@@ -297,6 +309,7 @@ fn a_false_claim_is_refuted_and_says_where_the_copies_are() {
     let (transfer, claim) = ("read_write".to_owned(), claim::ZERO_COPY.name.to_owned());
     run.claims.push(ClaimOverride { transfer, claim });
     let Verdict::Refuted(findings) = only_verdict(&run) else { panic!("must be refuted") };
+    assert_eq!(codes(&run), ["ZC101", "ZC102"]);
     let text: Vec<String> = findings.iter().map(ToString::to_string).collect();
     assert!(text.iter().any(|t| t.contains("page cache->user copied 1.000") && t.contains("read")));
     assert!(text.iter().any(|t| t.contains("user->socket") && t.contains("tcp_sendmsg_locked")));
@@ -391,6 +404,44 @@ fn whatever_could_hide_a_copy_is_inconclusive() {
         let judgements = verdict::judge(&run).expect("known names");
         assert_eq!(verdict::exit(&judgements), Exit::Inconclusive, "{expected}");
     }
+}
+
+/// A replica that was seen to cost nothing: believed where every way to write is watched.
+#[test]
+fn a_file_system_that_may_write_unseen_is_inconclusive() {
+    let mut pass = sendfile();
+    pass.transfer = "copy_file_range".to_owned();
+    let mut run = run(vec![pass]);
+    let (transfer, claim) = ("copy_file_range".to_owned(), "zero-copy".to_owned());
+    run.claims.push(ClaimOverride { transfer, claim });
+    run.workload.file_system = "xfs".to_owned();
+    assert_eq!(only_verdict(&run), Verdict::Holds);
+    run.workload.file_system = "f2fs".to_owned();
+    assert!(matches!(only_verdict(&run), Verdict::Inconclusive(_)), "{:?}", only_verdict(&run));
+}
+
+/// io_uring's copies are in no system call that names a file: without the callers the audit knows
+/// how many there are, and not where.
+#[test]
+fn what_only_the_callers_can_place_refutes_by_its_sum_alone() {
+    let (s, call) = (Process::Server, ("io_uring_enter", File::None));
+    let mut pass = pass(
+        "uring_send",
+        vec![
+            count(s, "_copy_to_iter", call, Iter::User, PAYLOAD),
+            count(s, "_copy_from_iter", call, Iter::User, PAYLOAD),
+            count(s, "_copy_from_iter", ("sendto", File::Socket), Iter::User, HEADERS),
+        ],
+    );
+    pass.named.retain(|named| named.process == s);
+    let mut run = run(vec![pass]);
+    for probe in run.coverage.probes.iter_mut().filter(|p| p.instrument == Instrument::Callers) {
+        probe.state = ProbeState::Withheld;
+    }
+    assert!(matches!(only_verdict(&run), Verdict::Inconclusive(_)), "{:?}", only_verdict(&run));
+    let (transfer, claim) = ("uring_send".to_owned(), "one-copy".to_owned());
+    run.claims.push(ClaimOverride { transfer, claim });
+    assert!(matches!(only_verdict(&run), Verdict::Refuted(_)), "{:?}", only_verdict(&run));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Every format of every run under tests/golden, byte by byte, and the schema of the record.
+//! Every format of every run under tests/golden, byte by byte, and the schemas of the records.
 //! `BLESS=1 cargo test --test report` writes what is rendered now; look at it before you commit.
 
 use std::env;
@@ -7,7 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use zcprof::bench::record::BenchRun;
-use zcprof::report::{FORMATS, bench, render_all, schema};
+use zcprof::doctor::record::Diagnosis;
+use zcprof::matrix::Matrix;
+use zcprof::report::{FORMATS, bench, doctor, matrix, render_all, schema};
 use zcprof::run::Run;
 
 /// The runs: four classic transfers that hold; a refuted claim beside inconclusive passes;
@@ -115,6 +117,52 @@ fn benchmarks_without_rounds_cells_or_nginx_still_render() {
     bench::render_all(&run).expect("without cells");
 }
 
+/// A kernel that shows everything; one that refuses breakpoints and programs that trace; that one
+/// without privileges; and one whose breakpoint slots are taken.
+const DIAGNOSES: [&str; 4] = ["complete", "refused", "unprivileged", "slots"];
+
+fn load_diagnosis(name: &str) -> Diagnosis {
+    let path = golden("doctor").join(name).with_extension("json");
+    serde_json::from_str(&read(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn diagnoses_equal_their_goldens() {
+    let mut failures = Vec::new();
+    for name in DIAGNOSES {
+        let (path, diagnosis) = (golden("doctor").join(name), load_diagnosis(name));
+        let text = doctor::table(&diagnosis);
+        failures.extend(same(&path.with_extension("txt"), &text).err());
+        let json = String::from_utf8(doctor::json(&diagnosis).expect("rendered")).expect("text");
+        failures.extend(same(&path.with_extension("json"), &json).err());
+        let wide: Vec<_> = text.lines().filter(|line| line.chars().count() > 100).collect();
+        assert!(wide.is_empty(), "{name}: {wide:#?}");
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What `cargo xtask run` shows is the first paragraph.
+#[test]
+fn a_diagnosis_begins_with_every_instrument_and_its_remedy() {
+    for name in DIAGNOSES {
+        let diagnosis = load_diagnosis(name);
+        let text = doctor::table(&diagnosis);
+        let (first, _) = text.split_once("\n\n").expect("paragraphs");
+        let words = first.split_whitespace().collect::<Vec<_>>().join(" ");
+        for watch in &diagnosis.instruments {
+            assert!(words.contains(watch.instrument.name()), "{name}: {first}");
+            assert_eq!(watch.code.is_none(), watch.complete, "{name}: {first}");
+        }
+        let judging = diagnosis.instruments.iter().filter(|w| w.instrument.name() != "syscalls");
+        assert_eq!(diagnosis.complete, judging.clone().all(|watch| watch.complete), "{name}");
+        for watch in judging.filter(|watch| !watch.complete) {
+            let its = diagnosis.holes.iter().find(|hole| hole.instrument == watch.instrument);
+            let remedy = &its.expect("a hole has a remedy").remedy;
+            assert!(words.contains(remedy.as_str()), "{name}: {remedy:?} in {first}");
+        }
+    }
+}
+
 #[test]
 fn rendering_twice_gives_the_same_bytes() {
     for name in RUNS {
@@ -165,4 +213,21 @@ fn the_schema_is_in_step_with_the_record() {
     same(&path, &schema()).unwrap_or_else(|failure| panic!("{failure}"));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/bench.schema.json");
     same(&path, &bench::schema()).unwrap_or_else(|failure| panic!("{failure}"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/doctor.schema.json");
+    same(&path, &doctor::schema()).unwrap_or_else(|failure| panic!("{failure}"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/matrix.schema.json");
+    same(&path, &matrix::schema()).unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// Cells that hold, that are refuted, inconclusive and off, in more than one panel.
+#[test]
+fn a_matrix_equals_its_goldens() {
+    let folder = golden("matrix");
+    let known: Matrix = serde_json::from_str(&read(&folder.join("matrix.json"))).expect("parses");
+    let mut failures = Vec::new();
+    for (name, bytes) in matrix::render_all(&known).expect("rendered") {
+        let text = String::from_utf8(bytes).expect("every format is text");
+        failures.extend(same(&folder.join(name), &text).err());
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

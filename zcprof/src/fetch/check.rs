@@ -21,6 +21,11 @@ pub(super) struct Check {
     pub(super) intact: bool,
     /// Offset after the last whole batch.
     pub(super) next_offset: u64,
+    /// The bytes are no batches: their offsets are their positions, and only the CRC-32C of all
+    /// of them can say whether they are right.
+    plain: bool,
+    /// What was found that no batch can say: from there on the bytes are only counted.
+    pub(super) damage: Option<Damage>,
 }
 
 impl Check {
@@ -35,21 +40,36 @@ impl Check {
             bytes: 0,
             intact: true,
             next_offset: offset,
+            plain: false,
+            damage: None,
         }
     }
 
-    /// Whether the bytes so far are whole batches.
+    /// The same for bytes of a plain file.
+    pub(super) fn plain(offset: u64) -> Self {
+        Self { plain: true, ..Self::new(offset) }
+    }
+
+    /// Whether the bytes so far are whole batches, as far as they are batches.
     pub(super) fn is_whole(&self) -> bool {
-        self.held == 0
+        self.held == 0 || self.damage.is_some()
     }
 
     /// Takes the next bytes.
-    ///
-    /// # Errors
-    /// They say what no batch can say.
-    pub(super) fn take(&mut self, mut piece: &[u8]) -> Result<(), Damage> {
+    pub(super) fn take(&mut self, piece: &[u8]) {
         self.crc32c = crc32c::crc32c_append(self.crc32c, piece);
         self.bytes += piece.len() as u64;
+        if self.plain {
+            self.next_offset += piece.len() as u64;
+        } else if self.damage.is_none()
+            && let Err(damage) = self.batches(piece)
+        {
+            self.intact = false;
+            self.damage = Some(damage);
+        }
+    }
+
+    fn batches(&mut self, mut piece: &[u8]) -> Result<(), Damage> {
         while !piece.is_empty() {
             let missing = self.batch.map_or(HEADER - self.held, |(_, missing)| missing);
             let (taken, behind) = piece.split_at(missing.min(piece.len()));
@@ -97,7 +117,7 @@ mod tests {
         for size in [1, 7, 60, 61, 62, 1000, bytes.len()] {
             let mut check = Check::new(0);
             for piece in bytes.chunks(size) {
-                check.take(piece).expect("batches");
+                check.take(piece);
             }
             assert!(check.is_whole() && check.intact, "{size}");
             assert_eq!(check.crc32c, crc32c::crc32c(&bytes), "{size}");
@@ -109,13 +129,17 @@ mod tests {
     fn a_flipped_bit_and_a_cut_batch_are_seen() {
         let (mut bytes, _) = log();
         let mut check = Check::new(0);
-        check.take(&bytes[..bytes.len() - 1]).expect("batches");
+        check.take(&bytes[..bytes.len() - 1]);
         assert!(!check.is_whole() && check.intact);
         bytes[400] ^= 1;
         let mut check = Check::new(0);
-        check.take(&bytes).expect("batches");
+        check.take(&bytes);
         assert!(check.is_whole() && !check.intact);
         bytes[16] = 1;
-        assert_eq!(Check::new(0).take(&bytes), Err(Damage::Magic(1)));
+        let mut check = Check::new(0);
+        check.take(&bytes);
+        assert_eq!(check.damage, Some(Damage::Magic(1)));
+        assert!(check.is_whole() && !check.intact, "the rest is only counted");
+        assert_eq!(check.bytes, bytes.len() as u64);
     }
 }

@@ -11,10 +11,22 @@ pub mod tls;
 pub mod wire;
 
 use anyhow::{Result, bail};
+use caps::Capability;
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
+
+use crate::privilege::{self, User};
+
+/// Ends the set-up of a worker: from here on it has no privileges but those to `keep`, and is `user`
+/// if that is another than it was.
+fn give_up_privileges(user: Option<User>, keep: &[Capability]) -> Result<()> {
+    privilege::give_up(user, keep)?;
+    // Another user's process is not killed with its parent any more until it says so again:
+    // `commit_creds()`, kernel/cred.c.
+    die_with_parent()
+}
 
 /// Has the kernel kill this process when its parent dies, however that dies.
 fn die_with_parent() -> Result<()> {
@@ -25,6 +37,20 @@ fn die_with_parent() -> Result<()> {
         bail!("the process that started this one is gone");
     }
     Ok(())
+}
+
+/// Lets sends pin as much memory as this process may allow itself. What has no privileges may pin
+/// 8 MiB in all unless somebody says more: `mm_account_pinned_pages()`, net/core/skbuff.c. An
+/// io_uring takes of it too (`__io_account_mem()`, io_uring/rsrc.c). Returns what the process must
+/// keep to have no limit.
+fn allow_all_memory() -> Result<&'static [Capability]> {
+    let memory = Resource::RLIMIT_MEMLOCK;
+    if setrlimit(memory, RLIM_INFINITY, RLIM_INFINITY).is_ok() {
+        return Ok(&[]);
+    }
+    let (_, most) = getrlimit(memory)?;
+    setrlimit(memory, most, most)?;
+    Ok(&[Capability::CAP_IPC_LOCK])
 }
 
 /// Raises the limit of open descriptors as far as this process may: a connection needs up to

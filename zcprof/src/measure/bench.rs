@@ -5,15 +5,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use tempfile::TempDir;
 
 use super::kcat::Kcat;
 use super::network::{End, Network};
+use super::temporary::Temporary;
 use super::workers::{Consumer, Server};
 use crate::cli;
 use crate::fetch::cache;
 use crate::fetch::consumer::{Command, Outcome, Protocol, Share, Verified, shares};
 use crate::fetch::log::{Log, MakeLog, make};
+use crate::privilege::User;
 use crate::run::{Cache, Doubt, Workload};
 use crate::transfer::Row;
 
@@ -43,10 +44,16 @@ pub(super) struct Bench {
     options: cli::Workload,
     full: Vec<Share>,
     control: Vec<Share>,
+    /// Whether the segments have a page cache, which can be filled and emptied.
+    cached: bool,
+    /// The file system that holds the segments.
+    file_system: String,
     /// Consumes in the built-in consumer's place, controls excepted.
     kcat: Option<Kcat>,
+    /// What listens on the way stays there as long as this.
+    _network: Network,
     /// Removes a log of our own making.
-    _temporary: Option<TempDir>,
+    _temporary: Option<Temporary>,
 }
 
 /// CPU time of both processes for one pass, in seconds.
@@ -65,13 +72,19 @@ impl Bench {
         let (directory, temporary) = if let Some(directory) = &options.log_dir {
             (directory.clone(), None)
         } else {
-            let temporary = tempfile::Builder::new()
-                .prefix("zcprof-log-")
-                .tempdir_in("/var/tmp")
-                .context("making a folder for the log in /var/tmp (see --log-dir)")?;
+            let temporary = Temporary::new()?;
             (temporary.path().join("log"), Some(temporary))
         };
         let log = open_or_make(&directory, options)?;
+        if let (Some(temporary), Some(user)) = (&temporary, User::ordinary())
+            && let Err(error) = temporary.let_in(user)
+        {
+            log::info!("the server remains root: {error:#}");
+        }
+        let mut options = options.clone();
+        if log.is_plain() {
+            options.bytes = options.bytes.min(log.bytes());
+        }
         if log.bytes() < options.bytes {
             bail!(
                 "the log in {} holds {} record bytes, fewer than --bytes {}",
@@ -81,6 +94,7 @@ impl Bench {
             );
         }
         let foreign = options.kcat.is_some();
+        ensure!(!foreign || !log.is_plain(), "kcat consumes record batches, and no other file");
         ensure!(!foreign || options.network.is_loopback(), "kcat consumes over loopback only");
         let full = shares(&log, options.connections, options.bytes, options.fetch_size)?;
         let control = shares(&log, options.connections, CONTROL_BYTES, options.fetch_size)?;
@@ -89,8 +103,19 @@ impl Bench {
         let server = network.at(End::Server, || Server::start(log.folder(), listen, rows))?;
         let consumer = network.at(End::Consumer, Consumer::start)?;
         let kcat = options.kcat.as_deref().map(|program| Kcat::new(program, &log)).transpose()?;
-        let options = options.clone();
-        Ok(Self { server, consumer, log, options, full, control, kcat, _temporary: temporary })
+        Ok(Self {
+            server,
+            consumer,
+            cached: is_cached(&log)?,
+            file_system: file_system(log.folder())?,
+            log,
+            options,
+            full,
+            control,
+            kcat,
+            _network: network,
+            _temporary: temporary,
+        })
     }
 
     /// What is served to whom.
@@ -101,17 +126,43 @@ impl Bench {
             connections: self.options.connections,
             segments: u32::try_from(self.log.segments().len())?,
             log_bytes: self.log.bytes(),
-            file_system: file_system(self.log.folder())?,
+            file_system: self.file_system.clone(),
             network: if self.options.network.is_loopback() {
                 path(self.options.listen)
             } else {
                 format!("TCP over {}", self.options.network.summary)
             },
-            consumer: match &self.kcat {
-                Some(kcat) => kcat.version.clone(),
-                None => format!("zcprof {}", env!("CARGO_PKG_VERSION")),
+            network_name: self.options.network.name.to_owned(),
+            consumer: if let Some(kcat) = &self.kcat {
+                kcat.version.clone()
+            } else {
+                let version = env!("CARGO_PKG_VERSION");
+                format!("zcprof {version}, mode {}", self.options.consumer.name)
             },
         })
+    }
+
+    /// Whether a process serves the segments' bytes: fs/fuse/inode.c names both kinds.
+    pub(super) fn is_on_fuse(&self) -> bool {
+        self.file_system.starts_with("fuse")
+    }
+
+    /// The states of the page cache that can be measured, of those that the user asked for, and
+    /// why not the others.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn caches(&self, choice: cli::CacheChoice) -> Result<(Vec<Cache>, Option<String>)> {
+        if !self.cached {
+            log::warn!("the file has no page cache, so that it is neither warm nor cold");
+            return Ok((vec![Cache::Uncached], None));
+        }
+        wanted(choice, &self.file_system)
+    }
+
+    /// The state in which storage is asked for least.
+    pub(super) fn warmest(&self) -> Cache {
+        if self.cached { Cache::Warm } else { Cache::Uncached }
     }
 
     /// Brings the page cache into the state that a pass is for; a doubt if it does not obey.
@@ -121,6 +172,7 @@ impl Bench {
             match cache {
                 Cache::Warm => cache::warm(&self.log)?,
                 Cache::Cold => cache::evict(&self.log)?,
+                Cache::Uncached => break,
             }
             let (resident, pages) = cache::resident_pages(&self.log)?;
             let wanted = if cache == Cache::Warm { pages } else { 0 };
@@ -151,6 +203,7 @@ impl Bench {
         let quiet = self.server.worker.descriptors()?;
         let fetched = kcat.fetch(listening.address, &self.log, self.options.fetch_size);
         super::interrupt::check()?;
+        self.server.worker.check()?;
         let (seconds, right) = fetched?;
         for _ in 0..PREPARATIONS {
             if self.server.worker.descriptors()? == quiet {
@@ -174,12 +227,15 @@ impl Bench {
                 topic: self.log.topic().to_owned(),
                 partition: self.log.partition(),
             },
-            mode: "copy".to_owned(),
+            mode: self.options.consumer.name.to_owned(),
             rounds: 1,
             shares: self.shares(amount).to_vec(),
         };
         let before = self.cpu()?;
-        let outcome = self.consumer.fetch(&command)?;
+        let outcome = self.consumer.fetch(&command);
+        // What the consumer says is then only what follows from it.
+        self.server.worker.check()?;
+        let outcome = outcome?;
         let after = self.cpu()?;
         let cpu = Cpu {
             server: after.server - before.server,
@@ -208,8 +264,38 @@ impl Bench {
     }
 }
 
-/// Opens the log in a folder, or makes one where there is none.
+/// File systems whose files are in the page cache and nowhere else, as /proc/self/mounts names
+/// them: mm/shmem.c, fs/ramfs/inode.c, drivers/base/devtmpfs.c.
+const NEVER_COLD: [&str; 3] = ["tmpfs", "ramfs", "devtmpfs"];
+
+/// See [`Bench::caches`].
+fn wanted(choice: cli::CacheChoice, file_system: &str) -> Result<(Vec<Cache>, Option<String>)> {
+    let why = NEVER_COLD
+        .contains(&file_system)
+        .then(|| format!("cold: what is on {file_system} is in the page cache and nowhere else"));
+    match (choice, why) {
+        (cli::CacheChoice::Warm, _) => Ok((vec![Cache::Warm], None)),
+        (cli::CacheChoice::Cold, None) => Ok((vec![Cache::Cold], None)),
+        (cli::CacheChoice::Both, None) => Ok((vec![Cache::Cold, Cache::Warm], None)),
+        (cli::CacheChoice::Both, Some(why)) => Ok((vec![Cache::Warm], Some(why))),
+        (cli::CacheChoice::Cold, Some(why)) => {
+            bail!("nothing can be measured {why}; use --cache warm, or a log on a disk")
+        }
+    }
+}
+
+/// Whether a log has a page cache. What sysfs makes up, or a device that is memory itself, has
+/// none, though some of it can be mapped: it was read just now, and nothing of it is resident.
+fn is_cached(log: &Log) -> Result<bool> {
+    cache::warm(log)?;
+    Ok(cache::resident_pages(log).is_ok_and(|(resident, _)| resident > 0))
+}
+
+/// Opens the log in a folder, or any file, or makes a log where there is none.
 fn open_or_make(directory: &Path, options: &cli::Workload) -> Result<Log> {
+    if directory.is_file() {
+        return Ok(Log::open(directory)?);
+    }
     let empty = match fs::read_dir(directory) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
@@ -226,6 +312,12 @@ fn open_or_make(directory: &Path, options: &cli::Workload) -> Result<Log> {
         };
         let partition = directory.join("zcprof-0");
         make(&partition, &wanted)?;
+        // A log of ours needs no owner with privileges.
+        if let Some(user) = User::ordinary()
+            && let Err(error) = user.own_all_in(&partition)
+        {
+            log::info!("the log remains root's: {error:#}");
+        }
         partition
     } else {
         only_partition(directory)?
@@ -273,4 +365,28 @@ pub(crate) fn file_system(path: &Path) -> Result<String> {
 pub(crate) fn path(listen: SocketAddr) -> String {
     let kind = if listen.ip().is_loopback() { "loopback" } else { "network" };
     format!("TCP over {kind}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::CacheChoice::{Both, Cold, Warm};
+
+    #[test]
+    fn what_is_never_cold_is_measured_warm_alone_and_says_so() {
+        let (caches, why) = wanted(Both, "tmpfs").expect("warm can be measured");
+        assert_eq!(caches, [Cache::Warm]);
+        assert!(why.is_some_and(|why| why.starts_with("cold: ") && why.contains("tmpfs")));
+        let error = wanted(Cold, "tmpfs").unwrap_err().to_string();
+        assert!(error.contains("cold") && error.contains("--cache warm"), "{error}");
+        assert_eq!(wanted(Warm, "tmpfs").expect("can be"), (vec![Cache::Warm], None));
+    }
+
+    #[test]
+    fn what_is_on_a_disk_is_measured_as_the_user_asks() {
+        let caches = |choice| wanted(choice, "ext4").expect("can be");
+        assert_eq!(caches(Both), (vec![Cache::Cold, Cache::Warm], None));
+        assert_eq!(caches(Cold), (vec![Cache::Cold], None));
+        assert_eq!(caches(Warm), (vec![Cache::Warm], None));
+    }
 }

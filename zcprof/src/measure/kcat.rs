@@ -16,6 +16,7 @@ use nix::sys::signal::Signal;
 use super::interrupt;
 use crate::fetch::log::digest::{Digest, RecordDigest};
 use crate::fetch::log::{Log, records};
+use crate::privilege;
 
 /// What it prints of each record: lengths first, then the bytes that they count, so that it is
 /// unambiguous whatever these are.
@@ -61,6 +62,22 @@ impl Kcat {
     /// # Errors
     /// It fails, in its own words.
     pub(super) fn fetch(
+        &self,
+        address: SocketAddr,
+        log: &Log,
+        fetch_size: u64,
+    ) -> Result<(f64, bool)> {
+        // What a thread may not do, nothing that it starts may do.
+        std::thread::scope(|scope| {
+            let fetched = scope.spawn(|| {
+                privilege::give_up_capabilities()?;
+                self.fetch_from_here(address, log, fetch_size)
+            });
+            fetched.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?
+        })
+    }
+
+    fn fetch_from_here(
         &self,
         address: SocketAddr,
         log: &Log,

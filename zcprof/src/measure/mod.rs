@@ -7,6 +7,7 @@ mod kcat;
 pub mod network;
 mod passes;
 mod stir;
+mod temporary;
 pub(crate) mod workers;
 
 use std::time::Instant;
@@ -47,15 +48,22 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         }
     }
     let mut bench = Bench::set_up(&options.workload, &served)?;
+    let (caches, lacking) = bench.caches(options.cache)?;
+    if let Some(reason) = lacking {
+        log::warn!("not measured {reason}");
+        let not = |row: &&Row| Skipped { transfer: row.name.to_owned(), reason: reason.clone() };
+        skipped.extend(rows.iter().map(not));
+    }
     clock.lap("log");
     let mut probes = Probes::attach(&Options {
         targets: vec![bench.server.worker.pid(), bench.consumer.worker.pid()],
         withheld: options.without.clone(),
         avoid_fexit: options.avoid_fexit,
         explain: verbose,
+        capacities: options.capacities.clone(),
     })?;
     clock.lap("attach");
-    let controls = passes::controls(&mut bench, &mut probes)?;
+    let controls = passes::controls(&mut bench, &mut probes, "")?;
     clock.lap("control");
     let kernel = kernel::running()?;
     let mut run = Run {
@@ -72,11 +80,11 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         phases: Vec::new(),
     };
     let mut with_probes = Vec::new();
-    for cache in caches(options.cache) {
+    for cache in caches {
         for row in &rows {
             let amount = Amount::Full;
             let (pass, cpu) = passes::pass(&mut bench, &mut probes, row, cache, amount)?;
-            if let (Cache::Warm, Some(cpu)) = (cache, cpu) {
+            if let (Cache::Warm | Cache::Uncached, Some(cpu)) = (cache, cpu) {
                 let round = round(pass.seconds, cpu);
                 with_probes.push(timing(row, &kernel, true, pass.payload.bytes, vec![round]));
             }
@@ -84,11 +92,13 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         }
         clock.lap(cache.name());
     }
+    run.controls.extend(passes::controls(&mut bench, &mut probes, "closing ")?);
+    clock.lap("closing control");
     // Read again: what the probes missed over the whole run is known only now.
     run.coverage = probes.coverage();
     drop(probes);
     clock.lap("detach");
-    if !with_probes.is_empty() {
+    if !with_probes.is_empty() && !options.untimed {
         run.timings.extend(with_probes);
         run.timings.extend(time_with(&mut bench, &rows, 1)?);
         clock.lap("un-probed");
@@ -116,7 +126,7 @@ fn time_with(bench: &mut Bench, rows: &[&Row], rounds: u32) -> Result<Vec<Timing
     let payload = bench.payload(Amount::Full);
     let new = |row: &&Row| timing(row, &kernel, false, payload, Vec::new());
     let mut timings: Vec<Timing> = rows.iter().map(new).collect();
-    bench.prepare(Cache::Warm)?;
+    bench.prepare(bench.warmest())?;
     for _ in 0..rounds {
         for (row, timing) in rows.iter().zip(&mut timings) {
             let (outcome, cpu) = bench.fetch(row.name, Amount::Full)?;
@@ -151,14 +161,6 @@ fn possible(rows: &[&'static Row]) -> (Vec<&'static Row>, Vec<Skipped>) {
         }
     }
     (possible, skipped)
-}
-
-fn caches(choice: cli::CacheChoice) -> Vec<Cache> {
-    match choice {
-        cli::CacheChoice::Warm => vec![Cache::Warm],
-        cli::CacheChoice::Cold => vec![Cache::Cold],
-        cli::CacheChoice::Both => vec![Cache::Cold, Cache::Warm],
-    }
 }
 
 /// Wall-clock time of each step.

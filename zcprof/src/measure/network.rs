@@ -1,15 +1,27 @@
-//! The way between server and consumer: the loopback device, or a veth pair between two network
-//! namespaces, with what a device may lack switched off. To add a way is to add a row.
+//! The way between server and consumer: the loopback device, a veth pair between two network
+//! namespaces, with what a device may lack switched off, or two devices that a wire joins. To add
+//! a way is to add a row.
 #![expect(unsafe_code, reason = "SIOCETHTOOL, for which no crate has a safe form")]
+
+mod virtio;
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result, ensure};
+use futures_util::StreamExt as _;
 use nix::libc;
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockProtocol, SockType, setsockopt, socket, sockopt,
+};
+use rtnetlink::packet_core::{
+    DefaultNla, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+};
+use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 use rtnetlink::{LinkUnspec, LinkVeth};
 
 /// A way between server and consumer.
@@ -19,8 +31,24 @@ pub struct Row {
     pub name: &'static str,
     /// What it is, in one line for `--help` and the reports.
     pub summary: &'static str,
-    /// `None` for the loopback device; else what the server's veth device lacks.
-    lacks: Option<&'static [Feature]>,
+    /// What connects them.
+    device: Device,
+    /// What the server's device is made to lack.
+    lacks: &'static [Feature],
+    /// What happens on the way.
+    trouble: Option<Trouble>,
+}
+
+/// What connects server and consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Device {
+    /// The loopback device of this process's own network namespace.
+    Loopback,
+    /// A veth pair between two new namespaces.
+    Veth,
+    /// Two virtio-net devices that are joined outside and that nobody uses, each in a new
+    /// namespace: what is sent leaves this kernel by DMA. They return by themselves.
+    Virtio,
 }
 
 /// What a device can do for the stack, and `ethtool -K` switch off: include/uapi/linux/ethtool.h.
@@ -34,24 +62,68 @@ enum Feature {
     TcpSegmentation = 0x1f,
 }
 
+/// What happens to packets on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// Each device loses some, at random: net/sched/sch_netem.c.
+    Loss,
+    /// A packet socket listens at the server's device, as tcpdump's does.
+    Tap,
+}
+
+impl Row {
+    /// What most rows have in common.
+    const VETH: Self =
+        Self { name: "", summary: "", device: Device::Veth, lacks: &[], trouble: None };
+}
+
 /// Every way.
 pub const NETWORKS: &[Row] = &[
-    Row { name: "loopback", summary: "loopback", lacks: None },
-    Row { name: "veth", summary: "veth between two network namespaces", lacks: Some(&[]) },
+    Row { name: "loopback", summary: "loopback", device: Device::Loopback, ..Row::VETH },
+    Row { name: "veth", summary: "veth between two network namespaces", ..Row::VETH },
     Row {
         name: "veth-no-tso",
         summary: "veth between two network namespaces, the sender's without TCP segmentation",
-        lacks: Some(&[Feature::TcpSegmentation]),
+        lacks: &[Feature::TcpSegmentation],
+        ..Row::VETH
     },
     Row {
         name: "veth-no-checksum",
         summary: "veth between two network namespaces, the sender's without checksums",
-        lacks: Some(&[Feature::TxChecksum]),
+        lacks: &[Feature::TxChecksum],
+        ..Row::VETH
     },
     Row {
         name: "veth-no-sg",
         summary: "veth between two network namespaces, the sender's without scatter-gather",
-        lacks: Some(&[Feature::ScatterGather]),
+        lacks: &[Feature::ScatterGather],
+        ..Row::VETH
+    },
+    Row {
+        name: "veth-loss",
+        summary: "veth between two network namespaces, where packets are lost",
+        trouble: Some(Trouble::Loss),
+        ..Row::VETH
+    },
+    Row {
+        name: "veth-tap",
+        summary: "veth between two network namespaces, with a packet socket at the sender's",
+        trouble: Some(Trouble::Tap),
+        ..Row::VETH
+    },
+    Row {
+        name: "virtio",
+        summary: "two virtio-net devices, each in a network namespace of its own",
+        device: Device::Virtio,
+        ..Row::VETH
+    },
+    Row {
+        name: "virtio-tap",
+        summary: "two virtio-net devices, each in a network namespace of its own, with a packet \
+                  socket at the sender's",
+        device: Device::Virtio,
+        trouble: Some(Trouble::Tap),
+        ..Row::VETH
     },
 ];
 
@@ -65,11 +137,14 @@ impl Row {
     /// Whether everything stays in the namespace of this process.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        self.lacks.is_none()
+        self.device == Device::Loopback
     }
 }
 
-/// Names of the two devices, each in a namespace of its own.
+/// Attribute of a queueing discipline that holds its own options: include/uapi/linux/rtnetlink.h.
+const TCA_OPTIONS: u16 = 2;
+
+/// Names of the two devices of a veth pair, each in a namespace of its own.
 const DEVICES: [&str; 2] = ["zcprof-server", "zcprof-client"];
 
 /// Their addresses, of the network for benchmarks (RFC 2544).
@@ -81,7 +156,12 @@ const PREFIX: u8 = 30;
 /// A way that is set up. Namespaces and devices are gone when this and both processes are, however
 /// these end: nothing else refers to them.
 #[derive(Debug)]
-pub(super) struct Network(Option<[OwnedFd; 2]>);
+pub(super) struct Network {
+    /// None if everything is in this process's own.
+    namespaces: Option<[OwnedFd; 2]>,
+    /// Nobody reads what it hears: the kernel prepares each packet for it all the same.
+    _tap: Option<OwnedFd>,
+}
 
 /// An end of the way.
 #[derive(Clone, Copy, Debug)]
@@ -94,33 +174,52 @@ impl Network {
     /// # Errors
     /// No privilege to make namespaces, or a kernel without them or without veth.
     pub(super) fn set_up(row: &Row) -> Result<Self> {
-        let Some(lacks) = row.lacks else { return Ok(Self(None)) };
-        let namespaces = [namespace()?, namespace()?];
-        {
-            let _inside = Inside::enter(&namespaces[End::Server as usize])?;
-            connect(&namespaces[End::Consumer as usize])
-                .context("making a veth pair (the kernel needs its module veth)")?;
-            bring_up(End::Server)?;
-            for feature in lacks {
-                switch_off(DEVICES[End::Server as usize], *feature)?;
-            }
+        if row.is_loopback() {
+            return Ok(Self { namespaces: None, _tap: None });
         }
-        let inside = Inside::enter(&namespaces[End::Consumer as usize])?;
-        bring_up(End::Consumer)?;
-        drop(inside);
-        Ok(Self(Some(namespaces)))
+        let namespaces = [namespace()?, namespace()?];
+        let [server, consumer] = &namespaces;
+        let devices = if row.device == Device::Virtio {
+            let found = virtio::unused_pair()?;
+            for (device, namespace) in found.iter().zip(&namespaces) {
+                move_into(device, namespace)?;
+            }
+            found
+        } else {
+            inside(server, || {
+                connect(consumer).context(
+                    "making a veth pair, which takes CAP_NET_ADMIN and the kernel's module veth",
+                )
+            })?;
+            DEVICES.map(str::to_owned)
+        };
+        for (namespace, end) in [(server, End::Server), (consumer, End::Consumer)] {
+            let device = &devices[end as usize];
+            inside(namespace, || {
+                bring_up(device, end)?;
+                if row.trouble == Some(Trouble::Loss) { lose_some(device) } else { Ok(()) }
+            })?;
+        }
+        let tap = inside(server, || {
+            for feature in row.lacks {
+                switch_off(&devices[End::Server as usize], *feature)?;
+            }
+            (row.trouble == Some(Trouble::Tap)).then(tap).transpose()
+        })?;
+        Ok(Self { namespaces: Some(namespaces), _tap: tap })
     }
 
     /// Runs something in an end's namespace: sockets and processes that it makes stay there.
     pub(super) fn at<T>(&self, end: End, job: impl FnOnce() -> Result<T>) -> Result<T> {
-        let Some(namespaces) = &self.0 else { return job() };
-        let _inside = Inside::enter(&namespaces[end as usize])?;
-        job()
+        match &self.namespaces {
+            None => job(),
+            Some(namespaces) => inside(&namespaces[end as usize], job),
+        }
     }
 
     /// Where the server listens, if the user wants it at `wanted`.
     pub(super) fn listen(&self, wanted: SocketAddr) -> SocketAddr {
-        match self.0 {
+        match self.namespaces {
             None => wanted,
             Some(_) => (IpAddr::V4(ADDRESSES[End::Server as usize]), wanted.port()).into(),
         }
@@ -131,10 +230,17 @@ impl Network {
 fn namespace() -> Result<OwnedFd> {
     // Only the thread that asks gets into it, so that this process stays where it is.
     let made = std::thread::spawn(|| -> Result<OwnedFd> {
-        unshare(CloneFlags::CLONE_NEWNET).context("making a network namespace")?;
+        unshare(CloneFlags::CLONE_NEWNET)
+            .context("making a network namespace, which takes CAP_SYS_ADMIN")?;
         Ok(File::open("/proc/thread-self/ns/net")?.into())
     });
     made.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?
+}
+
+/// Does something in another network namespace.
+fn inside<T>(namespace: &OwnedFd, job: impl FnOnce() -> Result<T>) -> Result<T> {
+    let _inside = Inside::enter(namespace)?;
+    job()
 }
 
 /// The current thread in another network namespace, until this is dropped.
@@ -168,8 +274,17 @@ fn connect(other: &OwnedFd) -> Result<()> {
     })
 }
 
-fn bring_up(end: End) -> Result<()> {
-    let device = DEVICES[end as usize];
+/// Moves a device of this namespace into another.
+fn move_into(device: &str, namespace: &OwnedFd) -> Result<()> {
+    let index = if_nametoindex(device).with_context(|| format!("finding {device}"))?;
+    netlink(async |handle| {
+        let away = LinkUnspec::new_with_index(index).setns_by_fd(namespace.as_raw_fd()).build();
+        Ok(handle.link().change(away).execute().await?)
+    })
+    .with_context(|| format!("moving {device} into a network namespace"))
+}
+
+fn bring_up(device: &str, end: End) -> Result<()> {
     let index = if_nametoindex(device).with_context(|| format!("finding {device}"))?;
     netlink(async |handle| {
         let address = IpAddr::V4(ADDRESSES[end as usize]);
@@ -177,6 +292,51 @@ fn bring_up(end: End) -> Result<()> {
         Ok(handle.link().change(LinkUnspec::new_with_index(index).up().build()).execute().await?)
     })
     .with_context(|| format!("setting up {device}"))
+}
+
+/// Probability that a packet is lost, as a fraction of `u32::MAX`: two in a hundred, so that a few
+/// of the hundreds of large packets of a pass are, and each lost one costs a timeout at most.
+const LOSS: u32 = u32::MAX / 50;
+
+/// Packets that may wait for their turn; netem's own default.
+const QUEUE: u32 = 1000;
+
+/// Has a device lose packets.
+fn lose_some(device: &str) -> Result<()> {
+    let index = i32::try_from(if_nametoindex(device)?)?;
+    // struct tc_netem_qopt, include/uapi/linux/pkt_sched.h: latency, limit, loss, gap, duplicate,
+    // jitter.
+    let options: Vec<u8> =
+        [0, QUEUE, LOSS, 0, 0, 0].into_iter().flat_map(u32::to_ne_bytes).collect();
+    let mut message = TcMessage::with_index(index);
+    message.header.parent = TcHandle::ROOT;
+    message.attributes.push(TcAttribute::Kind("netem".to_owned()));
+    message.attributes.push(TcAttribute::Other(DefaultNla::new(TCA_OPTIONS, options)));
+    let mut request = NetlinkMessage::from(RouteNetlinkMessage::NewQueueDiscipline(message));
+    request.header.flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+    netlink(async |mut handle| {
+        let mut answers = handle.request(request)?;
+        while let Some(answer) = answers.next().await {
+            if let NetlinkPayload::Error(error) = answer.payload
+                && error.code.is_some()
+            {
+                return Err(error.to_io().into());
+            }
+        }
+        Ok(())
+    })
+    .with_context(|| {
+        format!("having {device} lose packets (the kernel needs its module sch_netem)")
+    })
+}
+
+/// A packet socket that hears everything in the current namespace.
+fn tap() -> Result<OwnedFd> {
+    let (family, kind, all) = (AddressFamily::Packet, SockType::Raw, SockProtocol::EthAll);
+    let tap = socket(family, kind, SockFlag::SOCK_CLOEXEC, all).context("a packet socket")?;
+    // What waits to be read holds pages of the page cache: as little as possible.
+    setsockopt(&tap, sockopt::RcvBuf, &0)?;
+    Ok(tap)
 }
 
 /// Speaks with the current namespace's part of the kernel.

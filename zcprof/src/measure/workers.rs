@@ -53,18 +53,41 @@ impl Worker {
         let read = self.stdout.read_line(&mut line);
         read.with_context(|| format!("listening to the {}", self.name))?;
         if line.is_empty() {
-            interrupt::check()?;
-            let status = self.child.wait()?;
-            bail!("the {} ended before its work was done ({status})", self.name);
+            self.child.wait()?;
+            self.check()?;
         }
         serde_json::from_str(&line)
             .with_context(|| format!("the {} said {:?}", self.name, line.trim_end()))
+    }
+
+    /// Fails if the worker is gone.
+    ///
+    /// # Errors
+    /// Says that it is, and what ended it; or that a signal came, which ends it too.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            interrupt::check()?;
+            bail!("the {} ended before its work was done ({status})", self.name);
+        }
+        Ok(())
     }
 
     /// Descriptors that it has open.
     pub(crate) fn descriptors(&self) -> Result<usize> {
         let folder = format!("/proc/{}/fd", self.pid());
         Ok(std::fs::read_dir(&folder).with_context(|| format!("reading {folder}"))?.count())
+    }
+
+    /// Segments that TCP has sent again in the worker's network namespace.
+    pub(crate) fn segments_sent_again(&self) -> Result<u64> {
+        let path = format!("/proc/{}/net/snmp", self.pid());
+        let text = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
+        let found = lines.next().zip(lines.next()).and_then(|(names, values)| {
+            let at = names.split(' ').position(|name| name == "RetransSegs")?;
+            values.split(' ').nth(at)?.parse().ok()
+        });
+        found.with_context(|| format!("{path} has no RetransSegs"))
     }
 
     /// CPU time that the worker has used, in seconds.

@@ -15,8 +15,8 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use zcprof_common::sites::{SITES, Site};
 use zcprof_common::vocabulary::Instrument;
 
-use super::kernel;
 use super::plan::{Plan, Planned};
+use super::{kernel, reach};
 use crate::run::ProbeState;
 
 /// Breakpoints, one per leaf and CPU.
@@ -31,6 +31,8 @@ struct Watched {
     address: u64,
     program: i32,
     counters: Vec<(u32, Counter)>,
+    /// Hits on CPUs that are gone.
+    retired: u64,
 }
 
 impl Audit {
@@ -54,7 +56,9 @@ impl Audit {
             }
             match breakpoints(ebpf, row, address) {
                 Ok((program, counters)) => {
-                    audit.breakpoints.push(Watched { site, address, program, counters });
+                    let retired = 0;
+                    let watched = Watched { site, address, program, counters, retired };
+                    audit.breakpoints.push(watched);
                     plan.attached(site, &symbol, "execution breakpoint");
                 }
                 Err(error) => {
@@ -65,7 +69,8 @@ impl Audit {
         audit
     }
 
-    /// Watches CPUs that came online since, and says which.
+    /// Watches CPUs that came online since, and says which. A CPU that was offline for a while is
+    /// such a one too: its breakpoints went with it (`perf_event_exit_cpu()`, kernel/events/core.c).
     ///
     /// # Errors
     /// A breakpoint on such a CPU is refused.
@@ -73,20 +78,51 @@ impl Audit {
         if self.breakpoints.is_empty() {
             return Ok(Vec::new());
         }
+        let online = kernel::online_cpus()?;
+        self.retire(|cpu| !online.contains(&cpu))?;
         let mut new = Vec::new();
-        for cpu in kernel::online_cpus()? {
+        for cpu in online {
+            if self.answers_on(cpu)? {
+                continue;
+            }
+            self.retire(|known| known == cpu)?;
             for watched in &mut self.breakpoints {
-                if watched.counters.iter().any(|(known, _)| *known == cpu) {
-                    continue;
-                }
                 let counter = breakpoint(watched.address, watched.program, cpu)?;
                 watched.counters.push((cpu, counter));
-                if !new.contains(&cpu) {
-                    new.push(cpu);
-                }
             }
+            new.push(cpu);
         }
         Ok(new)
+    }
+
+    /// Whether every leaf is watched on a CPU: each is reached there, and must be hit.
+    fn answers_on(&mut self, cpu: u32) -> Result<bool> {
+        let before = self.hits_on(cpu)?;
+        if before.len() < self.breakpoints.len() {
+            return Ok(false);
+        }
+        if !reach::every_leaf(cpu)? {
+            // This process may not run there; and what it has started may not either.
+            return Ok(true);
+        }
+        let after = self.hits_on(cpu)?;
+        Ok(before.iter().zip(after).all(|(before, after)| after > *before))
+    }
+
+    /// Hits of each leaf that is watched on a CPU.
+    fn hits_on(&mut self, cpu: u32) -> io::Result<Vec<u64>> {
+        let counters = self.breakpoints.iter_mut().flat_map(|watched| &mut watched.counters);
+        counters.filter(|(known, _)| *known == cpu).map(|(_, counter)| counter.read()).collect()
+    }
+
+    /// Takes the breakpoints off some CPUs, and keeps what they counted.
+    fn retire(&mut self, gone: impl Fn(u32) -> bool) -> io::Result<()> {
+        for watched in &mut self.breakpoints {
+            for (_, mut counter) in watched.counters.extract_if(.., |(cpu, _)| gone(*cpu)) {
+                watched.retired += counter.read()?;
+            }
+        }
+        Ok(())
     }
 
     /// Stops every breakpoint, so that hits and program runs can be compared.
@@ -115,7 +151,7 @@ impl Audit {
         let sum = |watched: &mut Watched| {
             let hits: io::Result<Vec<u64>> =
                 watched.counters.iter_mut().map(|(_, counter)| counter.read()).collect();
-            Ok((watched.site, hits?.iter().sum()))
+            Ok((watched.site, watched.retired + hits?.iter().sum::<u64>()))
         };
         self.breakpoints.iter_mut().map(sum).collect()
     }

@@ -1,8 +1,11 @@
 //! Offsets and enumerators of the running kernel, from its BTF. Nothing here is known by number.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use anyhow::{Context as _, Result, bail};
 use btf_rs::{Btf, EnumMember, Struct, Type};
 use zcprof_common::layout::{Config, MAX_SYSCALLS, MAX_TARGETS, NO_FD, NO_OFFSET};
+use zcprof_common::sites::{OLDEST, Version};
 use zcprof_common::syscalls::SYSCALLS;
 use zcprof_common::vocabulary::Iter;
 
@@ -25,31 +28,48 @@ const ITERATORS: &[(&str, Iter)] = &[
 ///
 /// # Errors
 /// No BTF, or a structure in it that is not what the programs read.
-pub(super) fn configure(targets: &[u32]) -> Result<Config> {
+pub(super) fn configure(targets: &[u32], version: Version) -> Result<Config> {
     let types = Types::of_running_kernel()?;
+    // Where the table knows no leaves, only tracepoints are attached, and none reads an iterator.
+    let iterator = |member| match types.offset("iov_iter", member) {
+        Err(_) if version < OLDEST => Ok(NO_OFFSET),
+        other => other,
+    };
+    // A folio is its first page, and before 5.16 it was called that (include/linux/mm_types.h).
+    let folio = |member| types.offset("folio", member).or_else(|_| types.offset("page", member));
     let mut config = Config {
         targets: [0; MAX_TARGETS],
-        iter_type: types.offset("iov_iter", "iter_type")?,
-        iter_count: types.offset("iov_iter", "count")?,
+        iter_type: iterator("iter_type")?,
+        iter_count: iterator("count")?,
         task_files: types.offset("task_struct", "files")?,
         files_fdt: types.offset("files_struct", "fdt")?,
         fdt_fd: types.offset("fdtable", "fd")?,
         fdt_max_fds: types.offset("fdtable", "max_fds")?,
         file_inode: types.offset("file", "f_inode")?,
         inode_mode: types.offset("inode", "i_mode")?,
-        folio_flags: types.offset("folio", "flags")?,
+        folio_flags: folio("flags")?,
         folio_order: types.folio_order(),
-        folio_mapping: types.offset("folio", "mapping")?,
+        folio_mapping: folio("mapping")?,
         mapping_host: types.offset("address_space", "host")?,
         skb_data_len: types.offset("sk_buff", "data_len")?,
         skb_sk: types.offset("sk_buff", "sk")?,
         skb_head: types.offset("sk_buff", "head")?,
         skb_end: types.offset("sk_buff", "end")?,
+        skb_napi: types.offset("sk_buff", "napi_id").unwrap_or(NO_OFFSET),
+        // include/net/busy_poll.h, 6.1 to 7.3: NR_CPUS + 1.
+        least_napi: most_cpus()? + 1,
         shared_destructor: types.offset("skb_shared_info", "destructor_arg")?,
         aead_length: types.offset("aead_request", "cryptlen").unwrap_or(NO_OFFSET),
+        fault_vma: types.offset("vm_fault", "vma")?,
+        fault_pte: types.offset("vm_fault", "pte")?,
+        fault_orig_pte: types.offset("vm_fault", "orig_pte")?,
+        vma_file: types.offset("vm_area_struct", "vm_file")?,
+        task_mm: types.offset("task_struct", "mm")?,
+        mm_exe_file: types.offset("mm_struct", "exe_file")?,
         folio_large_bit: types.enumerator("pageflags", "PG_head")?,
         regs_argument: [types.offset("pt_regs", "di")?, types.offset("pt_regs", "si")?],
         iter_class: types.iterators()?,
+        pid_namespace: pid_namespace()?,
         fd_argument: [NO_FD; MAX_SYSCALLS],
     };
     if targets.len() > MAX_TARGETS {
@@ -62,6 +82,28 @@ pub(super) fn configure(targets: &[u32]) -> Result<Config> {
         }
     }
     Ok(config)
+}
+
+/// Inode of the initial pid namespace: include/linux/proc_ns.h, `PROC_PID_INIT_INO`.
+const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
+
+/// Device and inode of this process's pid namespace, or zeros for the initial one.
+fn pid_namespace() -> Result<[u32; 2]> {
+    const FILE: &str = "/proc/self/ns/pid";
+    let found = std::fs::metadata(FILE).with_context(|| format!("reading {FILE}"))?;
+    if found.ino() == INITIAL_PID_NAMESPACE {
+        return Ok([0; 2]);
+    }
+    // Namespaces are on a file system without a disk, whose number is small: fs/nsfs.c.
+    Ok([u32::try_from(found.dev())?, u32::try_from(found.ino())?])
+}
+
+/// Most CPUs that the running kernel can have, `NR_CPUS`.
+fn most_cpus() -> Result<u32> {
+    const FILE: &str = "/sys/devices/system/cpu/kernel_max";
+    let last = std::fs::read_to_string(FILE).with_context(|| format!("reading {FILE}"))?;
+    let last: u32 = last.trim().parse().with_context(|| format!("{FILE} has no number"))?;
+    Ok(last + 1)
 }
 
 struct Types(Btf);
@@ -103,7 +145,11 @@ impl Types {
             if !name.is_empty() {
                 continue;
             }
-            if let Type::Struct(inner) | Type::Union(inner) = self.0.resolve_chained_type(member)?
+            let mut kind = self.0.resolve_chained_type(member)?;
+            while let Type::Const(constant) = &kind {
+                kind = self.0.resolve_chained_type(constant)?; // as in struct vm_fault
+            }
+            if let Type::Struct(inner) | Type::Union(inner) = kind
                 && let Some(within) = self.bit_offset(&inner, wanted)?
             {
                 return Ok(Some(member.bit_offset() + within));

@@ -6,14 +6,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use nix::unistd::Uid;
-use zcprof_common::sites::Version;
+use zcprof_common::sites::{OLDEST, Version};
 
+use crate::privilege;
 use crate::run::Kernel;
-
-/// The oldest kernel whose leaves the table knows: before 6.0 `copy_page_to_iter()` copies by
-/// itself, and before 5.14 an iterator's type is a bit mask (lib/iov_iter.c).
-const OLDEST: Version = (6, 0);
 
 /// The running kernel.
 ///
@@ -63,12 +59,30 @@ fn cpu_list(text: &str) -> Result<Vec<u32>> {
     Ok(cpus)
 }
 
-/// Addresses of kernel functions, by name. Empty names are not there; an address of zero means
-/// that this process may not see it.
+/// Addresses of kernel functions, by name. A function that the kernel lacks is not among them.
 ///
 /// # Errors
 /// /proc/kallsyms cannot be read, or hides the addresses.
 pub fn symbols(wanted: &[&str]) -> Result<BTreeMap<String, u64>> {
+    let found = functions(wanted)?;
+    if hides_addresses(&found) {
+        bail!("/proc/kallsyms hides the addresses (kernel.kptr_restrict, or no CAP_SYSLOG)");
+    }
+    Ok(found)
+}
+
+/// Whether this process may see names only (`kallsyms_show_value()`, kernel/ksyms_common.c).
+#[must_use]
+pub fn hides_addresses(functions: &BTreeMap<String, u64>) -> bool {
+    !functions.is_empty() && functions.values().all(|address| *address == 0)
+}
+
+/// Kernel functions by name, which anybody may see, with their addresses; these are zero where
+/// this process may not see them.
+///
+/// # Errors
+/// /proc/kallsyms cannot be read.
+pub fn functions(wanted: &[&str]) -> Result<BTreeMap<String, u64>> {
     let text = fs::read_to_string("/proc/kallsyms").context("cannot read /proc/kallsyms")?;
     let mut found = BTreeMap::new();
     for line in text.lines() {
@@ -83,9 +97,6 @@ pub fn symbols(wanted: &[&str]) -> Result<BTreeMap<String, u64>> {
             found.insert(name.to_owned(), address);
         }
     }
-    if !found.is_empty() && found.values().all(|address| *address == 0) {
-        bail!("/proc/kallsyms hides the addresses (kernel.kptr_restrict)");
-    }
     Ok(found)
 }
 
@@ -98,18 +109,12 @@ pub fn barred() -> Option<(String, String)> {
             "measure on an x86-64 machine".to_owned(),
         ));
     }
-    if let Ok(Kernel { release, .. }) = running()
-        && version(&release).is_ok_and(|version| version < OLDEST)
-    {
+    let lacking = privilege::lacking();
+    if !lacking.is_empty() {
         return Some((
-            format!("on Linux {release} other functions are the leaves than the table knows"),
-            format!("measure on Linux {}.{} or later", OLDEST.0, OLDEST.1),
-        ));
-    }
-    if !Uid::effective().is_root() {
-        return Some((
-            "loading eBPF programs needs root".to_owned(),
-            "run the same command with sudo".to_owned(),
+            format!("this process lacks {}", lacking.join(" and ")),
+            "run the same command with sudo, or with the capabilities that `zcprof doctor` lists"
+                .to_owned(),
         ));
     }
     if !Path::new(super::btf::PATH).exists() {
@@ -125,6 +130,19 @@ pub fn barred() -> Option<(String, String)> {
         ));
     }
     None
+}
+
+/// What keeps all instruments but the system calls from a kernel, with the remedy: that the table
+/// does not know its leaves.
+#[must_use]
+pub fn too_old(version: Version) -> Option<(String, String)> {
+    let (major, minor) = version;
+    (version < OLDEST).then(|| {
+        (
+            format!("on Linux {major}.{minor} other functions are the leaves than the table knows"),
+            format!("measure on Linux {}.{} or later", OLDEST.0, OLDEST.1),
+        )
+    })
 }
 
 /// The kernel's lockdown mode, if it has one.
@@ -176,6 +194,13 @@ mod tests {
         assert_eq!(version("6.12.95+deb13-cloud-amd64").ok(), Some((6, 12)));
         assert_eq!(version("7.3-rc1").ok(), Some((7, 3)));
         assert!(version("linux").is_err());
+    }
+
+    #[test]
+    fn only_kernels_before_the_table_are_too_old() {
+        let (reason, remedy) = too_old((5, 10)).expect("older than the table");
+        assert!(reason.contains("5.10") && remedy.contains("6.0"), "{reason}; {remedy}");
+        assert_eq!(too_old(OLDEST), None);
     }
 
     #[test]

@@ -5,7 +5,9 @@ mod audit;
 mod btf;
 mod callers;
 pub mod kernel;
+mod kprobes;
 mod plan;
+mod reach;
 mod syscalls;
 
 use std::collections::BTreeMap;
@@ -18,10 +20,10 @@ use aya::programs::Program;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use zcprof_common::layout::{Key, Lost, Value};
-use zcprof_common::sites::{SITES, Site};
+use zcprof_common::sites::{SITES, Site, Version};
 use zcprof_common::vocabulary::Instrument;
 
-use crate::run::{Coverage, Doubt, Hole};
+use crate::run::{Coverage, Doubt, Hole, ProbeState};
 use audit::Audit;
 use plan::Plan;
 
@@ -36,6 +38,8 @@ pub struct Options {
     pub avoid_fexit: bool,
     /// Let the programs explain themselves through aya-log.
     pub explain: bool,
+    /// Maps that are to have another capacity than theirs, in entries, or in bytes of a ring.
+    pub capacities: Vec<(String, u32)>,
 }
 
 /// Attached programs. Dropping it, or the process's end however it comes, detaches them all:
@@ -67,6 +71,28 @@ pub struct Snapshot {
     pub doubts: Vec<Doubt>,
 }
 
+/// The table against the names of the kernel's functions, without any program: what is known of
+/// each row, in the table's order. Needs no privileges.
+#[must_use]
+pub fn survey(version: Version, functions: &BTreeMap<String, u64>) -> Vec<Surveyed> {
+    Plan::new(version, functions, &[]).surveyed()
+}
+
+/// Names that the table looks for among the kernel's functions.
+#[must_use]
+pub fn wanted() -> Vec<&'static str> {
+    Plan::wanted()
+}
+
+/// A row of the table before anything is attached.
+#[derive(Clone, Debug)]
+pub struct Surveyed {
+    /// The name under which the kernel lists it; none for tracepoints, which are no functions.
+    pub symbol: Option<String>,
+    /// What became of it, if that is known already.
+    pub state: Option<ProbeState>,
+}
+
 impl Probes {
     /// Loads and attaches whatever this kernel allows. That something is refused is no error:
     /// it is in the coverage.
@@ -74,25 +100,26 @@ impl Probes {
     /// # Errors
     /// The programs cannot be loaded at all.
     pub fn attach(options: &Options) -> Result<Self> {
+        let running = kernel::running()?;
+        let version = kernel::version(&running.release)?;
         let mut holes = Vec::new();
-        let config = btf::configure(&options.targets)?;
+        if let Some((reason, remedy)) = kernel::too_old(version) {
+            holes.extend(both(&reason, &remedy));
+        }
+        let config = btf::configure(&options.targets, version)?;
         let log_level = if options.explain { log::Level::Debug as u8 } else { 0 };
-        let mut ebpf = EbpfLoader::new()
+        let mut loader = EbpfLoader::new();
+        for (map, capacity) in &options.capacities {
+            loader.map_max_entries(map, *capacity);
+        }
+        let mut ebpf = loader
             .override_global("CONFIG", &config, true)
             .override_global("AYA_LOG_LEVEL", &log_level, false)
             .load(aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/zcprof")))
             .context("loading the eBPF maps and programs")?;
         let logger = options.explain.then(|| EbpfLogger::init(&mut ebpf)).transpose()?;
-        let running = kernel::running()?;
-        let version = kernel::version(&running.release)?;
         let symbols = kernel::symbols(&Plan::wanted()).unwrap_or_else(|error| {
-            for instrument in [Instrument::Audit, Instrument::Callers] {
-                holes.push(Hole {
-                    instrument,
-                    reason: format!("{error:#}"),
-                    remedy: "as root: sysctl kernel.kptr_restrict=1".to_owned(),
-                });
-            }
+            holes.extend(both(&format!("{error:#}"), "as root: sysctl kernel.kptr_restrict=1"));
             BTreeMap::new()
         });
         let mut plan = Plan::new(version, &symbols, &options.withheld);
@@ -128,6 +155,7 @@ impl Probes {
         let before = std::mem::replace(&mut self.before, now);
         let mut snapshot = self.before.since(&before);
         snapshot.doubts.extend(new_cpus.into_iter().map(|cpu| Doubt::UnwatchedCpu { cpu }));
+        snapshot.doubts.extend(self.plan.gone().map(|site| Doubt::ProbeGone { site }));
         Ok(snapshot)
     }
 
@@ -188,6 +216,15 @@ impl Probes {
         }
         Ok(skipped)
     }
+}
+
+/// A hole in both instruments that look into the kernel.
+fn both(reason: &str, remedy: &str) -> [Hole; 2] {
+    [Instrument::Audit, Instrument::Callers].map(|instrument| Hole {
+        instrument,
+        reason: reason.to_owned(),
+        remedy: remedy.to_owned(),
+    })
 }
 
 impl Totals {

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use zcprof_common::sites::{SITES, Version};
+use zcprof_common::sites::{SITES, Site, Version};
 use zcprof_common::vocabulary::Instrument;
 
+use super::{Surveyed, kprobes};
 use crate::run::{Probe, ProbeState};
 
 /// What became of every row so far; `None` while it is to be attached.
@@ -64,6 +65,19 @@ impl Plan {
         SITES.iter().flat_map(|site| site.symbols).copied().collect()
     }
 
+    /// What is known of every row so far.
+    pub(super) fn surveyed(self) -> Vec<Surveyed> {
+        let function = |site: &Site, found: Option<(String, u64)>| {
+            found.map(|(symbol, _)| symbol).filter(|_| site.instrument != Instrument::Syscalls)
+        };
+        SITES
+            .iter()
+            .zip(self.found)
+            .zip(self.states)
+            .map(|((site, found), state)| Surveyed { symbol: function(site, found), state })
+            .collect()
+    }
+
     /// The rows of an instrument that are still to be attached.
     pub(super) fn of(&self, instrument: Instrument) -> Vec<Planned> {
         let open = |(site, state): (usize, &Option<ProbeState>)| {
@@ -91,6 +105,22 @@ impl Plan {
             Some(ProbeState::Attached { by, .. }) => Some(by),
             _ => None,
         }
+    }
+
+    /// Rows that were attached by kprobe and are not any more.
+    pub(super) fn gone(&self) -> impl Iterator<Item = String> {
+        let attached = |(site, state): (&'static Site, &'_ Option<ProbeState>)| match state {
+            Some(ProbeState::Attached { symbol, by, .. }) if by.starts_with('k') => {
+                Some((site, symbol.clone()))
+            }
+            _ => None,
+        };
+        let attached: Vec<_> = SITES.iter().zip(&self.states).filter_map(attached).collect();
+        let gone = kprobes::gone(attached.iter().map(|(_, symbol)| symbol.as_str()));
+        let is_gone = |(_, symbol): &&(&Site, String)| gone.contains(&symbol.as_str());
+        let names: Vec<_> =
+            attached.iter().filter(is_gone).map(|(site, _)| site.name.to_owned()).collect();
+        names.into_iter()
     }
 
     /// Program runs that a row has missed.

@@ -1,4 +1,4 @@
-//! A picture as a list of shapes, on white, 800 wide and as high as it gets. plotters writes
+//! A picture as a list of shapes, on white, as high as it gets. plotters writes
 //! the SVG.
 
 use plotters::backend::{DrawingBackend, SVGBackend};
@@ -8,7 +8,7 @@ use plotters::style::{Color, FontStyle, IntoFont, RGBColor, ShapeStyle, TextStyl
 use super::ReportError;
 use super::lettering::Type;
 
-/// Width of every picture, in pixels.
+/// Width of a picture, in pixels, unless it needs another.
 pub(super) const WIDTH: i32 = 800;
 
 /// Free space at the picture's edges.
@@ -54,6 +54,7 @@ enum Shape {
 /// A picture in the making.
 pub(super) struct Canvas {
     shapes: Vec<Shape>,
+    width: i32,
     height: i32,
 }
 
@@ -69,7 +70,12 @@ impl Pen {
 
 impl Canvas {
     pub(super) fn new() -> Self {
-        Self { shapes: Vec::new(), height: 0 }
+        Self::wide(WIDTH)
+    }
+
+    /// A picture of another width than [`WIDTH`].
+    pub(super) fn wide(width: i32) -> Self {
+        Self { shapes: Vec::new(), width, height: 0 }
     }
 
     /// A polygon without an outline.
@@ -160,9 +166,10 @@ impl Canvas {
     /// The SVG.
     pub(super) fn finish(mut self) -> Result<Vec<u8>, ReportError> {
         let height = self.height + MARGIN;
-        let paper = [(0, 0), (WIDTH, 0), (WIDTH, height), (0, height)].to_vec();
+        let width = self.width;
+        let paper = [(0, 0), (width, 0), (width, height), (0, height)].to_vec();
         self.shapes.insert(0, Shape::Fill(paper, ink::WHITE));
-        let size = (WIDTH.unsigned_abs(), height.unsigned_abs());
+        let size = (width.unsigned_abs(), height.unsigned_abs());
         let mut svg = String::new();
         {
             let mut backend = SVGBackend::with_string(&mut svg, size);

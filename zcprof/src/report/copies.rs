@@ -198,7 +198,7 @@ fn draw(canvas: &mut Canvas, y: i32, bar: &Bar<'_>, reading: &Reading<'_>, end: 
     (y_verdict + 20).max(name_end) + 30
 }
 
-/// The verdict's word, told apart without colour, and the claim's name.
+/// The verdict's word, told apart without colour, the claim's name, and the codes that say why.
 fn verdict(canvas: &mut Canvas, (x, y): Point, pass: &Judged<'_>) {
     let verdict = &pass.judgement.verdict;
     let style = Type::new(SMALL).bold();
@@ -210,7 +210,8 @@ fn verdict(canvas: &mut Canvas, (x, y): Point, pass: &Judged<'_>) {
     };
     canvas.rect((x, y), (width, 19), fill, pen);
     canvas.text((x + width / 2, y + 4), verdict.name(), style.centred().color(color));
-    let claim = format!("claim: {}", pass.judgement.claim.name);
+    let why = pass.why().map_or_else(String::new, |why| format!("; {why}"));
+    let claim = format!("claim: {}{why}", pass.judgement.claim.name);
     canvas.halo((x + width + 8, y + 4), claim, Type::new(SMALL));
 }
 

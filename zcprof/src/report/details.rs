@@ -10,6 +10,7 @@ use super::timing;
 use crate::ledger::Ledger;
 use crate::run::{Control, Probe, ProbeState, Run};
 use crate::verdict::Verdict;
+use crate::verdict::code::of_doubt;
 
 /// Widest line.
 const COLUMNS: usize = 118;
@@ -26,8 +27,14 @@ pub(super) fn details(reading: &Reading<'_>) -> String {
             }
         }
     };
-    section("Where the copies are (refuted)", per_pass(reading, findings));
-    section("Why there is no verdict (inconclusive)", per_pass(reading, reasons));
+    section(
+        "Where the copies are (refuted; `zcprof explain CODE` says more)",
+        per_pass(reading, findings),
+    );
+    section(
+        "Why there is no verdict (inconclusive; `zcprof explain CODE` says more)",
+        per_pass(reading, reasons),
+    );
     section("Void attempts, made again", per_pass(reading, again));
     section("Also seen on the server, per payload byte", per_pass(reading, beside));
     let skipped = run.skipped.iter().map(|s| format!("{}: {}", s.transfer, s.reason)).collect();
@@ -77,17 +84,16 @@ fn per_pass(reading: &Reading<'_>, say: fn(&Judged<'_>) -> Vec<String>) -> Vec<S
 }
 
 fn findings(pass: &Judged<'_>) -> Vec<String> {
-    match &pass.judgement.verdict {
-        Verdict::Refuted(findings) => findings.iter().map(ToString::to_string).collect(),
-        Verdict::Holds | Verdict::Inconclusive(_) => Vec::new(),
-    }
+    if let Verdict::Refuted(_) = pass.judgement.verdict { why(pass) } else { Vec::new() }
 }
 
 fn reasons(pass: &Judged<'_>) -> Vec<String> {
-    match &pass.judgement.verdict {
-        Verdict::Inconclusive(reasons) => reasons.iter().map(ToString::to_string).collect(),
-        Verdict::Holds | Verdict::Refuted(_) => Vec::new(),
-    }
+    if let Verdict::Inconclusive(_) = pass.judgement.verdict { why(pass) } else { Vec::new() }
+}
+
+/// Each finding or reason behind its codes.
+fn why(pass: &Judged<'_>) -> Vec<String> {
+    pass.judgement.why().iter().map(ToString::to_string).collect()
 }
 
 /// What no column shows.
@@ -123,7 +129,8 @@ fn notices(pass: &Judged<'_>) -> Vec<String> {
 
 /// Attempts that proved nothing, and why.
 fn again(pass: &Judged<'_>) -> Vec<String> {
-    pass.pass.void.iter().flatten().map(ToString::to_string).collect()
+    let doubts = pass.pass.void.iter().flatten();
+    doubts.map(|doubt| format!("{} {doubt}", of_doubt(doubt).name)).collect()
 }
 
 fn named(pass: &Judged<'_>) -> Vec<String> {

@@ -5,10 +5,13 @@
 mod arrow;
 pub mod bench;
 mod canvas;
+mod columns;
 mod copies;
 mod details;
+pub mod doctor;
 mod json;
 mod lettering;
+pub mod matrix;
 mod numbers;
 mod path;
 mod reading;

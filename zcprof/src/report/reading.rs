@@ -240,8 +240,22 @@ impl Judged<'_> {
         Hop::ALL.iter().filter(|hop| self.copied_at(**hop) > 0).filter_map(at).collect()
     }
 
-    /// What is promised and what came of it: `two-copies: holds`.
+    /// What is promised and what came of it: `two-copies: holds`, `zero-copy: refuted ZC101`.
     pub(super) fn outcome(&self) -> String {
-        format!("{}: {}", self.judgement.claim.name, self.judgement.verdict.name())
+        let (claim, verdict) = (self.judgement.claim.name, self.judgement.verdict.name());
+        self.why().map_or_else(
+            || format!("{claim}: {verdict}"),
+            |why| format!("{claim}: {verdict} {why}"),
+        )
+    }
+
+    /// Why the claim does not hold, for a picture: the first codes, and how many more there are.
+    pub(super) fn why(&self) -> Option<String> {
+        const ROOM: usize = 3;
+        let codes = self.judgement.codes();
+        let first = codes.get(..ROOM.min(codes.len()))?.join(" ");
+        let more = codes.len().saturating_sub(ROOM);
+        let more = if more > 0 { format!(" +{more}") } else { String::new() };
+        (!codes.is_empty()).then(|| first + &more)
     }
 }

@@ -1,10 +1,8 @@
 //! The terminal's table: one line per pass, and under it what the numbers rest on.
 
-use std::fmt::Write as _;
-use std::iter;
-
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
+use super::columns::{Column, lay_out};
 use super::details::details;
 use super::reading::{Judged, Reading};
 use super::{Format, ReportError};
@@ -37,13 +35,6 @@ fn heading(reading: &Reading<'_>) -> String {
     }
     text.push_str("On the server, per payload byte:\n\n");
     text
-}
-
-/// One column: heading lines, then one cell per pass.
-struct Column {
-    heading: Vec<String>,
-    cells: Vec<String>,
-    left: bool,
 }
 
 fn columns(reading: &Reading<'_>) -> Vec<Column> {
@@ -102,41 +93,4 @@ fn columns(reading: &Reading<'_>) -> Vec<Column> {
         word("verdict", &|pass| pass.judgement.verdict.name().to_owned()),
     ]);
     columns
-}
-
-/// Widest table that is not set closer.
-const COLUMNS: usize = 120;
-
-/// Headings stand on the lines above the first pass; numbers to the right, words to the left.
-fn lay_out(columns: &[Column]) -> String {
-    let height = columns.iter().map(|column| column.heading.len()).max().unwrap_or(0);
-    let passes = columns.first().map_or(0, |column| column.cells.len());
-    let wide: usize = columns.iter().map(|column| column.width() + 2).sum();
-    let gap = if wide > COLUMNS + 2 { " " } else { "  " };
-    let mut lines = vec![String::new(); height + passes];
-    for column in columns {
-        let empty = iter::repeat_n("", height - column.heading.len());
-        let width = column.width();
-        for (line, cell) in lines.iter_mut().zip(empty.chain(column.words())) {
-            let gap = if line.is_empty() { "" } else { gap };
-            // Writing to a String cannot fail.
-            let _ = if column.left {
-                write!(line, "{gap}{cell:width$}")
-            } else {
-                write!(line, "{gap}{cell:>width$}")
-            };
-        }
-    }
-    let trimmed: Vec<_> = lines.iter().map(|line| line.trim_end()).collect();
-    trimmed.join("\n") + "\n"
-}
-
-impl Column {
-    fn words(&self) -> impl Iterator<Item = &str> {
-        self.heading.iter().chain(&self.cells).map(String::as_str)
-    }
-
-    fn width(&self) -> usize {
-        self.words().map(str::len).max().unwrap_or(0)
-    }
 }

@@ -11,6 +11,7 @@ mod pread_write;
 mod read_write;
 mod replica;
 mod ring;
+mod saboteur;
 mod sendfile;
 mod sendfile_to_file;
 mod splice;
@@ -27,7 +28,7 @@ use std::os::fd::BorrowedFd;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use zcprof_common::vocabulary::File;
+use zcprof_common::vocabulary::{File, Hop};
 
 use crate::claim::{Claim, ZERO_COPY};
 use crate::fetch::link::Session;
@@ -170,6 +171,10 @@ pub const TRANSFERS: &[Row] = &[
     copy_file_range::ROW,
 ];
 
+/// Transfers that promise zero copies, make system calls that look like it, and copy or spoil
+/// what they send: zcprof is tested with them. They are measured only if they are named.
+pub const SABOTEURS: &[Row] = saboteur::ROWS;
+
 impl Row {
     /// What most rows have in common: no argument bytes, and every kernel has what they need.
     const PLAIN: Self = Self {
@@ -182,6 +187,12 @@ impl Row {
         layer: Layer::Plain,
     };
 
+    /// Whether it writes into the folder of the segments.
+    #[must_use]
+    pub fn writes_replicas(&self) -> bool {
+        self.claim.copied.iter().any(|(hop, _)| *hop == Hop::PageCacheToPageCache)
+    }
+
     /// The transfers that the running kernel can make.
     pub fn possible() -> impl Iterator<Item = &'static Self> {
         TRANSFERS.iter().filter(|row| (row.needs)().is_ok())
@@ -190,6 +201,6 @@ impl Row {
     /// The transfer called `name`.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
-        TRANSFERS.iter().find(|row| row.name == name)
+        TRANSFERS.iter().chain(SABOTEURS).find(|row| row.name == name)
     }
 }

@@ -11,8 +11,10 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, send};
 
+use zcprof_common::vocabulary::File;
+
 use super::mapping::Mapping;
-use super::{Notices, Row, Transfer};
+use super::{Argument, Notices, Row, Transfer};
 use crate::claim::DEFERRED;
 use crate::fetch::log::Segment;
 
@@ -26,7 +28,16 @@ pub(super) const ROW: Row = Row {
     summary: "send(2) with MSG_ZEROCOPY from a mapping of the segment",
     claim: &DEFERRED,
     make: || Ok(Box::new(MsgZerocopy::default())),
+    arguments: &[NOTICES],
     ..Row::PLAIN
+};
+
+/// The error queue is read after each send. net/socket.c, copy_msghdr_from_user(), 6.1 to 7.3.
+const NOTICES: Argument = Argument {
+    syscall: "recvmsg",
+    file: File::Socket,
+    bytes_per_call: size_of::<libc::msghdr>() as u64,
+    what: "struct user_msghdr of the error queue's reader",
 };
 
 #[derive(Default)]

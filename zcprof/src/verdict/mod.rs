@@ -4,6 +4,8 @@
 //! A zero is not: it needs the leaves (audit) to have been watched without a gap, and a site
 //! that saw the payload go by instead. Whatever is short of that is `inconclusive`.
 
+pub mod code;
+pub mod explain;
 pub mod rules;
 mod words;
 
@@ -16,6 +18,7 @@ use crate::ledger::Ledger;
 use crate::run::{Cache, Doubt, Pass, Run};
 use crate::transfer::Row;
 
+pub(crate) use rules::beyond_tolerance;
 pub use rules::{TOLERANCE_PER_MILLE, control_failure, watching};
 pub use words::per_byte;
 
@@ -161,6 +164,8 @@ fn judge_pass(run: &Run, pass: &Pass) -> Result<Judgement, Unknown> {
         None => row.claim,
     };
     let ledger = Ledger::of(pass);
-    let verdict = rules::decide(claim, pass, &ledger, &run.coverage, &run.controls);
+    let blind = rules::unseen_writes(row, &ledger, &run.workload.file_system);
+    let blind = blind.into_iter().collect();
+    let verdict = rules::decide(claim, pass, &ledger, &run.coverage, &run.controls, blind);
     Ok(Judgement { transfer: pass.transfer.clone(), cache: pass.cache, claim, verdict, ledger })
 }

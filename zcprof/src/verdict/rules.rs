@@ -7,17 +7,37 @@ use super::{Finding, Reason, Verdict};
 use crate::claim::Claim;
 use crate::ledger::Ledger;
 use crate::run::{Control, Coverage, Doubt, Pass, ProbeState};
+use crate::transfer::Row;
 
 /// Bytes per thousand payload bytes that a measured number may be off.
 pub const TOLERANCE_PER_MILLE: u64 = 1;
 
-/// The rules, in order.
+/// File systems whose every way to copy into the page cache is a site: generic_perform_write(),
+/// iomap_file_buffered_write() and btrfs_buffered_write() are what they write by.
+const WATCHED_WRITERS: &[&str] =
+    &["ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "devtmpfs"];
+
+/// A transfer that writes a file and was seen to copy nothing into it, on a file system that may
+/// have copied it by a function that is no site.
+pub(super) fn unseen_writes(row: &Row, ledger: &Ledger, file_system: &str) -> Option<Reason> {
+    let hop = Hop::PageCacheToPageCache;
+    let writes = row.claim.copied.iter().any(|(at, _)| *at == hop);
+    let copied = ledger.account(Instrument::Callers).bytes(Process::Server, hop, COPIED);
+    let unseen = writes && beyond_tolerance(ledger.payload.saturating_sub(copied), ledger.payload);
+    (unseen && !WATCHED_WRITERS.contains(&file_system)).then(|| {
+        let why = format!("no site is known by which {file_system} writes");
+        Reason::NotWatching(Instrument::Callers, why)
+    })
+}
+
+/// The rules, in order; `reasons` are those for no verdict that are known before.
 pub(super) fn decide(
     claim: &Claim,
     pass: &Pass,
     ledger: &Ledger,
     coverage: &Coverage,
     controls: &[Control],
+    mut reasons: Vec<Reason>,
 ) -> Verdict {
     if ledger.payload == 0 {
         return Verdict::Inconclusive(vec![Reason::NoPayload]);
@@ -25,7 +45,6 @@ pub(super) fn decide(
     if !pass.payload.verified {
         return Verdict::Inconclusive(vec![Reason::PayloadUnverified]);
     }
-    let mut reasons = Vec::new();
     let mut usable = Vec::new();
     for instrument in [Instrument::Audit, Instrument::Callers] {
         let failed = watching(instrument, coverage).and_then(|()| control(instrument, controls));
@@ -54,7 +73,15 @@ pub(super) fn decide(
     }
     let mut findings: Vec<_> =
         usable.iter().flat_map(|i| contradictions(claim, *i, ledger)).collect();
+    if !usable.contains(&Instrument::Callers) && misplaces(ledger) {
+        // What is placed wrongly is missing elsewhere; the sum is right all the same.
+        let all: u32 = claim.copied.iter().map(|(_, copies)| copies).sum();
+        let copied = ledger.account(Instrument::Audit).copied(Process::Server);
+        let too_much = copied.saturating_sub(ledger.payload * u64::from(all));
+        findings.retain(|f| f.bytes > f.claimed && beyond_tolerance(too_much, ledger.payload));
+    }
     if usable.contains(&Instrument::Callers) {
+        findings.extend(bounced(ledger));
         findings.extend(late(claim, ledger));
         findings.extend(transformed(claim, ledger));
     }
@@ -76,7 +103,8 @@ pub(super) fn decide(
 
 const COPIED: Disposition = Disposition::Copied;
 
-fn beyond_tolerance(bytes: u64, payload: u64) -> bool {
+/// Whether so many bytes are more than a measured number may be off.
+pub(crate) fn beyond_tolerance(bytes: u64, payload: u64) -> bool {
     u128::from(bytes) * 1000 > u128::from(payload) * u128::from(TOLERANCE_PER_MILLE)
 }
 
@@ -203,6 +231,31 @@ fn contradictions(claim: &Claim, instrument: Instrument, ledger: &Ledger) -> Vec
         }
     }
     findings
+}
+
+/// Whether the audit may have filed copies at the wrong hop: io_uring and its workers are in no
+/// system call that names a file, and only the callers around a leaf know what they work on.
+fn misplaces(ledger: &Ledger) -> bool {
+    let arguments =
+        ledger.account(Instrument::Audit).entry(Process::Server, Hop::Arguments, COPIED);
+    let unplaced = |name: &String| ["io_uring_enter", "none"].contains(&name.as_str());
+    arguments.is_some_and(|entry| entry.syscalls.iter().any(unplaced))
+}
+
+/// Fresh pages that were filled although the call hands pages over. No claim promises them, for
+/// whether the CPU, a device or another process fills them is more than this site can tell.
+fn bounced(ledger: &Ledger) -> Option<Finding> {
+    let (hop, disposition) = (Hop::PageCacheToPipe, Disposition::Bounced);
+    let entry = ledger.account(Instrument::Callers).entry(Process::Server, hop, disposition)?;
+    beyond_tolerance(entry.bytes, ledger.payload).then(|| Finding {
+        instrument: Instrument::Callers,
+        hop,
+        disposition,
+        bytes: entry.bytes,
+        claimed: 0,
+        payload: ledger.payload,
+        at: format!("{} in {}", entry.sites.join(", "), entry.syscalls.join(", ")),
+    })
 }
 
 /// Copies that were put off, against the claim. Bytes that are sent again are copied again, so

@@ -18,6 +18,8 @@ pub struct Share {
     pub bytes: u64,
     /// CRC-32C over all of them.
     pub crc32c: u32,
+    /// Whether the bytes are those of a plain file, and no batches.
+    pub plain: bool,
     /// The fetches that cover it, in order.
     pub fetches: Vec<Planned>,
 }
@@ -110,6 +112,7 @@ fn share(log: &Log, batches: &[Batch], fetch_size: u64) -> Result<Share> {
         to_offset: last.next_offset,
         bytes: batches.iter().map(|batch| batch.length).sum(),
         crc32c: crc,
+        plain: log.is_plain(),
         fetches: plan(log, batches, fetch_size),
     })
 }

@@ -58,6 +58,11 @@ impl Indexes {
         Ok(Self { max_timestamp, first_batch, offsets, batches: numbers, times })
     }
 
+    /// Of a segment without indexes, which is the first one.
+    pub(super) fn none() -> Self {
+        Self { max_timestamp: None, first_batch: 0, offsets: None, batches: vec![], times: None }
+    }
+
     /// Index of the batch to scan from for a relative offset: that of the last entry that is not
     /// beyond it.
     pub(super) fn batch(&self, offset: u64) -> usize {

@@ -9,6 +9,7 @@ mod index;
 mod lookup;
 mod make;
 mod open;
+mod plain;
 pub mod records;
 mod topics;
 
@@ -37,6 +38,8 @@ pub struct Log {
     batches: Vec<Batch>,
     /// Of each segment.
     indexes: Vec<Indexes>,
+    /// Whether it is a file of any bytes, served as it is.
+    plain: bool,
 }
 
 /// A segment file.
@@ -78,15 +81,23 @@ pub fn segment_name(base_offset: u64) -> String {
 }
 
 impl Log {
-    /// Opens a topic-partition folder and verifies every batch in it.
+    /// Opens a topic-partition folder and verifies every batch in it; or any file, whose bytes
+    /// are then served as they are.
     ///
     /// # Errors
     /// Names the file, the position and what is wrong there; such a log is never served.
-    pub fn open(folder: &Path) -> Result<Self, LogError> {
-        open::open(folder)
+    pub fn open(path: &Path) -> Result<Self, LogError> {
+        if path.is_file() { plain::open(path) } else { open::open(path) }
     }
 
-    /// The folder.
+    /// Whether it is a file of any bytes. Its offsets are positions in bytes, and its batches
+    /// pieces that nobody can verify one by one.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+
+    /// The folder, or the file if it is a plain one.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -22,6 +22,7 @@ pub(super) fn open(folder: &Path) -> Result<Log, LogError> {
         segments: vec![],
         batches: vec![],
         indexes: vec![],
+        plain: false,
     };
     let files = Files::list(folder)?;
     let mut expected = None;

@@ -14,7 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Advertised, Broker, listen, serve};
 use crate::fetch::log::{Log, Topics};
-use crate::fetch::{allow_all_descriptors, die_with_parent};
+use crate::fetch::{allow_all_descriptors, allow_all_memory, die_with_parent, give_up_privileges};
+use crate::privilege::User;
 use crate::transfer::{Layer, Row};
 
 /// What to serve to a parent, and where.
@@ -71,6 +72,7 @@ pub struct BrokerOptions {
 pub fn run_server(options: &ServerOptions) -> Result<()> {
     die_with_parent()?;
     allow_all_descriptors()?;
+    let keep = allow_all_memory()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let (listeners, log) = match set_up(options) {
@@ -78,6 +80,7 @@ pub fn run_server(options: &ServerOptions) -> Result<()> {
             // Whoever reads the greeting tells the user, once.
             Err(error) => return greet(&Greeting::Error(format!("{error:#}"))),
         };
+        let user = User::able_to(&options.log_dir, || try_to_serve(&log, &listeners));
         let broker = Arc::new(Broker::new(Topics::of(log), None));
         let at = |(row, listener): &(&Row, TcpListener)| {
             let transfer = row.name.to_owned();
@@ -86,11 +89,26 @@ pub fn run_server(options: &ServerOptions) -> Result<()> {
             let certificate = certificate.transpose()?;
             Ok(Listening { transfer, address: listener.local_addr()?, certificate })
         };
-        greet(&Greeting::Ready(listeners.iter().map(at).collect::<Result<_>>()?))?;
+        let ready = listeners.iter().map(at).collect::<Result<_>>()?;
+        give_up_privileges(user, keep)?;
+        greet(&Greeting::Ready(ready))?;
         follow_stdin(Arc::clone(&broker))?;
         serve(listeners, broker).await
     });
     served.context("serving")
+}
+
+/// Does once what transfers do at any time: some open the segments again, and some write beside
+/// them.
+fn try_to_serve(log: &Log, listeners: &[(&Row, TcpListener)]) -> std::io::Result<()> {
+    for segment in log.segments() {
+        fs::File::open(&segment.path)?;
+    }
+    if listeners.iter().any(|(row, _)| row.writes_replicas()) {
+        let folder = log.segments().first().and_then(|segment| segment.path.parent());
+        tempfile::tempfile_in(folder.unwrap_or(log.folder()))?;
+    }
+    Ok(())
 }
 
 /// Inside a runtime, which the listeners belong to.

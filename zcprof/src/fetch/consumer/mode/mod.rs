@@ -3,6 +3,7 @@
 mod copy;
 mod discard;
 mod receive_zerocopy;
+mod slow;
 mod splice;
 
 use std::io;
@@ -52,9 +53,16 @@ pub struct Row {
 }
 
 /// Every mode.
-pub const MODES: &[Row] = &[copy::ROW, discard::ROW, splice::ROW, receive_zerocopy::ROW];
+pub const MODES: &[Row] = &[copy::ROW, discard::ROW, splice::ROW, receive_zerocopy::ROW, slow::ROW];
 
 impl Row {
+    /// Whether every byte is copied to this process and verified, as the passes of a measurement
+    /// need it.
+    #[must_use]
+    pub fn verifies(&self) -> bool {
+        self.sees && self.promise == copy::ROW.promise
+    }
+
     /// The mode called `name`.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {

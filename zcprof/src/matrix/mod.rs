@@ -1,0 +1,291 @@
+//! Pure: many runs beside each other, by kernel, file system, CPUs and network, and how far each
+//! number is from what is known before it is measured.
+
+mod truth;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
+
+pub use self::truth::Known;
+use crate::ledger::Ledger;
+use crate::run::{Cache, Run};
+use crate::verdict::{self, Exit, Judgement, Reason, Unknown, Verdict};
+
+/// Version of this record's form. A reader refuses any other.
+pub const SCHEMA: u32 = 1;
+
+/// Every cell of a matrix. Written once, read by its reports alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Matrix {
+    /// Version of this record's form, [`SCHEMA`].
+    pub schema: u32,
+    /// Version of zcprof that wrote it.
+    pub zcprof: String,
+    /// One entry per pass of each run, in the order of the runs.
+    pub cells: Vec<Cell>,
+    /// What was not measured.
+    pub skipped: Vec<NotMeasured>,
+}
+
+/// Where a cell was measured.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Setting {
+    /// `uname -r`.
+    pub kernel: String,
+    /// File system of the segments, as /proc/self/mounts names it.
+    pub file_system: String,
+    /// CPUs online when the run began.
+    pub cpus: u32,
+    /// The network's name, as on the command line.
+    pub network: String,
+}
+
+/// A transfer in a setting, with the page cache warm or cold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cell {
+    /// Where.
+    pub setting: Setting,
+    /// The transfer's name.
+    pub transfer: String,
+    /// State of the page cache when the pass began.
+    pub cache: Cache,
+    /// Payload bytes that the consumer received.
+    pub payload: u64,
+    /// What the audit saw the server copy, in bytes; `None` if it could not look.
+    pub audit_copied: Option<u64>,
+    /// What the callers saw; `None` if they could not look.
+    pub callers: Option<Numbers>,
+    /// What the ledger cannot explain, of the worse instrument of those that looked, in bytes;
+    /// `None` if none did.
+    pub residual: Option<u64>,
+    /// What is known before it is measured; `None` where nobody can.
+    pub known: Option<Known>,
+    /// The largest difference between a number and what is known, in bytes; `None` if there is
+    /// nothing to compare.
+    pub off: Option<u64>,
+    /// Name of the claim.
+    pub claim: String,
+    /// `holds`, `refuted` or `inconclusive`.
+    pub verdict: String,
+    /// What speaks against the claim, with codes; empty if it holds.
+    pub why: Vec<String>,
+    /// The codes alone.
+    pub codes: Vec<String>,
+}
+
+/// What the callers saw happen to the server's bytes, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Numbers {
+    /// By the CPU, at once.
+    pub copied: u64,
+    /// Of these, from one file's page cache into another's, which only the callers see.
+    pub between_files: u64,
+    /// Page cache to socket, by reference.
+    pub moved: u64,
+    /// User memory to socket, by reference.
+    pub pinned: u64,
+    /// Below the socket, later.
+    pub deferred: u64,
+    /// Encrypted into new pages.
+    pub transformed: u64,
+}
+
+/// A transfer that a run did not measure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NotMeasured {
+    /// Where.
+    pub setting: Setting,
+    /// The transfer's name.
+    pub transfer: String,
+    /// What is lacking.
+    pub reason: String,
+}
+
+impl Matrix {
+    /// Judges the runs.
+    ///
+    /// # Errors
+    /// A transfer or claim that this version does not know.
+    pub fn of(runs: &[Run]) -> Result<Self, Unknown> {
+        let (mut cells, mut skipped) = (Vec::new(), Vec::new());
+        for run in runs {
+            let setting = Setting::of(run);
+            for judgement in verdict::judge(run)? {
+                cells.push(Cell::of(&setting, &judgement));
+            }
+            skipped.extend(run.skipped.iter().map(|one| NotMeasured {
+                setting: setting.clone(),
+                transfer: one.transfer.clone(),
+                reason: one.reason.clone(),
+            }));
+        }
+        let zcprof = env!("CARGO_PKG_VERSION").to_owned();
+        Ok(Self { schema: SCHEMA, zcprof, cells, skipped })
+    }
+
+    /// `Refuted` if a number is off, or a claim is false where it is known what is true;
+    /// `Inconclusive` if something could not be judged, or nothing was.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        let is_false = |cell: &Cell| cell.known.is_some() && cell.verdict == "refuted";
+        if self.cells.iter().any(|cell| is_false(cell) || cell.is_off()) {
+            Exit::Refuted
+        } else if self.cells.is_empty() || self.cells.iter().any(|c| c.verdict == "inconclusive") {
+            Exit::Inconclusive
+        } else {
+            Exit::Holds
+        }
+    }
+}
+
+impl Setting {
+    fn of(run: &Run) -> Self {
+        Self {
+            kernel: run.kernel.release.clone(),
+            file_system: run.workload.file_system.clone(),
+            cpus: run.kernel.cpus,
+            network: run.workload.network_name.clone(),
+        }
+    }
+}
+
+impl Cell {
+    fn of(setting: &Setting, judgement: &Judgement) -> Self {
+        let looked = |instrument| !is_blind(&judgement.verdict, instrument);
+        let ledger = &judgement.ledger;
+        let audit = ledger.account(Instrument::Audit).copied(Process::Server);
+        let audit_copied = looked(Instrument::Audit).then_some(audit);
+        let callers = looked(Instrument::Callers).then(|| Numbers::of(ledger));
+        let known = truth::known(&judgement.transfer, &setting.file_system, &setting.network);
+        let off = known.and_then(|known| known.off(ledger.payload, audit_copied, callers));
+        let both = [Instrument::Audit, Instrument::Callers].into_iter().filter(|i| looked(*i));
+        Self {
+            setting: setting.clone(),
+            transfer: judgement.transfer.clone(),
+            cache: judgement.cache,
+            payload: ledger.payload,
+            audit_copied,
+            callers,
+            residual: both.map(|instrument| ledger.residual(instrument)).max(),
+            known,
+            off,
+            claim: judgement.claim.name.to_owned(),
+            verdict: judgement.verdict.name().to_owned(),
+            why: judgement.why().iter().map(ToString::to_string).collect(),
+            codes: judgement.codes().into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Whether a number differs from what is known by more than the tolerance.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        let beyond = |bytes| verdict::beyond_tolerance(bytes, self.payload);
+        self.off.is_some_and(beyond)
+    }
+
+    /// Copies of payload bytes on the server, at once and later, as far as they were seen.
+    #[must_use]
+    pub fn copied(&self) -> Option<u64> {
+        match (self.callers, self.audit_copied) {
+            (Some(callers), audit) => {
+                let audit = audit.map_or(0, |bytes| bytes + callers.between_files);
+                Some(callers.copied.max(audit) + callers.deferred)
+            }
+            (None, audit) => audit,
+        }
+    }
+}
+
+impl Numbers {
+    fn of(ledger: &Ledger) -> Self {
+        let callers = ledger.account(Instrument::Callers);
+        let sum = |what: Disposition| {
+            Hop::ALL.iter().map(|hop| callers.bytes(Process::Server, *hop, what)).sum()
+        };
+        Self {
+            copied: callers.copied(Process::Server),
+            between_files: callers.bytes(
+                Process::Server,
+                Hop::PageCacheToPageCache,
+                Disposition::Copied,
+            ),
+            moved: ledger.handed_over(Hop::PageCacheToSocket),
+            pinned: ledger.handed_over(Hop::UserToSocket),
+            deferred: sum(Disposition::Deferred),
+            transformed: sum(Disposition::Transformed),
+        }
+    }
+}
+
+/// Whether an instrument's numbers mean nothing.
+fn is_blind(verdict: &Verdict, instrument: Instrument) -> bool {
+    let Verdict::Inconclusive(reasons) = verdict else { return false };
+    reasons.iter().any(|reason| match reason {
+        Reason::NotWatching(blind, _) | Reason::ControlFailed(blind, _) => *blind == instrument,
+        Reason::NoPayload | Reason::PayloadUnverified | Reason::Doubt(_) => true,
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(off: Option<u64>, verdict: &str) -> Cell {
+        Cell {
+            setting: Setting {
+                kernel: "6.12".to_owned(),
+                file_system: "ext4".to_owned(),
+                cpus: 2,
+                network: "loopback".to_owned(),
+            },
+            transfer: "sendfile".to_owned(),
+            cache: Cache::Warm,
+            payload: 1_000_000,
+            audit_copied: Some(0),
+            callers: Some(Numbers { moved: 1_000_000, ..Numbers::default() }),
+            residual: Some(0),
+            known: None,
+            off,
+            claim: "zero-copy".to_owned(),
+            verdict: verdict.to_owned(),
+            why: Vec::new(),
+            codes: Vec::new(),
+        }
+    }
+
+    fn exit(cells: Vec<Cell>) -> Exit {
+        let (zcprof, skipped) = (String::new(), Vec::new());
+        Matrix { schema: SCHEMA, zcprof, cells, skipped }.exit()
+    }
+
+    #[test]
+    fn one_number_that_is_off_spoils_the_matrix() {
+        assert_eq!(exit(vec![cell(Some(1_000), "holds")]), Exit::Holds);
+        assert_eq!(exit(vec![cell(Some(1_001), "holds")]), Exit::Refuted);
+    }
+
+    #[test]
+    fn what_was_not_judged_is_no_success() {
+        assert_eq!(exit(Vec::new()), Exit::Inconclusive);
+        let cells = || vec![cell(None, "holds"), cell(None, "inconclusive")];
+        assert_eq!(exit(cells()), Exit::Inconclusive);
+        let refuted = |known| Cell { known, ..cell(None, "refuted") };
+        let exit_with = |known| exit([cells(), vec![refuted(known)]].concat());
+        assert_eq!(exit_with(Some(Known::default())), Exit::Refuted);
+        assert_eq!(exit_with(None), Exit::Inconclusive, "nobody knows what is true there");
+    }
+
+    #[test]
+    fn copies_are_those_of_the_instrument_that_saw_more_and_the_later_ones() {
+        let mut cell = cell(None, "holds");
+        let numbers = Numbers { copied: 5, between_files: 3, deferred: 100, ..Numbers::default() };
+        (cell.audit_copied, cell.callers) = (Some(4), Some(numbers));
+        assert_eq!(cell.copied(), Some(107));
+        cell.callers = None;
+        assert_eq!(cell.copied(), Some(4));
+        cell.audit_copied = None;
+        assert_eq!(cell.copied(), None);
+    }
+}

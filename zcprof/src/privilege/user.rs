@@ -1,0 +1,142 @@
+//! The user that a worker is after its set-up.
+#![expect(unsafe_code, reason = "system calls that change the user of one thread only")]
+
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use nix::errno::Errno;
+use nix::libc;
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+
+/// A user without privileges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    uid: Uid,
+    gid: Gid,
+}
+
+/// Who is nobody, where the kernel does not say: kernel/sys.c, `DEFAULT_OVERFLOWUID`.
+const NOBODY: u32 = 65534;
+
+impl User {
+    /// Whoever called sudo, else nobody; none if this process is not root, and so has no other user
+    /// to be.
+    pub(crate) fn ordinary() -> Option<Self> {
+        Uid::effective().is_root().then(|| {
+            let said = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+            let pair = said("SUDO_UID").zip(said("SUDO_GID"));
+            let (uid, gid) = pair
+                .filter(|(uid, _)| *uid != 0)
+                .unwrap_or_else(|| (overflow("overflowuid"), overflow("overflowgid")));
+            Self { uid: Uid::from_raw(uid), gid: Gid::from_raw(gid) }
+        })
+    }
+
+    /// Who can do something with a log in this folder, with the least privileges: its owner, else
+    /// an ordinary user; none if only root can, or if this process is not root.
+    pub(crate) fn able_to<E: fmt::Display + Send>(
+        folder: &Path,
+        job: impl Fn() -> Result<(), E> + Sync,
+    ) -> Option<Self> {
+        let ordinary = Self::ordinary()?;
+        let owner = fs::metadata(folder).ok();
+        let owner = owner
+            .map(|owner| Self { uid: Uid::from_raw(owner.uid()), gid: Gid::from_raw(owner.gid()) });
+        let owner = owner.filter(|owner| !owner.uid.is_root() && *owner != ordinary);
+        owner.into_iter().chain([ordinary]).find(|user| match user.try_as(&job) {
+            Ok(()) => true,
+            Err(why) => {
+                log::info!("{user} cannot serve the log in {}: {why}", folder.display());
+                false
+            }
+        })
+    }
+
+    /// Does something as this user on a thread of its own; the others stay who they are.
+    fn try_as<E: fmt::Display + Send>(
+        self,
+        job: impl Fn() -> Result<(), E> + Sync,
+    ) -> Result<(), String> {
+        std::thread::scope(|scope| {
+            let tried = scope.spawn(|| {
+                self.become_on_this_thread().map_err(|errno| errno.to_string())?;
+                // Where the bit SECBIT_NO_SETUID_FIXUP is set, any user keeps them.
+                super::give_up_capabilities().map_err(|error| format!("{error:#}"))?;
+                job().map_err(|error| error.to_string())
+            });
+            tried.join().unwrap_or_else(|_| Err("a thread panicked".to_owned()))
+        })
+    }
+
+    /// The C library changes the user of all threads at once; the kernel's own calls do not.
+    fn become_on_this_thread(self) -> Result<(), Errno> {
+        let (uid, gid) = (self.uid.as_raw(), self.gid.as_raw());
+        // SAFETY: no group is read where their number is zero.
+        Errno::result(unsafe { libc::syscall(libc::SYS_setgroups, 0, 0) })?;
+        // SAFETY: numbers only.
+        Errno::result(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) })?;
+        // SAFETY: as above.
+        Errno::result(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }).map(drop)
+    }
+
+    /// This process becomes that user, for good.
+    ///
+    /// # Errors
+    /// The kernel's own: it takes CAP_SETUID and CAP_SETGID.
+    pub(super) fn become_it(self) -> Result<(), Errno> {
+        setgroups(&[])?;
+        setresgid(self.gid, self.gid, self.gid)?;
+        setresuid(self.uid, self.uid, self.uid)
+    }
+
+    /// Makes this user the owner of a folder and of everything in it.
+    ///
+    /// # Errors
+    /// The kernel's own: it takes CAP_CHOWN.
+    pub(crate) fn own_all_in(self, folder: &Path) -> Result<()> {
+        let (uid, gid) = (Some(self.uid.as_raw()), Some(self.gid.as_raw()));
+        let own = |path: &Path| {
+            chown(path, uid, gid).with_context(|| format!("giving {} to {self}", path.display()))
+        };
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() { self.own_all_in(&path)? } else { own(&path)? }
+        }
+        own(folder)
+    }
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "user {} of group {}", self.uid, self.gid)
+    }
+}
+
+fn overflow(name: &str) -> u32 {
+    let text = fs::read_to_string(format!("/proc/sys/kernel/{name}")).ok();
+    text.and_then(|text| text.trim().parse().ok()).unwrap_or(NOBODY)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn trying_as_somebody_changes_nobody_else() {
+        let Some(user) = User::ordinary() else { return };
+        let folder = tempfile::tempdir().expect("a folder");
+        let own = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(folder.path(), own).expect("nobody else may enter");
+        fs::write(folder.path().join("segment"), "bytes").expect("written");
+        let read = || fs::read(folder.path().join("segment")).map(drop);
+        assert!(User::able_to(folder.path(), read).is_none(), "it belongs to root");
+        user.own_all_in(folder.path()).expect("root may");
+        assert_eq!(User::able_to(folder.path(), read), Some(user));
+        assert!(Uid::effective().is_root());
+    }
+}

@@ -1,0 +1,43 @@
+//! Pure: a [`Matrix`] in, bytes out, the same bytes every time.
+
+mod picture;
+mod table;
+
+use super::ReportError;
+use crate::matrix::Matrix;
+
+/// A file that shows a matrix.
+struct Format {
+    file_name: &'static str,
+    render: fn(&Matrix) -> Result<Vec<u8>, ReportError>,
+}
+
+/// Every file.
+const FORMATS: &[Format] = &[
+    Format { file_name: "matrix.txt", render: |matrix| Ok(table(matrix).into_bytes()) },
+    Format { file_name: "matrix.json", render: json },
+    Format { file_name: "matrix.svg", render: picture::draw },
+];
+
+/// Renders a matrix in every format: file names and their bytes.
+pub fn render_all(matrix: &Matrix) -> Result<Vec<(&'static str, Vec<u8>)>, ReportError> {
+    FORMATS.iter().map(|format| Ok((format.file_name, (format.render)(matrix)?))).collect()
+}
+
+/// The terminal's table: every cell, and what is off.
+#[must_use]
+pub fn table(matrix: &Matrix) -> String {
+    table::render(matrix)
+}
+
+/// The JSON schema of [`Matrix`], as text.
+#[must_use]
+pub fn schema() -> String {
+    format!("{:#}\n", schemars::schema_for!(Matrix).to_value())
+}
+
+fn json(matrix: &Matrix) -> Result<Vec<u8>, ReportError> {
+    let mut bytes = serde_json::to_vec_pretty(matrix)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}

@@ -1,0 +1,61 @@
+//! `vmsplice(2)` of a private mapping of the segment, whose pages are written to afterwards. What
+//! is on its way stays as it was, because the kernel copies each page for its writer: in a page
+//! fault, where no system call copies anything.
+
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use memmap2::{MmapMut, MmapOptions};
+use nix::fcntl::vmsplice;
+
+use super::super::pipe::{FLAGS, Pipe};
+use super::super::{Row, Transfer};
+use crate::claim::ZERO_COPY;
+use crate::fetch::log::Segment;
+
+const PAGE: usize = 4096;
+
+pub(super) const ROW: Row = Row {
+    name: "vmsplice_cow",
+    summary: "vmsplice(2) of a private mapping of the segment, which is written to afterwards",
+    claim: &ZERO_COPY,
+    make: || Ok(Box::new(VmspliceCow { mapping: None, pipe: Pipe::new()? })),
+    ..Row::PLAIN
+};
+
+struct VmspliceCow {
+    /// Kept until the next step, which has one of its own: what was written to is no longer the
+    /// segment.
+    mapping: Option<MmapMut>,
+    pipe: Pipe,
+}
+
+impl Transfer for VmspliceCow {
+    fn send(
+        &mut self,
+        segment: &Segment,
+        range: Range<u64>,
+        socket: BorrowedFd<'_>,
+    ) -> io::Result<usize> {
+        if self.pipe.held == 0 {
+            let mapping = self.mapping.insert(map(segment)?);
+            let at = |position: u64| usize::try_from(position).map_err(io::Error::other);
+            let (from, to) = (at(range.start)?, at(range.end)?);
+            let bytes = mapping.get(from..to).ok_or(io::ErrorKind::UnexpectedEof)?;
+            // Each page is there before it is written to, so that it is copied then.
+            self.pipe.held = vmsplice(self.pipe.input.as_fd(), &[IoSlice::new(bytes)], FLAGS)?;
+            for byte in (from..from + self.pipe.held).step_by(PAGE) {
+                mapping[byte] ^= 1;
+            }
+        }
+        self.pipe.drain(socket)
+    }
+}
+
+/// A private mapping of the whole segment.
+#[expect(unsafe_code, reason = "a file mapping is valid only while nobody truncates the file")]
+fn map(segment: &Segment) -> io::Result<MmapMut> {
+    // SAFETY: nobody writes to a log while it is open (see `Log`).
+    unsafe { MmapOptions::new().map_copy(&segment.file) }
+}

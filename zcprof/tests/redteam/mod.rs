@@ -1,0 +1,290 @@
+//! The red team: every known way to lose zero-copy while the system calls look the same, and
+//! beside each an honest twin. The first must never hold, and say where; the second must.
+
+mod fuse;
+mod random;
+mod table;
+
+use std::fs;
+use std::iter;
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MsFlags, mount, umount};
+use zcprof::ledger::Ledger;
+use zcprof::run::Run;
+use zcprof::verdict::{self, Judgement, Verdict};
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
+
+use self::fuse::Mounted;
+use self::table::{Case, Place, SABOTAGES, Sabotage, Seen, Setting};
+use super::{code, folder, guest_folder, text, zcprof};
+
+/// Payload of a pass, in bytes: what the slowest ways can do in a few seconds of emulation.
+const PAYLOAD: usize = 8 << 20;
+
+/// File systems to mount for procfs to list: its file of mounts then has some 30 KiB.
+const MOUNTS: usize = 300;
+
+#[test]
+fn every_sabotage_is_documented() {
+    let document = include_str!("../../../RED-TEAM.md");
+    for sabotage in SABOTAGES {
+        let row = format!("| {} |", sabotage.name);
+        let row = document.lines().find(|line| line.starts_with(&row));
+        let row = row.unwrap_or_else(|| panic!("RED-TEAM.md lacks {}", sabotage.name));
+        assert!(row.contains(sabotage.reason), "{row}");
+    }
+}
+
+#[test]
+fn every_sabotage_is_caught_and_every_twin_holds() {
+    let all =
+        SABOTAGES.iter().flat_map(|sabotage| iter::once(&sabotage.case).chain(sabotage.twins));
+    let mut settings: Vec<(Setting, Vec<&Case>)> = Vec::new();
+    for case in all {
+        let at = settings.iter().position(|(setting, _)| *setting == case.setting);
+        let at = at.unwrap_or_else(|| {
+            settings.push((case.setting, Vec::new()));
+            settings.len() - 1
+        });
+        if settings[at].1.iter().all(|other| other.transfer != case.transfer) {
+            settings[at].1.push(case);
+        }
+    }
+    let measured: Vec<_> =
+        settings.iter().map(|(setting, cases)| (*setting, measure(*setting, cases))).collect();
+    let judgement = |case: &Case| {
+        let (_, judgements) =
+            measured.iter().find(|(setting, _)| *setting == case.setting).expect("measured");
+        let found = judgements.iter().find(|judged| judged.transfer == case.transfer).expect("too");
+        assert_eq!(found.claim.name, case.claim, "one claim in a setting: {case}");
+        found
+    };
+    let mut wrong = Vec::new();
+    for sabotage in SABOTAGES {
+        println!("{}\n  {}", sabotage.name, line(&sabotage.case, judgement(&sabotage.case)));
+        println!("{}", row(sabotage, judgement(&sabotage.case)));
+        wrong.extend(sabotage.complaints(judgement(&sabotage.case)));
+        for twin in sabotage.twins {
+            println!("  twin: {}", line(twin, judgement(twin)));
+            if judgement(twin).verdict != Verdict::Holds {
+                wrong.push(format!("{}: the twin {}", sabotage.name, line(twin, judgement(twin))));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Measures the transfers of a setting.
+fn measure(setting: Setting, cases: &[&Case]) -> Vec<Judgement> {
+    let set = Set::up(setting.place, PAYLOAD);
+    let bytes = PAYLOAD.to_string();
+    let options = ["--bytes", &bytes, "--segment-bytes", "2MiB"].map(str::to_owned);
+    let (judgements, said) = measure_log(&set.log(), setting, cases, &options);
+    if setting.network == "veth-loss" {
+        assert!(
+            sent_again(&said).is_some_and(|times| times > 0),
+            "nothing was lost on the way: {said}"
+        );
+    }
+    judgements
+}
+
+/// How many segments TCP had sent again after the last pass.
+fn sent_again(said: &str) -> Option<u64> {
+    let (before, _) = said.rsplit_once(" TCP segments were sent again so far")?;
+    before.rsplit(' ').next()?.parse().ok()
+}
+
+/// Measures the transfers of a setting on a log, with more options; also what was said.
+fn measure_log(
+    log: &Path,
+    setting: Setting,
+    cases: &[&Case],
+    options: &[String],
+) -> (Vec<Judgement>, String) {
+    let out = folder("redteam");
+    let mut command = zcprof(&["-v", "measure", "--untimed"]);
+    command.args(options);
+    for case in cases {
+        let claim = format!("{}={}", case.transfer, case.claim);
+        command.args(["--transfer", case.transfer, "--claim", &claim]);
+    }
+    command.args(["--cache", setting.cache, "--network", setting.network]);
+    command.args(["--consumer", setting.consumer]);
+    command.arg("--log-dir").arg(log).arg("--out").arg(&out);
+    let output = command.output().expect("zcprof starts");
+    let record = fs::read(out.join("run.json"));
+    let record = record.unwrap_or_else(|_| panic!("{setting}: {}", text(&output)));
+    let run: Run = serde_json::from_slice(&record).expect("run.json parses");
+    let judgements = verdict::judge(&run).expect("known names");
+    assert_eq!(judgements.len(), cases.len(), "a pass for each: {}", text(&output));
+    println!("{setting}: exit code {}", code(&output));
+    assert_eq!(code(&output), verdict::exit(&judgements) as i32, "{}", text(&output));
+    (judgements, text(&output))
+}
+
+fn line(case: &Case, judged: &Judgement) -> String {
+    let words = words(judged);
+    format!("{case}: {}\n    {words}", seen(&judged.ledger))
+}
+
+/// A row of RED-TEAM.md.
+fn row(sabotage: &Sabotage, judged: &Judgement) -> String {
+    let verdict = match judged.verdict {
+        Verdict::Holds => "holds",
+        Verdict::Refuted(_) => "refuted",
+        Verdict::Inconclusive(_) => "inconclusive",
+    };
+    let twins: Vec<_> = sabotage.twins.iter().map(ToString::to_string).collect();
+    format!(
+        "| {} | {} | {} | {} | {verdict} ({}) | {} |",
+        sabotage.name,
+        sabotage.case,
+        saw(&judged.ledger, Instrument::Audit),
+        saw(&judged.ledger, Instrument::Callers),
+        judged.codes().join(", "),
+        twins.join("; ")
+    )
+}
+
+/// What happened to the server's bytes, hop by hop, as both instruments have it.
+fn seen(ledger: &Ledger) -> String {
+    let all = [Instrument::Audit, Instrument::Callers];
+    all.map(|instrument| format!("{}: {}", instrument.name(), saw(ledger, instrument))).join("; ")
+}
+
+/// What an instrument saw happen to the server's bytes, or that it saw nothing.
+fn saw(ledger: &Ledger, instrument: Instrument) -> String {
+    let mut words = Vec::new();
+    for entry in &ledger.account(instrument).entries {
+        let per_byte = verdict::per_byte(entry.bytes, ledger.payload);
+        if entry.process == Process::Server && per_byte != "0.000" {
+            words.push(format!("{} {} {per_byte}", entry.hop.name(), entry.disposition.name()));
+        }
+    }
+    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
+}
+
+/// The verdict, with the codes of what speaks against the claim.
+fn words(judged: &Judgement) -> String {
+    let why: Vec<_> = judged.why().iter().map(ToString::to_string).collect();
+    match judged.verdict {
+        Verdict::Holds => "holds".to_owned(),
+        Verdict::Refuted(_) => format!("refuted: {}", why.join("; ")),
+        Verdict::Inconclusive(_) => format!("inconclusive: {}", why.join("; ")),
+    }
+}
+
+impl Sabotage {
+    /// What is wrong with the judgement of this.
+    fn complaints(&self, judgement: &Judgement) -> Vec<String> {
+        let complain = |what: String| format!("{}: {what}", self.name);
+        let mut wrong = Vec::new();
+        let judged = words(judgement);
+        let callers = judgement.ledger.account(Instrument::Callers);
+        let unowned = callers.bytes(Process::Unknown, Hop::SocketToSocket, Disposition::Deferred);
+        if verdict::per_byte(unowned, judgement.ledger.payload) != "0.000" {
+            wrong.push(complain(format!("{unowned} bytes were copied for nobody known")));
+        }
+        if judgement.verdict == Verdict::Holds || !judgement.codes().contains(&self.reason) {
+            wrong.push(complain(judged));
+        }
+        for Seen { instrument, hop, disposition, least, most } in self.seen {
+            let account = judgement.ledger.account(*instrument);
+            let bytes = account.bytes(Process::Server, *hop, *disposition);
+            #[expect(clippy::cast_precision_loss, reason = "a few MiB")]
+            let per_byte = bytes as f64 / judgement.ledger.payload as f64;
+            // The ledger's own tolerance.
+            if !(least - 0.001..=most + 0.001).contains(&per_byte) {
+                let (who, hop, what) = (instrument.name(), hop.name(), disposition.name());
+                wrong.push(complain(format!("{who}: {hop} {what} {per_byte}")));
+            }
+        }
+        wrong
+    }
+}
+
+/// A place for the bytes that are served; it is taken down again with this.
+enum Set {
+    /// A log, or a file, that stays for the next case.
+    Folder(PathBuf),
+    Fuse(Mounted),
+    Overlay(Vec<PathBuf>, PathBuf),
+    Mounts(Vec<PathBuf>),
+}
+
+impl Set {
+    fn up(place: Place, bytes: usize) -> Self {
+        let log = guest_folder().join("log-8MiB");
+        match place {
+            Place::Disk => Self::Folder(log),
+            Place::Sysfs => Self::Folder("/sys/kernel/btf/vmlinux".into()),
+            Place::CopyOfSysfs => {
+                let copy = guest_folder().join("vmlinux");
+                fs::copy("/sys/kernel/btf/vmlinux", &copy).expect("a copy");
+                Self::Folder(copy)
+            }
+            Place::Procfs => {
+                let base = folder("mounts");
+                let mounted: Vec<_> = (0..MOUNTS).map(|at| base.join(at.to_string())).collect();
+                for path in &mounted {
+                    fs::create_dir(path).expect("a folder");
+                    tmpfs(path);
+                }
+                Self::Mounts(mounted)
+            }
+            Place::Fuse => Self::Fuse(Mounted::new(&guest_folder().join("fuse"), bytes)),
+            Place::Overlay { on_disk } => {
+                let base = folder("overlay");
+                let mut mounted = Vec::new();
+                if !on_disk {
+                    tmpfs(&base);
+                    mounted.push(base.clone());
+                }
+                let [lower, upper, work, merged] =
+                    ["lower", "upper", "work", "merged"].map(|name| base.join(name));
+                for path in [&lower, &upper, &work, &merged] {
+                    fs::create_dir(path).expect("a folder");
+                }
+                let file = std::fs::File::create(lower.join("bytes")).expect("made");
+                let content: Vec<u8> = (0_u32..).flat_map(u32::to_le_bytes).take(bytes).collect();
+                std::io::Write::write_all(&mut &file, &content).expect("written");
+                file.sync_all().expect("written");
+                let options = format!(
+                    "lowerdir={},upperdir={},workdir={}",
+                    lower.display(),
+                    upper.display(),
+                    work.display()
+                );
+                let none = MsFlags::empty();
+                mount(Some("overlay"), &merged, Some("overlay"), none, Some(options.as_str()))
+                    .expect("overlayfs mounts");
+                mounted.push(merged.clone());
+                Self::Overlay(mounted, merged.join("bytes"))
+            }
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        match self {
+            Self::Folder(path) | Self::Overlay(_, path) => path.clone(),
+            Self::Fuse(mounted) => mounted.file(),
+            Self::Mounts(_) => "/proc/1/mountinfo".into(),
+        }
+    }
+}
+
+impl Drop for Set {
+    fn drop(&mut self) {
+        if let Self::Overlay(mounted, _) | Self::Mounts(mounted) = self {
+            for path in mounted.iter().rev() {
+                umount(path).expect("nothing of it is open");
+            }
+        }
+    }
+}
+
+fn tmpfs(path: &Path) {
+    mount(Some("tmpfs"), path, Some("tmpfs"), MsFlags::empty(), None::<&str>).expect("mounts");
+}

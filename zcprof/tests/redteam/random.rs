@@ -1,0 +1,263 @@
+//! Random measurements: whichever transfer, size, setting, trouble and claim come together, no
+//! false claim may hold, and no true claim may be refuted.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use fastrand::Rng;
+use zcprof::claim::CLAIMS;
+use zcprof::transfer::Row;
+use zcprof::verdict::{Judgement, Verdict};
+
+use super::table::{Case, Place, Setting, at};
+use super::{Set, folder, measure_log, words};
+
+/// Passes of a test, unless `ZCPROF_RANDOM` says another number.
+const PASSES: usize = 12;
+
+/// Most transfers that are measured together.
+const TOGETHER: usize = 3;
+
+/// Payload of a pass, in bytes.
+const SIZES: std::ops::Range<usize> = (64 << 10)..(8 << 20);
+
+/// What is done to a log of record batches on ext4.
+const ON_DISK: &[&str] = &[
+    "read_write",
+    "mmap_write",
+    "sendfile",
+    "splice",
+    "pread_write",
+    "writev",
+    "vmsplice",
+    "msg_zerocopy",
+    "uring_send",
+    "uring_send_zc",
+    "uring_splice",
+    "tls",
+    "ktls_sendfile",
+    "sendfile_to_file",
+    "copy_file_range",
+    "sendfile_direct",
+    "write_splice",
+    "vmsplice_reused",
+    "vmsplice_cow",
+    "wrapped_sendfile",
+];
+
+/// What can be done to a file that has no pages to map and no folder to write into.
+const MADE_UP: &[&str] =
+    &["read_write", "pread_write", "uring_send", "tls", "sendfile", "splice", "uring_splice"];
+
+/// What can be done to a file with a page cache.
+const A_FILE: &[&str] = &[
+    "read_write",
+    "mmap_write",
+    "sendfile",
+    "splice",
+    "writev",
+    "vmsplice",
+    "msg_zerocopy",
+    "uring_send_zc",
+    "uring_splice",
+    "ktls_sendfile",
+    "sendfile_direct",
+];
+
+/// Where the bytes may be, and what can be done to them there.
+const PLACES: &[(Place, &[&str])] = &[
+    (Place::Disk, ON_DISK),
+    (Place::Disk, ON_DISK),
+    (Place::Disk, ON_DISK),
+    (Place::Sysfs, MADE_UP),
+    (Place::Fuse, A_FILE),
+    (Place::Overlay { on_disk: true }, A_FILE),
+];
+
+/// What happens meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    None,
+    /// Somebody else reads files, and sends and receives on loopback.
+    Noise,
+    /// The page cache is dropped, again and again.
+    Dropped,
+    /// An instrument is withheld: nothing may hold.
+    Withheld(&'static str),
+}
+
+const TROUBLES: &[Trouble] = &[
+    Trouble::None,
+    Trouble::None,
+    Trouble::Noise,
+    Trouble::Dropped,
+    Trouble::Withheld("audit"),
+    Trouble::Withheld("callers"),
+];
+
+const NETWORKS: &[&str] = &[
+    "loopback",
+    "loopback",
+    "veth",
+    "veth-no-tso",
+    "veth-no-checksum",
+    "veth-no-sg",
+    "veth-loss",
+    "veth-tap",
+    "virtio",
+];
+
+#[test]
+fn no_false_claim_holds_and_no_true_claim_is_refuted() {
+    let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
+    let passes = number("ZCPROF_RANDOM").map_or(PASSES, |n: u64| usize::try_from(n).expect("few"));
+    let seed = number("ZCPROF_SEED").unwrap_or_else(|| fastrand::u64(..));
+    println!("ZCPROF_SEED={seed} ZCPROF_RANDOM={passes}");
+    let mut rng = Rng::with_seed(seed);
+    let mut done = 0;
+    let mut counts = [[0; 3]; 2];
+    let mut wrong = Vec::new();
+    while done < passes {
+        let measured = measurement(&mut rng, passes - done);
+        for (case, judged) in &measured {
+            let is_true = is_true(case);
+            let of = match judged.verdict {
+                Verdict::Holds => 0,
+                Verdict::Refuted(_) => 1,
+                Verdict::Inconclusive(_) => 2,
+            };
+            counts[usize::from(is_true)][of] += 1;
+            let wrongly = if is_true { of == 1 } else { of == 0 };
+            if wrongly {
+                wrong.push(format!("{case}, {}: {}", case.claim, words(judged)));
+            }
+        }
+        done += measured.len();
+    }
+    for (claims, [holds, refuted, inconclusive]) in ["false", "true"].iter().zip(counts) {
+        println!("{claims} claims: {holds} hold, {refuted} refuted, {inconclusive} inconclusive");
+    }
+    assert!(wrong.is_empty(), "seed {seed}:\n{}", wrong.join("\n"));
+}
+
+/// One measurement of at most so many passes.
+fn measurement(rng: &mut Rng, most: usize) -> Vec<(Case, Judgement)> {
+    let pick = |rng: &mut Rng, from: &[&'static str]| from[rng.usize(..from.len())];
+    let (place, able) = PLACES[rng.usize(..PLACES.len())];
+    let network = pick(rng, NETWORKS);
+    let consumer = pick(rng, &["copy", "copy", "copy", "slow"]);
+    let cache = pick(rng, &["warm", "cold"]);
+    // Sysfs has no page cache to be cold.
+    let cache = if place == Place::Sysfs { "warm" } else { cache };
+    let setting = Setting { network, consumer, cache, ..at(place) };
+    let trouble = match (place, TROUBLES[rng.usize(..TROUBLES.len())]) {
+        // What is dropped there is copied again: no claim is known to be true or false.
+        (Place::Fuse, Trouble::Dropped) => Trouble::None,
+        (_, trouble) => trouble,
+    };
+    let mut cases: Vec<Case> = Vec::new();
+    for _ in 0..rng.usize(1..=TOGETHER.min(most)) {
+        let transfer = pick(rng, able);
+        let own = Row::find(transfer).expect("a transfer").claim.name;
+        let any = CLAIMS[rng.usize(..CLAIMS.len())].name;
+        let claim = if rng.bool() { own } else { any };
+        if cases.iter().all(|case| case.transfer != transfer) {
+            cases.push(Case { transfer, claim, setting });
+        }
+    }
+    // Sysfs has one size, which is less on some kernels.
+    let bytes = rng.usize(SIZES);
+    let bytes = if place == Place::Sysfs { bytes.min(1 << 20) } else { bytes };
+    let set = Set::up(place, bytes);
+    let log = if place == Place::Disk { folder("random-log") } else { set.log() };
+    let mut options = vec!["--bytes".to_owned(), bytes.to_string()];
+    options.extend(["--fetch-size".to_owned(), rng.usize((4 << 10)..(2 << 20)).to_string()]);
+    options.extend(["--connections".to_owned(), rng.usize(1..=3).to_string()]);
+    if let Trouble::Withheld(instrument) = trouble {
+        options.extend(["--without", instrument].map(str::to_owned));
+    }
+    println!("{setting}; {trouble:?}; {}", options.join(" "));
+    let (judgements, _) =
+        during(trouble, || measure_log(&log, setting, &cases.iter().collect::<Vec<_>>(), &options));
+    for case in &cases {
+        let judged = judgements.iter().find(|judged| judged.transfer == case.transfer);
+        let judged = judged.expect("a pass for each");
+        println!("  {}, {}: {}", case.transfer, case.claim, words(judged));
+        if let Trouble::Withheld(_) = trouble {
+            assert_ne!(judged.verdict, Verdict::Holds, "an instrument did not look");
+        }
+    }
+    let case_of = |judged: &Judgement| {
+        *cases.iter().find(|case| case.transfer == judged.transfer).expect("asked for")
+    };
+    judgements.into_iter().map(|judged| (case_of(&judged), judged)).collect()
+}
+
+/// The truth, by construction.
+fn is_true(case: &Case) -> bool {
+    let Setting { place, network, cache, .. } = case.setting;
+    let own = Row::find(case.transfer).expect("a transfer").claim.name;
+    let by_reference = ["zero-copy", "deferred", "transforms", "replica"].contains(&own);
+    let handed_over = by_reference && case.transfer != "wrapped_sendfile";
+    // The CPU must bring packets together: for a checksum only those that have pages which others
+    // may write to, skb_checksum_help(), net/core/dev.c. That is later than the call, which only
+    // the claim `deferred` allows.
+    let below = network == "veth-no-sg" || handed_over && network == "veth-no-checksum";
+    // The CPU is the storage, or there is no page to hand over: copies that no claim knows.
+    let copied_anyway = place == Place::Fuse && cache == "cold"
+        || handed_over && place == Place::Sysfs
+        || below && own != "deferred";
+    // Pinned, sent by DMA, and received by nobody on this host.
+    let transmitted = network == "virtio" && own == "deferred";
+    let own = if transmitted { "zero-copy" } else { own };
+    match case.transfer {
+        // What these say of themselves is a lie.
+        "sendfile_direct" | "write_splice" | "vmsplice_reused" | "vmsplice_cow" => false,
+        "wrapped_sendfile" => !copied_anyway && case.claim == "two-copies",
+        _ => !copied_anyway && case.claim == own,
+    }
+}
+
+/// Does something while there is trouble.
+fn during<T>(trouble: Trouble, work: impl FnOnce() -> T) -> T {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                match trouble {
+                    Trouble::Noise => noise(),
+                    Trouble::Dropped => {
+                        fs::write("/proc/sys/vm/drop_caches", "3").expect("root may");
+                    }
+                    Trouble::None | Trouble::Withheld(_) => {}
+                }
+                thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        over.store(true, Ordering::Relaxed);
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// What zcprof must not count: it is not the server's.
+fn noise() {
+    let path = folder("noise").join("bytes");
+    fs::write(&path, vec![7; 1 << 20]).expect("written");
+    let bytes = fs::read(&path).expect("read");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut got = Vec::new();
+            let (mut stream, _) = listener.accept().expect("accepted");
+            stream.read_to_end(&mut got).expect("received");
+        });
+        let mut stream = TcpStream::connect(address).expect("connected");
+        stream.write_all(&bytes).expect("sent");
+    });
+}

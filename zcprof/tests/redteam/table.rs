@@ -1,0 +1,362 @@
+//! THE TABLE of sabotages: what is planted, what must be seen of it, and the twins that must hold.
+//! To add one is to add a row.
+
+use std::fmt;
+
+use zcprof_common::vocabulary::Disposition::{self, Bounced, Copied, Deferred, Moved, Pinned};
+use zcprof_common::vocabulary::Hop::{
+    self, PageCacheToPipe, PageCacheToSocket, PageCacheToUser, SocketToSocket, StorageToPageCache,
+    UserToPipe, UserToSocket, UserToUser,
+};
+use zcprof_common::vocabulary::Instrument::{self, Audit, Callers};
+
+/// A sabotage and its twins.
+#[derive(Debug)]
+pub(super) struct Sabotage {
+    pub(super) name: &'static str,
+    /// Measured against a claim that it breaks.
+    pub(super) case: Case,
+    /// What must be seen of the server's bytes.
+    pub(super) seen: &'static [Seen],
+    /// The code that must be given as a reason.
+    pub(super) reason: &'static str,
+    /// What looks the same and keeps its claim.
+    pub(super) twins: &'static [Case],
+}
+
+/// What is measured: a transfer in a setting, against a claim. A transfer has one claim in a
+/// setting, for those of a setting are measured together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case {
+    pub(super) transfer: &'static str,
+    pub(super) claim: &'static str,
+    pub(super) setting: Setting,
+}
+
+/// What is the same for all transfers that are measured together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Setting {
+    /// Where the bytes are.
+    pub(super) place: Place,
+    pub(super) network: &'static str,
+    pub(super) consumer: &'static str,
+    pub(super) cache: &'static str,
+}
+
+/// Where the bytes are that are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A log on ext4.
+    Disk,
+    /// A binary attribute of sysfs: the kernel's own BTF.
+    Sysfs,
+    /// The same bytes on ext4.
+    CopyOfSysfs,
+    /// A file of procfs: the list of mounts.
+    Procfs,
+    /// A file that another process serves, and that stays in the page cache once it is there.
+    Fuse,
+    /// A file in the lower layer of an overlay.
+    Overlay {
+        /// The layers are on ext4; else on tmpfs.
+        on_disk: bool,
+    },
+}
+
+/// Bytes per payload byte that an instrument must see.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) instrument: Instrument,
+    pub(super) hop: Hop,
+    pub(super) disposition: Disposition,
+    pub(super) least: f64,
+    pub(super) most: f64,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.transfer, self.setting)
+    }
+}
+
+/// What is not usual is said.
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, network, consumer, cache } = self;
+        write!(f, "{place}, {network}")?;
+        if *consumer != DISK.consumer {
+            write!(f, ", {consumer} consumer")?;
+        }
+        if *cache != DISK.cache {
+            write!(f, ", {cache}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disk => "a log on ext4",
+            Self::Sysfs => "a sysfs file",
+            Self::CopyOfSysfs => "its copy on ext4",
+            Self::Procfs => "a procfs file",
+            Self::Fuse => "a FUSE file",
+            Self::Overlay { on_disk: true } => "a file in an overlay of ext4",
+            Self::Overlay { on_disk: false } => "a file in an overlay of tmpfs",
+        })
+    }
+}
+
+pub(super) const fn at(place: Place) -> Setting {
+    Setting { place, network: "loopback", consumer: "copy", cache: "warm" }
+}
+
+const fn over(network: &'static str) -> Setting {
+    Setting { network, ..DISK }
+}
+
+const fn of(transfer: &'static str, setting: Setting) -> Case {
+    Case { transfer, claim: "zero-copy", setting }
+}
+
+const fn exactly(instrument: Instrument, hop: Hop, disposition: Disposition, times: f64) -> Seen {
+    Seen { instrument, hop, disposition, least: times, most: times }
+}
+
+const fn between(hop: Hop, disposition: Disposition, least: f64, most: f64) -> Seen {
+    Seen { instrument: Callers, hop, disposition, least, most }
+}
+
+const DISK: Setting = at(Place::Disk);
+const SLOW: Setting = Setting { consumer: "slow", ..DISK };
+const SENDFILE: Case = of("sendfile", DISK);
+const MOVED: Seen = exactly(Callers, PageCacheToSocket, Moved, 1.0);
+const PINNED: Seen = exactly(Callers, UserToSocket, Pinned, 1.0);
+
+/// What a file without pages of its own comes to.
+const MADE_UP: &[Seen] = &[
+    exactly(Audit, PageCacheToPipe, Copied, 1.0),
+    exactly(Callers, PageCacheToPipe, Copied, 1.0),
+    exactly(Callers, PageCacheToPipe, Bounced, 1.0),
+    MOVED,
+];
+
+/// Below the sockets; what is sent again is copied again.
+const COPIED_BELOW: &[Seen] = &[
+    exactly(Audit, PageCacheToUser, Copied, 0.0),
+    exactly(Audit, UserToSocket, Copied, 0.0),
+    between(SocketToSocket, Deferred, 1.0, 1.5),
+    MOVED,
+];
+
+/// Pinned, and copied for a receiver on this host.
+const COPIED_FOR_RECEIVER: &[Seen] = &[
+    exactly(Audit, UserToSocket, Copied, 0.0),
+    between(SocketToSocket, Deferred, 1.0, 1.5),
+    PINNED,
+];
+
+pub(super) const SABOTAGES: &[Sabotage] = &[
+    // ---- files without pages to hand over
+    Sabotage {
+        name: "a sysfs file",
+        reason: "ZC103",
+        case: of("sendfile", at(Place::Sysfs)),
+        seen: MADE_UP,
+        twins: &[of("sendfile", at(Place::CopyOfSysfs))],
+    },
+    Sabotage {
+        name: "a sysfs file, spliced",
+        reason: "ZC103",
+        case: of("splice", at(Place::Sysfs)),
+        seen: MADE_UP,
+        twins: &[of("splice", at(Place::CopyOfSysfs))],
+    },
+    Sabotage {
+        name: "a procfs file",
+        reason: "ZC103",
+        case: of("sendfile", at(Place::Procfs)),
+        seen: MADE_UP,
+        twins: &[SENDFILE],
+    },
+    Sabotage {
+        name: "O_DIRECT",
+        reason: "ZC104",
+        case: of("sendfile_direct", DISK),
+        // The device fills fresh pages: the CPU copies nothing, and the page cache is not used.
+        seen: &[
+            exactly(Audit, PageCacheToPipe, Copied, 0.0),
+            exactly(Callers, PageCacheToPipe, Bounced, 1.0),
+            MOVED,
+        ],
+        twins: &[SENDFILE],
+    },
+    Sabotage {
+        name: "a FUSE file that is not in the page cache",
+        reason: "ZC118",
+        case: of("sendfile", Setting { cache: "cold", ..at(Place::Fuse) }),
+        seen: &[exactly(Callers, StorageToPageCache, Copied, 1.0), MOVED],
+        twins: &[of("sendfile", at(Place::Fuse))],
+    },
+    Sabotage {
+        name: "O_DIRECT from FUSE",
+        reason: "ZC104",
+        case: of("sendfile_direct", at(Place::Fuse)),
+        seen: &[
+            exactly(Callers, StorageToPageCache, Copied, 1.0),
+            exactly(Callers, PageCacheToPipe, Bounced, 1.0),
+            MOVED,
+        ],
+        twins: &[of("sendfile", at(Place::Fuse))],
+    },
+    Sabotage {
+        name: "O_DIRECT from an overlay",
+        reason: "ZC104",
+        case: of("sendfile_direct", at(Place::Overlay { on_disk: true })),
+        seen: &[exactly(Callers, PageCacheToPipe, Bounced, 1.0), MOVED],
+        twins: &[
+            of("sendfile", at(Place::Overlay { on_disk: true })),
+            of("sendfile", at(Place::Overlay { on_disk: false })),
+        ],
+    },
+    // ---- pipes and private memory
+    Sabotage {
+        name: "a write into the pipe before the splice",
+        reason: "ZC108",
+        case: of("write_splice", DISK),
+        seen: &[
+            exactly(Audit, UserToPipe, Copied, 1.0),
+            exactly(Callers, UserToPipe, Copied, 1.0),
+            MOVED,
+        ],
+        twins: &[of("splice", DISK)],
+    },
+    Sabotage {
+        name: "a private page that is written to after vmsplice",
+        reason: "ZC112",
+        case: of("vmsplice_cow", DISK),
+        // Whole pages: those at both ends of a fetch are copied for each fetch that they are in.
+        seen: &[between(UserToUser, Copied, 1.0, 1.02), MOVED],
+        twins: &[of("vmsplice", DISK)],
+    },
+    Sabotage {
+        name: "a buffer that is used again after vmsplice",
+        reason: "ZC202",
+        case: of("vmsplice_reused", DISK),
+        seen: &[
+            exactly(Audit, PageCacheToUser, Copied, 1.0),
+            exactly(Callers, PageCacheToUser, Copied, 1.0),
+            MOVED,
+        ],
+        twins: &[of("vmsplice", DISK)],
+    },
+    // ---- user space
+    Sabotage {
+        name: "a wrapper that reads and writes",
+        reason: "ZC101",
+        case: of("wrapped_sendfile", DISK),
+        seen: &[
+            exactly(Audit, PageCacheToUser, Copied, 1.0),
+            exactly(Audit, UserToSocket, Copied, 1.0),
+            exactly(Callers, PageCacheToUser, Copied, 1.0),
+            exactly(Callers, UserToSocket, Copied, 1.0),
+        ],
+        twins: &[SENDFILE],
+    },
+    Sabotage {
+        name: "TLS in user space",
+        reason: "ZC102",
+        case: of("tls", DISK),
+        seen: &[
+            exactly(Audit, PageCacheToUser, Copied, 1.0),
+            exactly(Audit, UserToSocket, Copied, 1.0),
+        ],
+        twins: &[Case { transfer: "ktls_sendfile", claim: "transforms", setting: DISK }],
+    },
+    // ---- below the sockets
+    Sabotage {
+        name: "a device without scatter-gather",
+        reason: "ZC106",
+        case: of("sendfile", over("veth-no-sg")),
+        seen: COPIED_BELOW,
+        twins: &[of("sendfile", over("veth")), of("sendfile", over("veth-no-tso"))],
+    },
+    Sabotage {
+        name: "a device without scatter-gather, spliced",
+        reason: "ZC106",
+        case: of("splice", over("veth-no-sg")),
+        seen: COPIED_BELOW,
+        twins: &[of("splice", over("veth")), of("splice", over("veth-no-tso"))],
+    },
+    Sabotage {
+        name: "a device without checksums",
+        reason: "ZC106",
+        case: of("sendfile", over("veth-no-checksum")),
+        seen: COPIED_BELOW,
+        twins: &[of("sendfile", over("veth"))],
+    },
+    Sabotage {
+        name: "MSG_ZEROCOPY to a receiver on this host",
+        reason: "ZC105",
+        case: of("msg_zerocopy", DISK),
+        seen: COPIED_FOR_RECEIVER,
+        twins: &[of("msg_zerocopy", over("virtio"))],
+    },
+    Sabotage {
+        name: "MSG_ZEROCOPY over veth",
+        reason: "ZC105",
+        case: of("msg_zerocopy", over("veth")),
+        seen: COPIED_FOR_RECEIVER,
+        twins: &[of("sendfile", over("veth")), of("msg_zerocopy", over("virtio"))],
+    },
+    Sabotage {
+        name: "MSG_ZEROCOPY over a device that transmits, with a packet tap",
+        reason: "ZC105",
+        case: of("msg_zerocopy", over("virtio-tap")),
+        seen: &[between(SocketToSocket, Deferred, 1.0, 1.5), PINNED],
+        twins: &[
+            of("msg_zerocopy", over("virtio")),
+            of("uring_send_zc", over("virtio")),
+            of("sendfile", over("virtio")),
+            of("splice", over("virtio")),
+        ],
+    },
+    Sabotage {
+        name: "SEND_ZC to a receiver on this host",
+        reason: "ZC105",
+        case: of("uring_send_zc", DISK),
+        seen: COPIED_FOR_RECEIVER,
+        twins: &[of("uring_splice", DISK), of("uring_send_zc", over("virtio"))],
+    },
+    Sabotage {
+        name: "SEND_ZC over veth",
+        reason: "ZC105",
+        case: of("uring_send_zc", over("veth")),
+        seen: COPIED_FOR_RECEIVER,
+        twins: &[of("uring_splice", over("veth"))],
+    },
+    // ---- trouble on the way
+    Sabotage {
+        name: "MSG_ZEROCOPY with a packet tap",
+        reason: "ZC105",
+        case: of("msg_zerocopy", over("veth-tap")),
+        // Once for the tap and once for the receiver.
+        seen: &[between(SocketToSocket, Deferred, 2.0, 2.5), PINNED],
+        twins: &[of("sendfile", over("veth-tap")), of("splice", over("veth-tap"))],
+    },
+    Sabotage {
+        name: "MSG_ZEROCOPY, and packets that are lost",
+        reason: "ZC105",
+        case: of("msg_zerocopy", over("veth-loss")),
+        seen: &[between(SocketToSocket, Deferred, 1.0, 2.5), PINNED],
+        twins: &[of("sendfile", over("veth-loss")), of("splice", over("veth-loss"))],
+    },
+    Sabotage {
+        name: "MSG_ZEROCOPY to a slow receiver",
+        reason: "ZC105",
+        case: of("msg_zerocopy", SLOW),
+        seen: &[between(SocketToSocket, Deferred, 1.0, 2.5), PINNED],
+        twins: &[of("sendfile", SLOW)],
+    },
+];
