@@ -48,7 +48,14 @@ pub(crate) fn command(bench: &Bench) -> Result<Exit> {
     publish::check(&out)?;
     let mut phases = Phases::start();
     let nginx = !options.without_nginx;
-    let wants = Wants { build: true, guests: false, clients: false, nginx, kernels: Vec::new() };
+    let wants = Wants {
+        build: true,
+        guests: false,
+        clients: false,
+        nginx,
+        matrix: false,
+        kernels: Vec::new(),
+    };
     let ready = phases.time("setup", || setup::ensure(&cache, &wants))?;
     let program = phases.time("build", || compile::zcprof(&ready))?;
     let mut command = Command::new(program);

@@ -49,8 +49,7 @@ struct Said {
 /// Does `cargo xtask fuzz`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
-    let wants =
-        Wants { build: true, guests: false, clients: false, nginx: false, kernels: Vec::new() };
+    let wants = Wants { build: true, ..Wants::default() };
     let ready = setup::ensure(&cache, &wants)?;
     let mut worst = Exit::Holds;
     for target in TARGETS {

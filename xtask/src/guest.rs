@@ -12,10 +12,12 @@ use crate::compile;
 use crate::exit::Exit;
 use crate::kernels::{self, Installed, Kernel};
 use crate::setup::{self, Wants};
-use crate::vm::{self, Accel, Outcome, Report, Spec};
+use crate::vm::{self, Accel, FILE_SYSTEMS, FileSystem, Outcome, Report, Spec};
 
-/// TLS in the kernel, AES-GCM for it, and veth: guests have no modprobe that could find them.
-const MODULES: [&str; 5] = ["tls", "ctr", "ghash-generic", "gcm", "veth"];
+/// TLS in the kernel, AES-GCM for it, and what tests need of networks and file systems: guests
+/// have no modprobe that could find them.
+const MODULES: [&str; 9] =
+    ["tls", "ctr", "ghash-generic", "gcm", "veth", "sch_netem", "af_packet", "fuse", "overlay"];
 
 /// Options of `vm`.
 #[derive(Args, Debug)]
@@ -29,6 +31,12 @@ pub(crate) struct Options {
     /// More words for the kernel's command line.
     #[arg(long, value_name = "WORDS", default_value = "")]
     append: String,
+    /// What the guest has on /data: ext4, xfs, btrfs, tmpfs, or overlay (on /data/merged).
+    #[arg(long, value_name = "NAME", default_value = "ext4", value_parser = FileSystem::find)]
+    file_system: &'static FileSystem,
+    /// Give the guest two virtio-net devices that are joined by a wire (needs /dev/net/tun).
+    #[arg(long)]
+    wire: bool,
     /// A module to load beside those of the disks and ext4.
     #[arg(long, value_name = "NAME")]
     module: Vec<String>,
@@ -88,6 +96,8 @@ impl Guest {
             files,
             variables: vec![("ZCPROF", "/bin/zcprof")],
             command,
+            file_system: &FILE_SYSTEMS[0],
+            wire: false,
             data_size: 3 << 30,
             limits: vm::LIMITS,
         }
@@ -159,9 +169,9 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     let wants = Wants {
         build: !options.bare,
         guests: true,
-        clients: false,
-        nginx: false,
+        matrix: options.wire || options.file_system.name != FILE_SYSTEMS[0].name,
         kernels: chosen.clone(),
+        ..Wants::default()
     };
     let ready = setup::ensure(&cache, &wants)?;
     let mut files = options.file.clone();
@@ -176,6 +186,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         spec.modules.extend(options.module.iter().map(String::as_str));
         spec.cpus = options.smp.unwrap_or(spec.cpus);
         spec.data_size = options.disk << 30;
+        (spec.file_system, spec.wire) = (options.file_system, options.wire);
         spec.limits.job = Duration::from_secs(options.patience);
         let exit = run_one(&cache, &spec, options.keep, &mut show, |report, work| {
             let code = code(&report.outcome)?;

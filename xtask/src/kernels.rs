@@ -62,6 +62,14 @@ pub(crate) static KERNELS: &[Kernel] = &[
         why: "after MSG_SPLICE_PAGES",
     },
     Kernel {
+        name: "trixie-rt",
+        suite: "trixie",
+        package: "linux-image-rt-amd64",
+        version: "6.12.",
+        tested: false,
+        why: "real-time: what others do in softirq, threads do here, and they are preempted",
+    },
+    Kernel {
         name: "trixie-backports",
         suite: "trixie-backports",
         package: CLOUD,

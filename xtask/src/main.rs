@@ -12,6 +12,7 @@ mod interrupt;
 mod kernels;
 mod libraries;
 mod manifest;
+mod matrix;
 mod phases;
 mod process;
 mod progress;
@@ -54,6 +55,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Run any command in a guest.
     Vm(guest::Options),
+    /// Measure over kernels, file systems, CPUs and networks, and compare with what is known.
+    Matrix(matrix::Options),
     /// Render the committed reports again from their run.json.
     Reports(reports::Options),
 }
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Bench(bench) => bench::command(&bench),
         Command::Fuzz(options) => fuzz::command(&options),
         Command::Vm(options) => guest::command(&options),
+        Command::Matrix(options) => matrix::command(&options),
         Command::Reports(options) => reports::command(&options),
     });
     done.unwrap_or_else(|error| {

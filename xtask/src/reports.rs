@@ -12,9 +12,19 @@ use crate::exit::Exit;
 use crate::setup::{self, Wants};
 use crate::{compile, process};
 
-/// Names of the records that reports are made from: of a measurement and of a benchmark.
-const RUN: &str = "run.json";
-const BENCH: &str = "bench.json";
+/// A record that reports are made from.
+struct Record {
+    file_name: &'static str,
+    /// zcprof's words before the record's path.
+    words: &'static [&'static str],
+}
+
+/// Every kind of record.
+const RECORDS: &[Record] = &[
+    Record { file_name: "run.json", words: &["report"] },
+    Record { file_name: "bench.json", words: &["bench", "report"] },
+    Record { file_name: "matrix.json", words: &["matrix", "--render"] },
+];
 
 /// Options of `reports`.
 #[derive(Args, Debug)]
@@ -28,19 +38,13 @@ pub(crate) struct Options {
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
     let runs = runs(&compile::root().join("reports"))?;
-    let ready = setup::ensure(
-        &cache,
-        &Wants { build: true, guests: false, clients: false, nginx: false, kernels: Vec::new() },
-    )?;
+    let ready = setup::ensure(&cache, &Wants { build: true, ..Wants::default() })?;
     let program = compile::zcprof(&ready)?;
     let mut exit = Exit::Holds;
-    for run in runs {
+    for (words, run) in runs {
         let fresh = cache.work_folder("reports")?;
         let mut command = Command::new(&program);
-        if run.ends_with(BENCH) {
-            command.arg("bench");
-        }
-        process::output(command.arg("report").arg(&run).arg("--out").arg(fresh.path()))
+        process::output(command.args(words).arg(&run).arg("--out").arg(fresh.path()))
             .with_context(|| format!("rendering {}", run.display()))?;
         let place = run.parent().context("a record without a folder")?;
         for name in differing(fresh.path(), place)? {
@@ -57,15 +61,16 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     Ok(exit)
 }
 
-/// Every record in a folder of `reports`.
-fn runs(reports: &Path) -> Result<Vec<PathBuf>> {
+/// Every record in a folder of `reports`, and zcprof's words to render it.
+fn runs(reports: &Path) -> Result<Vec<(&'static [&'static str], PathBuf)>> {
     let list = fs::read_dir(reports).with_context(|| format!("reading {}", reports.display()))?;
     let mut runs = Vec::new();
     for item in list {
         let folder = item?.path();
-        runs.extend([RUN, BENCH].map(|name| folder.join(name)).into_iter().filter(|f| f.is_file()));
+        let here = RECORDS.iter().map(|record| (record.words, folder.join(record.file_name)));
+        runs.extend(here.filter(|(_, file)| file.is_file()));
     }
-    runs.sort();
+    runs.sort_by(|one, other| one.1.cmp(&other.1));
     ensure!(!runs.is_empty(), "{} holds no record", reports.display());
     Ok(runs)
 }
@@ -110,6 +115,6 @@ mod tests {
         fs::create_dir(reports.path().join("bench")).expect("made");
         fs::write(reports.path().join("bench/bench.json"), "{}").expect("written");
         let found = runs(reports.path()).expect("found");
-        assert!(found.len() == 2 && found[0].ends_with(BENCH), "{found:?}");
+        assert!(found.len() == 2 && found[0].0 == ["bench", "report"], "{found:?}");
     }
 }

@@ -78,9 +78,9 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     let build = Wants {
         build: true,
         guests: !named.is_empty(),
-        clients: false,
-        nginx: false,
+        matrix: options.needs_wire(),
         kernels: named.clone(),
+        ..Wants::default()
     };
     let ready = phases.time("setup", || setup::ensure(&cache, &build))?;
     let program = phases.time("build", || compile::zcprof(&ready))?;
@@ -93,8 +93,13 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         println!("{}", phases.line());
         return Ok(exit);
     };
-    let wants =
-        Wants { build: true, guests: true, clients: false, nginx: false, kernels: kernels.clone() };
+    let wants = Wants {
+        build: true,
+        guests: true,
+        matrix: options.needs_wire(),
+        kernels: kernels.clone(),
+        ..Wants::default()
+    };
     let _: Ready = phases.time("guest setup", || setup::ensure(&cache, &wants))?;
     let mut worst = Exit::Holds;
     for kernel in kernels {
@@ -136,11 +141,9 @@ fn choose(options: &Options, named: Vec<&'static Kernel>, program: &Path) -> Res
     );
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
-    for line in said.lines().filter(|line| !line.trim().is_empty()).take(if options.verbose {
-        99
-    } else {
-        4
-    }) {
+    // The first paragraph says what matters, the others show it.
+    let shown = |line: &&str| options.verbose || !line.trim().is_empty();
+    for line in said.lines().take_while(shown) {
         println!("  {line}");
     }
     println!("  (--native measures here all the same)");
@@ -148,6 +151,11 @@ fn choose(options: &Options, named: Vec<&'static Kernel>, program: &Path) -> Res
 }
 
 impl Options {
+    /// Whether a guest needs two devices that a wire joins.
+    fn needs_wire(&self) -> bool {
+        self.network.as_ref().is_some_and(|network| network.starts_with("virtio"))
+    }
+
     /// The words about the workload, which `zcprof time` and `zcprof measure` share.
     fn workload(&self) -> Vec<String> {
         let mut words = vec!["--bytes".to_owned(), self.bytes.clone()];

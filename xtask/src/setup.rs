@@ -31,7 +31,7 @@ pub(crate) struct Options {
 }
 
 /// What a command is about to do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a part of the table of needs")]
 pub(crate) struct Wants {
     /// Build zcprof.
@@ -42,6 +42,8 @@ pub(crate) struct Wants {
     pub(crate) clients: bool,
     /// Time nginx beside the transfers.
     pub(crate) nginx: bool,
+    /// Give guests other file systems and networks.
+    pub(crate) matrix: bool,
     /// With these kernels.
     pub(crate) kernels: Vec<&'static Kernel>,
 }
@@ -66,7 +68,8 @@ const CLIENTS: &str = "Kafka clients (Python)";
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
     let kernels = kernels::choose(&options.kernel)?;
-    let wants = Wants { build: true, guests: true, clients: true, nginx: false, kernels };
+    let wants =
+        Wants { build: true, guests: true, clients: true, nginx: false, matrix: false, kernels };
     if options.check {
         let world = World::look(&cache, true);
         let mut all = true;

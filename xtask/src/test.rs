@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the host's tests, then the claims on Debian kernels in guests.
 
 mod guests;
+mod parts;
 mod tally;
 
 use std::io::{BufRead as _, BufReader};
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use clap::Args;
 
+use self::guests::Wanted;
+use self::parts::{Longer, RANDOM, REPEAT};
 use self::tally::Tally;
 use crate::cache::Cache;
 use crate::exit::Exit;
@@ -28,9 +31,28 @@ pub(crate) struct Options {
     /// Only let real Kafka clients read a million records by every transfer (minutes).
     #[arg(long, conflicts_with_all = ["quick", "kernel"])]
     clients: bool,
+    /// Only measure at random so many times on each kernel, and check that no false claim holds and
+    /// no true one is refuted.
+    #[arg(long, value_name = "PASSES", conflicts_with_all = ["quick", "clients"])]
+    random: Option<u32>,
+    /// Only measure the four classics so many times on each kernel, and print how far the numbers
+    /// spread.
+    #[arg(long, value_name = "TIMES", conflicts_with_all = ["quick", "clients", "random"])]
+    repeat: Option<u32>,
+    /// Let faults strike on every kernel, and not only on one.
+    #[arg(long)]
+    everywhere: bool,
     /// Payload of each measured pass in the guests.
     #[arg(long, value_name = "SIZE", default_value = "16MiB")]
     bytes: String,
+}
+
+impl Options {
+    /// The one test that is wanted, and how long.
+    fn longer(&self) -> Option<(&'static Longer, u32)> {
+        let random = self.random.map(|passes| (&RANDOM, passes));
+        random.or(self.repeat.map(|times| (&REPEAT, times)))
+    }
 }
 
 /// What runs on this host: name, whether on zcprof's own crates (else as it is), cargo's words.
@@ -67,7 +89,15 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
     let quick = options.quick || options.clients;
     let kernels = if quick { Vec::new() } else { kernels::choose(&options.kernel)? };
-    let wants = Wants { build: true, guests: !quick, clients: true, nginx: false, kernels };
+    let longer = options.longer();
+    let wants = Wants {
+        build: true,
+        guests: !quick,
+        clients: longer.is_none(),
+        matrix: !quick,
+        kernels,
+        ..Wants::default()
+    };
     let started = Instant::now();
     let mut stages = Vec::new();
     let ready = setup::ensure(&cache, &wants)?;
@@ -79,7 +109,12 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     });
 
     let mut total = Tally::default();
-    for (name, ours, words) in if options.clients { CLIENTS } else { HOST } {
+    let here = match (options.clients, &longer) {
+        (true, _) => CLIENTS,
+        (false, None) => HOST,
+        (false, Some(_)) => &[],
+    };
+    for (name, ours, words) in here {
         let command = if *ours {
             compile::on_our_crates(&ready, words)?
         } else {
@@ -90,7 +125,13 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         stages.push(host_stage(command, name, words, &mut total)?);
     }
     if !quick {
-        guests::run(&cache, &ready, &wants.kernels, &options.bytes, &mut stages, &mut total)?;
+        let wanted = Wanted {
+            kernels: &wants.kernels,
+            bytes: &options.bytes,
+            everywhere: options.everywhere,
+            longer,
+        };
+        guests::run(&cache, &ready, &wanted, &mut stages, &mut total)?;
     }
 
     println!();

@@ -5,6 +5,8 @@ mod console;
 mod initramfs;
 mod outcome;
 mod qemu;
+mod storage;
+mod wire;
 
 use std::fs::{self, File};
 use std::io::BufReader;
@@ -18,6 +20,7 @@ pub(crate) use self::console::Limits;
 pub(crate) use self::outcome::Outcome;
 pub(crate) use self::qemu::version as qemu_version;
 use self::qemu::{Machine, file};
+pub(crate) use self::storage::{FILE_SYSTEMS, FileSystem};
 use crate::kernels::{BOOT_MODULES, Installed};
 use crate::process;
 
@@ -47,7 +50,11 @@ pub(crate) struct Spec<'a> {
     pub(crate) variables: Vec<(&'a str, &'a str)>,
     /// The job.
     pub(crate) command: Vec<String>,
-    /// Size of the ext4 disk on /data; 0 for none, and then no results come back either.
+    /// What is on /data.
+    pub(crate) file_system: &'static FileSystem,
+    /// Whether the guest has two virtio-net devices that are joined by a wire.
+    pub(crate) wire: bool,
+    /// Size of the disk of /data; 0 for none, and then no results come back either.
     pub(crate) data_size: u64,
     pub(crate) limits: Limits,
 }
@@ -78,6 +85,7 @@ pub(crate) fn run(spec: &Spec<'_>, work: &Path, show: &mut dyn FnMut(&str)) -> R
         accel: spec.accel,
         cpus: spec.cpus,
         append: spec.append,
+        wire: spec.wire,
         limits: spec.limits,
     };
     let ended = qemu::run(&machine, work, show)?;
@@ -100,19 +108,20 @@ pub(crate) fn save_console(work: &Path, to: &Path) -> bool {
 }
 
 fn prepare(spec: &Spec<'_>, work: &Path) -> Result<()> {
-    let names: Vec<&str> = BOOT_MODULES.iter().chain(&spec.modules).copied().collect();
+    let wire = if spec.wire { wire::MODULES } else { &[] };
+    let more = spec.file_system.modules.iter().chain(wire);
+    let names: Vec<&str> = BOOT_MODULES.iter().chain(&spec.modules).chain(more).copied().collect();
     let modules = spec.kernel.modules(&names)?;
     let mut used = modules.clone();
     used.push(spec.kernel.image());
     spec.kernel.verify(&used).context("the cached kernel is damaged; run `cargo xtask setup`")?;
     let job = initramfs::job(&spec.command, &spec.variables);
-    initramfs::pack(&work.join(file::INITRD), &modules, &spec.files, &job)?;
+    let scripts = initramfs::Scripts { job: &job, mount: spec.file_system.mount };
+    initramfs::pack(&work.join(file::INITRD), &modules, &spec.files, &scripts)?;
     if spec.data_size > 0 {
         make_disk(&work.join(file::DATA), spec.data_size)?;
         make_disk(&work.join(file::RESULTS), RESULTS_SIZE)?;
-        let mut mkfs = process::command("mkfs.ext4");
-        mkfs.args(["-q", "-F", "-E", "lazy_itable_init=1,nodiscard"]).arg(work.join(file::DATA));
-        process::output(&mut mkfs).context("making the guest's disk")?;
+        spec.file_system.make(&work.join(file::DATA)).context("making the guest's disk")?;
     }
     Ok(())
 }

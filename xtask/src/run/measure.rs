@@ -59,7 +59,8 @@ pub(super) fn in_guest(
     words.extend(options.measurement());
     let files =
         vec![(program.to_owned(), "/bin/zcprof".to_owned()), (timings, "/timings.json".to_owned())];
-    let spec = guest.spec(files, words);
+    let mut spec = guest.spec(files, words);
+    spec.wire = options.needs_wire();
     let (exit, boot, job) =
         guest::run_one(cache, &spec, options.keep, &mut guest::show, |report, work| {
             let exit = Exit::of_code(Some(guest::code(&report.outcome)?));

@@ -19,6 +19,8 @@ pub(super) enum Part {
     Guests,
     /// Those that let foreign clients read.
     Clients,
+    /// Those that give guests other file systems and networks.
+    Matrix,
     /// The benchmark against nginx.
     Bench,
     /// Those that fetch kernels; a cached kernel needs none of it.
@@ -120,6 +122,27 @@ pub(super) static NEEDS: &[Tool] = &[
         packages: &["util-linux"],
         find: |_| says("setpriv", &["--version"], (2, 33)),
     },
+    Tool {
+        name: "mkfs.xfs",
+        part: Part::Matrix,
+        least: "5.0",
+        packages: &["xfsprogs"],
+        find: |_| says("mkfs.xfs", &["-V"], (5, 0)),
+    },
+    Tool {
+        name: "mkfs.btrfs",
+        part: Part::Matrix,
+        least: "5.0",
+        packages: &["btrfs-progs"],
+        find: |_| says("mkfs.btrfs", &["-V"], (5, 0)),
+    },
+    Tool {
+        name: "ip",
+        part: Part::Matrix,
+        least: "any",
+        packages: &["iproute2"],
+        find: |_| iproute(),
+    },
     Tool { name: "kcat", part: Part::Clients, least: "any", packages: &["kcat"], find: |_| kcat() },
     Tool {
         name: super::CLIENTS,
@@ -157,6 +180,7 @@ impl Part {
             Self::Build => wants.build,
             Self::Clients => wants.clients,
             Self::Guests => wants.guests,
+            Self::Matrix => wants.matrix,
             Self::Bench => wants.nginx,
             Self::Fetch => wants.guests && !wants.kernels.is_empty(),
         }
@@ -255,6 +279,13 @@ fn kcat() -> Found {
     at_least(version.unwrap_or_default(), (0, 0))
 }
 
+/// It glues its version to its name.
+fn iproute() -> Found {
+    let Some(path) = process::find("ip") else { return Found::Missing };
+    let said = process::output(std::process::Command::new(path).arg("-V")).unwrap_or_default();
+    at_least(&said.replace("iproute2-", " "), (0, 0))
+}
+
 fn busybox() -> Found {
     let Some(path) = process::find("busybox") else { return Found::Missing };
     let loader = b"/ld-linux";
@@ -325,8 +356,7 @@ mod tests {
 
     #[test]
     fn building_alone_needs_no_guest() {
-        let wants =
-            Wants { build: true, guests: false, clients: false, nginx: false, kernels: Vec::new() };
+        let wants = Wants { build: true, ..Wants::default() };
         let wanted: Vec<_> = NEEDS.iter().filter(|tool| tool.part.is_wanted(&wants)).collect();
         assert!(wanted.iter().all(|tool| tool.part == Part::Build) && !wanted.is_empty());
     }

@@ -6,22 +6,55 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::Stage;
+use super::parts::{Longer, PARTS};
 use super::tally::Tally;
 use crate::cache::Cache;
 use crate::exit::Exit;
 use crate::guest::{self, Guest};
 use crate::kernels::Kernel;
 use crate::libraries::with_libraries;
+use crate::matrix::{self, Bench, Passes};
 use crate::setup::Ready;
 use crate::{compile, interrupt};
+
+/// What is to be tested in guests.
+pub(super) struct Wanted<'a> {
+    pub(super) kernels: &'a [&'static Kernel],
+    /// Payload of each measured pass.
+    pub(super) bytes: &'a str,
+    /// Whether every part runs on every kernel.
+    pub(super) everywhere: bool,
+    /// The one test that is wanted, and how long.
+    pub(super) longer: Option<(&'static Longer, u32)>,
+}
+
+impl Wanted<'_> {
+    /// What the test program is run for on a kernel: name and words of each guest's job.
+    fn parts(&self, kernel: &Kernel) -> Vec<(&'static str, Vec<String>)> {
+        const PROGRAM: [&str; 2] = ["/bin/guest-tests", "--test-threads=1"];
+        let words = |before: &[&str], after: &[&str]| {
+            let all = [before, &PROGRAM, after].concat();
+            all.into_iter().map(str::to_owned).collect()
+        };
+        if let Some((longer, times)) = &self.longer {
+            let variable = format!("{}={times}", longer.variable);
+            let before = ["/bin/busybox", "env", &variable];
+            return vec![(longer.name, words(&before, &["--nocapture", longer.test]))];
+        }
+        PARTS
+            .iter()
+            .filter(|part| part.runs_on(kernel, self.kernels, self.everywhere))
+            .map(|part| (part.name, words(&[], part.words)))
+            .collect()
+    }
+}
 
 /// Builds the programs once, then tests on each kernel. A kernel that fails does not keep the
 /// next one from being tested.
 pub(super) fn run(
     cache: &Cache,
     ready: &Ready,
-    kernels: &[&'static Kernel],
-    bytes: &str,
+    wanted: &Wanted<'_>,
     stages: &mut Vec<Stage>,
     total: &mut Tally,
 ) -> Result<()> {
@@ -39,15 +72,19 @@ pub(super) fn run(
     stages.push(Stage { name, passed: built.is_ok(), note, took: started.elapsed() });
     let Ok((zcprof, tests)) = built else { return Ok(()) };
 
-    for kernel in kernels {
+    for kernel in wanted.kernels {
         let guest = Guest::choose(cache, kernel)?;
         if let Some(tests) = &tests {
             let files = vec![bring(tests, "/bin/guest-tests"), bring(&zcprof, "/bin/zcprof")];
-            let words = ["/bin/guest-tests", "--test-threads=1"].map(str::to_owned).to_vec();
-            stages.push(stage(cache, &guest, "tests", files, words, total)?);
+            for (name, words) in wanted.parts(kernel) {
+                stages.push(stage(cache, &guest, name, files.clone(), words, total)?);
+            }
         }
-        let words = ["/bin/zcprof", "measure", "--log-dir", "/data/log", "--bytes", bytes];
-        let words = words.into_iter().chain(["--out", "/out"]).map(str::to_owned);
+        if wanted.longer.is_some() {
+            continue;
+        }
+        let words = ["/bin/zcprof", "measure", "--untimed", "--log-dir", "/data/log", "--out"];
+        let words = words.into_iter().chain(["/out", "--bytes", wanted.bytes]).map(str::to_owned);
         let mut files = vec![bring(&zcprof, "/bin/zcprof")];
         stages.push(stage(cache, &guest, "claims", files.clone(), words.clone().collect(), total)?);
         if let Some(kcat) = &ready.kcat {
@@ -57,6 +94,60 @@ pub(super) fn run(
             stages.push(stage(cache, &guest, "kcat", files, words, total)?);
         }
     }
+    if wanted.longer.is_some() {
+        return Ok(());
+    }
+    matrix(cache, &zcprof, wanted.kernels, stages, total)
+}
+
+/// Payload of a pass in the daily cells.
+const CELL_BYTES: &str = "8MiB";
+
+/// Transfers of the daily cells: the classics, what pins pages, and what writes files.
+const CELL_TRANSFERS: &str =
+    "read_write,mmap_write,sendfile,splice,msg_zerocopy,uring_send_zc,sendfile_to_file";
+
+/// The daily cells of the matrix that are on these kernels, and every number against what is
+/// known.
+fn matrix(
+    cache: &Cache,
+    zcprof: &Path,
+    kernels: &[&'static Kernel],
+    stages: &mut Vec<Stage>,
+    total: &mut Tally,
+) -> Result<()> {
+    let measured = Passes {
+        transfer: Some(CELL_TRANSFERS.to_owned()),
+        bytes: CELL_BYTES.to_owned(),
+        cache: "both".to_owned(),
+    };
+    let bench =
+        Bench { cache, program: zcprof, passes: &measured, fresh: true, shelf: "matrix-daily" };
+    let chosen = |cell: &matrix::Cell| kernels.iter().any(|kernel| kernel.name == cell.kernel.name);
+    let mut runs = Vec::new();
+    for cell in matrix::daily()?.into_iter().filter(chosen) {
+        let name = format!("matrix {}", cell.name());
+        println!("== {name}");
+        let started = Instant::now();
+        let done = bench.measure(&cell);
+        interrupt::check()?;
+        let (passed, note) = match done {
+            Ok(run) => {
+                runs.push(run);
+                (true, String::new())
+            }
+            Err(error) => (false, format!("{error:#}")),
+        };
+        *total += Tally { passed: u64::from(passed), failed: u64::from(!passed) };
+        stages.push(Stage { name, passed, note, took: started.elapsed() });
+    }
+    let started = Instant::now();
+    let out = cache.work_folder("matrix")?;
+    let exit = matrix::beside(zcprof, &runs, out.path())?;
+    let passed = exit == Exit::Holds;
+    *total += Tally { passed: u64::from(passed), failed: u64::from(!passed) };
+    let (name, note) = ("matrix".to_owned(), exit.word().to_owned());
+    stages.push(Stage { name, passed, note, took: started.elapsed() });
     Ok(())
 }
 
@@ -77,11 +168,12 @@ fn stage(
     println!("== {name} ({})", guest.installed.version());
     let started = Instant::now();
     let mut tally = Tally::default();
+    let mut spec = guest.spec(files, words);
+    spec.wire = true;
     let mut show = |line: &str| {
         tally.feed(line);
         guest::show(line);
     };
-    let spec = guest.spec(files, words);
     let done = guest::run_one(cache, &spec, false, &mut show, |report, _| {
         Ok(Exit::of_code(Some(guest::code(&report.outcome)?)))
     });

@@ -70,6 +70,8 @@ fn try_kvm(cache: &Cache, kernel: &Installed) -> Result<String> {
         files: Vec::new(),
         variables: Vec::new(),
         command: vec!["true".to_owned()],
+        file_system: &super::FILE_SYSTEMS[0],
+        wire: false,
         data_size: 0,
         limits,
     };

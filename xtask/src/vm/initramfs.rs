@@ -21,18 +21,26 @@ struct Item {
     mode: u32,
 }
 
+/// What the guest's init runs.
+pub(crate) struct Scripts<'a> {
+    pub(crate) job: &'a str,
+    /// Mounts /data.
+    pub(crate) mount: &'a str,
+}
+
 /// Writes the archive `to`, with busybox, the modules in load order, the `files` (here, there)
-/// and the job.
+/// and the scripts.
 pub(crate) fn pack(
     to: &Path,
     modules: &[PathBuf],
     files: &[(PathBuf, String)],
-    job: &str,
+    scripts: &Scripts<'_>,
 ) -> Result<()> {
     let busybox = process::find("busybox").context("busybox is missing")?;
     let mut items = vec![
         item(INIT.into(), "init", 0o755),
-        item(job.into(), "job", 0o644),
+        item(scripts.job.into(), "job", 0o644),
+        item(scripts.mount.into(), "mount", 0o644),
         item(read(&busybox)?, "bin/busybox", 0o755),
     ];
     let mut order = String::new();

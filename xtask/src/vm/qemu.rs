@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use nix::sys::statvfs::statvfs;
+use nix::unistd::geteuid;
 
 use super::Accel;
 use super::console::{Console, Limits};
 use super::outcome::{HOST, Outcome};
+use super::wire;
 use crate::{interrupt, process};
 
 const PROGRAM: &str = "qemu-system-x86_64";
@@ -40,6 +42,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) accel: Accel,
     pub(crate) cpus: usize,
     pub(crate) append: &'a str,
+    /// Whether there are two network devices, joined by a wire.
+    pub(crate) wire: bool,
     pub(crate) limits: Limits,
 }
 
@@ -126,9 +130,19 @@ fn command(qemu: &Path, machine: &Machine<'_>, work: &Path) -> Result<Command> {
     let append = format!("console=ttyS0 quiet panic=-1 {}", machine.append);
     // setpriv lets QEMU die with this process, even with one that is killed.
     let mut command = process::command("setpriv");
-    command.args(["--pdeathsig", "KILL"]).arg(qemu);
+    command.args(["--pdeathsig", "KILL"]);
+    if machine.wire {
+        command.args(wire::before(qemu, geteuid().is_root()));
+    } else {
+        command.arg(qemu);
+    }
     command.args(["-accel", machine.accel.name(), "-cpu", cpu, "-m", "2G"]);
-    command.args(["-smp", &machine.cpus.to_string(), "-no-reboot", "-nodefaults", "-nic", "none"]);
+    command.args(["-smp", &machine.cpus.to_string(), "-no-reboot", "-nodefaults"]);
+    if machine.wire {
+        command.args(wire::devices());
+    } else {
+        command.args(["-nic", "none"]);
+    }
     command.args(["-display", "none", "-monitor", "none"]);
     // Kernel and init speak on the first port; the second has the job's output alone.
     command.args(["-serial", &format!("file:{}", file::CONSOLE), "-serial", "stdio"]);
