@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use zcprof::doctor::record::{Diagnosis, Expected};
 use zcprof::run::ProbeState;
 use zcprof::verdict::explain::{CODES, SECTIONS};
@@ -197,6 +199,51 @@ fn kill_9_leaves_no_worker_and_no_half_made_log_under_its_name() {
             let opened = zcprof::fetch::log::Log::open(&log.join("zcprof-0"));
             assert!(opened.is_ok(), "{:?}", opened.err());
         }
+    }
+}
+
+/// Sockets close before their process is seen to be dead, and everybody else's errors come of it.
+#[test]
+fn a_killed_worker_is_named_whatever_else_follows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("log");
+    for name in ["server", "consumer"] {
+        for delay in [0, 20, 100, 300] {
+            let child = zcprof(&["time", "--bytes", "64MiB", "--rounds", "100000"])
+                .args(["--transfer", "read_write", "--log-dir"])
+                .arg(&log)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("zcprof starts");
+            let worker = wait_for_child(child.id(), name);
+            // The server is ready when the consumer starts.
+            wait_for_child(child.id(), "consumer");
+            std::thread::sleep(Duration::from_millis(delay));
+            kill(worker, Signal::SIGKILL).expect("it runs");
+            let output = child.wait_with_output().expect("it ends");
+            let text = text(&output);
+            assert_eq!(output.status.code(), Some(2), "{text}");
+            assert!(text.contains(&format!("the {name} ended before its work was done")), "{text}");
+        }
+    }
+}
+
+/// Waits until a process has a child that does this.
+fn wait_for_child(parent: u32, verb: &str) -> Pid {
+    let file = format!("/proc/{parent}/task/{parent}/children");
+    let is_it = |pid: &&str| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).nth(1) == Some(verb.as_bytes())
+    };
+    let start = Instant::now();
+    loop {
+        let children = fs::read_to_string(&file).expect("the parent runs");
+        if let Some(pid) = children.split_whitespace().find(is_it) {
+            return Pid::from_raw(pid.parse().expect("a number"));
+        }
+        assert!(start.elapsed() < Duration::from_mins(1), "there is no {verb}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -9,11 +9,12 @@ mod privileges;
 mod redteam;
 mod repetitions;
 
-use std::fs;
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use zcprof::run::{Cache, ProbeState, Run};
 use zcprof::transfer::TRANSFERS;
@@ -76,10 +77,26 @@ fn code(output: &Output) -> i32 {
     output.status.code().unwrap_or(-1)
 }
 
+/// What was found under an id; nothing if it went away after the id was listed, as it does while
+/// the kernel takes apart what a process has left.
+fn still_there<T, E: Error + 'static>(found: Result<T, E>) -> Option<T> {
+    let error = match found {
+        Ok(found) => return Some(found),
+        Err(error) => error,
+    };
+    let first: &(dyn Error + 'static) = &error;
+    let mut causes = std::iter::successors(Some(first), |cause| (*cause).source());
+    let is_gone = causes.any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::NotFound)
+    });
+    assert!(is_gone, "{error:?}");
+    None
+}
+
 /// Ids of every BPF program that the kernel has now.
 fn loaded_programs() -> Vec<u32> {
-    let ids = aya::programs::loaded_programs().map(|p| p.expect("a program's info").id());
-    let mut ids: Vec<u32> = ids.collect();
+    let programs = aya::programs::loaded_programs().filter_map(still_there);
+    let mut ids: Vec<u32> = programs.map(|program| program.id()).collect();
     ids.sort_unstable();
     ids
 }

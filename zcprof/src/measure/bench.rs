@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -25,7 +26,11 @@ const CONTROL_BYTES: u64 = 4 << 20;
 const PREPARATIONS: u32 = 20;
 
 /// Between two of them.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest that a worker that closed its sockets is given to end. Only who has an error to
+/// tell waits for it.
+const ENDING: Duration = Duration::from_secs(1);
 
 /// How much a pass fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,7 +208,6 @@ impl Bench {
         let quiet = self.server.worker.descriptors()?;
         let fetched = kcat.fetch(listening.address, &self.log, self.options.fetch_size);
         super::interrupt::check()?;
-        self.server.worker.check()?;
         let (seconds, right) = fetched?;
         for _ in 0..PREPARATIONS {
             if self.server.worker.descriptors()? == quiet {
@@ -214,6 +218,23 @@ impl Bench {
         let verified = if right { Verified::Right } else { Verified::Wrong };
         let payload_bytes = self.log.bytes();
         Ok(Outcome { payload_bytes, verified, seconds, ..Outcome::default() })
+    }
+
+    /// What is behind an error: a worker that is gone, if one is. What the others say is then only
+    /// what follows from it. A process that is killed closes its sockets and pipes before its
+    /// parent can see that it is dead (`do_exit`, kernel/exit.c, 6.12), so it is given time.
+    pub(super) fn cause(&mut self, error: anyhow::Error) -> anyhow::Error {
+        let end = Instant::now() + ENDING;
+        loop {
+            let workers = [&mut self.consumer.worker, &mut self.server.worker];
+            if let Some(ended) = workers.into_iter().find_map(|worker| worker.check().err()) {
+                return ended;
+            }
+            if Instant::now() >= end {
+                return error;
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// Fetches by one transfer.
@@ -232,10 +253,7 @@ impl Bench {
             shares: self.shares(amount).to_vec(),
         };
         let before = self.cpu()?;
-        let outcome = self.consumer.fetch(&command);
-        // What the consumer says is then only what follows from it.
-        self.server.worker.check()?;
-        let outcome = outcome?;
+        let outcome = self.consumer.fetch(&command)?;
         let after = self.cpu()?;
         let cpu = Cpu {
             server: after.server - before.server,

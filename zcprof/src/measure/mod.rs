@@ -129,7 +129,8 @@ fn time_with(bench: &mut Bench, rows: &[&Row], rounds: u32) -> Result<Vec<Timing
     bench.prepare(bench.warmest())?;
     for _ in 0..rounds {
         for (row, timing) in rows.iter().zip(&mut timings) {
-            let (outcome, cpu) = bench.fetch(row.name, Amount::Full)?;
+            let fetched = bench.fetch(row.name, Amount::Full);
+            let (outcome, cpu) = fetched.map_err(|error| bench.cause(error))?;
             timing.rounds.push(round(outcome.seconds, cpu));
         }
     }

@@ -32,7 +32,11 @@ pub(super) fn pass(
     cache: Cache,
     amount: Amount,
 ) -> Result<(Pass, Option<Cpu>)> {
-    until_unmissed(|| attempt(bench, probes, row, cache, amount))
+    until_unmissed(|| {
+        attempt(bench, probes, row, cache, amount)
+            .map_err(|error| bench.cause(error))
+            .with_context(|| format!("{}, {}", row.name, cache.name()))
+    })
 }
 
 /// Makes a pass until the probes missed nothing in it, or there were enough attempts. The record
@@ -61,12 +65,11 @@ fn attempt(
     let unprepared = bench.prepare(cache)?;
     probes.snapshot()?;
     log::info!("fetching: {}, {}", row.name, cache.name());
-    let what = || format!("{}, {}", row.name, cache.name());
     let foreign = bench.is_foreign(amount);
     let (mut outcome, cpu) = if foreign {
-        (bench.fetch_by_kcat(row.name).with_context(what)?, None)
+        (bench.fetch_by_kcat(row.name)?, None)
     } else {
-        let (outcome, cpu) = bench.fetch(row.name, amount).with_context(what)?;
+        let (outcome, cpu) = bench.fetch(row.name, amount)?;
         (outcome, Some(cpu))
     };
     let snapshot = probes.snapshot()?;

@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use nix::time::{clock_getcpuclockid, clock_gettime};
@@ -102,7 +103,7 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
     let id = Pid::from_raw(i32::try_from(pid)?);
     let clock = clock_getcpuclockid(id).and_then(clock_gettime);
     let time = clock.with_context(|| format!("reading the CPU time of process {pid}"))?;
-    Ok(std::time::Duration::from(time).as_secs_f64())
+    Ok(Duration::from(time).as_secs_f64())
 }
 
 impl Drop for Worker {

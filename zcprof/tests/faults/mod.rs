@@ -269,7 +269,7 @@ fn a_kernel_that_is_locked_down_says_so() {
     }
     for (mode, expected, named) in [("integrity", 0, "holds"), ("confidentiality", 4, "lockdown")] {
         write(LOCKDOWN, mode);
-        let before = Scene::now();
+        let before = Scene::settled();
         let (output, run) = measure("lockdown", &["--cache", "warm", "--transfer", "sendfile"]);
         before.is_back();
         let said = text(&output);

@@ -30,7 +30,7 @@ pub(crate) struct Ended {
 
 impl Running {
     pub(crate) fn begin(name: &str, arguments: &[&str]) -> Self {
-        let (before, out) = (Scene::now(), folder(name));
+        let (before, out) = (Scene::settled(), folder(name));
         let mut child =
             zcprof(&["-v", "measure", "--untimed", "--bytes", "32MiB", "--cache", "warm"])
                 .args(arguments)

@@ -37,7 +37,7 @@ fn kill_9_at_random_moments_leaves_nothing_behind() {
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
     println!("ZCPROF_SEED={seed}");
     let mut rng = fastrand::Rng::with_seed(seed);
-    let before = Scene::now();
+    let before = Scene::settled();
     for (network, _) in NETWORKS.iter().cycle().zip(0..KILLS) {
         let moment = LIFE.mul_f64(rng.f64());
         println!("{network}, killed after {} ms", moment.as_millis());

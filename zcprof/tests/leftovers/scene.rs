@@ -2,14 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 
-use crate::{all_breakpoint_slots_are_free, loaded_programs, wait_until, workers};
+use crate::{all_breakpoint_slots_are_free, loaded_programs, still_there, wait_until, workers};
 
 /// How many network namespaces a user may make: kernel/ucount.c.
 const MOST_NAMESPACES: &str = "/proc/sys/user/max_net_namespaces";
+
+/// Between two looks at a scene that must be alike.
+const APART: Duration = Duration::from_millis(500);
 
 /// What a measurement could leave behind, and must not.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,8 +27,22 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    pub(crate) fn now() -> Self {
-        let maps = aya::maps::loaded_maps().map(|map| map.expect("a map's info").id());
+    /// As it is when whatever ended before is taken apart, which the kernel does in its own time.
+    pub(crate) fn settled() -> Self {
+        wait_until("a worker outlived zcprof", || workers().is_empty());
+        let mut before = Self::now();
+        wait_until("programs, maps, mounts or devices come and go", || {
+            sleep(APART);
+            let now = Self::now();
+            let same = now == before;
+            before = now;
+            same
+        });
+        before
+    }
+
+    fn now() -> Self {
+        let maps = aya::maps::loaded_maps().filter_map(still_there).map(|map| map.id());
         let devices = fs::read_dir("/sys/class/net").expect("sysfs").map(|item| {
             let item = item.expect("a device");
             let flags = fs::read_to_string(item.path().join("flags")).unwrap_or_default();
