@@ -8,7 +8,7 @@ use super::numbers::{counted, grouped};
 use super::reading::{Judged, Reading};
 use super::timing;
 use crate::ledger::Ledger;
-use crate::run::{Control, Probe, ProbeState, Run};
+use crate::run::{Control, Pass, Probe, ProbeState, Run};
 use crate::verdict::Verdict;
 use crate::verdict::code::of_doubt;
 
@@ -35,7 +35,13 @@ pub(super) fn details(reading: &Reading<'_>) -> String {
         "Why there is no verdict (inconclusive; `zcprof explain CODE` says more)",
         per_pass(reading, reasons),
     );
-    section("Void attempts, made again", per_pass(reading, again));
+    let void = run.controls.iter().filter_map(|control| {
+        let texts = again(&control.pass);
+        let who = format!("control {}: ", control.name);
+        (!texts.is_empty()).then(|| who + &texts.join("; "))
+    });
+    let void = void.chain(per_pass(reading, |pass| again(pass.pass)));
+    section("Void attempts, made again", void.collect());
     section("Also seen on the server, per payload byte", per_pass(reading, beside));
     let skipped = run.skipped.iter().map(|s| format!("{}: {}", s.transfer, s.reason)).collect();
     section("Not measured (something is lacking that they need)", skipped);
@@ -128,8 +134,8 @@ fn notices(pass: &Judged<'_>) -> Vec<String> {
 }
 
 /// Attempts that proved nothing, and why.
-fn again(pass: &Judged<'_>) -> Vec<String> {
-    let doubts = pass.pass.void.iter().flatten();
+fn again(pass: &Pass) -> Vec<String> {
+    let doubts = pass.void.iter().flatten();
     doubts.map(|doubt| format!("{} {doubt}", of_doubt(doubt).name)).collect()
 }
 
