@@ -30,6 +30,7 @@ fn the_classics_get_the_same_verdict_every_time() {
     let instruments = [Instrument::Audit, Instrument::Callers];
     let none = Spread { least: f64::INFINITY, most: f64::NEG_INFINITY };
     let mut spreads = CLASSICS.map(|_| instruments.map(|_| none));
+    println!();
     for repetition in 1..=wanted {
         let arguments = ["--cache", "warm", "--transfer", &names];
         let (output, run) = measure("repeated", &arguments);
@@ -45,8 +46,10 @@ fn the_classics_get_the_same_verdict_every_time() {
                 spread.most = spread.most.max(copies);
             }
         }
+        // Who waits sees that something happens; a guest that is silent for long is ended.
+        println!("repetition {repetition} of {wanted}: {names} hold");
     }
-    println!("\n{wanted} repetitions, each verdict holds; copies per byte, least to most:");
+    println!("{wanted} repetitions, each verdict holds; copies per byte, least to most:");
     for ((name, known), of_transfer) in CLASSICS.iter().zip(spreads) {
         for (instrument, Spread { least, most }) in instruments.iter().zip(of_transfer) {
             println!("  {name:<12} {:<8} {least:.6} to {most:.6}", instrument.name());
