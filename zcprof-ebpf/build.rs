@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::{env, fs, io};
 
-use zcprof_common::sites::SITES;
+use zcprof_common::sites::{Bytes, SITES};
 use zcprof_common::vocabulary::Instrument;
 
 fn main() -> io::Result<()> {
@@ -21,6 +21,9 @@ fn main() -> io::Result<()> {
             }
             // System calls are followed by hand-written programs: two tracepoints, one state.
             Instrument::Syscalls if name == "sys_exit" => continue,
+            Instrument::Syscalls if site.bytes == Bytes::Calls => {
+                format!("occurs!({index}, {name}_tracepoint, {name}_raw);")
+            }
             Instrument::Syscalls => format!("raw!({index}, {name}_raw);"),
         };
         writeln!(stamped, "{line}").map_err(io::Error::other)?;

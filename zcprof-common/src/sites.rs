@@ -88,6 +88,8 @@ pub enum Bytes {
     Folio(u8),
     /// The result of the system call, if positive.
     SyscallResult,
+    /// None: only how often it is reached is counted.
+    Calls,
 }
 
 /// What bytes mean under a condition on the iterator and on the system call's file.
@@ -170,6 +172,9 @@ const GENERATOR: &[Case] = &[
     iter(&[Iter::Pipe, Iter::Kernel], &[plus(Hop::PageCacheToPipe, Copied)]),
     iter(&[Iter::Discard], &[]),
 ];
+
+/// Where the tracepoints on page faults are defined; since 6.16 in include/trace/events/exceptions.h.
+const FAULTS: &str = "arch/x86/include/asm/trace/exceptions.h";
 
 /// Every site.
 pub const SITES: &[Site] = &[
@@ -686,6 +691,37 @@ pub const SITES: &[Site] = &[
             // A file system's metadata, in the page cache of its block device.
             on(&[], &[]),
         ],
+    },
+    // Page faults are counted as such: they map pages and copy none. What a fault does copy, a page
+    // of a private mapping, do_wp_page() says; what it reads from storage, the page cache does.
+    Site {
+        name: "page_fault_user",
+        symbols: &["page_fault_user"],
+        source: FAULTS,
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Syscalls,
+        bytes: Bytes::Calls,
+        iter: None,
+        module: None,
+        scope: None,
+        sends: None,
+        cases: &[always(&[])],
+    },
+    Site {
+        name: "page_fault_kernel",
+        symbols: &["page_fault_kernel"],
+        source: FAULTS,
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Syscalls,
+        // A mapped segment that is written into a socket faults here: the kernel reads it.
+        bytes: Bytes::Calls,
+        iter: None,
+        module: None,
+        scope: None,
+        sends: None,
+        cases: &[always(&[])],
     },
     Site {
         name: "skb_copy_datagram_iovec",

@@ -114,9 +114,26 @@ macro_rules! raw {
     };
 }
 
+/// A tracepoint of which it is only counted how often it is reached, by one of the two ways below.
+macro_rules! occurs {
+    ($site:literal, $tracepoint:ident, $raw:ident) => {
+        #[tracepoint]
+        fn $tracepoint(ctx: TracePointContext) -> u32 {
+            count::add::<$site, _>(&ctx, kernel::NO_ITER, 0);
+            0
+        }
+
+        #[raw_tracepoint]
+        fn $raw(ctx: RawTracePointContext) -> i32 {
+            count::add::<$site, _>(&ctx, kernel::NO_ITER, 0);
+            0
+        }
+    };
+}
+
 include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 
-// System calls come by one of two ways: raw tracepoints, whose programs can be preempted, and
+// System calls and page faults come by one of two ways: raw tracepoints, whose programs can be preempted, and
 // whose skipped runs every kernel counts; or tracepoints of perf, whose programs cannot, but
 // whose skipped runs are counted only since 6.7. The loader chooses.
 

@@ -4,27 +4,27 @@
 use anyhow::Result;
 use aya::Ebpf;
 use aya::programs::{RawTracePoint, TracePoint};
-use zcprof_common::sites::{SITES, Site};
+use zcprof_common::sites::{Bytes, SITES, Site};
 use zcprof_common::vocabulary::Instrument;
 
 use super::plan::{Plan, Planned};
 use crate::run::ProbeState;
 
-/// Attaches to every tracepoint of the table. System calls come through perf's tracepoints where
-/// the kernel counts the runs that it skips there (`counted`), because those programs cannot be
-/// preempted; elsewhere, and where tracefs is not mounted, through raw tracepoints.
+/// Attaches to every tracepoint of the table. System calls and page faults come through perf's
+/// tracepoints where the kernel counts the runs that it skips there (`counted`), because those
+/// programs cannot be preempted; elsewhere, and where tracefs is not mounted, through raw
+/// tracepoints.
 pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut Plan, counted: bool) {
     for Planned { site, symbol, .. } in plan.of(Instrument::Syscalls) {
         let row = &SITES[site];
-        let attached = if row.name != "sys_exit" {
-            raw(ebpf, row.name, &symbol).map(|()| "raw tracepoint")
-        } else if counted && by_perf(ebpf, row).is_ok() {
-            Ok("tracepoint")
-        } else {
+        let attached = match row.bytes {
+            Bytes::SyscallResult if counted && both_by_perf(ebpf, row).is_ok() => Ok("tracepoint"),
             // Entry first: a return without its entry is not counted.
-            raw(ebpf, "sys_enter", "sys_enter")
+            Bytes::SyscallResult => raw(ebpf, "sys_enter", "sys_enter")
                 .and_then(|()| raw(ebpf, row.name, &symbol))
-                .map(|()| "raw tracepoint")
+                .map(|()| "raw tracepoint"),
+            Bytes::Calls if counted && fault_by_perf(ebpf, &symbol).is_ok() => Ok("tracepoint"),
+            _ => raw(ebpf, row.name, &symbol).map(|()| "raw tracepoint"),
         };
         match attached {
             Ok(by) => plan.attached(site, &symbol, by),
@@ -34,7 +34,7 @@ pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut Plan, counted: bool) {
 }
 
 /// Both or neither: one that is attached alone is detached again.
-fn by_perf(ebpf: &mut Ebpf, exit: &Site) -> Result<()> {
+fn both_by_perf(ebpf: &mut Ebpf, exit: &Site) -> Result<()> {
     let names = ["sys_enter", exit.name];
     for name in names {
         perf(ebpf, name)?.load()?;
@@ -44,6 +44,13 @@ fn by_perf(ebpf: &mut Ebpf, exit: &Site) -> Result<()> {
         perf(ebpf, names[0])?.detach(entered)?;
         return Err(error.into());
     }
+    Ok(())
+}
+
+fn fault_by_perf(ebpf: &mut Ebpf, name: &str) -> Result<()> {
+    let program = perf(ebpf, name)?;
+    program.load()?;
+    program.attach("exceptions", name)?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! A run as the formats read it: every pass with its judgement, and which instrument each kind
 //! of number is taken from.
 
+use zcprof_common::sites::{Bytes, Site};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use super::ReportError;
@@ -35,6 +36,8 @@ pub(super) struct Sources {
     pub(super) filled: Option<Instrument>,
     /// Who saw the copies a second time, independently.
     pub(super) second: Option<Instrument>,
+    /// Who saw every page fault.
+    pub(super) faults: Option<Instrument>,
 }
 
 impl Sources {
@@ -46,12 +49,17 @@ impl Sources {
             })
         };
         let first = |of: &[Instrument]| of.iter().copied().find(watches);
+        let mut faults =
+            run.coverage.probes.iter().filter(|probe| is_fault(&probe.site)).peekable();
+        let sees_faults = faults.peek().is_some()
+            && faults.all(|probe| matches!(probe.state, ProbeState::Attached { .. }));
         let copied = first(Instrument::ALL);
         Self {
             copied,
             moved: first(&[Instrument::Callers, Instrument::Syscalls]),
             filled: first(&[Instrument::Syscalls]),
             second: first(&[Instrument::Callers]).filter(|_| copied == Some(Instrument::Audit)),
+            faults: sees_faults.then_some(Instrument::Syscalls),
         }
     }
 
@@ -85,6 +93,11 @@ impl Sources {
             || disposition != Disposition::Filled
                 && self.for_disposition(disposition) == Some(Instrument::Syscalls)
     }
+}
+
+/// Whether a site counts page faults: they alone are counted without bytes.
+fn is_fault(site: &str) -> bool {
+    Site::find(site).is_some_and(|(_, site)| site.bytes == Bytes::Calls)
 }
 
 impl<'a> Reading<'a> {
@@ -209,6 +222,13 @@ impl Judged<'_> {
         let server = self.pass.syscalls.iter().filter(|s| s.process == Process::Server);
         let calls: u64 = server.map(|s| s.calls).sum();
         self.per_byte(self.sources.filled.map(|_| calls.saturating_mul(MIB)))
+    }
+
+    /// The server's page faults, as printed, per MiB of payload.
+    pub(super) fn faults_per_mib(&self) -> String {
+        let server = self.pass.counts.iter().filter(|count| count.process == Process::Server);
+        let faults: u64 = server.filter(|count| is_fault(&count.site)).map(|c| c.calls).sum();
+        self.per_byte(self.sources.faults.map(|_| faults.saturating_mul(MIB)))
     }
 
     /// What the server's other entries say, at least a thousandth per payload byte each: copies

@@ -88,6 +88,12 @@ fn columns(reading: &Reading<'_>) -> Vec<Column> {
         number("consumer|copied", by(sources.copied), &|pass| pass.per_byte(pass.consumed())),
         number("filled", by(sources.filled), &|pass| pass.per_byte(pass.filled())),
         number("calls|per MiB", by(sources.filled), &|pass| pass.syscalls_per_mib()),
+    ]);
+    if sources.faults.is_some() {
+        let by = by(sources.faults);
+        columns.push(number("page|faults|per MiB", by, &|pass| pass.faults_per_mib()));
+    }
+    columns.extend([
         number("residual", "", &|pass| pass.per_byte(pass.residual())),
         word("claim", &|pass| pass.judgement.claim.name.to_owned()),
         word("verdict", &|pass| pass.judgement.verdict.name().to_owned()),

@@ -17,12 +17,12 @@ use super::{breakpoints, code, folder, measure, text};
 pub(super) use running::Running;
 
 /// Whether CPU 1 is online.
-const CPU: &str = "/sys/devices/system/cpu/cpu1/online";
+pub(crate) const CPU: &str = "/sys/devices/system/cpu/cpu1/online";
 
 /// Whether functions call their tracers.
 const FTRACE: &str = "/proc/sys/kernel/ftrace_enabled";
 
-fn write(path: &str, value: &str) {
+pub(crate) fn write(path: &str, value: &str) {
     fs::write(path, value).unwrap_or_else(|error| panic!("{value} into {path}: {error}"));
 }
 
@@ -30,14 +30,14 @@ fn write(path: &str, value: &str) {
 const DEBUGFS: &str = "/sys/kernel/debug";
 
 /// Debugfs for a test.
-struct Debugfs {
+pub(crate) struct Debugfs {
     folder: PathBuf,
     mounted: Vec<PathBuf>,
 }
 
 impl Debugfs {
     /// Where zcprof looks for it.
-    fn shown() -> Self {
+    pub(crate) fn shown() -> Self {
         let mut debugfs = Self { folder: DEBUGFS.into(), mounted: Vec::new() };
         if !debugfs.folder.join("kprobes").exists() {
             debugfs.mount("debugfs", DEBUGFS.into());
@@ -61,7 +61,7 @@ impl Debugfs {
     }
 
     /// Whether any kprobe is armed.
-    fn arm_kprobes(&self, armed: &str) {
+    pub(crate) fn arm_kprobes(&self, armed: &str) {
         fs::write(self.folder.join("kprobes/enabled"), armed).expect("root may");
     }
 }
@@ -224,16 +224,20 @@ fn a_cpu_that_comes_online_without_a_free_slot_is_an_error() {
     assert!(ended.run.is_none(), "a report was written");
 }
 
+/// A day, in seconds.
+pub(crate) const DAY: i64 = 86_400;
+
+/// Sets the clock forwards or back.
+pub(crate) fn jump(seconds: i64) {
+    let now = clock_gettime(ClockId::CLOCK_REALTIME).expect("a clock");
+    let then = nix::sys::time::TimeSpec::new(now.tv_sec() + seconds, now.tv_nsec());
+    clock_settime(ClockId::CLOCK_REALTIME, then).expect("root may");
+}
+
 /// The clock is set a day forwards and back, again and again.
 #[test]
 fn a_clock_that_jumps_changes_nothing() {
-    const DAY: i64 = 86_400;
     let mut running = Running::begin("clock", &["--transfer", "mmap_write,sendfile"]);
-    let jump = |seconds: i64| {
-        let now = clock_gettime(ClockId::CLOCK_REALTIME).expect("a clock");
-        let then = nix::sys::time::TimeSpec::new(now.tv_sec() + seconds, now.tv_nsec());
-        clock_settime(ClockId::CLOCK_REALTIME, then).expect("root may");
-    };
     running.wait_for_pass("mmap_write");
     for seconds in [DAY, -DAY, -DAY, DAY] {
         jump(seconds);

@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use zcprof::claim::CLAIMS;
@@ -15,6 +15,7 @@ use zcprof::verdict::{Judgement, Verdict};
 
 use super::table::{Case, Place, Setting, at};
 use super::{Set, folder, measure_log, words};
+use crate::faults::{self, DAY, Debugfs, jump};
 
 /// Passes of a test, unless `ZCPROF_RANDOM` says another number.
 const PASSES: usize = 12;
@@ -88,6 +89,14 @@ enum Trouble {
     Dropped,
     /// An instrument is withheld: nothing may hold.
     Withheld(&'static str),
+    /// A CPU goes for a moment and comes back.
+    Cpu,
+    /// The clock jumps a day ahead and back.
+    Clock,
+    /// All kprobes are switched off for a moment, and the callers are kprobes.
+    Kprobes,
+    /// The map of counts has room for so few.
+    Map(u32),
 }
 
 const TROUBLES: &[Trouble] = &[
@@ -97,7 +106,16 @@ const TROUBLES: &[Trouble] = &[
     Trouble::Dropped,
     Trouble::Withheld("audit"),
     Trouble::Withheld("callers"),
+    Trouble::Cpu,
+    Trouble::Clock,
+    Trouble::Kprobes,
+    Trouble::Map(16),
+    Trouble::Map(64),
 ];
+
+/// The latest moment at which something strikes once, about as long as a measurement takes under
+/// emulation.
+const LATEST: Duration = Duration::from_secs(8);
 
 const NETWORKS: &[&str] = &[
     "loopback",
@@ -177,12 +195,21 @@ fn measurement(rng: &mut Rng, most: usize) -> Vec<(Case, Judgement)> {
     let mut options = vec!["--bytes".to_owned(), bytes.to_string()];
     options.extend(["--fetch-size".to_owned(), rng.usize((4 << 10)..(2 << 20)).to_string()]);
     options.extend(["--connections".to_owned(), rng.usize(1..=3).to_string()]);
-    if let Trouble::Withheld(instrument) = trouble {
-        options.extend(["--without", instrument].map(str::to_owned));
+    match trouble {
+        Trouble::Withheld(instrument) => {
+            options.extend(["--without", instrument].map(str::to_owned))
+        }
+        Trouble::Map(entries) => {
+            options.extend(["--map-capacity".to_owned(), format!("COUNTS={entries}")]);
+        }
+        Trouble::Kprobes => options.push("--avoid-fexit".to_owned()),
+        Trouble::None | Trouble::Noise | Trouble::Dropped | Trouble::Cpu | Trouble::Clock => {}
     }
-    println!("{setting}; {trouble:?}; {}", options.join(" "));
-    let (judgements, _) =
-        during(trouble, || measure_log(&log, setting, &cases.iter().collect::<Vec<_>>(), &options));
+    let moment = LATEST.mul_f64(rng.f64());
+    println!("{setting}; {trouble:?}, {} ms; {}", moment.as_millis(), options.join(" "));
+    let (judgements, _) = during(trouble, moment, || {
+        measure_log(&log, setting, &cases.iter().collect::<Vec<_>>(), &options)
+    });
     for case in &cases {
         let judged = judgements.iter().find(|judged| judged.transfer == case.transfer);
         let judged = judged.expect("a pass for each");
@@ -222,26 +249,57 @@ fn is_true(case: &Case) -> bool {
     }
 }
 
-/// Does something while there is trouble.
-fn during<T>(trouble: Trouble, work: impl FnOnce() -> T) -> T {
+/// Does something while there is trouble, which comes at a moment or all the time.
+fn during<T>(trouble: Trouble, moment: Duration, work: impl FnOnce() -> T) -> T {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
-            while !over.load(Ordering::Relaxed) {
-                match trouble {
-                    Trouble::Noise => noise(),
-                    Trouble::Dropped => {
-                        fs::write("/proc/sys/vm/drop_caches", "3").expect("root may");
-                    }
-                    Trouble::None | Trouble::Withheld(_) => {}
-                }
-                thread::sleep(Duration::from_millis(50));
+        scope.spawn(|| match trouble {
+            Trouble::Noise => until(&over, noise),
+            Trouble::Dropped => {
+                until(&over, || fs::write("/proc/sys/vm/drop_caches", "3").expect("root may"));
             }
+            Trouble::Cpu => at_moment(
+                &over,
+                moment,
+                || faults::write(faults::CPU, "0"),
+                || {
+                    faults::write(faults::CPU, "1");
+                },
+            ),
+            Trouble::Clock => at_moment(&over, moment, || jump(DAY), || jump(-DAY)),
+            Trouble::Kprobes => {
+                let debugfs = Debugfs::shown();
+                let arm = |armed| debugfs.arm_kprobes(armed);
+                at_moment(&over, moment, || arm("0"), || arm("1"));
+            }
+            Trouble::None | Trouble::Withheld(_) | Trouble::Map(_) => {}
         });
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         over.store(true, Ordering::Relaxed);
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
+}
+
+/// Does it again and again.
+fn until(over: &AtomicBool, again: impl Fn()) {
+    while !over.load(Ordering::Relaxed) {
+        again();
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Does something at a moment and undoes it soon, unless all is over before.
+fn at_moment(over: &AtomicBool, moment: Duration, strike: impl Fn(), undo: impl Fn()) {
+    let begun = Instant::now();
+    while begun.elapsed() < moment {
+        if over.load(Ordering::Relaxed) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    strike();
+    thread::sleep(Duration::from_millis(200));
+    undo();
 }
 
 /// What zcprof must not count: it is not the server's.

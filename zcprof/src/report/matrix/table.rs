@@ -94,6 +94,12 @@ fn sum(matrix: &Matrix) -> String {
         count("refuted"),
         count("inconclusive")
     );
+    if compared.iter().any(|cell| cell.known.is_some_and(|known| known.between_files > 0)) {
+        text.push_str(
+            "What is copied from one file into another the callers alone see: that leaf is a fifth, \
+             and x86 has four breakpoint slots\n",
+        );
+    }
     let share = |cell: &Cell| per_byte(cell.off.unwrap_or(0), cell.payload);
     let worst = compared.iter().max_by(|a, b| {
         let [a, b] = [a, b].map(|c| (u128::from(c.off.unwrap_or(0)), u128::from(c.payload)));
