@@ -79,6 +79,11 @@ struct Sum {
 /// control calls pass, is 256.
 const MAX_ARGUMENT: u64 = 512;
 
+/// The system call whose bytes the kernel makes up itself: they are in no file and no packet, though
+/// they leave through an iterator (`get_random_bytes_user()`, drivers/char/random.c, 6.1 to 7.3). A
+/// TLS handshake asks for 32 at a time, which is much of a small payload.
+const RANDOM_NUMBERS: &str = "getrandom";
+
 type Place = (Process, Hop, Disposition);
 
 impl Ledger {
@@ -279,13 +284,14 @@ impl<'a> Seen<'a> {
     }
 
     /// Arguments of a system call that moves no data: named by that system call. A copy through
-    /// an iterator is never an argument, nor is one of more than [`MAX_ARGUMENT`] bytes.
+    /// an iterator is never an argument, unless it is made of [`RANDOM_NUMBERS`], nor is one of
+    /// more than [`MAX_ARGUMENT`] bytes.
     fn is_control(&self) -> bool {
         let arguments =
             |terms: &Vec<Term>| !terms.is_empty() && terms.iter().all(|t| t.hop == Hop::Arguments);
         self.syscall != "none"
             && Syscall::by_name(self.syscall).is_none()
-            && self.iter == Iter::None
+            && (self.iter == Iter::None || self.syscall == RANDOM_NUMBERS)
             && self.bytes <= MAX_ARGUMENT.saturating_mul(self.calls)
             && self.terms.as_ref().is_some_and(arguments)
     }

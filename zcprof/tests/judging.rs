@@ -290,6 +290,25 @@ fn headers_and_arguments_are_subtracted_by_name_and_leave_nothing() {
 }
 
 #[test]
+fn random_numbers_are_no_payload_although_they_leave_through_an_iterator() {
+    let mut pass = sendfile();
+    let asked = ("getrandom", File::None);
+    pass.counts.push(count(Process::Server, "_copy_to_iter", asked, Iter::User, 32));
+    let ledger = Ledger::of(&pass);
+    let audit = ledger.account(Instrument::Audit);
+    assert_eq!(
+        audit.copied(Process::Server),
+        Ledger::of(&sendfile()).accounts[0].copied(Process::Server)
+    );
+    let control = audit.control.iter().find(|control| control.syscall == "getrandom");
+    assert_eq!(control.map(|control| control.bytes), Some(32));
+    // Any other call's copies through an iterator are what they look like.
+    pass.counts.push(count(Process::Server, "_copy_to_iter", ("#500", File::None), Iter::User, 32));
+    let more = Ledger::of(&pass).account(Instrument::Audit).copied(Process::Server);
+    assert_eq!(more, audit.copied(Process::Server) + 32);
+}
+
+#[test]
 fn named_bytes_that_were_not_seen_are_a_residual() {
     let mut pass = sendfile();
     pass.counts.retain(|c| c.syscall != "sendto" || c.site != "_copy_from_iter");

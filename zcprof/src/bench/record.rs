@@ -91,9 +91,9 @@ pub struct Series {
 pub struct Round {
     /// Wall clock in seconds from the first request to the last byte.
     pub seconds: f64,
-    /// CPU time of the server in seconds (schedstat).
+    /// CPU time of the server in seconds.
     pub server_cpu: f64,
-    /// CPU time of the consumer in seconds (schedstat).
+    /// CPU time of the consumer in seconds.
     pub consumer_cpu: f64,
     /// Half of the fetches took no longer, in microseconds.
     pub p50: u64,

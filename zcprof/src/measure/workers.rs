@@ -2,10 +2,12 @@
 //! this one.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -76,13 +78,13 @@ impl Worker {
     /// Descriptors that it has open.
     pub(crate) fn descriptors(&self) -> Result<usize> {
         let folder = format!("/proc/{}/fd", self.pid());
-        Ok(std::fs::read_dir(&folder).with_context(|| format!("reading {folder}"))?.count())
+        Ok(fs::read_dir(&folder).with_context(|| format!("reading {folder}"))?.count())
     }
 
     /// Segments that TCP has sent again in the worker's network namespace.
     pub(crate) fn segments_sent_again(&self) -> Result<u64> {
         let path = format!("/proc/{}/net/snmp", self.pid());
-        let text = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+        let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
         let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
         let found = lines.next().zip(lines.next()).and_then(|(names, values)| {
             let at = names.split(' ').position(|name| name == "RetransSegs")?;
@@ -98,8 +100,21 @@ impl Worker {
 }
 
 /// CPU time that a process has used, in seconds, its threads that have ended included: those of
-/// an io_uring come and go.
+/// an io_uring come and go. Of a process that runs just now the kernel tells what it knew at the
+/// last tick (`thread_group_cputime()`, kernel/sched/cputime.c, brings only the caller up to date),
+/// so that it is given a moment to leave its CPU.
 pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
+    const MOMENTS: usize = 100;
+    const MOMENT: Duration = Duration::from_micros(200);
+    for _ in 0..MOMENTS {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
+            .with_context(|| format!("reading the state of process {pid}"))?;
+        // The state follows the name, which may hold anything.
+        if !stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" R")) {
+            break;
+        }
+        thread::sleep(MOMENT);
+    }
     let id = Pid::from_raw(i32::try_from(pid)?);
     let clock = clock_getcpuclockid(id).and_then(clock_gettime);
     let time = clock.with_context(|| format!("reading the CPU time of process {pid}"))?;
