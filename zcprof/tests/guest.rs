@@ -16,7 +16,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use zcprof::run::{Cache, ProbeState, Run};
+use zcprof::run::{Cache, Count, Pass, ProbeState, Run};
 use zcprof::transfer::TRANSFERS;
 use zcprof::verdict::{self, Verdict, per_byte};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
@@ -195,6 +195,31 @@ fn every_transfer_is_exact_by_both_instruments() {
             }
         }
     }
+}
+
+/// A segment that is mapped is faulted in by the kernel, which reads it for `write`; for `sendfile`
+/// nobody maps it. A fault maps at most 64 KiB around it (fault_around_bytes, mm/memory.c) unless
+/// folios are larger, and 2 MiB is the largest there is.
+#[test]
+fn page_faults_are_counted_as_faults_and_copy_nothing() {
+    const LARGEST: u64 = 2 << 20;
+    let arguments = ["--cache", "warm", "--transfer", "mmap_write,sendfile"];
+    let (output, run) = measure("page-faults", &arguments);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert!(text(&output).contains("faults"), "{}", text(&output));
+    let run = run.expect("a record");
+    let faults = |pass: &Pass, site: &str| -> u64 {
+        let of_server = |count: &&Count| count.site == site && count.process == Process::Server;
+        let counts: Vec<_> = pass.counts.iter().filter(of_server).collect();
+        assert!(counts.iter().all(|count| count.bytes == 0), "{counts:?}");
+        counts.iter().map(|count| count.calls).sum()
+    };
+    let [mapped, handed_over] = run.passes.as_slice() else { panic!("two passes") };
+    let [in_kernel, without] = [mapped, handed_over].map(|pass| faults(pass, "page_fault_kernel"));
+    println!("page faults in the kernel: {in_kernel} by mmap_write, {without} by sendfile");
+    let least = mapped.payload.bytes / LARGEST;
+    assert!(in_kernel >= least, "{in_kernel} of at least {least}");
+    assert!(without < in_kernel, "sendfile had {without} page faults, mmap_write {in_kernel}");
 }
 
 #[test]
