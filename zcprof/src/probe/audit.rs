@@ -86,13 +86,24 @@ impl Audit {
                 continue;
             }
             self.retire(|known| known == cpu)?;
-            for watched in &mut self.breakpoints {
-                let counter = breakpoint(watched.address, watched.program, cpu)?;
-                watched.counters.push((cpu, counter));
-            }
+            // It did not answer, so that something may have run there unseen.
             new.push(cpu);
+            let watched = self.watch(cpu);
+            // Where it went again meanwhile nothing runs, and its return will be noticed.
+            if kernel::online_cpus()?.contains(&cpu) {
+                watched?;
+            }
         }
         Ok(new)
+    }
+
+    /// Sets a breakpoint on every leaf on a CPU.
+    fn watch(&mut self, cpu: u32) -> Result<()> {
+        for watched in &mut self.breakpoints {
+            let counter = breakpoint(watched.address, watched.program, cpu)?;
+            watched.counters.push((cpu, counter));
+        }
+        Ok(())
     }
 
     /// Whether every leaf is watched on a CPU: each is reached there, and must be hit.
