@@ -133,9 +133,9 @@ macro_rules! occurs {
 
 include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 
-// System calls and page faults come by one of two ways: raw tracepoints, whose programs can be preempted, and
-// whose skipped runs every kernel counts; or tracepoints of perf, whose programs cannot, but
-// whose skipped runs are counted only since 6.7. The loader chooses.
+// System calls and page faults come by one of two ways: raw tracepoints, whose programs can be
+// preempted, and whose skipped runs every kernel counts; or tracepoints of perf, whose programs
+// cannot, but whose skipped runs are counted only since 6.7. The loader chooses.
 
 #[raw_tracepoint]
 fn sys_enter_raw(ctx: RawTracePointContext) -> i32 {

@@ -252,24 +252,21 @@ fn is_true(case: &Case) -> bool {
 /// Does something while there is trouble, which comes at a moment or all the time.
 fn during<T>(trouble: Trouble, moment: Duration, work: impl FnOnce() -> T) -> T {
     let over = AtomicBool::new(false);
+    // It stays until zcprof, which reads it, has ended: it could not be unmounted before.
+    let debugfs = (trouble == Trouble::Kprobes).then(Debugfs::shown);
     thread::scope(|scope| {
         scope.spawn(|| match trouble {
             Trouble::Noise => until(&over, noise),
             Trouble::Dropped => {
                 until(&over, || fs::write("/proc/sys/vm/drop_caches", "3").expect("root may"));
             }
-            Trouble::Cpu => at_moment(
-                &over,
-                moment,
-                || faults::write(faults::CPU, "0"),
-                || {
-                    faults::write(faults::CPU, "1");
-                },
-            ),
+            Trouble::Cpu => {
+                let online = |online| faults::write(faults::CPU, online);
+                at_moment(&over, moment, || online("0"), || online("1"));
+            }
             Trouble::Clock => at_moment(&over, moment, || jump(DAY), || jump(-DAY)),
             Trouble::Kprobes => {
-                let debugfs = Debugfs::shown();
-                let arm = |armed| debugfs.arm_kprobes(armed);
+                let arm = |armed| debugfs.as_ref().expect("shown").arm_kprobes(armed);
                 at_moment(&over, moment, || arm("0"), || arm("1"));
             }
             Trouble::None | Trouble::Withheld(_) | Trouble::Map(_) => {}
