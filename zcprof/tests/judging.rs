@@ -147,7 +147,7 @@ fn run(passes: Vec<Pass>) -> Run {
         site: site.name.to_owned(),
         instrument: site.instrument,
         state: ProbeState::Attached {
-            symbol: site.symbols[0].to_owned(),
+            symbol: site.symbols()[0].to_owned(),
             by: "fexit".to_owned(),
             missed: Some(0),
         },

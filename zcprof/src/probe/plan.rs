@@ -35,7 +35,7 @@ impl Plan {
         let mut plan = Self { states: Vec::new(), found: Vec::new() };
         for site in SITES {
             let tracepoint = site.instrument == Instrument::Syscalls;
-            let found = site.symbols.iter().find_map(|symbol| {
+            let found = site.symbols().iter().find_map(|symbol| {
                 if tracepoint {
                     return Some(((*symbol).to_owned(), 0));
                 }
@@ -48,7 +48,7 @@ impl Plan {
             } else if found.is_none() && site.module.is_some() {
                 Some(ProbeState::NotOnThisKernel)
             } else if found.is_none() {
-                let names = site.symbols.join(" or ");
+                let names = site.symbols().join(" or ");
                 let reason = format!("no {names} in /proc/kallsyms ({})", site.source);
                 Some(ProbeState::Absent { reason })
             } else {
@@ -62,7 +62,7 @@ impl Plan {
 
     /// Names that the table looks up in /proc/kallsyms.
     pub(super) fn wanted() -> Vec<&'static str> {
-        SITES.iter().flat_map(|site| site.symbols).copied().collect()
+        SITES.iter().flat_map(|site| site.symbols()).copied().collect()
     }
 
     /// What is known of every row so far.

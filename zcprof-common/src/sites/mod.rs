@@ -1,0 +1,266 @@
+//! THE TABLE: one row per site. The eBPF programs are stamped from it, the loader attaches by
+//! it, and the ledger turns counts into hops by it. To add a site is to add a row.
+//!
+//! Sources are kernel files and functions as read in Linux 6.1, 6.12 and 7.3; `since` and
+//! `until` bound the versions (major, minor) in which the row is a leaf of its instrument.
+
+mod table;
+
+use crate::vocabulary::{Disposition, File, Hop, Instrument, Iter};
+pub use table::SITES;
+
+/// A kernel version, major and minor.
+pub type Version = (u16, u16);
+
+/// The oldest kernel whose leaves the table knows: before 6.0 `copy_page_to_iter()` copies by
+/// itself, and before 5.14 an iterator's type is a bit mask (lib/iov_iter.c). On older ones the
+/// rows of the system calls hold and no others.
+pub const OLDEST: Version = (6, 0);
+
+/// Where in the kernel payload bytes are copied, moved or filled.
+#[derive(Debug)]
+pub struct Site {
+    /// Name in reports, and stem of the eBPF programs' names.
+    pub name: &'static str,
+    /// The function's or tracepoint's names in the kernel, newest first, where they are others than
+    /// the site's; empty if it has the site's name.
+    pub symbols: &'static [&'static str],
+    /// Kernel file that defines it.
+    pub source: &'static str,
+    /// First kernel in which this row holds.
+    pub since: Version,
+    /// First kernel in which it no longer holds.
+    pub until: Option<Version>,
+    /// Who watches it.
+    pub instrument: Instrument,
+    /// How the number of bytes is known.
+    pub bytes: Bytes,
+    /// Position of the `struct iov_iter *` argument.
+    pub iter: Option<u8>,
+    /// The module that holds it where it is not built in. Where that is not loaded nobody can be
+    /// in it, so that its absence hides nothing.
+    pub module: Option<&'static str>,
+    /// The kind of file that it works on: what its thread is in while it runs, where no system
+    /// call names a file (io_uring, and the kernel's workers for it).
+    pub scope: Option<File>,
+    /// Position of the `struct sock *` argument by which the current process sends: copies that
+    /// the kernel makes of what is in that socket later are charged to it.
+    pub sends: Option<u8>,
+    /// What the bytes mean: the first case that matches applies.
+    pub cases: &'static [Case],
+}
+
+/// How a site tells its bytes. Argument positions count from zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bytes {
+    /// The argument, at entry, but never more than the iterator holds.
+    Requested(u8),
+    /// A positive result.
+    Returned,
+    /// A positive result, less the argument (bytes that an earlier step had done).
+    ReturnedLess(u8),
+    /// The argument, if the result is zero.
+    IfZero(u8),
+    /// A positive result; the argument points at the `struct ubuf_info` that remembers who
+    /// pinned the bytes.
+    Pinned(u8),
+    /// The length that the `struct aead_request` says, to which the argument points, if the
+    /// result says that it was or will be done.
+    Encrypted(u8),
+    /// The paged bytes of the `struct sk_buff` that the argument points at, if the result is
+    /// zero. Whoever pinned them is charged.
+    Deferred(u8),
+    /// The length argument, if the result is zero: bytes that are copied out of the pages of the
+    /// `struct sk_buff` that the other argument points at. Whoever sends by its socket is charged,
+    /// or by the socket of the skb that a [`Bytes::Lends`] around it works on.
+    Linear {
+        /// Position of the skb.
+        skb: u8,
+        /// Position of the length.
+        length: u8,
+    },
+    /// None: what is copied inside it is copied for the socket of the `struct sk_buff` that the
+    /// argument points at, whatever other skb it passes on.
+    Lends(u8),
+    /// None: what is copied inside it for an skb that names no socket is copied for the
+    /// `struct sock` that the argument points at.
+    Serves(u8),
+    /// A page, if the frame behind it is another afterwards: the argument points at the
+    /// `struct vm_fault`. The kind of file is that of the mapping, or none for the program's own.
+    Replaced(u8),
+    /// A folio's size; the argument points at it. The kind of file is then the folio's own.
+    Folio(u8),
+    /// The result of the system call, if positive.
+    SyscallResult,
+    /// None: only how often it is reached is counted.
+    Calls,
+}
+
+/// What bytes mean under a condition on the iterator and on the system call's file.
+#[derive(Debug)]
+pub struct Case {
+    /// Kinds of iterator, empty for any.
+    pub iter: &'static [Iter],
+    /// Kinds of file, empty for any.
+    pub file: &'static [File],
+    /// What each byte adds to the ledger.
+    pub terms: &'static [Term],
+}
+
+/// One byte's contribution to the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// Added or taken away.
+    pub sign: Sign,
+    /// Which arrow of the path.
+    pub hop: Hop,
+    /// What happened.
+    pub disposition: Disposition,
+}
+
+/// Whether a term adds to the ledger or takes away from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// Adds.
+    Plus,
+    /// Takes away: the bytes are inside another site's result and were not copied.
+    Minus,
+}
+
+impl Site {
+    /// What most rows have in common.
+    const ROW: Self = Self {
+        name: "",
+        symbols: &[],
+        source: "",
+        since: (5, 10),
+        until: None,
+        instrument: Instrument::Callers,
+        bytes: Bytes::Returned,
+        iter: None,
+        module: None,
+        scope: None,
+        sends: None,
+        cases: &[],
+    };
+
+    /// A leaf copy function.
+    const LEAF: Self = Self { instrument: Instrument::Audit, ..Self::ROW };
+
+    /// A traceable function whose positive result is the bytes.
+    const CALLER: Self = Self::ROW;
+
+    /// A tracepoint.
+    const TRACEPOINT: Self = Self { instrument: Instrument::Syscalls, ..Self::ROW };
+
+    /// Whether a program has to run at its entry too.
+    #[must_use]
+    pub const fn has_entry(&self) -> bool {
+        self.scope.is_some()
+            || self.sends.is_some()
+            || matches!(self.bytes, Bytes::Deferred(_) | Bytes::Lends(_) | Bytes::Serves(_))
+    }
+
+    /// The function's or tracepoint's names in the kernel, newest first.
+    #[must_use]
+    pub const fn symbols(&self) -> &[&'static str] {
+        if self.symbols.is_empty() { core::slice::from_ref(&self.name) } else { self.symbols }
+    }
+
+    /// The row called `name`, and its index.
+    #[must_use]
+    pub fn find(name: &str) -> Option<(usize, &'static Self)> {
+        SITES.iter().enumerate().find(|(_, site)| site.name == name)
+    }
+
+    /// Whether this row holds on a kernel of that version.
+    #[must_use]
+    pub fn holds_on(&self, version: Version) -> bool {
+        let since = match self.instrument {
+            Instrument::Syscalls => self.since,
+            Instrument::Audit | Instrument::Callers => self.since.max(OLDEST),
+        };
+        since <= version && self.until.is_none_or(|until| version < until)
+    }
+
+    /// What a byte counted here under this iterator and file adds to the ledger; `None` if the
+    /// table does not say, which is a hole in the evidence and not a zero.
+    #[must_use]
+    pub fn terms(&self, iter: Iter, file: File) -> Option<&'static [Term]> {
+        self.cases
+            .iter()
+            .find(|case| {
+                (case.iter.is_empty() || case.iter.contains(&iter))
+                    && (case.file.is_empty() || case.file.contains(&file))
+            })
+            .map(|case| case.terms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Disposition::{Bounced, Moved};
+
+    fn term(sign: Sign, hop: Hop, disposition: Disposition) -> Term {
+        Term { sign, hop, disposition }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        for (index, site) in SITES.iter().enumerate() {
+            assert_eq!(Site::find(site.name).map(|found| found.0), Some(index), "{}", site.name);
+        }
+    }
+
+    #[test]
+    fn every_row_is_complete() {
+        for site in SITES {
+            assert!(site.source.contains('/'), "{} names no kernel file", site.name);
+            assert!(site.until.is_none_or(|until| site.since < until), "{}", site.name);
+            assert!(site.iter.is_none_or(|at| at < 6), "{}: not a register argument", site.name);
+        }
+    }
+
+    #[test]
+    fn audit_fits_the_four_breakpoint_slots_of_x86() {
+        for version in [(6, 1), (6, 12), (7, 3)] {
+            let leaves = SITES
+                .iter()
+                .filter(|site| site.instrument == Instrument::Audit && site.holds_on(version));
+            assert!(leaves.count() <= 4, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn sendfile_hands_over_to_the_socket_exactly_once_on_every_kernel() {
+        for version in [OLDEST, (6, 1), (6, 4), (6, 5), (6, 12), (7, 3)] {
+            let moved = SITES
+                .iter()
+                .filter(|site| site.holds_on(version))
+                .flat_map(|site| site.cases)
+                .flat_map(|case| case.terms)
+                .filter(|t| t.hop == Hop::PageCacheToSocket && t.disposition == Moved);
+            assert_eq!(moved.count(), 1, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn before_the_oldest_kernel_only_system_calls_are_sites() {
+        let of = |version| SITES.iter().filter(move |site| site.holds_on(version));
+        assert!(of((5, 10)).all(|site| site.instrument == Instrument::Syscalls));
+        assert!(of((5, 10)).any(|site| site.name == "sys_exit"));
+        assert!(of(OLDEST).any(|site| site.instrument == Instrument::Audit));
+        assert!(of(OLDEST).any(|site| site.instrument == Instrument::Callers));
+    }
+
+    #[test]
+    fn a_pipe_iterator_is_a_hand_over_and_not_a_copy() {
+        let (_, filemap) = Site::find("filemap_read").expect("in the table");
+        let terms = filemap.terms(Iter::Pipe, File::Regular).expect("known");
+        let fresh = term(Sign::Minus, Hop::PageCacheToPipe, Bounced);
+        let moved = term(Sign::Plus, Hop::PageCacheToPipe, Moved);
+        assert_eq!(terms, &[fresh, moved]);
+        assert!(filemap.terms(Iter::Unknown, File::Regular).is_none());
+    }
+}

@@ -1,0 +1,394 @@
+//! The rows: one per site, grouped by instrument and hop. A row says only what differs from
+//! [`Site::LEAF`], [`Site::CALLER`] or [`Site::TRACEPOINT`].
+
+use super::{Bytes, Case, Sign, Site, Term};
+use crate::vocabulary::{Disposition, File, Hop, Iter};
+
+const fn plus(hop: Hop, disposition: Disposition) -> Term {
+    Term { sign: Sign::Plus, hop, disposition }
+}
+
+const fn minus(hop: Hop, disposition: Disposition) -> Term {
+    Term { sign: Sign::Minus, hop, disposition }
+}
+
+const fn always(terms: &'static [Term]) -> Case {
+    Case { iter: &[], file: &[], terms }
+}
+
+const fn iter(iter: &'static [Iter], terms: &'static [Term]) -> Case {
+    Case { iter, file: &[], terms }
+}
+
+const fn on(file: &'static [File], terms: &'static [Term]) -> Case {
+    Case { iter: &[], file, terms }
+}
+
+const fn user(file: &'static [File], terms: &'static [Term]) -> Case {
+    Case { iter: &[Iter::User], file, terms }
+}
+
+use Disposition::{Bounced, Copied, Deferred, Filled, Moved, Pinned, Transformed};
+
+/// A reader that fills whatever iterator it is given: user memory is a copy; a pipe iterator
+/// (before 6.5) takes page references, which `generic_file_splice_read` around it cannot know;
+/// kernel memory is a copy into a bounce page.
+const READER: &[Case] = &[
+    iter(&[Iter::User], &[plus(Hop::PageCacheToUser, Copied)]),
+    iter(&[Iter::Pipe], &[minus(Hop::PageCacheToPipe, Bounced), plus(Hop::PageCacheToPipe, Moved)]),
+    iter(&[Iter::Kernel], &[plus(Hop::PageCacheToPipe, Copied)]),
+    iter(&[Iter::Discard], &[]),
+];
+
+/// What copies into a file's page cache.
+const WRITER: &[Case] = &[
+    iter(&[Iter::User], &[plus(Hop::UserToPageCache, Copied)]),
+    iter(&[Iter::Kernel], &[plus(Hop::PageCacheToPageCache, Copied)]),
+];
+
+/// A reader of a file that has no pages to hand over, as in sysfs and procfs: a pipe iterator
+/// takes fresh pages, and the bytes are copied there too.
+const GENERATOR: &[Case] = &[
+    iter(&[Iter::User], &[plus(Hop::PageCacheToUser, Copied)]),
+    iter(&[Iter::Pipe, Iter::Kernel], &[plus(Hop::PageCacheToPipe, Copied)]),
+    iter(&[Iter::Discard], &[]),
+];
+
+/// Where the tracepoints on page faults are defined; since 6.16 in include/trace/events/exceptions.h.
+const FAULTS: &str = "arch/x86/include/asm/trace/exceptions.h";
+
+/// Every site.
+pub const SITES: &[Site] = &[
+    // ---- audit: the leaves. lib/Makefile strips their ftrace hooks, so only an execution
+    // breakpoint (or a kernel with KPROBE_EVENTS_ON_NOTRACE) can see them.
+    Site {
+        name: "_copy_to_iter",
+        source: "lib/iov_iter.c",
+        // Before 6.0 copy_page_to_iter() copies by itself and is a leaf beside this one.
+        since: (6, 0),
+        bytes: Bytes::Requested(1),
+        iter: Some(2),
+        cases: &[
+            iter(&[Iter::Discard], &[]),
+            user(&[File::Regular], &[plus(Hop::PageCacheToUser, Copied)]),
+            user(&[File::Socket], &[plus(Hop::SocketToUser, Copied)]),
+            user(&[File::Pipe], &[plus(Hop::PipeToUser, Copied)]),
+            user(&[], &[plus(Hop::Arguments, Copied)]),
+            iter(&[Iter::Kernel, Iter::Pipe], &[plus(Hop::PageCacheToPipe, Copied)]),
+        ],
+        ..Site::LEAF
+    },
+    Site {
+        name: "_copy_from_iter",
+        source: "lib/iov_iter.c",
+        since: (6, 0),
+        bytes: Bytes::Requested(1),
+        iter: Some(2),
+        cases: &[
+            user(&[File::Socket], &[plus(Hop::UserToSocket, Copied)]),
+            user(&[File::Regular], &[plus(Hop::UserToPageCache, Copied)]),
+            user(&[File::Pipe], &[plus(Hop::UserToPipe, Copied)]),
+            user(&[], &[plus(Hop::Arguments, Copied)]),
+            iter(&[Iter::Kernel], &[plus(Hop::PageCacheToSocket, Copied)]),
+        ],
+        ..Site::LEAF
+    },
+    Site {
+        name: "_copy_to_user",
+        source: "lib/usercopy.c",
+        bytes: Bytes::Requested(2),
+        cases: &[always(&[plus(Hop::Arguments, Copied)])],
+        ..Site::LEAF
+    },
+    Site {
+        name: "_copy_from_user",
+        source: "lib/usercopy.c",
+        bytes: Bytes::Requested(2),
+        cases: &[always(&[plus(Hop::Arguments, Copied)])],
+        ..Site::LEAF
+    },
+    // ---- callers: page cache -> out
+    Site {
+        name: "filemap_read",
+        source: "mm/filemap.c",
+        since: (5, 12), // generic_file_buffered_read() before
+        // The result includes what the caller had read before (`already_read`).
+        bytes: Bytes::ReturnedLess(2),
+        iter: Some(1),
+        scope: Some(File::Regular),
+        cases: READER,
+        ..Site::CALLER
+    },
+    Site {
+        name: "shmem_file_read_iter",
+        source: "mm/shmem.c",
+        iter: Some(1),
+        scope: Some(File::Regular),
+        cases: READER,
+        ..Site::CALLER
+    },
+    Site {
+        name: "kernfs_fop_read_iter",
+        source: "fs/kernfs/file.c", // sysfs, cgroup
+        iter: Some(1),
+        scope: Some(File::Regular),
+        // Of an attribute in text (a page at most) it calls seq_read_iter(), and both count it: the
+        // instruments then disagree. Binary attributes, which may be large, are counted once.
+        cases: GENERATOR,
+        ..Site::CALLER
+    },
+    Site {
+        name: "seq_read_iter",
+        source: "fs/seq_file.c", // procfs
+        iter: Some(1),
+        scope: Some(File::Regular),
+        cases: GENERATOR,
+        ..Site::CALLER
+    },
+    Site {
+        name: "generic_file_splice_read",
+        source: "fs/splice.c",
+        until: Some((6, 5)),
+        // Every reader fills its pipe iterator. What the page cache's readers say they handed
+        // over they take away from this; the rest is in fresh pages, whoever fills them.
+        cases: &[always(&[plus(Hop::PageCacheToPipe, Bounced)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "filemap_splice_read",
+        source: "mm/filemap.c",
+        since: (6, 5), // before, splice reads through filemap_read() with a pipe iterator
+        cases: &[always(&[plus(Hop::PageCacheToPipe, Moved)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "shmem_file_splice_read",
+        source: "mm/shmem.c",
+        since: (6, 5),
+        cases: &[always(&[plus(Hop::PageCacheToPipe, Moved)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "copy_splice_read",
+        source: "fs/splice.c",
+        since: (6, 5),
+        // Fresh pages are filled; whether the CPU fills them (sysfs) or a device does
+        // (O_DIRECT) is for the reader inside it to say.
+        cases: &[always(&[plus(Hop::PageCacheToPipe, Bounced)])],
+        ..Site::CALLER
+    },
+    // ---- callers: into the socket
+    Site {
+        name: "tcp_sendmsg_locked",
+        source: "net/ipv4/tcp.c",
+        // Copies what skb_splice_from_iter() and skb_zerocopy_iter_stream() inside it do not.
+        scope: Some(File::Socket),
+        sends: Some(0),
+        cases: &[always(&[plus(Hop::UserToSocket, Copied)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "skb_splice_from_iter",
+        source: "net/core/skbuff.c",
+        since: (6, 5), // MSG_SPLICE_PAGES
+        cases: &[always(&[minus(Hop::UserToSocket, Copied), plus(Hop::PageCacheToSocket, Moved)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "do_tcp_sendpages",
+        source: "net/ipv4/tcp.c",
+        until: Some((6, 5)),
+        sends: Some(0),
+        cases: &[always(&[plus(Hop::PageCacheToSocket, Moved)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "skb_zerocopy_iter_stream",
+        source: "net/core/skbuff.c",
+        // The fifth argument is the `struct ubuf_info *` by which a later copy is known.
+        bytes: Bytes::Pinned(4),
+        cases: &[always(&[minus(Hop::UserToSocket, Copied), plus(Hop::UserToSocket, Pinned)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "skb_copy_ubufs",
+        source: "net/core/skbuff.c",
+        // Pinned pages that cannot stay pinned (delivered on this host, or to a packet socket)
+        // are copied, mostly in softirq and so on anybody's time: its owner is charged.
+        bytes: Bytes::Deferred(0),
+        cases: &[always(&[plus(Hop::SocketToSocket, Deferred)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "skb_segment",
+        source: "net/core/skbuff.c",
+        // Software segmentation, where a device lacks TSO, scatter-gather or checksums: what
+        // skb_copy_bits() does inside it is done for the socket of the skb that is cut up.
+        bytes: Bytes::Lends(0),
+        cases: &[always(&[])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "skb_try_coalesce",
+        source: "net/core/skbuff.c",
+        // A receive queue copies a short skb behind the one before it, whose socket it is.
+        bytes: Bytes::Lends(0),
+        cases: &[always(&[])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "tcp_add_backlog",
+        source: "net/ipv4/tcp_ipv4.c",
+        // While its owner reads, a socket's packets wait in a backlog, put together in the same
+        // way; there they do not name the socket yet.
+        bytes: Bytes::Serves(0),
+        cases: &[always(&[])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "skb_copy_bits",
+        source: "net/core/skbuff.c",
+        // The leaf of every copy out of an skb's pages that is not for a user: __pskb_pull_tail()
+        // (skb_linearize(), skb_checksum_help()), skb_segment(), skb_copy(), tcp_collapse(),
+        // skb_try_coalesce(). Of an skb with a list of fragments it calls itself, and these
+        // bytes are counted twice; TCP sends none.
+        bytes: Bytes::Linear { skb: 0, length: 3 },
+        cases: &[always(&[plus(Hop::SocketToSocket, Deferred)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "crypto_aead_encrypt",
+        source: "crypto/aead.c",
+        // TLS in the kernel: net/tls/tls_sw.c, tls_do_encryption(). The new pages go through
+        // the same sites as any that are handed over.
+        bytes: Bytes::Encrypted(0),
+        module: Some("aead"),
+        cases: &[always(&[plus(Hop::PageCacheToSocket, Transformed)])],
+        ..Site::CALLER
+    },
+    // ---- callers: out of the socket
+    Site {
+        name: "skb_copy_datagram_iter",
+        source: "net/core/datagram.c",
+        bytes: Bytes::IfZero(3),
+        iter: Some(2),
+        scope: Some(File::Socket),
+        cases: &[
+            iter(&[Iter::User], &[plus(Hop::SocketToUser, Copied)]),
+            iter(&[Iter::Discard], &[]),
+        ],
+        ..Site::CALLER
+    },
+    // ---- callers: pipes
+    Site {
+        name: "pipe_read",
+        symbols: &["anon_pipe_read", "pipe_read"],
+        source: "fs/pipe.c",
+        iter: Some(1),
+        cases: &[iter(&[Iter::User], &[plus(Hop::PipeToUser, Copied)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "pipe_write",
+        symbols: &["anon_pipe_write", "pipe_write"],
+        source: "fs/pipe.c",
+        iter: Some(1),
+        cases: &[iter(&[Iter::User], &[plus(Hop::UserToPipe, Copied)])],
+        ..Site::CALLER
+    },
+    // ---- callers: files that another process serves
+    Site {
+        name: "fuse_dev_do_write",
+        source: "fs/fuse/dev.c",
+        // A FUSE daemon's answer: fuse_copy_do() copies it into the pages that wait for it, and
+        // memcpy() is no site. With the answer's header, 16 bytes of up to 128 KiB and more. It
+        // runs in the daemon; whoever knows that the log is on FUSE knows for whom.
+        module: Some("fuse"),
+        cases: &[always(&[plus(Hop::StorageToPageCache, Copied)])],
+        ..Site::CALLER
+    },
+    // ---- callers: page faults
+    Site {
+        name: "do_wp_page",
+        source: "mm/memory.c",
+        // wp_page_copy() inside it, which newer kernels inline: a page that is in a pipe or a
+        // socket is copied when its private mapping is written to. No leaf: a whole page is
+        // copied by copy_page() or copy_mc_to_kernel().
+        bytes: Bytes::Replaced(0),
+        cases: &[
+            on(&[File::Regular], &[plus(Hop::UserToUser, Copied)]),
+            // The program's own variables, written for the first time.
+            on(&[], &[]),
+        ],
+        ..Site::CALLER
+    },
+    // ---- callers: into files
+    Site {
+        name: "generic_perform_write",
+        source: "mm/filemap.c",
+        // It copies by copy_page_from_iter_atomic() or copy_folio_from_iter_atomic(), a fifth
+        // leaf (lib/iov_iter.c), for which x86 has no fifth slot: the audit does not see it.
+        iter: Some(1),
+        cases: WRITER,
+        ..Site::CALLER
+    },
+    Site {
+        name: "iomap_file_buffered_write",
+        source: "fs/iomap/buffered-io.c",
+        // xfs, and whoever else writes by iomap; the same leaf.
+        iter: Some(1),
+        cases: WRITER,
+        ..Site::CALLER
+    },
+    Site {
+        name: "btrfs_buffered_write",
+        source: "fs/btrfs/file.c",
+        iter: Some(1),
+        module: Some("btrfs"),
+        cases: WRITER,
+        ..Site::CALLER
+    },
+    // ---- syscalls: tracepoints. What a system call means is in `syscalls::SYSCALLS`.
+    Site {
+        name: "sys_exit",
+        source: "include/trace/events/syscalls.h",
+        bytes: Bytes::SyscallResult,
+        cases: &[],
+        ..Site::TRACEPOINT
+    },
+    Site {
+        name: "mm_filemap_add_to_page_cache",
+        source: "include/trace/events/filemap.h",
+        bytes: Bytes::Folio(0),
+        cases: &[
+            on(&[File::Regular], &[plus(Hop::StorageToPageCache, Filled)]),
+            // A file system's metadata, in the page cache of its block device.
+            on(&[], &[]),
+        ],
+        ..Site::TRACEPOINT
+    },
+    // Page faults are counted as such: they map pages and copy none. What a fault does copy, a page
+    // of a private mapping, do_wp_page() says; what it reads from storage, the page cache does.
+    Site {
+        name: "page_fault_user",
+        source: FAULTS,
+        bytes: Bytes::Calls,
+        cases: &[always(&[])],
+        ..Site::TRACEPOINT
+    },
+    Site {
+        name: "page_fault_kernel",
+        source: FAULTS,
+        // A mapped segment that is written into a socket faults here: the kernel reads it.
+        bytes: Bytes::Calls,
+        cases: &[always(&[])],
+        ..Site::TRACEPOINT
+    },
+    Site {
+        name: "skb_copy_datagram_iovec",
+        source: "include/trace/events/skb.h",
+        bytes: Bytes::Requested(1),
+        cases: &[always(&[plus(Hop::SocketToUser, Copied)])],
+        ..Site::TRACEPOINT
+    },
+];
