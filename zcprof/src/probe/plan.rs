@@ -62,7 +62,7 @@ impl Plan {
 
     /// Names that the table looks up in /proc/kallsyms.
     pub(super) fn wanted() -> Vec<&'static str> {
-        SITES.iter().flat_map(|site| site.symbols()).copied().collect()
+        SITES.iter().flat_map(Site::symbols).copied().collect()
     }
 
     /// What is known of every row so far.
