@@ -12,6 +12,7 @@ use crate::claim::{CLAIMS, Claim};
 use crate::fetch::consumer::mode::{MODES, Row as Mode};
 use crate::fetch::log::{Codec, check_topic_name};
 use crate::fetch::server::Advertised;
+use crate::fetch::socket::{Address, Row as Socket, SOCKETS};
 use crate::measure::network::{NETWORKS, Row as Network};
 use crate::run::ClaimOverride;
 use crate::transfer::{Row, TRANSFERS};
@@ -118,6 +119,10 @@ pub struct Workload {
     /// that are joined outside and that nobody uses.
     #[arg(long, value_name = "NAME", default_value = "loopback", value_parser = network)]
     pub network: &'static Network,
+    /// The sockets between server and consumer: tcp, mptcp or unix. Claims stay those of the
+    /// transfers, which are made for TCP; a transfer that such a socket refuses is skipped.
+    #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = socket)]
+    pub socket: &'static Socket,
     /// Transfers, comma-separated (default: all).
     #[arg(long = "transfer", value_name = "NAMES", value_delimiter = ',', value_parser = transfer)]
     pub transfers: Vec<&'static Row>,
@@ -129,6 +134,28 @@ pub struct Workload {
     /// Only the server is watched then. `time` knows no such consumer.
     #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["connections", "consumer"])]
     pub kcat: Option<PathBuf>,
+}
+
+impl Workload {
+    /// Whether the options go together.
+    ///
+    /// # Errors
+    /// Sockets that cannot cross the network, or that the client cannot use.
+    pub fn check(&self) -> Result<()> {
+        let (socket, network) = (self.socket, self.network);
+        ensure!(
+            socket.crosses_networks || network.is_loopback(),
+            "--socket {} stays on one host; leave --network {} out",
+            socket.name,
+            network.name
+        );
+        ensure!(
+            self.kcat.is_none() || socket.name == Socket::TCP.name,
+            "kcat speaks TCP; leave --socket {} out",
+            socket.name
+        );
+        Ok(())
+    }
 }
 
 /// Options of `measure`.
@@ -181,7 +208,7 @@ impl Measure {
                 "--claim names {name}, which is not measured; add it to --transfer"
             );
         }
-        Ok(())
+        self.workload.check()
     }
 }
 
@@ -265,6 +292,10 @@ pub struct BenchFetch {
     /// Rounds that count, of every contestant; the contestants alternate.
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
+    /// The sockets between server and consumer: tcp, mptcp or unix. Claims stay those of the
+    /// transfers, which are made for TCP; a transfer that such a socket refuses is skipped.
+    #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = socket)]
+    pub socket: &'static Socket,
     /// Transfers, comma-separated (default: all).
     #[arg(long = "transfer", value_name = "NAMES", value_delimiter = ',', value_parser = transfer)]
     pub transfers: Vec<&'static Row>,
@@ -350,7 +381,7 @@ pub struct Server {
     pub log_dir: PathBuf,
     /// Transfer and address of a listener, as NAME=ADDR.
     #[arg(long = "listen", value_parser = listener, required = true)]
-    pub listeners: Vec<(String, SocketAddr)>,
+    pub listeners: Vec<(String, Address)>,
 }
 
 /// Which cache states to measure.
@@ -389,6 +420,11 @@ fn transfer(name: &str) -> Result<&'static Row, String> {
 fn network(name: &str) -> Result<&'static Network, String> {
     let names = || NETWORKS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
     Network::find(name).ok_or_else(|| format!("no network has that name; there are {}", names()))
+}
+
+fn socket(name: &str) -> Result<&'static Socket, String> {
+    let names = || SOCKETS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+    Socket::find(name).ok_or_else(|| format!("no socket has that name; there are {}", names()))
 }
 
 fn mode(name: &str) -> Result<&'static Mode, String> {
@@ -433,7 +469,7 @@ fn capacity(text: &str) -> Result<(String, u32), String> {
     Ok((map.to_owned(), capacity))
 }
 
-fn listener(text: &str) -> Result<(String, SocketAddr), String> {
+fn listener(text: &str) -> Result<(String, Address), String> {
     let (name, address) = text.split_once('=').ok_or("write NAME=ADDR")?;
     let address = address.parse().map_err(|error| format!("{address}: {error}"))?;
     Ok((name.to_owned(), address))

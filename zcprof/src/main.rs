@@ -91,6 +91,7 @@ fn measure(options: &cli::Measure, verbose: bool) -> Result<Exit> {
 }
 
 fn time(options: &cli::Time) -> Result<Exit> {
+    options.workload.check()?;
     measure::interrupt::take_over()?;
     let timings = measure::time(options)?;
     let json = serde_json::to_vec_pretty(&timings)?;

@@ -72,8 +72,16 @@ pub struct Workload {
     pub network: String,
     /// That path's name on the command line.
     pub network_name: String,
+    /// Kind of socket between them, by its name on the command line.
+    #[serde(default = "tcp")]
+    pub socket: String,
     /// Who consumed in the passes: name and version. In the controls it is always zcprof.
     pub consumer: String,
+}
+
+/// The only kind of socket that older records know.
+fn tcp() -> String {
+    "tcp".to_owned()
 }
 
 /// Which sites are probed, absent or refused.

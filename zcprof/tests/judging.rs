@@ -171,6 +171,7 @@ fn run(passes: Vec<Pass>) -> Run {
             file_system: "ext4".to_owned(),
             network: "TCP over loopback".to_owned(),
             network_name: "loopback".to_owned(),
+            socket: "tcp".to_owned(),
             consumer: "zcprof 0.1.0".to_owned(),
         },
         coverage: Coverage { probes: SITES.iter().map(attached).collect(), holes: Vec::new() },

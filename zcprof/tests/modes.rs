@@ -9,6 +9,7 @@ use zcprof::fetch::consumer::mode::{MODES, Row as Mode};
 use zcprof::fetch::consumer::{Command, Outcome, Protocol, Verified, consume, shares};
 use zcprof::fetch::log::{Log, MakeLog, Topics, make};
 use zcprof::fetch::server;
+use zcprof::fetch::socket::{Address, Listener, Row as Socket, SOCKETS};
 use zcprof::transfer::{Layer, Row, TRANSFERS};
 
 /// Larger than any pair of socket buffers, with batches that fill no page evenly.
@@ -34,11 +35,16 @@ fn broker(log: &Log) -> Arc<server::Broker> {
     Arc::new(server::Broker::new(topics, None))
 }
 
+fn listener(socket: &Socket) -> Listener {
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.address(anywhere, "modes").listen().expect("a free address")
+}
+
 fn fetch(row: &'static Row, mode: &str, log: &Arc<Log>, fetch_size: u64) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("bound");
+        let listener = listener(Socket::TCP);
+        let address = listener.address.clone();
         let server = tokio::spawn(server::serve(vec![(row, listener)], broker(log)));
         let outcome = consume(command(address, mode, log, fetch_size)).await;
         server.abort();
@@ -46,7 +52,7 @@ fn fetch(row: &'static Row, mode: &str, log: &Arc<Log>, fetch_size: u64) -> Outc
     })
 }
 
-fn command(address: SocketAddr, mode: &str, log: &Log, fetch_size: u64) -> Command {
+fn command(address: Address, mode: &str, log: &Log, fetch_size: u64) -> Command {
     Command {
         certificate: None,
         address,
@@ -106,8 +112,8 @@ fn a_changed_byte_is_seen_by_the_modes_that_see_and_vouched_for_by_none() {
     for mode in MODES {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let outcome = runtime.expect("a runtime").block_on(async {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-            let address = listener.local_addr().expect("bound");
+            let listener = listener(Socket::TCP);
+            let address = listener.address.clone();
             let command = command(address, mode.name, &log, 1 << 20);
             let broker = broker(&log);
             file.write_all_at(&[intact[2_000] ^ 1], 2_000).expect("written");
@@ -143,4 +149,38 @@ fn modes_have_names_of_their_own_and_a_wrong_one_is_said() {
     let outcome = fetch(&TRANSFERS[0], "telepathy", &log, 1 << 20);
     assert_eq!(outcome.verified, Verified::Wrong);
     assert!(outcome.error.expect("an error").contains("telepathy"));
+}
+
+/// Over whatever socket the records leave, the consumer gets them whole; a transfer that a kind of
+/// socket refuses says so.
+#[test]
+fn every_transfer_serves_every_kind_of_socket_or_is_refused_by_it() {
+    let (_folder, log) = log();
+    for socket in SOCKETS.iter().filter(|socket| socket.name != Socket::TCP.name) {
+        if socket.name == "mptcp" && !std::path::Path::new("/proc/sys/net/mptcp/enabled").exists() {
+            println!("skipped: this kernel has no MPTCP");
+            continue;
+        }
+        for row in TRANSFERS.iter().filter(|row| row.layer == Layer::Plain) {
+            if (row.needs)().is_err() {
+                continue;
+            }
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let outcome = runtime.expect("a runtime").block_on(async {
+                let listener = listener(socket);
+                let address = listener.address.clone();
+                let serving = tokio::spawn(server::serve(vec![(row, listener)], broker(&log)));
+                let outcome = consume(command(address, "copy", &log, 1 << 20)).await;
+                serving.abort();
+                outcome
+            });
+            println!("{} over {}: {:?}", row.name, socket.title, outcome.error);
+            // SO_ZEROCOPY is for TCP and a few others (`sk_setsockopt()`, net/core/sock.c).
+            let may_be_refused = ["msg_zerocopy", "uring_send_zc"].contains(&row.name);
+            assert!(may_be_refused || outcome.error.is_none(), "{} over {}", row.name, socket.name);
+            if outcome.error.is_none() {
+                assert_eq!(outcome.verified, Verified::Right, "{} over {}", row.name, socket.name);
+            }
+        }
+    }
 }

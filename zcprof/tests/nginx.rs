@@ -30,7 +30,7 @@ fn fetch(nginx: &Nginx, path: &str, mode: &str, log: &Log) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(consume(Command {
         certificate: None,
-        address: nginx.address(),
+        address: nginx.address().into(),
         protocol: Protocol::Http { path: path.to_owned() },
         mode: mode.to_owned(),
         rounds: 2,

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::Arc;
@@ -111,8 +110,8 @@ fn a_thousand_connections_are_all_served_alike_and_leave_nothing() {
     for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
         let listen = format!("{}=127.0.0.1:0", row.name);
         let mut server = Worker::start(&["server", "--log-dir", log_dir, "--listen", &listen]);
-        let address: SocketAddr = match server.answer() {
-            Greeting::Ready(listening) => listening[0].address,
+        let address = match server.answer() {
+            Greeting::Ready(listening) => listening[0].address.clone(),
             Greeting::Error(error) => panic!("{error}"),
         };
         let before = server.descriptors();

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use zcprof::fetch::consumer::{Command, Outcome, Protocol, Verified, consume, shares};
 use zcprof::fetch::log::{Damage, Log, LogError, MakeLog, Topics, make};
+use zcprof::fetch::socket::Address;
 use zcprof::fetch::wire::Fetch;
 use zcprof::fetch::{cache, server};
 use zcprof::transfer::{Layer, Row, TRANSFERS};
@@ -260,7 +261,7 @@ fn hostile_clients_harm_no_other_connection() {
                 let answer = ended.await.expect("no panic").unwrap_or(0);
                 assert_eq!(answer, 0, "{}: {bytes:x?}", row.name);
             }
-            (command.address, command.certificate) = (address, certificate);
+            (command.address, command.certificate) = (address.into(), certificate);
             consume(command.clone()).await
         });
         assert_eq!((outcome.error, outcome.verified), (None, Verified::Right), "{}", row.name);
@@ -295,7 +296,7 @@ fn clients_that_linger_harm_no_other_connection() {
                     stream
                 })
                 .collect();
-            (command.address, command.certificate) = (address, certificate);
+            (command.address, command.certificate) = (address.into(), certificate);
             let outcome = consume(command.clone()).await;
             assert_eq!((outcome.error, outcome.verified), (None, Verified::Right), "{}", row.name);
             // Those that took nothing leave while records are on their way to them.
@@ -309,7 +310,7 @@ fn clients_that_linger_harm_no_other_connection() {
 fn command(log: &Log, connections: u32) -> Command {
     Command {
         certificate: None,
-        address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        address: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         protocol: Protocol::Kafka { topic: log.topic().to_owned(), partition: log.partition() },
         mode: "copy".to_owned(),
         rounds: 2,
@@ -320,7 +321,7 @@ fn command(log: &Log, connections: u32) -> Command {
 /// Has a server on a free port answer one command.
 fn fetch(row: &'static Row, log: Log, mut command: Command) -> Outcome {
     served(row, log, async |address, certificate| {
-        (command.address, command.certificate) = (address, certificate);
+        (command.address, command.certificate) = (address.into(), certificate);
         consume(command.clone()).await
     })
 }
@@ -332,8 +333,9 @@ fn served<T>(
 ) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("bound");
+        let anywhere = Address::from(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let listener = anywhere.listen().expect("a free port");
+        let address = listener.address.internet();
         let broker = Arc::new(server::Broker::new(Topics::of(log), None));
         let certificate = (row.layer != Layer::Plain)
             .then(|| broker.identity().expect("a certificate").certificate.clone());

@@ -13,6 +13,7 @@ use super::placement::{Placement, Wish};
 use super::record::{Contestant, Round};
 use crate::fetch::consumer::{Command, Outcome, Protocol, Share};
 use crate::fetch::log::Log;
+use crate::fetch::socket::Row as Socket;
 use crate::measure::workers::{Consumer, Server, cpu_seconds};
 use crate::transfer::Row;
 
@@ -41,7 +42,7 @@ impl<'a> Contest<'a> {
     pub(super) fn set_up(files: &'a Served, rows: &[&Row], nginx: Option<&Path>) -> Result<Self> {
         let log = &files.log;
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let server = Server::start(&files.folder(), any, rows)?;
+        let server = Server::start(&files.folder(), Socket::TCP, any, rows)?;
         let consumer = Consumer::start()?;
         let mut contest = Self { log, server, consumer, entrants: Vec::new() };
         for row in rows {
@@ -64,7 +65,7 @@ impl<'a> Contest<'a> {
         let topic = self.log.topic().to_owned();
         Ok(Entrant {
             contestant,
-            address: self.server.listening(row.name)?.address,
+            address: self.server.listening(row.name)?.address.internet(),
             certificate: self.server.listening(row.name)?.certificate.clone(),
             pid: self.server.worker.pid(),
             protocol: Protocol::Kafka { topic, partition: self.log.partition() },
@@ -129,7 +130,7 @@ impl<'a> Contest<'a> {
         let name = &entrant.contestant.name;
         let command = Command {
             certificate: entrant.certificate.clone(),
-            address: entrant.address,
+            address: entrant.address.into(),
             protocol: entrant.protocol.clone(),
             mode: mode.to_owned(),
             rounds: 1,

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result};
 
 use crate::cli;
 use crate::fetch::cache;
+use crate::fetch::socket::Row as Socket;
 use crate::measure::{file_system, interrupt, path};
 use crate::probe::kernel;
 use crate::transfer::Row;
@@ -40,7 +41,7 @@ pub fn fetch(options: &cli::BenchFetch) -> Result<BenchRun> {
         log_bytes: served.log.bytes(),
         segments: u32::try_from(served.log.segments().len())?,
         file_system: file_system(served.log.folder())?,
-        network: path(contest.address()?),
+        network: path(Socket::TCP, contest.address()?),
         placement: contest.place(options.placement)?,
         rounds: options.rounds,
         calls_uncounted,

@@ -7,6 +7,7 @@ pub mod consumer;
 pub mod link;
 pub mod log;
 pub mod server;
+pub mod socket;
 pub mod tls;
 pub mod wire;
 

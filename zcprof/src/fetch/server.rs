@@ -17,14 +17,12 @@ mod metadata;
 mod offsets;
 mod run;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use nix::sys::socket::{setsockopt, sockopt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 pub use account::Account;
@@ -34,6 +32,7 @@ pub use metadata::Advertised;
 pub use run::{BrokerOptions, Greeting, Listening, ServerOptions, run_broker, run_server};
 
 use crate::fetch::link::Link;
+use crate::fetch::socket::Listener;
 use crate::transfer::{Layer, Row};
 
 /// How long a listener that could not accept a connection waits before it tries again: until
@@ -43,31 +42,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a client may take to shake hands.
 const HANDSHAKE: Duration = Duration::from_secs(30);
 
-/// Connections that may wait to be accepted (the kernel's own limit is `somaxconn`, 4096). What
-/// overflows this queue is tried again by TCP a second later.
-const BACKLOG: u32 = 4096;
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
 /// Answers requests on every listener, for ever.
 ///
 /// # Errors
 /// There is no listener.
-pub async fn serve(listeners: Vec<(&'static Row, TcpListener)>, broker: Arc<Broker>) -> Result<()> {
+pub async fn serve(listeners: Vec<(&'static Row, Listener)>, broker: Arc<Broker>) -> Result<()> {
     let mut tasks = tokio::task::JoinSet::new();
     for (row, listener) in listeners {
         let broker = Arc::clone(&broker);
-        let bound = listener.local_addr()?;
-        // As Kafka does: a header must not wait for the records behind it, and a client whose
-        // host is gone must be noticed. Every connection that is accepted has both options from
-        // its listener (`sk_clone_lock()`, net/core/sock.c).
-        setsockopt(&listener, sockopt::TcpNoDelay, &true)?;
-        setsockopt(&listener, sockopt::KeepAlive, &true)?;
+        let bound = listener.address.internet();
         tasks.spawn(async move {
             loop {
                 match listener.accept().await {
@@ -92,12 +75,11 @@ pub async fn serve(listeners: Vec<(&'static Row, TcpListener)>, broker: Arc<Brok
 }
 
 /// The two ends of a connection.
-#[derive(Clone, Copy)]
 struct Ends {
     /// What the listener is bound to.
     bound: SocketAddr,
     /// The client.
-    peer: SocketAddr,
+    peer: String,
 }
 
 /// One connection. Its errors end it and harm no other.

@@ -15,6 +15,7 @@ use crate::cli;
 use crate::fetch::cache;
 use crate::fetch::consumer::{Command, Outcome, Protocol, Share, Verified, shares};
 use crate::fetch::log::{Log, MakeLog, make};
+use crate::fetch::socket::Row as Socket;
 use crate::privilege::User;
 use crate::run::{Cache, Doubt, Workload};
 use crate::transfer::Row;
@@ -105,7 +106,8 @@ impl Bench {
         let control = shares(&log, options.connections, CONTROL_BYTES, options.fetch_size)?;
         let network = Network::set_up(options.network)?;
         let listen = network.listen(options.listen);
-        let server = network.at(End::Server, || Server::start(log.folder(), listen, rows))?;
+        let server = network
+            .at(End::Server, || Server::start(log.folder(), options.socket, listen, rows))?;
         let consumer = network.at(End::Consumer, Consumer::start)?;
         let kcat = options.kcat.as_deref().map(|program| Kcat::new(program, &log)).transpose()?;
         Ok(Self {
@@ -133,11 +135,12 @@ impl Bench {
             log_bytes: self.log.bytes(),
             file_system: self.file_system.clone(),
             network: if self.options.network.is_loopback() {
-                path(self.options.listen)
+                path(self.options.socket, self.options.listen)
             } else {
-                format!("TCP over {}", self.options.network.summary)
+                format!("{} over {}", self.options.socket.title, self.options.network.summary)
             },
             network_name: self.options.network.name.to_owned(),
+            socket: self.options.socket.name.to_owned(),
             consumer: if let Some(kcat) = &self.kcat {
                 kcat.version.clone()
             } else {
@@ -206,7 +209,7 @@ impl Bench {
         let listening = self.server.listening(transfer)?;
         ensure!(listening.certificate.is_none(), "kcat is not told how to decrypt {transfer}");
         let quiet = self.server.worker.descriptors()?;
-        let fetched = kcat.fetch(listening.address, &self.log, self.options.fetch_size);
+        let fetched = kcat.fetch(listening.address.internet(), &self.log, self.options.fetch_size);
         super::interrupt::check()?;
         let (seconds, right) = fetched?;
         for _ in 0..PREPARATIONS {
@@ -243,7 +246,7 @@ impl Bench {
         let listening = self.server.listening(transfer)?;
         let command = Command {
             certificate: listening.certificate.clone(),
-            address: listening.address,
+            address: listening.address.clone(),
             protocol: Protocol::Kafka {
                 topic: self.log.topic().to_owned(),
                 partition: self.log.partition(),
@@ -380,9 +383,12 @@ pub(crate) fn file_system(path: &Path) -> Result<String> {
 }
 
 /// The path between server and consumer, where both are in one namespace.
-pub(crate) fn path(listen: SocketAddr) -> String {
-    let kind = if listen.ip().is_loopback() { "loopback" } else { "network" };
-    format!("TCP over {kind}")
+pub(crate) fn path(socket: &Socket, listen: SocketAddr) -> String {
+    match (socket.crosses_networks, listen.ip().is_loopback()) {
+        (false, _) => socket.title.to_owned(),
+        (true, true) => format!("{} over loopback", socket.title),
+        (true, false) => format!("{} over network", socket.title),
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use super::interrupt;
 use crate::fetch::consumer;
 use crate::fetch::server::{Account, Greeting, Listening};
+use crate::fetch::socket::Row as Socket;
 use crate::transfer::Row;
 
 /// A worker process that is talked to in lines of JSON.
@@ -143,11 +144,17 @@ impl Server {
     ///
     /// # Errors
     /// What keeps it from serving: a busy port, a corrupt segment.
-    pub(crate) fn start(log_dir: &Path, listen: SocketAddr, rows: &[&Row]) -> Result<Self> {
+    pub(crate) fn start(
+        log_dir: &Path,
+        socket: &Socket,
+        listen: SocketAddr,
+        rows: &[&Row],
+    ) -> Result<Self> {
         let mut arguments = vec!["--log-dir".to_owned(), log_dir.display().to_string()];
         let mut address = listen;
         for row in rows {
-            arguments.extend(["--listen".to_owned(), format!("{}={address}", row.name)]);
+            let listener = format!("{}={}", row.name, socket.address(address, row.name));
+            arguments.extend(["--listen".to_owned(), listener]);
             if address.port() != 0 {
                 let next = address.port().checked_add(1);
                 address.set_port(next.context("there are no more ports after the first")?);

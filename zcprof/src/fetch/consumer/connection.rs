@@ -8,7 +8,6 @@ use std::{io, sync::Arc};
 use anyhow::{Context as _, Result, ensure};
 use hdrhistogram::Histogram;
 use tokio::io::{AsyncWriteExt as _, Interest};
-use tokio::net::TcpStream;
 
 use super::mode::{self, Mode};
 use super::outcome::{Latency, Outcome, Received, TlsBytes, Verified};
@@ -102,10 +101,9 @@ impl Ended {
 
 impl Connection {
     pub(super) async fn open(task: Arc<Task>, share: usize) -> Result<Self> {
-        let address = task.command.address;
-        let stream = TcpStream::connect(address).await;
+        let address = &task.command.address;
+        let stream = address.connect().await;
         let stream = stream.with_context(|| format!("connecting to {address}"))?;
-        stream.set_nodelay(true)?;
         let link = match &task.command.certificate {
             Some(certificate) => Link::secured(stream, tls::connect(certificate)?).await?,
             None => Link::plain(stream),
@@ -114,7 +112,7 @@ impl Connection {
             Protocol::Kafka { topic, partition } => {
                 Speech::Kafka(kafka::Speech::new(topic, *partition)?)
             }
-            Protocol::Http { path } => Speech::Http(http::Speech::new(path, address)),
+            Protocol::Http { path } => Speech::Http(http::Speech::new(path, address.internet())),
         };
         let mode = (task.mode.make)().context("preparing to receive")?;
         let verified = if task.mode.sees { Verified::Right } else { Verified::Counted };

@@ -10,7 +10,6 @@ mod plan;
 
 use std::convert::Infallible;
 use std::io::{BufRead as _, Write as _};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,13 +21,14 @@ use connection::{Connection, Ended, Task};
 pub use outcome::{Latency, Outcome, Pace, Received, TlsBytes, Verified};
 pub use plan::{Planned, Share, equal_shares, shares};
 
+use crate::fetch::socket::Address;
 use crate::privilege::User;
 
 /// What to fetch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Command {
     /// The server.
-    pub address: SocketAddr,
+    pub address: Address,
     /// How it is asked.
     pub protocol: Protocol,
     /// The server's certificate (PEM), if the connections are encrypted. They are received by

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Advertised, Broker, listen, serve};
+use super::{Advertised, Broker, serve};
 use crate::fetch::log::{Log, Topics};
+use crate::fetch::socket::{Address, Listener};
 use crate::fetch::{allow_all_descriptors, allow_all_memory, die_with_parent, give_up_privileges};
 use crate::privilege::User;
 use crate::transfer::{Layer, Row};
@@ -24,7 +24,7 @@ pub struct ServerOptions {
     /// A topic-partition folder.
     pub log_dir: PathBuf,
     /// Transfer and address of each listener.
-    pub listeners: Vec<(String, SocketAddr)>,
+    pub listeners: Vec<(String, Address)>,
 }
 
 /// The first line that the workload's server prints.
@@ -43,7 +43,7 @@ pub struct Listening {
     /// Which transfer answers there.
     pub transfer: String,
     /// Where.
-    pub address: SocketAddr,
+    pub address: Address,
     /// The server's certificate (PEM), if it is encrypted.
     pub certificate: Option<String>,
 }
@@ -82,12 +82,12 @@ pub fn run_server(options: &ServerOptions) -> Result<()> {
         };
         let user = User::able_to(&options.log_dir, || try_to_serve(&log, &listeners));
         let broker = Arc::new(Broker::new(Topics::of(log), None));
-        let at = |(row, listener): &(&Row, TcpListener)| {
+        let at = |(row, listener): &(&Row, Listener)| {
             let transfer = row.name.to_owned();
             let encrypted = row.layer != Layer::Plain;
             let certificate = encrypted.then(|| broker.identity().map(|i| i.certificate.clone()));
             let certificate = certificate.transpose()?;
-            Ok(Listening { transfer, address: listener.local_addr()?, certificate })
+            Ok(Listening { transfer, address: listener.address.clone(), certificate })
         };
         let ready = listeners.iter().map(at).collect::<Result<_>>()?;
         give_up_privileges(user, keep)?;
@@ -100,7 +100,7 @@ pub fn run_server(options: &ServerOptions) -> Result<()> {
 
 /// Does once what transfers do at any time: some open the segments again, and some write beside
 /// them.
-fn try_to_serve(log: &Log, listeners: &[(&Row, TcpListener)]) -> std::io::Result<()> {
+fn try_to_serve(log: &Log, listeners: &[(&Row, Listener)]) -> std::io::Result<()> {
     for segment in log.segments() {
         fs::File::open(&segment.path)?;
     }
@@ -112,18 +112,18 @@ fn try_to_serve(log: &Log, listeners: &[(&Row, TcpListener)]) -> std::io::Result
 }
 
 /// Inside a runtime, which the listeners belong to.
-pub(super) fn set_up(options: &ServerOptions) -> Result<(Vec<(&'static Row, TcpListener)>, Log)> {
+pub(super) fn set_up(options: &ServerOptions) -> Result<(Vec<(&'static Row, Listener)>, Log)> {
     let log = Log::open(&options.log_dir)?;
     let mut listeners = Vec::new();
     for (name, address) in &options.listeners {
         let row = Row::find(name).with_context(|| format!("no transfer is called {name}"))?;
-        listeners.push((row, bind(*address)?));
+        listeners.push((row, bind(address)?));
     }
     Ok((listeners, log))
 }
 
-fn bind(address: SocketAddr) -> Result<TcpListener> {
-    listen(address).with_context(|| {
+fn bind(address: &Address) -> Result<Listener> {
+    address.listen().with_context(|| {
         format!("cannot listen on {address}; free the port or choose another with --listen")
     })
 }
@@ -164,8 +164,8 @@ pub fn run_broker(options: &BrokerOptions) -> Result<()> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         // The port first: a log may take long to verify.
-        let listener = bind(options.listen)?;
-        let address = listener.local_addr()?;
+        let listener = bind(&options.listen.into())?;
+        let address = listener.address.internet();
         let topics = Topics::open(&options.log_dir)?;
         if !address.ip().is_loopback() {
             log::warn!("everybody who can reach {address} can read every topic");

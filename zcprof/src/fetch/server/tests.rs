@@ -20,6 +20,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::*;
 use crate::fetch::consumer::{Command, Protocol, Verified, consume, shares};
 use crate::fetch::log::{Log, MakeLog, Topics, make};
+use crate::fetch::socket::Address;
 use crate::fetch::wire::{Fetch, SIZE};
 use crate::transfer::{Layer, Row};
 
@@ -34,8 +35,8 @@ fn a_consumer_that_leaves_in_mid_transfer_harms_no_other() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-            let address = listener.local_addr().expect("bound");
+            let listener = anywhere().listen().expect("a free port");
+            let address = listener.address.internet();
             let server = tokio::spawn(serve(vec![(row, listener)], Arc::clone(&broker)));
             let fetch = Fetch {
                 correlation_id: 0,
@@ -49,7 +50,7 @@ fn a_consumer_that_leaves_in_mid_transfer_harms_no_other() {
             leaver.read_exact(&mut [0; 1000]).await.expect("an answer has begun");
             drop(leaver);
             let outcome = consume(Command {
-                address,
+                address: address.into(),
                 protocol: Protocol::Kafka { topic: "orders".to_owned(), partition: 0 },
                 mode: "copy".to_owned(),
                 certificate: None,
@@ -65,6 +66,11 @@ fn a_consumer_that_leaves_in_mid_transfer_harms_no_other() {
     });
 }
 
+/// A port of the kernel's choice.
+fn anywhere() -> Address {
+    SocketAddr::from(([127, 0, 0, 1], 0)).into()
+}
+
 #[test]
 fn a_busy_port_is_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -72,7 +78,7 @@ fn a_busy_port_is_named() {
     make(&log_dir, &MakeLog { bytes: 1, ..MakeLog::default() }).expect("a log");
     let busy = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = busy.local_addr().expect("bound");
-    let options = ServerOptions { log_dir, listeners: vec![("sendfile".into(), address)] };
+    let options = ServerOptions { log_dir, listeners: vec![("sendfile".into(), address.into())] };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = runtime.expect("a runtime").block_on(async { run::set_up(&options) });
     let error = format!("{:#}", ended.expect_err("refused"));
@@ -98,8 +104,8 @@ fn clients_that_say_or_take_nothing_are_left_in_the_end() {
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.expect("a runtime").block_on(async {
         for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-            let address = listener.local_addr().expect("bound");
+            let listener = anywhere().listen().expect("a free port");
+            let address = listener.address.internet();
             let server = tokio::spawn(serve(vec![(row, listener)], Arc::clone(&broker)));
             let start = tokio::time::Instant::now();
             let mut silent = TcpStream::connect(address).await.expect("connects");
