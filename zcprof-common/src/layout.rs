@@ -118,6 +118,8 @@ pub struct Config {
     pub iter_type: u32,
     /// `struct iov_iter.count`.
     pub iter_count: u32,
+    /// `struct msghdr.msg_iter`.
+    pub message_iter: u32,
     /// `struct task_struct.files`.
     pub task_files: u32,
     /// `struct files_struct.fdt`.
@@ -209,6 +211,6 @@ mod tests {
         assert_eq!(size_of::<Inflight>(), 8);
         assert_eq!(size_of::<Entered>(), 16);
         assert_eq!(size_of::<EnteredKey>(), 16);
-        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 31 + 16 + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 32 + 16 + MAX_SYSCALLS);
     }
 }

@@ -137,6 +137,24 @@ word! {
 }
 
 word! {
+    /// What bytes leave a process by.
+    Family {
+        /// A TCP socket.
+        Tcp = "tcp",
+        /// An MPTCP socket.
+        Mptcp = "mptcp",
+        /// A Unix stream socket.
+        UnixStream = "unix stream",
+        /// A Unix datagram or seqpacket socket.
+        UnixDatagram = "unix datagram",
+        /// A stream or seqpacket socket of AF_VSOCK.
+        Vsock = "vsock",
+        /// A pipe or FIFO.
+        Pipe = "pipe",
+    }
+}
+
+word! {
     /// Who a count is charged to.
     Process {
         /// Answers fetches; the claims are about it.

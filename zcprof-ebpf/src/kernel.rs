@@ -42,6 +42,12 @@ pub(crate) fn iter_class(iter: u64) -> u8 {
     configured(&CONFIG.iter_class[usize::from(kind & 15)])
 }
 
+/// [`Iter`] of the `struct iov_iter` in a `struct msghdr *`.
+#[inline(always)]
+pub(crate) fn message_iter_class(message: u64) -> u8 {
+    iter_class(message + u64::from(configured(&CONFIG.message_iter)))
+}
+
 /// Bytes that a `struct iov_iter *` still holds.
 #[inline(always)]
 pub(crate) fn iter_count(iter: u64) -> u64 {

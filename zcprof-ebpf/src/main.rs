@@ -25,6 +25,7 @@ static CONFIG: Config = Config {
     targets: [0; MAX_TARGETS],
     iter_type: 0,
     iter_count: 0,
+    message_iter: 0,
     task_files: 0,
     files_fdt: 0,
     fdt_fd: 0,
@@ -196,10 +197,7 @@ fn returned<const SITE: usize>(ctx: &FExitContext) -> i32 {
         count::lose(Lost::Unreadable);
         return 0;
     };
-    let iter = match const { SITES[SITE].iter } {
-        Some(at) => kernel::iter_class(ctx.arg(usize::from(at))),
-        None => kernel::NO_ITER,
-    };
+    let iter = iterator::<SITE>(|at| ctx.arg(at));
     let argument = match argument_of::<SITE>() {
         Some(at) => ctx.arg(usize::from(at)),
         None => 0,
@@ -218,10 +216,7 @@ fn entered<const SITE: usize>(ctx: &ProbeContext) -> u32 {
     if let Bytes::Deferred(_) | Bytes::Lends(_) | Bytes::Serves(_) = const { SITES[SITE].bytes } {
         return 0; // `enter` has said what the return needs to know
     }
-    let iter = match const { SITES[SITE].iter } {
-        Some(at) => kernel::iter_class(ctx.arg(usize::from(at)).unwrap_or(0)),
-        None => kernel::NO_ITER,
-    };
+    let iter = iterator::<SITE>(|at| ctx.arg(at).unwrap_or(0));
     let argument = match argument_of::<SITE>() {
         Some(at) => ctx.arg::<u64>(usize::from(at)).unwrap_or(0),
         None => 0,
@@ -236,6 +231,16 @@ fn entered<const SITE: usize>(ctx: &ProbeContext) -> u32 {
     }
     remember::<SITE>(entered);
     0
+}
+
+/// The kind of the site's iterator, an argument of its own or in a message.
+#[inline(always)]
+fn iterator<const SITE: usize>(argument: impl Fn(usize) -> u64) -> u8 {
+    match const { (SITES[SITE].iter, SITES[SITE].message) } {
+        (Some(at), _) => kernel::iter_class(argument(usize::from(at))),
+        (None, Some(at)) => kernel::message_iter_class(argument(usize::from(at))),
+        (None, None) => kernel::NO_ITER,
+    }
 }
 
 /// What has to be done before the function runs, by whichever mechanism.

@@ -6,7 +6,7 @@
 
 mod table;
 
-use crate::vocabulary::{Disposition, File, Hop, Instrument, Iter};
+use crate::vocabulary::{Disposition, Family, File, Hop, Instrument, Iter};
 pub use table::SITES;
 
 /// A kernel version, major and minor.
@@ -37,6 +37,9 @@ pub struct Site {
     pub bytes: Bytes,
     /// Position of the `struct iov_iter *` argument.
     pub iter: Option<u8>,
+    /// Position of the `struct msghdr *` argument, in which the iterator is, where none is an
+    /// argument of its own.
+    pub message: Option<u8>,
     /// The module that holds it where it is not built in. Where that is not loaded nobody can be
     /// in it, so that its absence hides nothing.
     pub module: Option<&'static str>,
@@ -46,6 +49,9 @@ pub struct Site {
     /// Position of the `struct sock *` argument by which the current process sends: copies that
     /// the kernel makes of what is in that socket later are charged to it.
     pub sends: Option<u8>,
+    /// What its bytes leave the process by, where it is a way to send: the rows of a family together
+    /// say what was sent by it.
+    pub sent: Option<Family>,
     /// What the bytes mean: the first case that matches applies.
     pub cases: &'static [Case],
 }
@@ -138,9 +144,11 @@ impl Site {
         instrument: Instrument::Callers,
         bytes: Bytes::Returned,
         iter: None,
+        message: None,
         module: None,
         scope: None,
         sends: None,
+        sent: None,
         cases: &[],
     };
 
@@ -233,15 +241,31 @@ mod tests {
     }
 
     #[test]
-    fn sendfile_hands_over_to_the_socket_exactly_once_on_every_kernel() {
+    fn a_family_hands_over_to_its_sockets_at_most_once_on_every_kernel() {
+        let moves = |site: &&Site| {
+            let mut terms = site.cases.iter().flat_map(|case| case.terms);
+            terms.any(|t| t.hop == Hop::PageCacheToSocket && t.disposition == Moved)
+        };
         for version in [OLDEST, (6, 1), (6, 4), (6, 5), (6, 12), (7, 3)] {
-            let moved = SITES
-                .iter()
-                .filter(|site| site.holds_on(version))
-                .flat_map(|site| site.cases)
-                .flat_map(|case| case.terms)
-                .filter(|t| t.hop == Hop::PageCacheToSocket && t.disposition == Moved);
-            assert_eq!(moved.count(), 1, "{version:?}");
+            // What serves every family that knows MSG_SPLICE_PAGES, else a family's own sendpage.
+            let rows = || SITES.iter().filter(|site| site.holds_on(version)).filter(moves);
+            let shared = rows().filter(|site| site.sent.is_none()).count();
+            for family in Family::ALL {
+                let own = rows().filter(|site| site.sent == Some(*family)).count();
+                assert!(own + shared <= 1, "{version:?}: {}", family.name());
+            }
+            let tcp = rows().filter(|site| site.sent == Some(Family::Tcp)).count();
+            assert_eq!(tcp + shared, 1, "{version:?}: sendfile over TCP");
+        }
+    }
+
+    #[test]
+    fn every_family_has_a_row_on_every_kernel() {
+        for version in [OLDEST, (6, 1), (6, 12), (7, 3)] {
+            for family in Family::ALL {
+                let mut rows = SITES.iter().filter(|site| site.holds_on(version));
+                assert!(rows.any(|s| s.sent == Some(*family)), "{version:?}: {}", family.name());
+            }
         }
     }
 

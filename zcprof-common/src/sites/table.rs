@@ -2,7 +2,7 @@
 //! [`Site::LEAF`], [`Site::CALLER`] or [`Site::TRACEPOINT`].
 
 use super::{Bytes, Case, Sign, Site, Term};
-use crate::vocabulary::{Disposition, File, Hop, Iter};
+use crate::vocabulary::{Disposition, Family, File, Hop, Iter};
 
 const fn plus(hop: Hop, disposition: Disposition) -> Term {
     Term { sign: Sign::Plus, hop, disposition }
@@ -44,6 +44,13 @@ const READER: &[Case] = &[
 const WRITER: &[Case] = &[
     iter(&[Iter::User], &[plus(Hop::UserToPageCache, Copied)]),
     iter(&[Iter::Kernel], &[plus(Hop::PageCacheToPageCache, Copied)]),
+];
+
+/// What copies into a socket and cannot take pages: from user memory, or, for sendfile and splice,
+/// from pages of the page cache.
+const SENDER: &[Case] = &[
+    iter(&[Iter::User], &[plus(Hop::UserToSocket, Copied)]),
+    iter(&[Iter::Kernel], &[plus(Hop::PageCacheToSocket, Copied)]),
 ];
 
 /// A reader of a file that has no pages to hand over, as in sysfs and procfs: a pipe iterator
@@ -184,6 +191,7 @@ pub const SITES: &[Site] = &[
         // Copies what skb_splice_from_iter() and skb_zerocopy_iter_stream() inside it do not.
         scope: Some(File::Socket),
         sends: Some(0),
+        sent: Some(Family::Tcp),
         cases: &[always(&[plus(Hop::UserToSocket, Copied)])],
         ..Site::CALLER
     },
@@ -199,6 +207,7 @@ pub const SITES: &[Site] = &[
         source: "net/ipv4/tcp.c",
         until: Some((6, 5)),
         sends: Some(0),
+        sent: Some(Family::Tcp),
         cases: &[always(&[plus(Hop::PageCacheToSocket, Moved)])],
         ..Site::CALLER
     },
@@ -266,6 +275,58 @@ pub const SITES: &[Site] = &[
         cases: &[always(&[plus(Hop::PageCacheToSocket, Transformed)])],
         ..Site::CALLER
     },
+    // ---- callers: into sockets other than TCP's
+    Site {
+        name: "mptcp_sendmsg",
+        source: "net/mptcp/protocol.c",
+        // It copies into pages of its own by _copy_from_iter() or, where the route's device asks
+        // for that, _copy_from_iter_nocache(), and knows no MSG_SPLICE_PAGES (6.1 to 7.3). What it
+        // sends then, mptcp_sendmsg_frag() hands to TCP's queue without tcp_sendmsg_locked().
+        message: Some(1),
+        scope: Some(File::Socket),
+        sends: Some(0),
+        sent: Some(Family::Mptcp),
+        cases: SENDER,
+        ..Site::CALLER
+    },
+    Site {
+        name: "unix_stream_sendmsg",
+        source: "net/unix/af_unix.c",
+        // As TCP: skb_splice_from_iter() inside it takes away what it hands over.
+        scope: Some(File::Socket),
+        sent: Some(Family::UnixStream),
+        cases: &[always(&[plus(Hop::UserToSocket, Copied)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "unix_stream_sendpage",
+        source: "net/unix/af_unix.c",
+        until: Some((6, 5)),
+        sent: Some(Family::UnixStream),
+        cases: &[always(&[plus(Hop::PageCacheToSocket, Moved)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "unix_dgram_sendmsg",
+        source: "net/unix/af_unix.c",
+        // unix_seqpacket_sendmsg() calls it. It knows no MSG_SPLICE_PAGES.
+        message: Some(1),
+        scope: Some(File::Socket),
+        sent: Some(Family::UnixDatagram),
+        cases: SENDER,
+        ..Site::CALLER
+    },
+    Site {
+        name: "vsock_connectible_sendmsg",
+        symbols: &["vsock_connectible_sendmsg", "vsock_stream_sendmsg"], // 5.10
+        source: "net/vmw_vsock/af_vsock.c",
+        message: Some(1),
+        module: Some("vsock"),
+        scope: Some(File::Socket),
+        sent: Some(Family::Vsock),
+        cases: SENDER,
+        ..Site::CALLER
+    },
     // ---- callers: out of the socket
     Site {
         name: "skb_copy_datagram_iter",
@@ -293,6 +354,7 @@ pub const SITES: &[Site] = &[
         symbols: &["anon_pipe_write", "pipe_write"],
         source: "fs/pipe.c",
         iter: Some(1),
+        sent: Some(Family::Pipe),
         cases: &[iter(&[Iter::User], &[plus(Hop::UserToPipe, Copied)])],
         ..Site::CALLER
     },

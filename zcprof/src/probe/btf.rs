@@ -41,6 +41,7 @@ pub(super) fn configure(targets: &[u32], version: Version) -> Result<Config> {
         targets: [0; MAX_TARGETS],
         iter_type: iterator("iter_type")?,
         iter_count: iterator("count")?,
+        message_iter: types.offset("msghdr", "msg_iter")?,
         task_files: types.offset("task_struct", "files")?,
         files_fdt: types.offset("files_struct", "fdt")?,
         fdt_fd: types.offset("fdtable", "fd")?,
