@@ -197,7 +197,7 @@ fn measurement(rng: &mut Rng, most: usize) -> Vec<(Case, Judgement)> {
     options.extend(["--connections".to_owned(), rng.usize(1..=3).to_string()]);
     match trouble {
         Trouble::Withheld(instrument) => {
-            options.extend(["--without", instrument].map(str::to_owned))
+            options.extend(["--without", instrument].map(str::to_owned));
         }
         Trouble::Map(entries) => {
             options.extend(["--map-capacity".to_owned(), format!("COUNTS={entries}")]);

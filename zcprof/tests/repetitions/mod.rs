@@ -61,9 +61,9 @@ fn the_classics_get_the_same_verdict_every_time() {
 
 /// The server's copies per payload byte.
 fn copies(judged: &Judgement, instrument: Instrument) -> f64 {
-    let copied = judged.ledger.account(instrument).copied(Process::Server);
+    let bytes = judged.ledger.account(instrument).copied(Process::Server);
     // Both are below 2^53.
     #[expect(clippy::cast_precision_loss, reason = "a pass has fewer bytes than that")]
-    let copies = copied as f64 / judged.ledger.payload as f64;
+    let copies = bytes as f64 / judged.ledger.payload as f64;
     copies
 }
