@@ -16,8 +16,18 @@ use crate::vm::{self, Accel, FILE_SYSTEMS, FileSystem, Outcome, Report, Spec};
 
 /// TLS in the kernel, AES-GCM for it, and what tests need of networks and file systems: guests
 /// have no modprobe that could find them.
-const MODULES: [&str; 9] =
-    ["tls", "ctr", "ghash-generic", "gcm", "veth", "sch_netem", "af_packet", "fuse", "overlay"];
+const MODULES: [&str; 10] = [
+    "tls",
+    "ctr",
+    "ghash-generic",
+    "gcm",
+    "veth",
+    "sch_netem",
+    "af_packet",
+    "fuse",
+    "overlay",
+    "vsock_loopback",
+];
 
 /// Options of `vm`.
 #[derive(Args, Debug)]

@@ -3,6 +3,7 @@
 //! (/data/tests if it is not set).
 
 mod doctor;
+mod families;
 mod faults;
 mod leftovers;
 mod privileges;
