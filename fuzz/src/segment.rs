@@ -145,12 +145,12 @@ fn repair(mut rest: &mut [u8]) {
 /// What a server and a consumer do with a log that has opened.
 fn look(log: &Log) {
     assert_eq!(log.bytes(), log.batches().iter().map(|batch| batch.length).sum::<u64>());
-    for batch in log.batches() {
+    for batch in &log.each_batch().expect("readable") {
         assert!(batch.length >= HEADER as u64 && batch.base_offset < batch.next_offset);
         for offset in [batch.base_offset, batch.next_offset - 1] {
-            let found = log.batch_at(offset).map(|at| log.batches()[at]);
-            assert_eq!(found, Some(*batch), "offset {offset}");
-            let (_, range) = log.slice(offset, 0).expect("the batch is there");
+            let found = log.find(offset).expect("readable").expect("the batch is there");
+            assert_eq!((found.base_offset, found.position), (batch.base_offset, batch.position));
+            let (_, range) = log.slice(offset, 0).expect("readable").expect("the batch is there");
             assert_eq!(range, batch.position..batch.position + batch.length);
         }
         if let Ok(bytes) = log.read(batch) {
@@ -159,6 +159,11 @@ fn look(log: &Log) {
         let _ = log.offset_at_time(batch.max_timestamp);
     }
     assert_eq!(log.batch_at(log.end_offset()), None);
+    assert!(log.last_stable_offset() <= log.end_offset());
+    let _ = log.transactions().aborted(log.start_offset(), log.end_offset()).count();
+    for epoch in -1..4 {
+        let _ = log.epochs().end(epoch, log.end_offset());
+    }
 }
 
 /// Small logs with every codec, whole and in two segments, with and without indexes; and the

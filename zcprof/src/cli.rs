@@ -1,6 +1,6 @@
 //! What was typed. No behaviour.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
@@ -317,15 +317,16 @@ pub struct BenchFetch {
 /// Options of `serve`.
 #[derive(Clone, Debug, Args)]
 pub struct Serve {
-    /// Folder of topic-partition folders (such as orders-0), or one of these. It is verified
-    /// first, and must not be written to meanwhile.
+    /// Folder of topic-partition folders (such as orders-0), or one of these. It is served as a
+    /// broker would that starts on it as the only one, and must not be written to meanwhile; what
+    /// is verified is served while the rest is being verified.
     #[arg(long, value_name = "DIR")]
     pub log_dir: PathBuf,
     /// How the records leave.
     #[arg(long, value_name = "NAME", default_value = "sendfile", value_parser = transfer)]
     pub transfer: &'static Row,
     /// Where to listen. Everybody who can reach it can read everything.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9092")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092", value_parser = resolve)]
     pub listen: SocketAddr,
     /// Where clients are told to connect (default: where they have connected already).
     #[arg(long, value_name = "HOST:PORT")]
@@ -333,6 +334,17 @@ pub struct Serve {
     /// File for the certificate that an encrypted transfer makes up; clients must trust it.
     #[arg(long, value_name = "FILE")]
     pub certificate: Option<PathBuf>,
+    /// Serve nothing unless everything can be served as it is: what is damaged, torn or of an
+    /// older form is an error, as in a measurement.
+    #[arg(long)]
+    pub strict: bool,
+    /// Hold back records from the high watermark on, as replication-offset-checkpoint says. A
+    /// leader that is alone raises it to the log's end.
+    #[arg(long)]
+    pub high_watermark: bool,
+    /// Only verify, and print a table of the partitions and what is wrong with them.
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// Options of `matrix`.
@@ -401,6 +413,15 @@ fn size(text: &str) -> Result<u64, String> {
         Ok(bytes) => Ok(bytes),
         Err(error) => Err(format!("{error}; write a size such as 64MiB")),
     }
+}
+
+/// A host, by name or address, and a port. Of several addresses the first of IPv4 is taken, as
+/// most clients do.
+fn resolve(text: &str) -> Result<SocketAddr, String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("{text:?} is not HOST:PORT: {error}");
+    let found: Vec<_> = text.to_socket_addrs().map_err(|error| wrong(&error))?.collect();
+    let address = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    address.copied().ok_or_else(|| wrong(&"it has no address"))
 }
 
 fn topic(name: &str) -> Result<String, String> {

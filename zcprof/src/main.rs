@@ -47,6 +47,9 @@ fn run(cli: &Cli) -> Result<Exit> {
                 listen: options.listen,
                 advertised: options.advertise.clone(),
                 certificate: options.certificate.clone(),
+                strict: options.strict,
+                high_watermark: options.high_watermark,
+                check: options.check,
             })?;
             Ok(Exit::Holds)
         }

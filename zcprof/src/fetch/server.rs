@@ -8,14 +8,20 @@
 
 mod account;
 mod broker;
+mod check;
 mod connection;
 mod coordinator;
+mod epochs;
 mod fetch;
 mod groups;
 mod idle;
 mod metadata;
 mod offsets;
+mod partitions;
+mod public;
+mod quiet;
 mod run;
+mod stranger;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,7 +35,8 @@ pub use account::Account;
 pub use broker::{Broker, Reply};
 pub use fetch::Slice;
 pub use metadata::Advertised;
-pub use run::{BrokerOptions, Greeting, Listening, ServerOptions, run_broker, run_server};
+pub use public::{BrokerOptions, run_broker};
+pub use run::{Greeting, Listening, ServerOptions, run_server};
 
 use crate::fetch::link::Link;
 use crate::fetch::socket::Listener;
@@ -85,7 +92,7 @@ struct Ends {
 /// One connection. Its errors end it and harm no other.
 async fn connection(stream: TcpStream, ends: Ends, row: &'static Row, broker: Arc<Broker>) {
     if let Err(error) = answer_all(stream, ends.bound, row, &broker).await {
-        log::warn!("closing the connection to {}: {error:#}", ends.peer);
+        broker.quiet.warn(&ends.peer, &format!("closing the connection: {error:#}"));
     }
 }
 

@@ -17,6 +17,8 @@ pub use frame::{Frame, Gap, records};
 pub use request::{MAX_REQUEST, Request, advertised, request_size};
 pub use single::{Answer, Fetch};
 
+use kafka_protocol::messages::ApiKey;
+
 /// Bytes of the size in front of every frame.
 pub const SIZE: usize = 4;
 
@@ -27,7 +29,7 @@ pub enum WireError {
     #[error("a frame of {0} bytes is announced, and {MAX_REQUEST} is the most")]
     Oversized(i64),
     /// A request that is not spoken.
-    #[error("request {key} version {version} is not spoken")]
+    #[error("request {key} ({}) version {version} is not spoken", name(*key))]
     Unsupported {
         /// The API key.
         key: i16,
@@ -51,6 +53,11 @@ pub enum WireError {
     /// The codec's own.
     #[error("malformed: {0}")]
     Malformed(String),
+}
+
+/// What Kafka calls the requests with that key.
+fn name(key: i16) -> String {
+    ApiKey::try_from(key).map_or_else(|()| "unknown".to_owned(), |key| format!("{key:?}"))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is the shape that map_err takes")]

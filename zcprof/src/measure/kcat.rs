@@ -45,7 +45,7 @@ impl Kcat {
         let number = version.split(' ').next().unwrap_or_default();
         let mut digest = RecordDigest::default();
         for batch in log.batches() {
-            for record in records::decode(log.read(batch)?)? {
+            for record in records::decode_all(log.read(batch)?)? {
                 digest.add(&record);
             }
         }

@@ -1,6 +1,7 @@
 //! `zcprof serve` as its clients meet it: real ones, where ZCPROF_KCAT and ZCPROF_PYTHON name
 //! them, and one that speaks to it frame by frame.
 
+mod cases;
 mod client;
 mod groups;
 mod hostile;

@@ -13,7 +13,8 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use kafka_protocol::messages::{
     ApiKey, ApiVersionsRequest, ApiVersionsResponse, FetchRequest, FindCoordinatorRequest,
     HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListOffsetsRequest, MetadataRequest,
-    OffsetCommitRequest, OffsetFetchRequest, ProduceRequest, ResponseHeader, SyncGroupRequest,
+    OffsetCommitRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+    ResponseHeader, SyncGroupRequest,
 };
 use kafka_protocol::protocol::{Decodable as _, StrBytes};
 use nix::sys::signal::Signal;
@@ -41,6 +42,9 @@ fn every_request_is_answered_in_every_version() {
                 ApiKey::Metadata => drop(client.call(v, &MetadataRequest::default())),
                 ApiKey::OffsetCommit => drop(client.call(v, &OffsetCommitRequest::default())),
                 ApiKey::OffsetFetch => drop(client.call(v, &OffsetFetchRequest::default())),
+                ApiKey::OffsetForLeaderEpoch => {
+                    drop(client.call(v, &OffsetForLeaderEpochRequest::default()));
+                }
                 ApiKey::FindCoordinator => drop(client.call(v, &FindCoordinatorRequest::default())),
                 ApiKey::JoinGroup => drop(client.call(v, &JoinGroupRequest::default())),
                 ApiKey::Heartbeat => drop(client.call(v, &HeartbeatRequest::default())),
@@ -81,9 +85,12 @@ fn what_is_not_spoken_closes_the_connection_and_is_logged() {
     }
     let (code, said) = broker.end(Signal::SIGTERM);
     assert_eq!(code, Some(0));
-    for words in ["request 0 version 2 is not spoken", "request 1 version 18", "127.0.0.1:"] {
+    for words in
+        ["request 0 (Produce) version 2 is not spoken", "request 1 (Fetch) version 3", "127.0.0.1:"]
+    {
         assert!(said.contains(words), "{words:?} is missing: {said}");
     }
+    assert_eq!(said.matches("(Fetch)").count(), 1, "the same trouble is said once: {said}");
 }
 
 fn produce() -> ProduceRequest {
@@ -161,7 +168,7 @@ fn offsets_are_found_by_their_time() {
         let found = response.topics.remove(0).partitions.remove(0);
         (found.error_code, found.offset)
     };
-    for version in 1..=7 {
+    for version in 1..=10 {
         assert_eq!(list(version, 0, -1), (0, 480), "the latest");
         assert_eq!(list(version, 0, -2), (0, 0), "the earliest");
         assert_eq!(list(version, 0, EPOCH), (0, 0));
@@ -170,6 +177,9 @@ fn offsets_are_found_by_their_time() {
         assert_eq!(list(version, PARTITIONS, -1), (unknown, -1));
     }
     assert_eq!(list(7, 0, -3).0, 0);
+    assert_eq!(list(8, 0, -4), (0, 0), "the earliest on this disk");
+    assert_eq!(list(9, 0, -5), (0, -1), "nothing is in remote storage");
+    assert_eq!(list(8, 0, -5).0, ResponseError::UnsupportedVersion.code());
     assert_eq!(list(6, 0, -3).0, ResponseError::UnsupportedVersion.code());
     let (error, offset) = list(7, 0, EPOCH + 100_500);
     assert!(error == 0 && (96..=101).contains(&offset), "its record or its batch: {offset}");

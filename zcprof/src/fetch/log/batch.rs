@@ -14,8 +14,20 @@ const CRC_FROM: usize = 21;
 /// Bit of the attributes that says that the broker stamped the records.
 const LOG_APPEND_TIME: i16 = 1 << 3;
 
+/// Bit of the attributes that says that the records belong to a transaction.
+const TRANSACTIONAL: i16 = 1 << 4;
+
+/// Bit of the attributes that says that the batch is Kafka's own word, and no record.
+const CONTROL: i16 = 1 << 5;
+
 /// The only form of batch that is known here.
 const MAGIC: i8 = 2;
+
+/// What a batch of one of the forms before that has at least: Kafka's `LegacyRecord`, form 0.
+const LEGACY: usize = 14;
+
+/// Where the checksum of the older forms is; it covers what is behind it.
+const LEGACY_CRC: usize = 12;
 
 /// What the header of a batch says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +46,14 @@ pub struct BatchHeader {
     pub records: i32,
     /// The broker stamped the records: `max_timestamp` is the timestamp of each.
     pub log_append_time: bool,
+    /// The leader's epoch in which the batch was appended; -1 if it is not known.
+    pub leader_epoch: i32,
+    /// The producer that numbered the records; -1 for none.
+    pub producer_id: i64,
+    /// The records belong to a transaction of that producer.
+    pub transactional: bool,
+    /// The batch says how a transaction ended, and holds no record for consumers.
+    pub control: bool,
 }
 
 impl BatchHeader {
@@ -56,6 +76,7 @@ impl BatchHeader {
         // Records count from zero, so a batch of one has delta zero.
         let next = base.checked_add(i64::from(delta) + 1);
         let next = next.filter(|_| base >= 0 && delta >= 0);
+        let attributes = i16::from_be_bytes(array(bytes, 21)?);
         Ok(Self {
             base_offset: base,
             next_offset: next.ok_or(Damage::Offsets { base, delta })?,
@@ -63,7 +84,11 @@ impl BatchHeader {
             crc: u32::from_be_bytes(array(bytes, 17)?),
             max_timestamp: i64::from_be_bytes(array(bytes, 35)?),
             records: i32::from_be_bytes(array(bytes, 57)?),
-            log_append_time: i16::from_be_bytes(array(bytes, 21)?) & LOG_APPEND_TIME != 0,
+            log_append_time: attributes & LOG_APPEND_TIME != 0,
+            leader_epoch: i32::from_be_bytes(array(bytes, 12)?),
+            producer_id: i64::from_be_bytes(array(bytes, 43)?),
+            transactional: attributes & TRANSACTIONAL != 0,
+            control: attributes & CONTROL != 0,
         })
     }
 }
@@ -72,6 +97,19 @@ impl BatchHeader {
 #[must_use]
 pub fn crc(batch: &[u8]) -> u32 {
     crc32c::crc32c(&batch[CRC_FROM.min(batch.len())..])
+}
+
+/// The form of a whole record set of one of the older forms, 0 or 1, at the front of `bytes`: one
+/// whose checksum is right, so that zeros and other bytes are not taken for one.
+#[must_use]
+pub fn legacy_form(bytes: &[u8]) -> Option<i8> {
+    let magic = i8::from_be_bytes(array(bytes, 16).ok()?);
+    let length = usize::try_from(i32::from_be_bytes(array(bytes, 8).ok()?)).ok()?;
+    let covered = bytes.get(LEGACY_CRC + 4..PREFIX + length).filter(|_| length >= LEGACY)?;
+    let mut crc = flate2::Crc::new();
+    crc.update(covered);
+    let claimed = u32::from_be_bytes(array(bytes, LEGACY_CRC).ok()?);
+    (matches!(magic, 0 | 1) && crc.sum() == claimed).then_some(magic)
 }
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Damage> {

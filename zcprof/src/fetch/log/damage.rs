@@ -1,7 +1,7 @@
 //! What can be wrong with a log.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::IndexDamage;
 
@@ -9,12 +9,12 @@ use super::IndexDamage;
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The folder or a file in it cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {cause}")]
     Read {
         /// Which.
         path: PathBuf,
         /// The kernel's word.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The folder's name is not TOPIC-PARTITION.
     #[error("{0} is not named TOPIC-PARTITION; rename it, for example to topic-0")]
@@ -33,6 +33,19 @@ pub enum LogError {
         position: u64,
         /// What is wrong.
         damage: Damage,
+    },
+    /// The log has records of a form that is not read here.
+    #[error(
+        "{path} has records of message format v{form} at byte {position}, and only v2 (Kafka 0.11 \
+         and later) is served; have a broker of Kafka 3 copy the topic, or name another log"
+    )]
+    Format {
+        /// Which file.
+        path: PathBuf,
+        /// Position in the file where they begin.
+        position: u64,
+        /// Kafka's magic: 0 or 1.
+        form: i8,
     },
     /// An index disagrees with its segment.
     #[error(
@@ -58,6 +71,22 @@ pub enum LogError {
         /// Its index.
         index: PathBuf,
     },
+}
+
+impl LogError {
+    /// The file or folder that it is about.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Read { path, .. }
+            | Self::Name(path)
+            | Self::Empty(path)
+            | Self::Damaged { path, .. }
+            | Self::Format { path, .. }
+            | Self::Index { path, .. } => path,
+            Self::Missing { segment, .. } => segment,
+        }
+    }
 }
 
 /// What is wrong with a segment.
@@ -88,14 +117,18 @@ pub enum Damage {
         /// In the header.
         claimed: u32,
     },
-    /// Offsets do not continue: a segment or a batch is missing.
-    #[error(
-        "the batch begins at offset {found}, and {expected} was to come (is a segment missing?)"
-    )]
-    Gap {
+    /// Nothing but zeros follow, as in a file that was made longer than what was written.
+    #[error("{bytes} bytes of zeros follow the last batch")]
+    Zeros {
+        /// How many.
+        bytes: u64,
+    },
+    /// Offsets do not rise. That some are left out is no damage: compaction does that.
+    #[error("the batch begins at offset {found}, and {expected} was the least that could come")]
+    NotRising {
         /// In the header.
         found: i64,
-        /// After the batch before.
+        /// After the batch before, or what the segment is named after.
         expected: i64,
     },
 }

@@ -1,76 +1,171 @@
-//! Finds batches: by an index, then by a scan from where it points to, as Kafka does. The scan goes
-//! over what is in memory of the batches; Kafka reads their headers again from the file.
+//! Finds batches in the list that was made when the log was opened. Kafka bisects its index and
+//! reads headers from the file from there on; here only where several small batches share an entry
+//! of the list their headers are read again.
 
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 
-use anyhow::{Context as _, Result};
 use bytes::Bytes;
 
-use super::index::Indexes;
+use super::batch::{BatchHeader, HEADER};
 use super::{Batch, Log, Segment, records};
 
+/// Where one batch is.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// Its segment.
+    pub segment: &'a Segment,
+    /// Number of the segment.
+    pub number: usize,
+    /// Position in the segment, in bytes.
+    pub position: u64,
+    /// Length in bytes.
+    pub length: u64,
+    /// Offset of its first record.
+    pub base_offset: u64,
+    /// Offset of the next batch's first record, or less where some were left out.
+    pub next_offset: u64,
+}
+
+/// Why a look-up by time failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    /// The segment cannot be read any more.
+    #[error("cannot read it: {0}")]
+    Read(#[from] io::Error),
+    /// A batch cannot be decoded.
+    #[error("cannot decode the batch: {0:#}")]
+    Decode(anyhow::Error),
+}
+
 impl Log {
-    /// Index of the batch that holds an offset.
+    /// Index of the entry of the list that holds an offset, or of the next one where the offset's
+    /// record was cleaned away.
     #[must_use]
     pub fn batch_at(&self, offset: u64) -> Option<usize> {
-        let after = self.segments.partition_point(|segment| segment.base_offset <= offset);
-        let segment = after.checked_sub(1)?;
-        let relative = offset - self.segments[segment].base_offset;
-        let from = self.indexes[segment].batch(relative);
-        let scanned = self.batches[from..].iter().position(|batch| offset < batch.next_offset);
-        scanned.map(|scanned| from + scanned)
+        let at = self.batches.partition_point(|batch| batch.next_offset <= offset);
+        (at < self.batches.len()).then_some(at)
+    }
+
+    /// The batch that holds an offset, or the next one; `None` behind the last.
+    ///
+    /// # Errors
+    /// The kernel's own.
+    pub fn find(&self, offset: u64) -> io::Result<Option<Place<'_>>> {
+        let Some(at) = self.batch_at(offset) else { return Ok(None) };
+        let batch = &self.batches[at];
+        let mut place = Place {
+            segment: &self.segments[batch.segment],
+            number: batch.segment,
+            position: batch.position,
+            length: batch.length,
+            base_offset: batch.base_offset,
+            next_offset: batch.next_offset,
+        };
+        if !batch.single {
+            let bytes = self.read(batch)?;
+            let mut rest = &bytes[..];
+            while let Ok(header) = BatchHeader::read(rest) {
+                place.length = header.length as u64;
+                place.base_offset = header.base_offset.unsigned_abs();
+                place.next_offset = header.next_offset.unsigned_abs();
+                if offset < place.next_offset {
+                    return Ok(Some(place));
+                }
+                place.position += place.length;
+                rest = rest.get(header.length..).unwrap_or_default();
+            }
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it was changed"));
+        }
+        Ok(Some(place))
+    }
+
+    /// The offset after every record that lies before a position in a segment: at most those of
+    /// one entry of the list more.
+    #[must_use]
+    pub fn offset_behind(&self, segment: usize, position: u64) -> u64 {
+        let before = |batch: &Batch| (batch.segment, batch.position) < (segment, position);
+        let last = self.batches.partition_point(before).checked_sub(1);
+        last.map_or(self.start, |last| self.batches[last].next_offset)
     }
 
     /// The whole batches from the one that holds `offset` on, in one segment, up to `most`
     /// bytes but at least one batch: segment and byte range. `None` if no batch holds it.
-    #[must_use]
-    pub fn slice(&self, offset: u64, most: u64) -> Option<(&Segment, Range<u64>)> {
-        let from = self.batch_at(offset)?;
-        let first = &self.batches[from];
-        let mut end = first.position + first.length;
-        for batch in &self.batches[from + 1..] {
-            let next = batch.position + batch.length;
-            if batch.segment != first.segment || next - first.position > most {
-                break;
-            }
-            end = next;
+    ///
+    /// # Errors
+    /// The kernel's own.
+    pub fn slice(&self, offset: u64, most: u64) -> io::Result<Option<(&Segment, Range<u64>)>> {
+        let Some(first) = self.find(offset)? else { return Ok(None) };
+        let (segment, start) = (first.segment, first.position);
+        let mut end = start + first.length;
+        let mut next = first.next_offset;
+        while let Some(place) = self.find(next)?
+            && place.number == first.number
+            && place.position + place.length - start <= most
+        {
+            end = place.position + place.length;
+            next = place.next_offset;
         }
-        Some((&self.segments[first.segment], first.position..end))
+        Ok(Some((segment, start..end)))
     }
 
     /// The first record whose timestamp (milliseconds since 1970) is not below the given one, as
     /// ListOffsets asks for it: its offset and its timestamp. Reads at least one batch from the
-    /// file. `None` if there is no such record, or (with a warning) if a batch cannot be decoded.
-    #[must_use]
-    pub fn offset_at_time(&self, timestamp: i64) -> Option<(u64, i64)> {
-        self.try_offset_at_time(timestamp).unwrap_or_else(|error| {
-            let folder = self.folder.display();
-            log::warn!("{folder}: cannot look up timestamp {timestamp}: {error:#}");
-            None
-        })
-    }
-
-    fn try_offset_at_time(&self, timestamp: i64) -> Result<Option<(u64, i64)>> {
-        let reaches = |indexes: &Indexes| indexes.max_timestamp.is_some_and(|t| t >= timestamp);
-        let Some(segment) = self.indexes.iter().position(reaches) else { return Ok(None) };
-        let indexes = &self.indexes[segment];
-        let from = indexes.batch(indexes.offset_before(timestamp));
+    /// file. `None` if there is no such record.
+    ///
+    /// # Errors
+    /// A batch cannot be read or decoded.
+    pub fn offset_at_time(&self, timestamp: i64) -> Result<Option<(u64, i64)>, LookupError> {
+        let reaches = |latest: &Option<i64>| latest.is_some_and(|latest| latest >= timestamp);
+        let Some(segment) = self.latest.iter().position(reaches) else { return Ok(None) };
+        let from = self.batches.partition_point(|batch| batch.segment < segment);
         for batch in self.batches[from..].iter().filter(|batch| batch.max_timestamp >= timestamp) {
-            let at = || {
-                let path = self.segments[batch.segment].path.display();
-                format!("{path}, byte {}", batch.position)
-            };
-            let records = records::decode(self.read(batch).with_context(at)?).with_context(at)?;
-            if let Some(record) = records.iter().find(|record| record.timestamp >= timestamp) {
-                return Ok(Some((u64::try_from(record.offset)?, record.timestamp)));
+            let records = records::decode_all(self.read(batch)?).map_err(LookupError::Decode)?;
+            let found = records.iter().find(|record| {
+                record.timestamp >= timestamp && record.offset.unsigned_abs() >= self.start
+            });
+            if let Some(record) = found {
+                return Ok(Some((record.offset.unsigned_abs(), record.timestamp)));
             }
         }
         Ok(None)
     }
 
-    /// Reads a batch from its segment.
+    /// Every batch singly, by rising offset. Reads the small ones' headers from the file.
+    ///
+    /// # Errors
+    /// The kernel's own.
+    pub fn each_batch(&self) -> io::Result<Vec<Batch>> {
+        let mut all = Vec::new();
+        for batch in &self.batches {
+            let mut next = batch.base_offset;
+            while next < batch.next_offset
+                && let Some(place) = self.find(next)?
+            {
+                let max_timestamp = if batch.single {
+                    batch.max_timestamp
+                } else {
+                    let mut header = [0; HEADER];
+                    place.segment.file.read_exact_at(&mut header, place.position)?;
+                    BatchHeader::read(&header).map_err(io::Error::other)?.max_timestamp
+                };
+                next = place.next_offset;
+                all.push(Batch {
+                    base_offset: place.base_offset,
+                    next_offset: place.next_offset,
+                    segment: place.number,
+                    position: place.position,
+                    length: place.length,
+                    max_timestamp,
+                    single: true,
+                });
+            }
+        }
+        Ok(all)
+    }
+
+    /// Reads an entry of the list from its segment.
     ///
     /// # Errors
     /// The kernel's own.

@@ -1,146 +1,251 @@
 //! Opens a log and verifies it: what is damaged is named and never served.
+//!
+//! What is damage and what is form is decided as Kafka does when it loads a log: gaps between
+//! offsets are what compaction leaves, and behind the recovery point of a broker that did not end
+//! in order a tail that was never written whole is cut (in memory, for nothing is written here).
 
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 
-use super::batch::{self, BatchHeader, HEADER};
-use super::index::Indexes;
-use super::{Batch, Damage, Log, LogError, Segment};
+use super::checkpoint::{self, Checkpoint, Checkpoints};
+use super::epochs::LeaderEpochs;
+use super::files::{self, Files, Segments};
+use super::index::{Disagreement, Indexes};
+use super::scan::{Found, Scan};
+use super::transactions::Transactions;
+use super::{Batch, Damage, Load, Log, LogError, Segment};
 
-/// Whether segments are in a folder.
-pub(super) fn is_partition(folder: &Path) -> Result<bool, LogError> {
-    Ok(!Files::list(folder)?.segments.is_empty())
+/// Batches that are shorter share an entry of the list, so that a log of many small ones takes
+/// little memory.
+const SMALL: u64 = 1 << 10;
+
+/// Opens one partition's folder; the checkpoints are those of the folder around it.
+pub(super) fn open(folder: &Path, load: &Load<'_>) -> Result<Log, LogError> {
+    let around = folder.parent().map(Checkpoints::read).unwrap_or_default();
+    open_with(folder, &around, load)
 }
 
-pub(super) fn open(folder: &Path) -> Result<Log, LogError> {
+/// Opens one partition's folder.
+pub(super) fn open_with(
+    folder: &Path,
+    around: &Checkpoints,
+    load: &Load<'_>,
+) -> Result<Log, LogError> {
     let (topic, partition) = split_name(folder).ok_or_else(|| LogError::Name(folder.into()))?;
-    let mut log = Log {
-        folder: folder.into(),
-        topic,
-        partition,
-        segments: vec![],
-        batches: vec![],
-        indexes: vec![],
-        plain: false,
+    let checkpoint = around.of(&topic, partition);
+    let mut opening = Opening {
+        log: Log {
+            folder: folder.into(),
+            topic,
+            partition,
+            segments: vec![],
+            batches: vec![],
+            latest: vec![],
+            start: 0,
+            end: 0,
+            high_watermark: None,
+            transactions: Transactions::default(),
+            epochs: LeaderEpochs::default(),
+            said: vec![],
+            plain: false,
+        },
+        load,
+        recover_from: checkpoint.recover_from,
     };
-    let files = Files::list(folder)?;
-    let mut expected = None;
-    for (base_offset, path) in files.segments {
-        let read = |source| LogError::Read { path: path.clone(), source };
-        let file = File::open(&path).map_err(read)?;
-        let length = file.metadata().map_err(read)?.len();
-        let segment = Segment::new(file, path.clone(), base_offset, length);
-        let begin = i64::try_from(base_offset).unwrap_or(i64::MAX);
-        let missing = expected.filter(|next| *next != begin);
-        if let Some(expected) = missing {
-            let damage = Damage::Gap { found: begin, expected };
-            return Err(LogError::Damaged { path, position: 0, damage });
-        }
-        let first = log.batches.len();
-        expected = Some(verify(&segment, log.segments.len(), &mut log.batches)?);
-        log.indexes.push(Indexes::open(&segment, first, &log.batches)?);
-        log.segments.push(segment);
-    }
-    // A segment that is missing between two others was found as a gap; this is one before or
-    // behind all others.
-    for (base_offset, index) in files.indexes {
-        if log.segments.binary_search_by_key(&base_offset, |s| s.base_offset).is_err() {
-            return Err(LogError::Missing { segment: index.with_extension("log"), index });
-        }
-    }
-    if log.segments.is_empty() {
+    opening.epochs(folder);
+    opening.segments(files::list(folder)?)?;
+    if opening.log.segments.is_empty() {
         return Err(LogError::Empty(folder.into()));
     }
-    Ok(log)
+    opening.bounds(checkpoint);
+    Ok(opening.log)
 }
 
-/// Verifies a segment, adds its batches, and returns the offset after the last one. No more than
-/// one batch is in memory at a time.
-fn verify(segment: &Segment, index: usize, batches: &mut Vec<Batch>) -> Result<i64, LogError> {
-    let mut expected = i64::try_from(segment.base_offset).unwrap_or(i64::MAX);
-    let mut bytes = Vec::new();
-    let mut position = 0;
-    while position < segment.length {
-        let damaged = |damage| LogError::Damaged { path: segment.path.clone(), position, damage };
-        read_into(&mut bytes, HEADER, segment, position)?;
-        let header = BatchHeader::read(&bytes).map_err(damaged)?;
-        read_into(&mut bytes, header.length, segment, position)?;
-        if bytes.len() < header.length {
-            return Err(damaged(Damage::Torn));
+/// A log that is being opened.
+struct Opening<'a> {
+    log: Log,
+    load: &'a Load<'a>,
+    /// See [`Checkpoint::recover_from`].
+    recover_from: Option<u64>,
+}
+
+impl Opening<'_> {
+    fn epochs(&mut self, folder: &Path) {
+        match checkpoint::leader_epochs(folder) {
+            Ok(entries) => self.log.epochs = LeaderEpochs::from_checkpoint(entries),
+            Err(reason) => self.log.said.push(reason),
         }
-        let found = batch::crc(&bytes);
-        if found != header.crc {
-            return Err(damaged(Damage::Crc { found, claimed: header.crc }));
-        }
-        if header.base_offset != expected {
-            return Err(damaged(Damage::Gap { found: header.base_offset, expected }));
-        }
-        expected = header.next_offset;
-        batches.push(Batch {
-            base_offset: header.base_offset.unsigned_abs(),
-            next_offset: expected.unsigned_abs(),
-            segment: index,
-            position,
-            length: header.length as u64,
-            max_timestamp: header.max_timestamp,
-        });
-        position += header.length as u64;
     }
-    Ok(expected)
-}
 
-/// Reads `length` bytes at a position, or as many as the segment has there.
-fn read_into(
-    bytes: &mut Vec<u8>,
-    length: usize,
-    segment: &Segment,
-    position: u64,
-) -> Result<(), LogError> {
-    let there = usize::try_from(segment.length - position).unwrap_or(usize::MAX);
-    bytes.resize(length.min(there), 0);
-    segment
-        .file
-        .read_exact_at(bytes, position)
-        .map_err(|source| LogError::Read { path: segment.path.clone(), source })
-}
-
-/// What a folder holds of a log. A broker's folder holds more (checkpoints, snapshots, files that
-/// wait to be deleted), which is none of a reader's business.
-#[derive(Default)]
-struct Files {
-    /// Segment files by rising base offset.
-    segments: Vec<(u64, PathBuf)>,
-    /// Index files by rising base offset.
-    indexes: Vec<(u64, PathBuf)>,
-}
-
-impl Files {
-    fn list(folder: &Path) -> Result<Self, LogError> {
-        let read = |source| LogError::Read { path: folder.into(), source };
-        let mut files = Self::default();
-        for entry in fs::read_dir(folder).map_err(read)? {
-            let path = entry.map_err(read)?.path();
-            let Some(offset) = base_offset(&path) else { continue };
-            match path.extension().and_then(|ending| ending.to_str()) {
-                Some("log") => files.segments.push((offset, path)),
-                Some("index" | "timeindex") => files.indexes.push((offset, path)),
-                _ => {}
+    fn segments(&mut self, found: Segments) -> Result<(), LogError> {
+        let mut found = found.into_iter().peekable();
+        while let Some((base_offset, files)) = found.next() {
+            let Some(path) = &files.log else {
+                self.orphan(base_offset, &files)?;
+                continue;
+            };
+            // Kafka recovers from the segment on that holds the recovery point.
+            let next = found.peek().map(|(base, _)| *base);
+            let recovered = self
+                .recover_from
+                .is_some_and(|point| next.is_none_or(|next| point < next) && !self.load.strict);
+            let cut = self.segment(base_offset, path, &files, recovered)?;
+            if let Some(reason) = cut {
+                let rest = found.filter(|(_, files)| files.log.is_some()).count();
+                let rest = match rest {
+                    0 => String::new(),
+                    1 => " (and 1 segment behind it)".to_owned(),
+                    _ => format!(" (and {rest} segments behind it)"),
+                };
+                self.log.said.push(format!(
+                    "{reason}; it is cut off there{rest}, as a broker does behind its recovery point"
+                ));
+                break;
             }
         }
-        files.segments.sort();
-        files.indexes.sort();
-        Ok(files)
+        Ok(())
+    }
+
+    /// An index whose segment is not there. Kafka removes it.
+    fn orphan(&mut self, base_offset: u64, files: &Files) -> Result<(), LogError> {
+        let Some(index) = files.index.as_ref().or(files.times.as_ref()) else { return Ok(()) };
+        let segment = self.log.folder.join(super::segment_name(base_offset));
+        let missing = LogError::Missing { segment, index: index.clone() };
+        if self.load.strict {
+            return Err(missing);
+        }
+        self.log.said.push(format!("{} is passed over, for it has no segment", index.display()));
+        Ok(())
+    }
+
+    /// Verifies a segment and adds its batches; says why it ends before its file does.
+    fn segment(
+        &mut self,
+        base_offset: u64,
+        path: &Path,
+        files: &Files,
+        recovered: bool,
+    ) -> Result<Option<String>, LogError> {
+        let read = |cause| LogError::Read { path: path.into(), cause };
+        let file = File::open(path).map_err(read)?;
+        let length = file.metadata().map_err(read)?.len();
+        // A broker makes the indexes of a segment anew that it recovers.
+        let (mut indexes, disagreement) = match Indexes::open(files, base_offset, length) {
+            Ok(indexes) if !recovered => (indexes, None),
+            Err(disagreement) if !recovered => (Indexes::default(), Some(disagreement)),
+            _ => (Indexes::default(), None),
+        };
+        self.doubt(disagreement)?;
+        let mut scan = Scan::new(&file, path, length);
+        let mut cut = None;
+        loop {
+            let expected = self.log.end.max(base_offset);
+            let found = match scan.next() {
+                Ok(Some(found)) => found,
+                Ok(None) => break,
+                Err(LogError::Damaged { path, position, damage }) if recovered => {
+                    cut = Some(format!("{} is torn at byte {position}: {damage}", path.display()));
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            let Found { position, header, bytes } = found;
+            if header.base_offset.unsigned_abs() < expected {
+                let damage = Damage::NotRising {
+                    found: header.base_offset,
+                    expected: i64::try_from(expected).unwrap_or(i64::MAX),
+                };
+                return Err(LogError::Damaged { path: path.into(), position, damage });
+            }
+            let batch = Batch {
+                base_offset: header.base_offset.unsigned_abs(),
+                next_offset: header.next_offset.unsigned_abs(),
+                segment: self.log.segments.len(),
+                position,
+                length: header.length as u64,
+                max_timestamp: header.max_timestamp,
+                single: true,
+            };
+            self.log.epochs.assign(header.leader_epoch, batch.base_offset);
+            self.log.transactions.batch(&header, bytes);
+            self.log.end = batch.next_offset;
+            add(&mut self.log.batches, batch);
+            let checked = indexes.batch(&batch);
+            if let Err(disagreement) = checked {
+                indexes = Indexes::default();
+                self.doubt(Some(disagreement))?;
+            }
+            self.load.progress.add(batch.length);
+        }
+        let (valid, checked) = (scan.position(), indexes.finish());
+        self.doubt(checked.err())?;
+        if let Some(index) = files.transactions.as_ref().filter(|_| !recovered)
+            && let Err(reason) = self.log.transactions.index(index)
+        {
+            self.log.said.push(reason);
+        }
+        self.log.end = self.log.end.max(base_offset);
+        let number = self.log.segments.len();
+        let own = self.log.batches.iter().rev().take_while(|batch| batch.segment == number);
+        self.log.latest.push(own.map(|batch| batch.max_timestamp).max());
+        self.log.segments.push(Segment::new(file, path.into(), base_offset, valid));
+        Ok(cut)
+    }
+
+    /// An index that disagrees is an error for whoever is strict, and else not used.
+    fn doubt(&mut self, disagreement: Option<Disagreement>) -> Result<(), LogError> {
+        let Some(Disagreement(error)) = disagreement else { return Ok(()) };
+        if self.load.strict || matches!(*error, LogError::Read { .. }) {
+            return Err(*error);
+        }
+        self.log.said.push(format!("{error} (it is not used)"));
+        Ok(())
+    }
+
+    /// Where the log begins and ends for consumers.
+    fn bounds(&mut self, checkpoint: Checkpoint) {
+        let log = &mut self.log;
+        let first = log.segments.first().map_or(0, |segment| segment.base_offset);
+        log.start = checkpoint.log_start.max(first);
+        if log.start > log.end {
+            log.said.push(format!(
+                "{}: records before offset {} are deleted, and the log ends with {}",
+                log.folder.display(),
+                log.start,
+                log.end
+            ));
+            log.end = log.start;
+        }
+        log.transactions.truncate(log.start, log.end);
+        log.epochs.truncate(log.start, log.end);
+        let deleted = log.batches.partition_point(|batch| batch.next_offset <= log.start);
+        log.batches.drain(..deleted);
+        if let Some(batch) = log.batches.first_mut() {
+            batch.base_offset = batch.base_offset.max(log.start);
+        }
+        if self.load.high_watermark {
+            let known = checkpoint.high_watermark.unwrap_or(log.start);
+            log.high_watermark = Some(known.clamp(log.start, log.end));
+        }
     }
 }
 
-/// The offset that a file is named after: as all of Kafka's offsets, one of 63 bits.
-fn base_offset(path: &Path) -> Option<u64> {
-    let stem = path.file_stem()?.to_str()?;
-    let digits = stem.len() == 20 && stem.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| stem.parse().ok().map(i64::unsigned_abs)).flatten()
+/// Adds a batch to the list: small ones share the entry of the one before.
+fn add(batches: &mut Vec<Batch>, batch: Batch) {
+    match batches.last_mut() {
+        Some(last)
+            if last.segment == batch.segment && last.length < SMALL && batch.length < SMALL =>
+        {
+            last.next_offset = batch.next_offset;
+            last.length += batch.length;
+            last.max_timestamp = last.max_timestamp.max(batch.max_timestamp);
+            last.single = false;
+        }
+        _ => batches.push(batch),
+    }
 }
 
+/// Topic and partition, as the name of a folder says.
 pub(super) fn split_name(folder: &Path) -> Option<(String, i32)> {
     let (topic, partition) = folder.file_name()?.to_str()?.rsplit_once('-')?;
     Some((topic.to_owned(), partition.parse().ok()?))

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::index::Indexes;
+use super::epochs::LeaderEpochs;
+use super::transactions::Transactions;
 use super::{Batch, Log, LogError, Segment};
 
 /// Bytes of a piece, as many as a batch has that Kafka's producers make by default.
@@ -12,7 +13,7 @@ const PIECE: u64 = 16 << 10;
 
 /// Opens a file. Its length is what can be read of it: procfs says zero of all its files.
 pub(super) fn open(path: &Path) -> Result<Log, LogError> {
-    let read = |source| LogError::Read { path: path.into(), source };
+    let read = |cause| LogError::Read { path: path.into(), cause };
     let mut file = File::open(path).map_err(read)?;
     let length = io::copy(&mut file, &mut io::sink()).map_err(read)?;
     if length == 0 {
@@ -27,6 +28,7 @@ pub(super) fn open(path: &Path) -> Result<Log, LogError> {
             position,
             length: end - position,
             max_timestamp: 0,
+            single: true,
         }
     };
     let batches = (0..length.div_ceil(PIECE)).map(|number| piece(number * PIECE)).collect();
@@ -36,7 +38,13 @@ pub(super) fn open(path: &Path) -> Result<Log, LogError> {
         partition: 0,
         segments: vec![Segment::new(file, path.into(), 0, length)],
         batches,
-        indexes: vec![Indexes::none()],
+        latest: vec![None],
+        start: 0,
+        end: length,
+        high_watermark: None,
+        transactions: Transactions::default(),
+        epochs: LeaderEpochs::default(),
+        said: vec![],
         plain: true,
     })
 }
@@ -55,7 +63,7 @@ mod tests {
         assert_eq!((log.bytes(), log.start_offset(), log.end_offset()), (40_000, 0, 40_000));
         let lengths: Vec<u64> = log.batches().iter().map(|batch| batch.length).collect();
         assert_eq!(lengths, [PIECE, PIECE, 40_000 - 2 * PIECE]);
-        let (_, range) = log.slice(PIECE, 1 << 20).expect("bytes");
+        let (_, range) = log.slice(PIECE, 1 << 20).expect("readable").expect("bytes");
         assert_eq!(range, PIECE..40_000);
     }
 

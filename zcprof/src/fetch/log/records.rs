@@ -1,5 +1,6 @@
 //! The records of a batch, encoded and decoded by kafka-protocol.
 
+pub(super) mod control;
 mod counts;
 mod decompress;
 
@@ -72,6 +73,24 @@ pub fn encode(records: &mut [Record], codec: Codec) -> Result<(Bytes, BatchHeade
     let header = BatchHeader::read(&buffer).context("reading back a batch that was encoded")?;
     ensure!(header.length == buffer.len(), "the records make more than one batch");
     Ok((buffer.freeze(), header))
+}
+
+/// Decodes the records of whole batches that lie behind each other. What control batches hold is
+/// none for consumers, and left out.
+///
+/// # Errors
+/// See [`decode`].
+pub fn decode_all(mut batches: Bytes) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    while !batches.is_empty() {
+        let header = BatchHeader::read(&batches)?;
+        ensure!(header.length <= batches.len(), "a batch is cut");
+        let batch = batches.split_to(header.length);
+        if !header.control {
+            records.extend(decode(batch)?);
+        }
+    }
+    Ok(records)
 }
 
 /// Decodes the records of a whole batch, whatever its codec.

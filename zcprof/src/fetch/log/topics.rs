@@ -1,13 +1,16 @@
-//! Everything below a log folder that can be served: topics and their partitions.
+//! Everything below a log folder: topics and their partitions, found at once and verified one by
+//! one. What cannot be served is left out, and said once.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use uuid::Uuid;
 
-use super::{Log, open};
+use super::checkpoint::Checkpoints;
+use super::{Load, Log, LogError, Progress, check_topic_name, files, open};
 
 /// The name space of topic ids, which are made from the topics' names.
 const NAMES: Uuid = Uuid::from_u128(0x7a63_7072_6f66_5f74_6f70_6963_5f6e_616d);
@@ -17,7 +20,12 @@ const INTERNAL: &str = "__";
 
 /// Topics by name.
 #[derive(Debug, Default)]
-pub struct Topics(BTreeMap<String, Topic>);
+pub struct Topics {
+    by_name: BTreeMap<String, Topic>,
+    checkpoints: Checkpoints,
+    /// Folders that are no partitions for consumers, and why.
+    passed_over: Vec<String>,
+}
 
 /// A topic.
 #[derive(Debug)]
@@ -27,92 +35,213 @@ pub struct Topic {
     /// Always the same for that name.
     pub id: Uuid,
     /// Its partitions, by number.
-    pub partitions: BTreeMap<i32, Log>,
+    pub partitions: BTreeMap<i32, Partition>,
+}
+
+/// A partition.
+#[derive(Debug)]
+pub struct Partition {
+    /// Where it lies.
+    pub folder: PathBuf,
+    state: OnceLock<State>,
+}
+
+/// What became of a partition that was verified.
+#[derive(Debug)]
+pub enum State {
+    /// It is served.
+    Served(Box<Log>),
+    /// It cannot be served, for that reason.
+    LeftOut(LogError),
 }
 
 impl Topics {
-    /// Opens every topic-partition folder below a folder, or the folder itself if it is one, and
-    /// verifies every batch. Partitions may be empty; folders of Kafka's own topics, and those
-    /// of other names, are passed over.
+    /// Finds every topic-partition folder below a folder, or the folder itself if it is one, and
+    /// verifies nothing yet. Folders of Kafka's own topics, and those of names that Kafka forbids,
+    /// are passed over; those of other names are no partitions.
     ///
     /// # Errors
-    /// Names what cannot be read, what is damaged, or that there is nothing to serve.
-    pub fn open(folder: &Path) -> Result<Self> {
+    /// The folder cannot be read, or there is nothing to serve.
+    pub fn find(folder: &Path) -> Result<Self> {
+        let read = || format!("cannot read the log folder {}", folder.display());
         // A relative `.` has no name to tell topic and partition from.
-        let folder = &folder
-            .canonicalize()
-            .with_context(|| format!("cannot read the log folder {}", folder.display()))?;
+        let folder = folder.canonicalize().with_context(read)?;
         let mut topics = Self::default();
-        if open::is_partition(folder)? {
-            topics.add(open::open(folder)?)?;
+        if files::is_partition(&folder)? {
+            topics.checkpoints = folder.parent().map(Checkpoints::read).unwrap_or_default();
+            let (name, partition) =
+                open::split_name(&folder).ok_or_else(|| LogError::Name(folder.clone()))?;
+            check_topic_name(&name).with_context(|| folder.display().to_string())?;
+            topics.add(name, partition, folder);
             return Ok(topics);
         }
-        let read = || format!("cannot read the log folder {}", folder.display());
-        for entry in fs::read_dir(folder).with_context(read)? {
-            let path = entry.with_context(read)?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if !path.is_dir() || name.starts_with(INTERNAL) || open::split_name(&path).is_none() {
-                continue;
-            }
-            if open::is_partition(&path)? {
-                topics.add(open::open(&path)?)?;
-            }
+        topics.checkpoints = Checkpoints::read(&folder);
+        let mut folders = Vec::new();
+        for entry in fs::read_dir(&folder).with_context(read)? {
+            folders.push(entry.with_context(read)?.path());
         }
-        if topics.0.is_empty() {
+        folders.sort();
+        for path in folders.into_iter().filter(|path| path.is_dir()) {
+            topics.folder(path);
+        }
+        if topics.by_name.is_empty() {
+            let passed = topics.passed_over.iter().map(|reason| format!("; {reason}"));
             bail!(
                 "{} holds neither segments nor topic-partition folders (such as orders-0); name \
-                 one that does",
-                folder.display()
+                 one that does{}",
+                folder.display(),
+                passed.collect::<String>()
             );
         }
+        Ok(topics)
+    }
+
+    /// Finds and verifies everything, as leniently as a broker that starts.
+    ///
+    /// # Errors
+    /// See [`Topics::find`].
+    pub fn open(folder: &Path) -> Result<Self> {
+        let topics = Self::find(folder)?;
+        let progress = Progress::default();
+        topics.verify(&Load { strict: false, high_watermark: false, progress: &progress })?;
         Ok(topics)
     }
 
     /// One partition.
     #[must_use]
     pub fn of(log: Log) -> Self {
-        let topic = Topic::new(&log);
         let mut topics = Self::default();
-        topics.0.entry(log.topic.clone()).or_insert(topic).partitions.insert(log.partition, log);
+        let partition = topics.add(log.topic.clone(), log.partition, log.folder.clone());
+        partition.state = OnceLock::from(State::Served(Box::new(log)));
         topics
     }
 
-    fn add(&mut self, log: Log) -> Result<()> {
-        let folder = log.folder.clone();
-        let topic = self.0.entry(log.topic.clone()).or_insert_with(|| Topic::new(&log));
-        let twice = topic.partitions.insert(log.partition, log);
-        // Such as orders-0 and orders-00.
-        ensure!(twice.is_none(), "{} is a partition that is there twice", folder.display());
+    /// Verifies every partition, one behind the other. Each is there for others as soon as it is
+    /// verified.
+    ///
+    /// # Errors
+    /// If it is to be strict, what cannot be served as it is.
+    pub fn verify(&self, load: &Load<'_>) -> Result<(), LogError> {
+        for partition in self.partitions() {
+            let opened = match partition.state.get() {
+                None => open::open_with(&partition.folder, &self.checkpoints, load),
+                Some(_) => continue,
+            };
+            let state = match opened {
+                Ok(log) => State::Served(Box::new(log)),
+                Err(error) if load.strict => return Err(error),
+                Err(error) => State::LeftOut(error),
+            };
+            // Nobody else sets it.
+            let _ = partition.state.set(state);
+        }
         Ok(())
     }
 
-    /// Topics by name.
-    pub fn iter(&self) -> impl Iterator<Item = &Topic> {
-        self.0.values()
+    /// Bytes that all segments have, as far as that can be told.
+    #[must_use]
+    pub fn bytes_to_verify(&self) -> u64 {
+        let logs = self.partitions().filter_map(|partition| files::list(&partition.folder).ok());
+        let logs = logs.flat_map(|segments| segments.into_values().filter_map(|files| files.log));
+        logs.filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum()
     }
 
-    /// Every partition.
+    /// What was passed over, mended or left out so far, a line for each.
+    #[must_use]
+    pub fn said(&self) -> Vec<String> {
+        let mut said = [&self.passed_over[..], &self.checkpoints.said].concat();
+        for partition in self.partitions() {
+            match partition.state.get() {
+                Some(State::Served(log)) => said.extend(log.said().iter().cloned()),
+                Some(State::LeftOut(error)) => {
+                    said.push(format!("{} is left out: {error}", partition.folder.display()));
+                }
+                None => {}
+            }
+        }
+        said
+    }
+
+    fn folder(&mut self, path: PathBuf) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some((topic, partition)) = open::split_name(&path) else { return };
+        let segments = files::is_partition(&path);
+        let passed_over = |reason: &str| format!("{} is passed over: {reason}", path.display());
+        if matches!(segments, Ok(false)) {
+            return;
+        }
+        if topic.starts_with(INTERNAL) {
+            self.passed_over.push(passed_over("it is a topic of Kafka's own"));
+        } else if let Err(error) = check_topic_name(&topic) {
+            self.passed_over.push(passed_over(&format!("{error:#}")));
+        } else if name != format!("{topic}-{partition}") || partition < 0 {
+            self.passed_over.push(passed_over("Kafka writes the partition's number otherwise"));
+        } else {
+            self.add(topic, partition, path);
+        }
+    }
+
+    fn add(&mut self, name: String, partition: i32, folder: PathBuf) -> &mut Partition {
+        let topic = self.by_name.entry(name).or_insert_with_key(|name| Topic {
+            name: name.clone(),
+            id: Uuid::new_v5(&NAMES, name.as_bytes()),
+            partitions: BTreeMap::new(),
+        });
+        let found = topic.partitions.entry(partition);
+        found.or_insert(Partition { folder, state: OnceLock::new() })
+    }
+
+    /// Topics of which something is served, or may be, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Topic> {
+        self.by_name.values().filter(|topic| topic.listed().next().is_some())
+    }
+
+    /// Every partition that was found.
+    pub fn partitions(&self) -> impl Iterator<Item = &Partition> {
+        self.by_name.values().flat_map(|topic| topic.partitions.values())
+    }
+
+    /// Every partition that is served.
     pub fn logs(&self) -> impl Iterator<Item = &Log> {
-        self.iter().flat_map(|topic| topic.partitions.values())
+        self.partitions().filter_map(Partition::log)
     }
 
     /// The topic of that name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Topic> {
-        self.0.get(name)
+        self.by_name.get(name)
     }
 
     /// The topic with that id.
     #[must_use]
     pub fn with_id(&self, id: Uuid) -> Option<&Topic> {
-        self.iter().find(|topic| topic.id == id)
+        self.by_name.values().find(|topic| topic.id == id)
     }
 }
 
 impl Topic {
-    fn new(log: &Log) -> Self {
-        let id = Uuid::new_v5(&NAMES, log.topic.as_bytes());
-        Self { name: log.topic.clone(), id, partitions: BTreeMap::new() }
+    /// Partitions that are served or not verified yet, and their numbers.
+    pub fn listed(&self) -> impl Iterator<Item = (i32, &Partition)> {
+        let left_out = |state: Option<&State>| matches!(state, Some(State::LeftOut(_)));
+        let all = self.partitions.iter().map(|(number, partition)| (*number, partition));
+        all.filter(move |(_, partition)| !left_out(partition.state()))
+    }
+}
+
+impl Partition {
+    /// What became of it, if it was verified.
+    #[must_use]
+    pub fn state(&self) -> Option<&State> {
+        self.state.get()
+    }
+
+    /// Its log, if that is served.
+    #[must_use]
+    pub fn log(&self) -> Option<&Log> {
+        match self.state() {
+            Some(State::Served(log)) => Some(log),
+            _ => None,
+        }
     }
 }
 
@@ -139,7 +268,7 @@ mod tests {
         let found: Vec<_> = topics.logs().map(|log| (log.topic(), log.partition())).collect();
         assert_eq!(found, [("a-b-c", 7), ("orders", 0), ("orders", 1), ("orders", 2)]);
         let orders = topics.named("orders").expect("it is there");
-        let empty = &orders.partitions[&2];
+        let empty = orders.partitions[&2].log().expect("served");
         assert_eq!((empty.start_offset(), empty.end_offset()), (720, 720));
         assert_eq!(topics.with_id(orders.id).expect("it is there").name, "orders");
         assert!(topics.with_id(Uuid::nil()).is_none() && topics.named("x.0f").is_none());
@@ -149,5 +278,33 @@ mod tests {
         assert_eq!(one.named("orders").expect("it is there").id, orders.id, "an id is for ever");
         let nothing = Topics::open(&folder.path().join("empty-0")).expect_err("refused");
         assert!(nothing.to_string().contains("neither segments nor"), "{nothing}");
+    }
+
+    #[test]
+    fn what_kafka_forbids_or_cannot_be_read_is_left_out_and_said() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let small = MakeLog { bytes: 1, ..MakeLog::default() };
+        for name in ["orders-0", "orders-1", "__consumer_offsets-3"] {
+            make(&folder.path().join(name), &small).expect("a log");
+        }
+        for name in ["-0", "with space-0", "orders-00"] {
+            fs::create_dir(folder.path().join(name)).expect("made");
+            fs::write(folder.path().join(name).join(segment_name(0)), "").expect("written");
+        }
+        fs::write(folder.path().join(".kafka_cleanshutdown"), "").expect("written");
+        fs::write(folder.path().join("orders-1").join(segment_name(0)), "no batch").expect("it");
+        let topics = Topics::open(folder.path()).expect("topics");
+        assert_eq!(topics.logs().map(Log::partition).collect::<Vec<_>>(), [0]);
+        let said = topics.said();
+        for words in ["/-0 is", "with space-0 is", "orders-00 is", "__consumer_offsets-3 is"] {
+            let lines = said.iter().filter(|line| line.contains(words)).count();
+            assert_eq!(lines, 1, "{words}: {said:?}");
+        }
+        let left_out = said.iter().find(|line| line.contains("orders-1 is left out"));
+        assert!(left_out.is_some_and(|line| line.contains("at byte 0")), "{said:?}");
+        let progress = Progress::default();
+        let strict = Load { strict: true, high_watermark: false, progress: &progress };
+        let topics = Topics::find(folder.path()).expect("topics");
+        assert!(topics.verify(&strict).is_err());
     }
 }

@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
-use kafka_protocol::messages::{ApiKey, ApiVersionsRequest};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ConsumerGroupHeartbeatResponse};
 use kafka_protocol::protocol::{self, Encodable, HeaderVersion};
 
 use super::account::Account;
 use super::fetch::Slice;
 use super::groups::Groups;
 use super::metadata::Advertised;
-use super::{coordinator, fetch, metadata, offsets};
+use super::quiet::Quiet;
+use super::{coordinator, epochs, fetch, metadata, offsets};
 use crate::fetch::log::Topics;
 use crate::fetch::tls::Identity;
 use crate::fetch::wire::{Frame, Request, WireError};
@@ -25,6 +27,7 @@ use crate::transfer::Row;
 pub struct Broker {
     pub(super) topics: Topics,
     pub(super) advertised: Option<Advertised>,
+    pub(super) quiet: Quiet,
     groups: Mutex<Groups>,
     /// Made when the first encrypted listener asks for it.
     identity: OnceLock<Identity>,
@@ -51,6 +54,7 @@ impl Broker {
         Self {
             topics,
             advertised,
+            quiet: Quiet::default(),
             groups: Mutex::default(),
             identity: OnceLock::new(),
             accounts: Mutex::default(),
@@ -94,6 +98,18 @@ impl Broker {
                 let frame = Frame::encode(correlation_id, 0, &metadata::unsupported())?;
                 return Ok(frame.into());
             }
+            // The group protocol of Kafka 4 (KIP-848). It is not advertised, so that a client that
+            // asks for it all the same must be told to use the other one.
+            Err(WireError::Unsupported { key, correlation_id, .. })
+                if key == ApiKey::ConsumerGroupHeartbeat as i16 =>
+            {
+                let word = "it asks for group.protocol=consumer, and only classic is spoken here";
+                self.quiet.warn("a client", word);
+                let unsupported = ResponseError::UnsupportedVersion.code();
+                let refused =
+                    ConsumerGroupHeartbeatResponse::default().with_error_code(unsupported);
+                return Ok(Frame::encode(correlation_id, 0, &refused)?.into());
+            }
             Err(error) => return Err(error.into()),
         };
         let what = || format!("answering {:?} version {}", request.key, request.version);
@@ -111,6 +127,7 @@ impl Broker {
             ApiKey::ApiVersions => respond(r, |_: ApiVersionsRequest| metadata::api_versions()),
             ApiKey::Metadata => respond(r, |body| metadata::topics(self, r.version, &body, local)),
             ApiKey::ListOffsets => respond(r, |body| offsets::list(self, r.version, &body)),
+            ApiKey::OffsetForLeaderEpoch => respond(r, |body| epochs::ends(self, &body)),
             ApiKey::FindCoordinator => {
                 respond(r, |body| metadata::coordinator(self, r.version, &body, local))
             }

@@ -1,6 +1,6 @@
 //! One connection: requests in, responses out, in order.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::AsFd as _;
@@ -16,7 +16,9 @@ use super::account::Account;
 use super::broker::{Broker, Reply};
 use super::fetch::Slice;
 use super::idle::{Idle, Wanted};
+use super::stranger;
 use crate::fetch::link::Link;
+use crate::fetch::log::Segment;
 use crate::fetch::wire::{self, Frame, SIZE};
 use crate::transfer::Transfer;
 
@@ -111,6 +113,9 @@ impl Connection {
         let mut needed = SIZE;
         loop {
             if let Some(size) = self.input.first_chunk() {
+                if let Some(word) = stranger::spoken(*size) {
+                    bail!("{word}");
+                }
                 needed = SIZE + wire::request_size(*size)?;
             }
             if self.input.len() >= needed && needed > SIZE {
@@ -190,10 +195,24 @@ impl Connection {
             let (transfer, stream) = (&mut self.transfer, &self.link.stream);
             let step = || transfer.send(slice.segment, range.clone(), stream.as_fd());
             let sent = stream.async_io(Interest::WRITABLE, step).await;
+            let sent = sent.inspect_err(|error| note_failure(slice.segment, error));
             let sent = sent.context("sending records")? as u64;
             self.account.records += sent;
             range.start += sent;
         }
         Ok(())
+    }
+}
+
+/// Notes if a segment, and not the client, is what ended a transfer: from then on clients are told
+/// that it cannot be read.
+fn note_failure(segment: &Segment, error: &io::Error) {
+    let shorter = error.kind() == ErrorKind::UnexpectedEof;
+    let unreadable = matches!(error.raw_os_error(), Some(libc::EIO | libc::EFAULT));
+    if (shorter || unreadable) && segment.fail() {
+        let path = segment.path.display();
+        let reason =
+            if shorter { "it is shorter than it was".to_owned() } else { error.to_string() };
+        log::error!("{path} cannot be served any more: {reason}; restore it, and start again");
     }
 }

@@ -1,16 +1,20 @@
 //! Fetch, with Kafka's rules of how much of which partition is in a response.
 
+use std::io;
 use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::Result;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-use kafka_protocol::messages::{FetchRequest, FetchResponse};
+use kafka_protocol::messages::fetch_response::{
+    AbortedTransaction, FetchableTopicResponse, PartitionData,
+};
+use kafka_protocol::messages::{FetchRequest, FetchResponse, ProducerId};
 
 use super::broker::{Broker, Reply};
-use crate::fetch::log::{Log, Segment, Topic};
+use super::partitions;
+use crate::fetch::log::{Log, Place, Segment, Topic};
 use crate::fetch::wire::{self, Frame, Request};
 
 /// Record bytes of a response are never more, so that its frame has a size.
@@ -21,6 +25,9 @@ const LONGEST_WAIT: u64 = 10 * 60 * 1000;
 
 /// The session id of clients that ask for everything each time.
 const NO_SESSION: i32 = 0;
+
+/// The isolation level of consumers that want committed records only.
+pub(super) const READ_COMMITTED: i8 = 1;
 
 /// Records of one partition in a response: bytes of one segment.
 #[derive(Debug)]
@@ -42,12 +49,15 @@ struct Plan<'a> {
     limit: u64,
     /// Some partition's answer is an error.
     failed: bool,
+    /// Only committed records are wanted.
+    committed: bool,
 }
 
 pub(super) fn answer<'a>(broker: &'a Broker, request: &Request) -> Result<Reply<'a>> {
     let body: FetchRequest = request.body()?;
     let limit = u64::try_from(body.max_bytes).unwrap_or(0).min(MOST);
-    let mut plan = Plan { slices: Vec::new(), bytes: 0, limit, failed: false };
+    let committed = body.isolation_level == READ_COMMITTED;
+    let mut plan = Plan { slices: Vec::new(), bytes: 0, limit, failed: false, committed };
     let mut response = FetchResponse::default();
     if body.session_id == NO_SESSION {
         for topic in &body.topics {
@@ -99,29 +109,49 @@ impl<'a> Plan<'a> {
     ) -> Result<PartitionData> {
         let data =
             PartitionData::default().with_partition_index(wanted.partition).with_high_watermark(-1);
-        let unknown_partition = ResponseError::UnknownTopicOrPartition;
-        let log = match topic.map(|topic| topic.partitions.get(&wanted.partition)) {
-            Some(Some(log)) => log,
-            Some(None) => return Ok(self.error(data, unknown_partition)),
-            None => return Ok(self.error(data, unknown)),
+        let log = match partitions::served(topic, wanted.partition, unknown) {
+            Ok(log) => log,
+            Err(error) => return Ok(self.error(data, error)),
         };
+        if let Err(error) = partitions::check_epoch(log, wanted.current_leader_epoch) {
+            return Ok(self.error(data, error));
+        }
         let offset = u64::try_from(wanted.fetch_offset).ok();
         let Some(offset) = offset.filter(|o| (log.start_offset()..=log.end_offset()).contains(o))
         else {
             return Ok(self.error(data, ResponseError::OffsetOutOfRange));
         };
-        let end = i64::try_from(log.end_offset())?;
         let mut data = data
-            .with_high_watermark(end)
-            .with_last_stable_offset(end)
-            .with_log_start_offset(i64::try_from(log.start_offset())?);
+            .with_high_watermark(i64::try_from(log.high_watermark())?)
+            .with_last_stable_offset(i64::try_from(log.last_stable_offset())?)
+            .with_log_start_offset(i64::try_from(log.start_offset())?)
+            .with_aborted_transactions(self.committed.then(Vec::new));
         let most = u64::try_from(wanted.partition_max_bytes).unwrap_or(0);
-        if let Some((segment, range)) = self.slice(log, offset, most) {
+        let found = match self.slice(log, offset, most) {
+            Ok(found) => found,
+            Err(error) => {
+                log::warn!("{}: {error}", log.folder().display());
+                return Ok(self.error(data, ResponseError::KafkaStorageError));
+            }
+        };
+        if let Some((place, range)) = found {
+            if place.segment.has_failed() {
+                return Ok(self.error(data, ResponseError::KafkaStorageError));
+            }
+            if self.committed {
+                let end = log.offset_behind(place.number, range.end);
+                let aborted = log.transactions().aborted(offset, end).map(|aborted| {
+                    AbortedTransaction::default()
+                        .with_producer_id(ProducerId(aborted.producer_id))
+                        .with_first_offset(aborted.first_offset.cast_signed())
+                });
+                data.aborted_transactions = Some(aborted.collect());
+            }
             let bytes = range.end - range.start;
             let from = usize::try_from(self.bytes)?;
             data.records = Some(wire::records(from..from + usize::try_from(bytes)?)?);
             self.bytes += bytes;
-            self.slices.push(Slice { segment, range, from });
+            self.slices.push(Slice { segment: place.segment, range, from });
         }
         Ok(data)
     }
@@ -129,18 +159,36 @@ impl<'a> Plan<'a> {
     /// From the batch that holds the offset on, as many bytes of its segment as are wanted and
     /// left, so that the last batch may be cut. The first batch of a response comes whole, or
     /// nobody could get past a large one; behind it, what holds no whole batch is not sent.
-    fn slice(&self, log: &'a Log, offset: u64, most: u64) -> Option<(&'a Segment, Range<u64>)> {
-        let batch = &log.batches()[log.batch_at(offset)?];
-        let segment = &log.segments()[batch.segment];
-        let mut bytes = most.min(self.limit.saturating_sub(self.bytes));
-        if bytes < batch.length {
-            if self.bytes > 0 {
-                return None;
-            }
-            bytes = batch.length;
+    fn slice(
+        &self,
+        log: &'a Log,
+        offset: u64,
+        most: u64,
+    ) -> io::Result<Option<(Place<'a>, Range<u64>)>> {
+        let limit = if self.committed { log.last_stable_offset() } else { log.high_watermark() };
+        if offset >= limit {
+            return Ok(None);
         }
-        let end = segment.length.min(batch.position + bytes);
-        Some((segment, batch.position..end))
+        let Some(place) = log.find(offset)? else { return Ok(None) };
+        let mut behind = place.segment.length;
+        if limit < log.end_offset()
+            && let Some(first_withheld) = log.find(limit)?
+            && first_withheld.number <= place.number
+        {
+            behind = first_withheld.position;
+            if behind <= place.position {
+                return Ok(None);
+            }
+        }
+        let mut bytes = most.min(self.limit.saturating_sub(self.bytes));
+        if bytes < place.length {
+            if self.bytes > 0 {
+                return Ok(None);
+            }
+            bytes = place.length;
+        }
+        let range = place.position..behind.min(place.position + bytes);
+        Ok(Some((place, range)))
     }
 
     fn error(&mut self, data: PartitionData, error: ResponseError) -> PartitionData {

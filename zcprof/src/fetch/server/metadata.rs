@@ -1,7 +1,7 @@
 //! Who is here and what there is: ApiVersions, Metadata, FindCoordinator.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use kafka_protocol::ResponseError;
@@ -17,7 +17,8 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::broker::Broker;
-use crate::fetch::log::Topic;
+use super::partitions;
+use crate::fetch::log::{Partition, Topic};
 use crate::fetch::wire;
 
 /// The only broker there is.
@@ -47,7 +48,11 @@ impl FromStr for Advertised {
         let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let host = bare.unwrap_or(host);
-        let plain = !host.is_empty() && (bare.is_some() || !host.contains(':'));
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        let plain = match bare {
+            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+            None => !host.is_empty() && host.bytes().all(legal),
+        };
         match port.parse() {
             Ok(port) if port > 0 && plain => Ok(Self { host: host.to_owned(), port }),
             _ => Err(wrong()),
@@ -104,8 +109,9 @@ pub(super) fn topics(
 
 fn topic(broker: &Broker, version: i16, wanted: &MetadataRequestTopic) -> MetadataResponseTopic {
     let unknown = MetadataResponseTopic::default();
+    let listed = |topic: &&Topic| topic.listed().next().is_some();
     match &wanted.name {
-        Some(name) => broker.topics.named(name).map_or_else(
+        Some(name) => broker.topics.named(name).filter(listed).map_or_else(
             || {
                 let error = ResponseError::UnknownTopicOrPartition;
                 unknown.with_name(Some(name.clone())).with_error_code(error.code())
@@ -113,7 +119,7 @@ fn topic(broker: &Broker, version: i16, wanted: &MetadataRequestTopic) -> Metada
             |topic| described(version, topic),
         ),
         // By its id, as clients may from version 10 on. A response has a name until version 11.
-        None => broker.topics.with_id(wanted.topic_id).map_or_else(
+        None => broker.topics.with_id(wanted.topic_id).filter(listed).map_or_else(
             || {
                 unknown
                     .with_name((version < 12).then(TopicName::default))
@@ -126,17 +132,24 @@ fn topic(broker: &Broker, version: i16, wanted: &MetadataRequestTopic) -> Metada
 }
 
 fn described(version: i16, topic: &Topic) -> MetadataResponseTopic {
-    // No leader epoch is given, for nobody was elected: so clients send none.
-    let partition = |index: &i32| {
-        MetadataResponsePartition::default()
-            .with_partition_index(*index)
-            .with_leader_id(NODE)
-            .with_replica_nodes(vec![NODE])
-            .with_isr_nodes(vec![NODE])
+    let partition = |(index, partition): (i32, &Partition)| {
+        let described = MetadataResponsePartition::default().with_partition_index(index);
+        match partition.log() {
+            Some(log) => {
+                let described = described.with_leader_id(NODE).with_replica_nodes(vec![NODE]);
+                let described = described.with_isr_nodes(vec![NODE]);
+                let epoch = partitions::leader_epoch(log);
+                if version >= 7 { described.with_leader_epoch(epoch) } else { described }
+            }
+            // It is being verified; clients ask again.
+            None => described
+                .with_leader_id(BrokerId(-1))
+                .with_error_code(ResponseError::LeaderNotAvailable.code()),
+        }
     };
     let described = MetadataResponseTopic::default()
         .with_name(Some(TopicName(StrBytes::from_string(topic.name.clone()))))
-        .with_partitions(topic.partitions.keys().map(partition).collect());
+        .with_partitions(topic.listed().map(partition).collect());
     if version >= 10 { described.with_topic_id(topic.id) } else { described }
 }
 

@@ -14,6 +14,8 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::broker::Broker;
+use super::fetch::READ_COMMITTED;
+use super::partitions;
 use crate::fetch::log::Log;
 use crate::fetch::wire::Request;
 
@@ -26,6 +28,15 @@ const EARLIEST: i64 = -2;
 /// ListOffsets' word for the offset of the latest record, since version 7.
 const MAX_TIMESTAMP: i64 = -3;
 
+/// ListOffsets' word for the first offset that is on this broker's own disk, since version 8.
+const EARLIEST_LOCAL: i64 = -4;
+
+/// ListOffsets' word for the last offset that is in remote storage, since version 9.
+const LATEST_TIERED: i64 = -5;
+
+/// Offset, timestamp or epoch of what is not there.
+const NONE: i64 = -1;
+
 /// What a producer is told, in versions that can tell.
 const READ_ONLY: &str = "this broker is only read from: its logs are files that it never writes";
 
@@ -37,14 +48,16 @@ pub(super) fn list(
     let topics = request.topics.iter().map(|wanted| {
         let topic = broker.topics.named(&wanted.name);
         let partitions = wanted.partitions.iter().map(|wanted| {
-            let log = topic.and_then(|topic| topic.partitions.get(&wanted.partition_index));
-            let found = log
-                .ok_or(ResponseError::UnknownTopicOrPartition)
-                .and_then(|log| offset(log, version, wanted));
+            let unknown = ResponseError::UnknownTopicOrPartition;
+            let found = partitions::served(topic, wanted.partition_index, unknown)
+                .and_then(|log| offset(log, version, request.isolation_level, wanted));
             let answer = ListOffsetsPartitionResponse::default()
                 .with_partition_index(wanted.partition_index);
             match found {
-                Ok((offset, timestamp)) => answer.with_offset(offset).with_timestamp(timestamp),
+                Ok((offset, timestamp, epoch)) => {
+                    let answer = answer.with_offset(offset).with_timestamp(timestamp);
+                    if version >= 4 { answer.with_leader_epoch(epoch) } else { answer }
+                }
                 Err(error) => answer.with_error_code(error.code()),
             }
         });
@@ -55,24 +68,36 @@ pub(super) fn list(
     ListOffsetsResponse::default().with_topics(topics.collect())
 }
 
-/// Offset and timestamp; -1 for what is not there.
+/// Offset, timestamp and leader's epoch; -1 for what is not there.
 fn offset(
     log: &Log,
     version: i16,
+    isolation: i8,
     wanted: &ListOffsetsPartition,
-) -> Result<(i64, i64), ResponseError> {
-    let signed = |offset| i64::try_from(offset).map_err(|_| ResponseError::UnknownServerError);
+) -> Result<(i64, i64, i32), ResponseError> {
+    partitions::check_epoch(log, wanted.current_leader_epoch)?;
+    let end =
+        if isolation == READ_COMMITTED { log.last_stable_offset() } else { log.high_watermark() };
     let at = |timestamp| match log.offset_at_time(timestamp) {
-        Some((offset, timestamp)) => Ok((signed(offset)?, timestamp)),
-        None => Ok((-1, -1)),
+        Ok(Some((offset, timestamp))) if offset < end => {
+            Ok((offset.cast_signed(), timestamp, log.epochs().at(offset).unwrap_or(-1)))
+        }
+        Ok(_) => Ok((NONE, NONE, -1)),
+        Err(error) => Err(partitions::failed(log, &error)),
     };
+    let first = log.start_offset();
     match wanted.timestamp {
-        LATEST => Ok((signed(log.end_offset())?, -1)),
-        EARLIEST => Ok((signed(log.start_offset())?, -1)),
+        LATEST => Ok((end.cast_signed(), NONE, partitions::leader_epoch(log))),
+        EARLIEST => Ok((first.cast_signed(), NONE, log.epochs().at(first).unwrap_or(-1))),
         MAX_TIMESTAMP if version >= 7 => {
             let latest = log.batches().iter().map(|batch| batch.max_timestamp).max();
-            latest.map_or(Ok((-1, -1)), at)
+            latest.map_or(Ok((NONE, NONE, -1)), at)
         }
+        // Everything is on this disk, and nothing in remote storage.
+        EARLIEST_LOCAL if version >= 8 => {
+            Ok((first.cast_signed(), NONE, log.epochs().at(first).unwrap_or(-1)))
+        }
+        LATEST_TIERED if version >= 9 => Ok((NONE, NONE, -1)),
         timestamp @ 0.. => at(timestamp),
         _ => Err(ResponseError::UnsupportedVersion),
     }

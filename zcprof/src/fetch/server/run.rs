@@ -1,17 +1,14 @@
-//! The two ways to run: as the workload's server, for a parent that measures, and as a broker,
-//! for whoever connects.
+//! The workload's server, for a parent that measures.
 
 use std::fs;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Advertised, Broker, serve};
+use super::{Broker, serve};
 use crate::fetch::log::{Log, Topics};
 use crate::fetch::socket::{Address, Listener};
 use crate::fetch::{allow_all_descriptors, allow_all_memory, die_with_parent, give_up_privileges};
@@ -46,21 +43,6 @@ pub struct Listening {
     pub address: Address,
     /// The server's certificate (PEM), if it is encrypted.
     pub certificate: Option<String>,
-}
-
-/// What to serve to whoever connects, and where.
-#[derive(Clone, Debug)]
-pub struct BrokerOptions {
-    /// A folder of topic-partition folders, or one of these.
-    pub log_dir: PathBuf,
-    /// How the records leave.
-    pub transfer: &'static Row,
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// Where clients are told to connect, if not where they did.
-    pub advertised: Option<Advertised>,
-    /// File for the certificate of an encrypted listener.
-    pub certificate: Option<PathBuf>,
 }
 
 /// Serves until standard input ends or the parent dies.
@@ -122,7 +104,7 @@ pub(super) fn set_up(options: &ServerOptions) -> Result<(Vec<(&'static Row, List
     Ok((listeners, log))
 }
 
-fn bind(address: &Address) -> Result<Listener> {
+pub(super) fn bind(address: &Address) -> Result<Listener> {
     address.listen().with_context(|| {
         format!("cannot listen on {address}; free the port or choose another with --listen")
     })
@@ -132,7 +114,7 @@ fn greet(greeting: &Greeting) -> Result<()> {
     say(&serde_json::to_string(greeting)?)
 }
 
-fn say(line: &str) -> Result<()> {
+pub(super) fn say(line: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)
@@ -151,57 +133,4 @@ fn follow_stdin(broker: Arc<Broker>) -> Result<()> {
         std::process::exit(0);
     })?;
     Ok(())
-}
-
-/// Serves until SIGINT or SIGTERM comes. Prints one line when it listens.
-///
-/// # Errors
-/// What kept it from serving: a damaged log, a busy port.
-pub fn run_broker(options: &BrokerOptions) -> Result<()> {
-    allow_all_descriptors()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        // The port first: a log may take long to verify.
-        let listener = bind(&options.listen.into())?;
-        let address = listener.address.internet();
-        let topics = Topics::open(&options.log_dir)?;
-        if !address.ip().is_loopback() {
-            log::warn!("everybody who can reach {address} can read every topic");
-        }
-        let broker = Arc::new(Broker::new(topics, options.advertised.clone()));
-        if options.transfer.layer != Layer::Plain {
-            let file = options.certificate.as_ref().with_context(|| {
-                format!(
-                    "{} encrypts; name a file for its certificate with --certificate, which \
-                     clients need (as ssl.ca.location)",
-                    options.transfer.name
-                )
-            })?;
-            let certificate = &broker.identity()?.certificate;
-            fs::write(file, certificate)
-                .with_context(|| format!("cannot write the certificate to {}", file.display()))?;
-        }
-        let summary = summary(&broker.topics);
-        say(&format!("listening on {address} by {}: {}", options.transfer.name, summary))?;
-        tokio::select! {
-            ended = serve(vec![(options.transfer, listener)], broker) => ended,
-            _ = interrupt.recv() => Ok(()),
-            _ = terminate.recv() => Ok(()),
-        }
-    })
-}
-
-fn summary(topics: &Topics) -> String {
-    let count =
-        |number: u64, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
-    let records = topics.logs().map(|log| log.end_offset() - log.start_offset()).sum();
-    [
-        count(topics.iter().count() as u64, "topic"),
-        count(topics.logs().count() as u64, "partition"),
-        count(records, "record"),
-        count(topics.logs().map(Log::bytes).sum(), "byte"),
-    ]
-    .join(", ")
 }

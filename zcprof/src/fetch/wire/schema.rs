@@ -115,10 +115,11 @@ const fn values(form: &'static Form) -> Field {
 pub(super) const APIS: &[Api] = &[
     Api { answered_from: 3, ..Api::new(ApiKey::Produce, (0, 9), 9, PRODUCE) },
     Api::new(ApiKey::Fetch, (4, 17), 12, FETCH),
-    Api::new(ApiKey::ListOffsets, (1, 7), 6, LIST_OFFSETS),
+    Api::new(ApiKey::ListOffsets, (1, 10), 6, LIST_OFFSETS),
     Api::new(ApiKey::Metadata, (0, 12), 9, METADATA),
     Api::new(ApiKey::OffsetCommit, (2, 8), 8, OFFSET_COMMIT),
     Api::new(ApiKey::OffsetFetch, (1, 8), 6, OFFSET_FETCH),
+    Api::new(ApiKey::OffsetForLeaderEpoch, (2, 4), 4, OFFSET_FOR_LEADER_EPOCH),
     Api::new(ApiKey::FindCoordinator, (0, 4), 3, FIND_COORDINATOR),
     Api::new(ApiKey::JoinGroup, (0, 9), 6, JOIN_GROUP),
     Api::new(ApiKey::Heartbeat, (0, 4), 4, HEARTBEAT),
@@ -183,6 +184,19 @@ const LIST_OFFSETS: &[Field] = &[
             I32,          // partition
             I32.since(4), // current leader epoch
             I64,          // timestamp
+        ]),
+    ]),
+    I32.since(10), // timeout
+];
+
+const OFFSET_FOR_LEADER_EPOCH: &[Field] = &[
+    I32.since(3), // replica
+    structs(&[
+        TEXT, // topic
+        structs(&[
+            I32, // partition
+            I32, // current leader epoch
+            I32, // leader epoch
         ]),
     ]),
 ];

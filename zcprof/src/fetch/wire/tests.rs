@@ -5,8 +5,8 @@ use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, Partition
 use kafka_protocol::messages::{
     ApiKey, ApiVersionsRequest, FetchRequest, FetchResponse, FindCoordinatorRequest,
     HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListOffsetsRequest, MetadataRequest,
-    OffsetCommitRequest, OffsetFetchRequest, ProduceRequest, ResponseHeader, SyncGroupRequest,
-    TopicName,
+    OffsetCommitRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+    ResponseHeader, SyncGroupRequest, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion as _, StrBytes};
 
@@ -120,6 +120,7 @@ fn read(frame: Bytes) -> Result<Bytes, WireError> {
         ApiKey::Metadata => again::<MetadataRequest>(&request),
         ApiKey::OffsetCommit => again::<OffsetCommitRequest>(&request),
         ApiKey::OffsetFetch => again::<OffsetFetchRequest>(&request),
+        ApiKey::OffsetForLeaderEpoch => again::<OffsetForLeaderEpochRequest>(&request),
         ApiKey::FindCoordinator => again::<FindCoordinatorRequest>(&request),
         ApiKey::JoinGroup => again::<JoinGroupRequest>(&request),
         ApiKey::Heartbeat => again::<HeartbeatRequest>(&request),

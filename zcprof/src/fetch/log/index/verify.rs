@@ -1,10 +1,8 @@
 //! Compares an index with the batches that it points into. What it gets wrong would be answered
 //! with the wrong records.
 
-use std::path::Path;
-
-use super::{OFFSET_ENTRY, OffsetIndex, TIME_ENTRY, TimeIndex, offset_entry, time_entry};
-use crate::fetch::log::{Batch, LogError, Segment};
+use super::{OFFSET_ENTRY, TIME_ENTRY, offset_entry, time_entry};
+use crate::fetch::log::Batch;
 
 /// What is wrong with an index.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,74 +51,140 @@ pub enum IndexDamage {
     },
 }
 
-/// Damage, and the number of bytes before it.
-pub(super) struct At(u64, IndexDamage);
-
-impl At {
-    pub(super) fn in_file(self, path: &Path) -> LogError {
-        LogError::Index { path: path.into(), position: self.0, damage: self.1 }
-    }
-}
+/// Number of bytes before the damage, and what it is.
+#[derive(Debug)]
+pub(super) struct At(pub(super) u64, pub(super) IndexDamage);
 
 /// Each entry must be (last offset, position) of an append. A follower appends several batches at
 /// once, so the offset may be that of a later batch, as long as no other entry comes before it.
-pub(super) fn offsets(index: &OffsetIndex, segment: &Segment, batches: &[Batch]) -> Result<(), At> {
-    let entries = index.0.entries();
-    let at = |number: usize| (number * OFFSET_ENTRY) as u64;
-    let mut before = None;
-    for (number, entry) in entries.iter().copied().map(offset_entry).enumerate() {
-        let position = u64::from(entry.1);
-        if position >= segment.length {
-            let length = segment.length;
-            return Err(At(at(number), IndexDamage::Beyond { position, length }));
+#[derive(Debug)]
+pub(super) struct Offsets {
+    base_offset: u64,
+    entries: Vec<[u8; OFFSET_ENTRY]>,
+    /// Entries whose batch has come.
+    come: usize,
+    /// Whether the last of them has found the batch that ends with its offset.
+    ended: bool,
+}
+
+impl Offsets {
+    pub(super) fn new(
+        entries: Vec<[u8; OFFSET_ENTRY]>,
+        base_offset: u64,
+        length: u64,
+    ) -> Result<Self, At> {
+        let mut before = None;
+        for (number, entry) in entries.iter().copied().map(offset_entry).enumerate() {
+            let position = u64::from(entry.1);
+            if position >= length {
+                return Err(Self::at(number, IndexDamage::Beyond { position, length }));
+            }
+            if before.is_some_and(|(offset, at)| entry.0 <= offset || entry.1 <= at) {
+                return Err(Self::at(number, IndexDamage::NotRising));
+            }
+            before = Some(entry);
         }
-        if before.is_some_and(|(offset, position)| entry.0 <= offset || entry.1 <= position) {
-            return Err(At(at(number), IndexDamage::NotRising));
-        }
-        before = Some(entry);
+        Ok(Self { base_offset, entries, come: 0, ended: true })
     }
-    let after = entries.iter().skip(1).map(|entry| u64::from(offset_entry(*entry).1));
-    let ends = after.chain([segment.length]);
-    for (number, (entry, end)) in entries.iter().copied().map(offset_entry).zip(ends).enumerate() {
-        let position = u64::from(entry.1);
-        let first = batches.binary_search_by_key(&position, |batch| batch.position);
-        let first = first.map_err(|_| At(at(number), IndexDamage::NoBatch { position }))?;
-        let offset = segment.base_offset + u64::from(entry.0);
-        let mut append = batches[first..].iter().take_while(|batch| batch.position < end);
-        if !append.any(|batch| batch.next_offset == offset + 1) {
-            return Err(At(at(number), IndexDamage::Offset { offset }));
+
+    pub(super) fn batch(&mut self, batch: &Batch) -> Result<(), At> {
+        if let Some((_, position)) = self.entry(self.come)
+            && u64::from(position) <= batch.position
+        {
+            self.end()?;
+            if u64::from(position) < batch.position {
+                return Err(self.no_batch(position));
+            }
+            self.come += 1;
+            self.ended = false;
         }
+        if !self.ended {
+            self.ended = batch.next_offset == self.last_offset() + 1;
+        }
+        Ok(())
     }
-    Ok(())
+
+    pub(super) fn finish(self) -> Result<(), At> {
+        self.end()?;
+        self.entry(self.come).map_or(Ok(()), |(_, position)| Err(self.no_batch(position)))
+    }
+
+    /// No batch is left for the last entry that has come.
+    fn end(&self) -> Result<(), At> {
+        let damage = IndexDamage::Offset { offset: self.last_offset() };
+        if self.ended { Ok(()) } else { Err(Self::at(self.come - 1, damage)) }
+    }
+
+    fn no_batch(&self, position: u32) -> At {
+        Self::at(self.come, IndexDamage::NoBatch { position: position.into() })
+    }
+
+    /// What the last entry that has come says.
+    fn last_offset(&self) -> u64 {
+        let last = self.come.checked_sub(1).and_then(|last| self.entry(last));
+        self.base_offset + last.map_or(0, |(offset, _)| u64::from(offset))
+    }
+
+    fn entry(&self, number: usize) -> Option<(u32, u32)> {
+        self.entries.get(number).copied().map(offset_entry)
+    }
+
+    fn at(number: usize, damage: IndexDamage) -> At {
+        At((number * OFFSET_ENTRY) as u64, damage)
+    }
 }
 
 /// Each entry must be (greatest timestamp so far, an offset of the batch that brought it).
-pub(super) fn times(index: &TimeIndex, segment: &Segment, batches: &[Batch]) -> Result<(), At> {
-    let entries = index.0.entries();
-    let at = |number: usize| (number * TIME_ENTRY) as u64;
-    let mut batches = batches.iter();
-    let mut before = None;
-    let mut latest = i64::MIN;
-    for (number, entry) in entries.iter().copied().map(time_entry).enumerate() {
-        if before.is_some_and(|(time, offset)| entry.0 <= time || entry.1 <= offset) {
-            return Err(At(at(number), IndexDamage::NotRising));
-        }
-        before = Some(entry);
-        let offset = segment.base_offset + u64::from(entry.1);
-        let holder = batches.by_ref().find(|batch| {
-            let holds = offset < batch.next_offset;
-            if !holds {
-                latest = latest.max(batch.max_timestamp);
-            }
-            holds
-        });
-        let holder = holder.filter(|batch| batch.base_offset <= offset);
-        let holder = holder.ok_or(At(at(number), IndexDamage::Offset { offset }))?;
-        if holder.max_timestamp != entry.0 || latest >= entry.0 {
-            let damage = IndexDamage::Timestamp { timestamp: entry.0, offset };
-            return Err(At(at(number), damage));
-        }
-        latest = holder.max_timestamp;
+#[derive(Debug)]
+pub(super) struct Times {
+    base_offset: u64,
+    entries: Vec<[u8; TIME_ENTRY]>,
+    /// Entries whose batch has come.
+    come: usize,
+    /// Greatest timestamp of the batches that have come.
+    latest: i64,
+}
+
+impl Times {
+    pub(super) fn new(entries: Vec<[u8; TIME_ENTRY]>, base_offset: u64) -> Self {
+        Self { base_offset, entries, come: 0, latest: i64::MIN }
     }
-    Ok(())
+
+    pub(super) fn batch(&mut self, batch: &Batch) -> Result<(), At> {
+        if let Some((timestamp, offset)) = self.next()?
+            && offset < batch.next_offset
+        {
+            if batch.base_offset > offset {
+                return Err(self.damaged(IndexDamage::Offset { offset }));
+            }
+            if batch.max_timestamp != timestamp || self.latest >= timestamp {
+                return Err(self.damaged(IndexDamage::Timestamp { timestamp, offset }));
+            }
+            self.come += 1;
+        }
+        self.latest = self.latest.max(batch.max_timestamp);
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> Result<(), At> {
+        match self.next()? {
+            Some((_, offset)) => Err(self.damaged(IndexDamage::Offset { offset })),
+            None => Ok(()),
+        }
+    }
+
+    /// Timestamp and offset of the entry whose batch is to come.
+    fn next(&self) -> Result<Option<(i64, u64)>, At> {
+        let entry = |number: usize| self.entries.get(number).copied().map(time_entry);
+        let before = self.come.checked_sub(1).and_then(entry);
+        let Some(next) = entry(self.come) else { return Ok(None) };
+        if before.is_some_and(|(time, offset)| next.0 <= time || next.1 <= offset) {
+            return Err(self.damaged(IndexDamage::NotRising));
+        }
+        Ok(Some((next.0, self.base_offset + u64::from(next.1))))
+    }
+
+    fn damaged(&self, damage: IndexDamage) -> At {
+        At((self.come * TIME_ENTRY) as u64, damage)
+    }
 }

@@ -45,12 +45,12 @@ fn length(bytes: &mut &[u8]) -> Result<usize> {
     Ok(usize::try_from(varint(bytes)?)?)
 }
 
-fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8]> {
+pub(super) fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8]> {
     bytes.split_off(..length).context("the bytes end too early")
 }
 
 /// A number of up to 64 bits, seven in a byte, the sign in the lowest bit.
-fn varint(bytes: &mut &[u8]) -> Result<i64> {
+pub(super) fn varint(bytes: &mut &[u8]) -> Result<i64> {
     let mut word = 0;
     for shift in (0..u64::BITS).step_by(7) {
         let byte = *bytes.split_off_first().context("the bytes end too early")?;

@@ -19,7 +19,8 @@ pub(super) fn records(compressed: &Bytes, codec: Compression, most: usize) -> Re
     let bytes = &compressed[..];
     let records = match codec {
         Compression::None => return Ok(compressed.clone()),
-        Compression::Gzip => bounded(flate2::read::GzDecoder::new(bytes), most),
+        // Some producers write several members one behind another (RFC 1952, 2.2).
+        Compression::Gzip => bounded(flate2::read::MultiGzDecoder::new(bytes), most),
         Compression::Snappy => snappy(bytes, most),
         Compression::Lz4 => bounded(lz4::Decoder::new(bytes)?, most),
         Compression::Zstd => bounded(zstd::stream::read::Decoder::new(bytes)?, most),
