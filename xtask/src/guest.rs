@@ -38,6 +38,10 @@ pub(crate) struct Options {
     /// Processors of the guest (default: this machine's, at most 4).
     #[arg(long, value_name = "N")]
     smp: Option<usize>,
+    /// Flags of the processors to add or, with a minus, to take away, as in QEMU's -cpu: a kernel
+    /// before 6.4 chooses its copy routine by `erms` and `rep_good`, which it sets by itself for AMD families from 15 on.
+    #[arg(long, value_name = "FLAGS", default_value = "", allow_hyphen_values = true)]
+    cpu: String,
     /// More words for the kernel's command line.
     #[arg(long, value_name = "WORDS", default_value = "")]
     append: String,
@@ -101,6 +105,7 @@ impl Guest {
             kernel: &self.installed,
             accel: self.accel,
             cpus: available_parallelism().map_or(2, usize::from).min(4),
+            flags: "",
             append: "",
             modules: MODULES.to_vec(),
             files,
@@ -192,6 +197,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     for kernel in chosen {
         let guest = Guest::choose(&cache, kernel)?;
         let mut spec = guest.spec(files.clone(), options.command.clone());
+        spec.flags = &options.cpu;
         spec.append = &options.append;
         spec.modules.extend(options.module.iter().map(String::as_str));
         spec.cpus = options.smp.unwrap_or(spec.cpus);

@@ -40,6 +40,9 @@ pub(crate) struct Spec<'a> {
     pub(crate) kernel: &'a Installed,
     pub(crate) accel: Accel,
     pub(crate) cpus: usize,
+    /// Flags that the processors have beside the accelerator's model, or, with a minus before them,
+    /// have not, comma-separated, as QEMU's `-cpu` takes them.
+    pub(crate) flags: &'a str,
     /// More words for the kernel's command line.
     pub(crate) append: &'a str,
     /// More modules to load.
@@ -84,6 +87,7 @@ pub(crate) fn run(spec: &Spec<'_>, work: &Path, show: &mut dyn FnMut(&str)) -> R
         image: &image,
         accel: spec.accel,
         cpus: spec.cpus,
+        flags: spec.flags,
         append: spec.append,
         wire: spec.wire,
         limits: spec.limits,

@@ -19,6 +19,10 @@ pub const MAX_SYSCALLS: usize = 512;
 /// Entry of [`Config::fd_argument`] for a system call that names no file.
 pub const NO_FD: u8 = 0xff;
 
+/// Size of the table of iterator types. Before 5.14 these are bits, of which the highest is
+/// `ITER_DISCARD` (64), beside two bits of flags (include/linux/uio.h).
+pub const ITER_TYPES: usize = 128;
+
 /// Offset that stands for "this kernel has no such field".
 pub const NO_OFFSET: u32 = u32::MAX;
 
@@ -172,8 +176,12 @@ pub struct Config {
     pub folio_large_bit: u32,
     /// Offset of each system-call argument (0 and 1) in `struct pt_regs`.
     pub regs_argument: [u32; 2],
+    /// First and one past the last address of `_copy_to_user` and of `_copy_from_user`: their lower
+    /// halves, because the kernel's text is in the highest 2 GiB
+    /// (Documentation/arch/x86/x86_64/mm.rst).
+    pub argument_copies: [[u32; 2]; 2],
     /// [`crate::vocabulary::Iter`] of each value of `iov_iter.iter_type`.
-    pub iter_class: [u8; 16],
+    pub iter_class: [u8; ITER_TYPES],
     /// Device and inode of the loader's pid namespace, by whose numbers `targets` are; zeros for
     /// the initial one, whose numbers the kernel gives by itself.
     pub pid_namespace: [u32; 2],
@@ -211,6 +219,6 @@ mod tests {
         assert_eq!(size_of::<Inflight>(), 8);
         assert_eq!(size_of::<Entered>(), 16);
         assert_eq!(size_of::<EnteredKey>(), 16);
-        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 32 + 16 + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 36 + ITER_TYPES + MAX_SYSCALLS);
     }
 }

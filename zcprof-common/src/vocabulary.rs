@@ -103,7 +103,8 @@ word! {
 }
 
 word! {
-    /// What an `iov_iter` points at, as far as it matters for a copy.
+    /// What an `iov_iter` points at, as far as it matters for a copy; at a site without one, which
+    /// of its addresses is the user's.
     Iter {
         /// The site has no iterator.
         None = "none",
@@ -115,6 +116,10 @@ word! {
         Pipe = "pipe",
         /// Nothing: bytes are dropped (ITER_DISCARD).
         Discard = "discard",
+        /// No iterator is known: the destination is user memory.
+        ToUser = "to user",
+        /// No iterator is known: the source is user memory.
+        FromUser = "from user",
         /// The iterator's type is not one that this table knows.
         Unknown = "unknown",
     }

@@ -1,7 +1,7 @@
 //! Reads of kernel structures, at offsets that the loader took from the kernel's BTF.
 
 use aya_ebpf::helpers;
-use zcprof_common::layout::{Lost, NO_OFFSET};
+use zcprof_common::layout::{ITER_TYPES, Lost, NO_OFFSET};
 use zcprof_common::vocabulary::{File, Iter};
 
 use crate::{CONFIG, count};
@@ -39,7 +39,33 @@ fn read_at<T: Copy + Default>(base: u64, offset: &u32) -> T {
 #[inline(always)]
 pub(crate) fn iter_class(iter: u64) -> u8 {
     let kind: u8 = read_at(iter, &CONFIG.iter_type);
-    configured(&CONFIG.iter_class[usize::from(kind & 15)])
+    configured(&CONFIG.iter_class[usize::from(kind) & (ITER_TYPES - 1)])
+}
+
+/// [`Iter`] of a copy between user and kernel at the entry of the routine that makes it, where the
+/// stack has the address to which it returns.
+#[inline(always)]
+pub(crate) fn crossing(stack: u64, to: u64, from: u64) -> u8 {
+    let caller: u64 = read(stack);
+    for at in 0..2 {
+        let [first, end] = [0, 1].map(|edge| configured(&CONFIG.argument_copies[at][edge]));
+        let caller = caller as u32;
+        if first < caller && caller < end {
+            return NO_ITER;
+        }
+    }
+    // User addresses are in the lower half.
+    match (is_user(to), is_user(from)) {
+        (true, false) => Iter::ToUser as u8,
+        (false, true) => Iter::FromUser as u8,
+        // From one user's memory to another's, or within the kernel: the table does not say.
+        _ => Iter::Unknown as u8,
+    }
+}
+
+#[inline(always)]
+const fn is_user(address: u64) -> bool {
+    address >> 63 == 0
 }
 
 /// [`Iter`] of the `struct iov_iter` in a `struct msghdr *`.

@@ -15,7 +15,7 @@ use aya_ebpf::programs::{
     RetProbeContext, TracePointContext,
 };
 use zcprof_common::layout::{
-    Config, ELSEWHERE, Entered, EnteredKey, Lost, MAX_SYSCALLS, MAX_TARGETS, NO_OWNER,
+    Config, ELSEWHERE, Entered, EnteredKey, ITER_TYPES, Lost, MAX_SYSCALLS, MAX_TARGETS, NO_OWNER,
 };
 use zcprof_common::sites::{Bytes, SITES};
 
@@ -52,7 +52,8 @@ static CONFIG: Config = Config {
     mm_exe_file: 0,
     folio_large_bit: 0,
     regs_argument: [0; 2],
-    iter_class: [0; 16],
+    argument_copies: [[0; 2]; 2],
+    iter_class: [0; ITER_TYPES],
     pid_namespace: [0; 2],
     fd_argument: [0; MAX_SYSCALLS],
 };
@@ -176,6 +177,9 @@ fn sys_exit_tracepoint(ctx: TracePointContext) -> u32 {
 
 #[inline(always)]
 fn leaf<const SITE: usize>(ctx: &ProbeContext) -> u32 {
+    if let Bytes::Crossing(at) = const { SITES[SITE].bytes } {
+        return crosses::<SITE>(ctx, usize::from(at));
+    }
     let Bytes::Requested(at) = (const { SITES[SITE].bytes }) else { return 0 };
     let Some(mut bytes) = ctx.arg::<u64>(usize::from(at)) else { return 0 };
     let mut iter = kernel::NO_ITER;
@@ -186,6 +190,21 @@ fn leaf<const SITE: usize>(ctx: &ProbeContext) -> u32 {
         bytes = bytes.min(kernel::iter_count(pointer));
     }
     count::add::<SITE, _>(ctx, iter, bytes);
+    0
+}
+
+/// A routine that copies to or from user memory, and does not know for whom.
+#[inline(always)]
+fn crosses<const SITE: usize>(ctx: &ProbeContext, length: usize) -> u32 {
+    let (Some(to), Some(from), Some(bytes)) =
+        (ctx.arg::<u64>(0), ctx.arg::<u64>(1), ctx.arg::<u64>(length))
+    else {
+        return 0;
+    };
+    // SAFETY: the context's registers are valid while the program runs.
+    let stack = unsafe { (*ctx.regs).rsp };
+    let direction = kernel::crossing(stack, to, from);
+    count::add::<SITE, _>(ctx, direction, bytes & 0xffff_ffff);
     0
 }
 

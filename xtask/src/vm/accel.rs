@@ -65,6 +65,7 @@ fn try_kvm(cache: &Cache, kernel: &Installed) -> Result<String> {
         kernel,
         accel: Accel::Kvm,
         cpus: 1,
+        flags: "",
         append: "",
         modules: Vec::new(),
         files: Vec::new(),

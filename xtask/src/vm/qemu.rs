@@ -41,6 +41,7 @@ pub(crate) struct Machine<'a> {
     pub(crate) image: &'a Path,
     pub(crate) accel: Accel,
     pub(crate) cpus: usize,
+    pub(crate) flags: &'a str,
     pub(crate) append: &'a str,
     /// Whether there are two network devices, joined by a wire.
     pub(crate) wire: bool,
@@ -127,6 +128,7 @@ fn command(qemu: &Path, machine: &Machine<'_>, work: &Path) -> Result<Command> {
         Accel::Tcg => "max,-cx16",
         Accel::Kvm => "host",
     };
+    let cpu = if machine.flags.is_empty() { cpu.to_owned() } else { format!("{cpu},{}", machine.flags) };
     let append = format!("console=ttyS0 quiet panic=-1 {}", machine.append);
     // setpriv lets QEMU die with this process, even with one that is killed.
     let mut command = process::command("setpriv");
@@ -136,7 +138,7 @@ fn command(qemu: &Path, machine: &Machine<'_>, work: &Path) -> Result<Command> {
     } else {
         command.arg(qemu);
     }
-    command.args(["-accel", machine.accel.name(), "-cpu", cpu, "-m", "2G"]);
+    command.args(["-accel", machine.accel.name(), "-cpu", &cpu, "-m", "2G"]);
     command.args(["-smp", &machine.cpus.to_string(), "-no-reboot", "-nodefaults"]);
     if machine.wire {
         command.args(wire::devices());

@@ -12,10 +12,8 @@ pub use table::SITES;
 /// A kernel version, major and minor.
 pub type Version = (u16, u16);
 
-/// The oldest kernel whose leaves the table knows: before 6.0 `copy_page_to_iter()` copies by
-/// itself, and before 5.14 an iterator's type is a bit mask (lib/iov_iter.c). On older ones the
-/// rows of the system calls hold and no others.
-pub const OLDEST: Version = (6, 0);
+/// The oldest kernel that the table knows.
+pub const OLDEST: Version = (5, 10);
 
 /// Where in the kernel payload bytes are copied, moved or filled.
 #[derive(Debug)]
@@ -61,6 +59,10 @@ pub struct Site {
 pub enum Bytes {
     /// The argument, at entry, but never more than the iterator holds.
     Requested(u8),
+    /// The argument, an `unsigned int`, at entry of an assembler routine (destination, source,
+    /// length): which of the first two is a user's address tells the direction. Where
+    /// `_copy_to_user()` or `_copy_from_user()` calls it, they are arguments of a system call.
+    Crossing(u8),
     /// A positive result.
     Returned,
     /// A positive result, less the argument (bytes that an earlier step had done).
@@ -139,7 +141,7 @@ impl Site {
         name: "",
         symbols: &[],
         source: "",
-        since: (5, 10),
+        since: OLDEST,
         until: None,
         instrument: Instrument::Callers,
         bytes: Bytes::Returned,
@@ -184,11 +186,7 @@ impl Site {
     /// Whether this row holds on a kernel of that version.
     #[must_use]
     pub fn holds_on(&self, version: Version) -> bool {
-        let since = match self.instrument {
-            Instrument::Syscalls => self.since,
-            Instrument::Audit | Instrument::Callers => self.since.max(OLDEST),
-        };
-        since <= version && self.until.is_none_or(|until| version < until)
+        self.since <= version && self.until.is_none_or(|until| version < until)
     }
 
     /// What a byte counted here under this iterator and file adds to the ledger; `None` if the
@@ -232,7 +230,7 @@ mod tests {
 
     #[test]
     fn audit_fits_the_four_breakpoint_slots_of_x86() {
-        for version in [(6, 1), (6, 12), (7, 3)] {
+        for version in [OLDEST, (5, 15), (6, 1), (6, 12), (7, 3)] {
             let leaves = SITES
                 .iter()
                 .filter(|site| site.instrument == Instrument::Audit && site.holds_on(version));
@@ -270,10 +268,10 @@ mod tests {
     }
 
     #[test]
-    fn before_the_oldest_kernel_only_system_calls_are_sites() {
+    fn before_the_oldest_kernel_nothing_is_a_site() {
         let of = |version| SITES.iter().filter(move |site| site.holds_on(version));
-        assert!(of((5, 10)).all(|site| site.instrument == Instrument::Syscalls));
-        assert!(of((5, 10)).any(|site| site.name == "sys_exit"));
+        assert_eq!(of((5, 9)).count(), 0);
+        assert!(of(OLDEST).any(|site| site.name == "sys_exit"));
         assert!(of(OLDEST).any(|site| site.instrument == Instrument::Audit));
         assert!(of(OLDEST).any(|site| site.instrument == Instrument::Callers));
     }

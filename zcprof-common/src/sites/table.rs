@@ -28,6 +28,14 @@ const fn user(file: &'static [File], terms: &'static [Term]) -> Case {
     Case { iter: &[Iter::User], file, terms }
 }
 
+const fn to_user(file: &'static [File], terms: &'static [Term]) -> Case {
+    Case { iter: &[Iter::ToUser], file, terms }
+}
+
+const fn from_user(file: &'static [File], terms: &'static [Term]) -> Case {
+    Case { iter: &[Iter::FromUser], file, terms }
+}
+
 use Disposition::{Bounced, Copied, Deferred, Filled, Moved, Pinned, Transformed};
 
 /// A reader that fills whatever iterator it is given: user memory is a copy; a pipe iterator
@@ -61,6 +69,12 @@ const GENERATOR: &[Case] = &[
     iter(&[Iter::Discard], &[]),
 ];
 
+/// What copies out of an iterator, where another leaf inside it copies from user memory.
+const FROM_KERNEL: &[Case] = &[
+    iter(&[Iter::User], &[]),
+    iter(&[Iter::Kernel], &[plus(Hop::PageCacheToSocket, Copied)]),
+];
+
 /// Where the tracepoints on page faults are defined; since 6.16 in include/trace/events/exceptions.h.
 const FAULTS: &str = "arch/x86/include/asm/trace/exceptions.h";
 
@@ -68,10 +82,69 @@ const FAULTS: &str = "arch/x86/include/asm/trace/exceptions.h";
 pub const SITES: &[Site] = &[
     // ---- audit: the leaves. lib/Makefile strips their ftrace hooks, so only an execution
     // breakpoint (or a kernel with KPROBE_EVENTS_ON_NOTRACE) can see them.
+    //
+    // Before 6.0 copy_page_to_iter() and others copy by themselves, and on x86 they, the iterators'
+    // functions and _copy_to_user() all end in one assembler routine, which the kernel chooses at
+    // boot by the CPU's flags (copy_user_generic(), arch/x86/include/asm/uaccess_64.h, 5.10; until
+    // 6.3). Kernel memory and pipes are filled by memcpy(), so that these have leaves of their own.
+    Site {
+        name: "copy_user",
+        symbols: &[
+            "copy_user_enhanced_fast_string",
+            "copy_user_generic_string",
+            "copy_user_generic_unrolled",
+        ],
+        source: "arch/x86/lib/copy_user_64.S",
+        until: Some((6, 0)),
+        bytes: Bytes::Crossing(2),
+        cases: &[
+            iter(&[Iter::None], &[plus(Hop::Arguments, Copied)]),
+            to_user(&[File::Regular], &[plus(Hop::PageCacheToUser, Copied)]),
+            to_user(&[File::Socket], &[plus(Hop::SocketToUser, Copied)]),
+            to_user(&[File::Pipe], &[plus(Hop::PipeToUser, Copied)]),
+            to_user(&[], &[plus(Hop::Arguments, Copied)]),
+            from_user(&[File::Socket], &[plus(Hop::UserToSocket, Copied)]),
+            from_user(&[File::Regular], &[plus(Hop::UserToPageCache, Copied)]),
+            from_user(&[File::Pipe], &[plus(Hop::UserToPipe, Copied)]),
+            from_user(&[], &[plus(Hop::Arguments, Copied)]),
+        ],
+        ..Site::LEAF
+    },
+    Site {
+        name: "_copy_to_iter_kernel",
+        symbols: &["_copy_to_iter"],
+        source: "lib/iov_iter.c",
+        until: Some((6, 0)),
+        bytes: Bytes::Requested(1),
+        iter: Some(2),
+        cases: &[
+            iter(&[Iter::User, Iter::Discard], &[]), // by copy_user
+            iter(&[Iter::Kernel, Iter::Pipe], &[plus(Hop::PageCacheToPipe, Copied)]),
+        ],
+        ..Site::LEAF
+    },
+    Site {
+        name: "_copy_from_iter_kernel",
+        symbols: &["_copy_from_iter"],
+        source: "lib/iov_iter.c",
+        until: Some((6, 0)),
+        bytes: Bytes::Requested(1),
+        iter: Some(2),
+        cases: FROM_KERNEL,
+        ..Site::LEAF
+    },
+    Site {
+        name: "_copy_from_iter_full",
+        source: "lib/iov_iter.c",
+        until: Some((5, 14)), // from then on it calls _copy_from_iter()
+        bytes: Bytes::Requested(1),
+        iter: Some(2),
+        cases: FROM_KERNEL,
+        ..Site::LEAF
+    },
     Site {
         name: "_copy_to_iter",
         source: "lib/iov_iter.c",
-        // Before 6.0 copy_page_to_iter() copies by itself and is a leaf beside this one.
         since: (6, 0),
         bytes: Bytes::Requested(1),
         iter: Some(2),
@@ -103,6 +176,7 @@ pub const SITES: &[Site] = &[
     Site {
         name: "_copy_to_user",
         source: "lib/usercopy.c",
+        since: (6, 0),
         bytes: Bytes::Requested(2),
         cases: &[always(&[plus(Hop::Arguments, Copied)])],
         ..Site::LEAF
@@ -110,6 +184,7 @@ pub const SITES: &[Site] = &[
     Site {
         name: "_copy_from_user",
         source: "lib/usercopy.c",
+        since: (6, 0),
         bytes: Bytes::Requested(2),
         cases: &[always(&[plus(Hop::Arguments, Copied)])],
         ..Site::LEAF
@@ -117,8 +192,8 @@ pub const SITES: &[Site] = &[
     // ---- callers: page cache -> out
     Site {
         name: "filemap_read",
+        symbols: &["filemap_read", "generic_file_buffered_read"], // 5.12
         source: "mm/filemap.c",
-        since: (5, 12), // generic_file_buffered_read() before
         // The result includes what the caller had read before (`already_read`).
         bytes: Bytes::ReturnedLess(2),
         iter: Some(1),
@@ -282,6 +357,8 @@ pub const SITES: &[Site] = &[
         // It copies into pages of its own by _copy_from_iter() or, where the route's device asks
         // for that, _copy_from_iter_nocache(), and knows no MSG_SPLICE_PAGES (6.1 to 7.3). What it
         // sends then, mptcp_sendmsg_frag() hands to TCP's queue without tcp_sendmsg_locked().
+        // Never a module, but a kernel may be built without it (CONFIG_MPTCP; Debian's 5.10).
+        module: Some("mptcp"),
         message: Some(1),
         scope: Some(File::Socket),
         sends: Some(0),

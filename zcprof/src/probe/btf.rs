@@ -4,10 +4,12 @@ use std::os::unix::fs::MetadataExt as _;
 
 use anyhow::{Context as _, Result, bail};
 use btf_rs::{Btf, EnumMember, Struct, Type};
-use zcprof_common::layout::{Config, MAX_SYSCALLS, MAX_TARGETS, NO_FD, NO_OFFSET};
-use zcprof_common::sites::{OLDEST, Version};
+use zcprof_common::layout::{Config, ITER_TYPES, MAX_SYSCALLS, MAX_TARGETS, NO_FD, NO_OFFSET};
+use zcprof_common::sites::{Bytes, SITES, Site, Version};
 use zcprof_common::syscalls::SYSCALLS;
 use zcprof_common::vocabulary::Iter;
+
+use super::kernel;
 
 /// Where the kernel shows its types.
 pub(super) const PATH: &str = "/sys/kernel/btf/vmlinux";
@@ -30,17 +32,15 @@ const ITERATORS: &[(&str, Iter)] = &[
 /// No BTF, or a structure in it that is not what the programs read.
 pub(super) fn configure(targets: &[u32], version: Version) -> Result<Config> {
     let types = Types::of_running_kernel()?;
-    // Where the table knows no leaves, only tracepoints are attached, and none reads an iterator.
-    let iterator = |member| match types.offset("iov_iter", member) {
-        Err(_) if version < OLDEST => Ok(NO_OFFSET),
-        other => other,
-    };
+    // Before 5.14 the type is one of several bits (include/linux/uio.h).
+    let iter_type = types.offset("iov_iter", "iter_type");
+    let iter_type = iter_type.or_else(|_| types.offset("iov_iter", "type"))?;
     // A folio is its first page, and before 5.16 it was called that (include/linux/mm_types.h).
     let folio = |member| types.offset("folio", member).or_else(|_| types.offset("page", member));
     let mut config = Config {
         targets: [0; MAX_TARGETS],
-        iter_type: iterator("iter_type")?,
-        iter_count: iterator("count")?,
+        iter_type,
+        iter_count: types.offset("iov_iter", "count")?,
         message_iter: types.offset("msghdr", "msg_iter")?,
         task_files: types.offset("task_struct", "files")?,
         files_fdt: types.offset("files_struct", "fdt")?,
@@ -69,6 +69,7 @@ pub(super) fn configure(targets: &[u32], version: Version) -> Result<Config> {
         mm_exe_file: types.offset("mm_struct", "exe_file")?,
         folio_large_bit: types.enumerator("pageflags", "PG_head")?,
         regs_argument: [types.offset("pt_regs", "di")?, types.offset("pt_regs", "si")?],
+        argument_copies: argument_copies(version)?,
         iter_class: types.iterators()?,
         pid_namespace: pid_namespace()?,
         fd_argument: [NO_FD; MAX_SYSCALLS],
@@ -83,6 +84,17 @@ pub(super) fn configure(targets: &[u32], version: Version) -> Result<Config> {
         }
     }
     Ok(config)
+}
+
+/// The lower halves of where the functions lie that copy arguments of system calls, where a site
+/// asks for them; where addresses are hidden zeros, and nothing is attached.
+fn argument_copies(version: Version) -> Result<[[u32; 2]; 2]> {
+    let asks = |site: &Site| site.holds_on(version) && matches!(site.bytes, Bytes::Crossing(_));
+    if !SITES.iter().any(asks) {
+        return Ok([[0; 2]; 2]);
+    }
+    let names = ["_copy_to_user", "_copy_from_user"];
+    Ok(kernel::extents(names)?.map(|extent| extent.map(|edge| (edge & 0xffff_ffff) as u32)))
 }
 
 /// Inode of the initial pid namespace: include/linux/proc_ns.h, `PROC_PID_INIT_INO`.
@@ -184,17 +196,52 @@ impl Types {
         bail!("BTF has no enum {enumeration}")
     }
 
-    fn iterators(&self) -> Result<[u8; 16]> {
-        let mut classes = [Iter::Unknown as u8; 16];
-        for (name, value) in self.enumerators("iter_type")? {
-            let known = ITERATORS.iter().find(|(known, _)| *known == name);
-            let slot = usize::try_from(value).ok().and_then(|at| classes.get_mut(at));
+    fn iterators(&self) -> Result<[u8; ITER_TYPES]> {
+        let flags = if self.offset("iov_iter", "iter_type").is_ok() { 0 } else { ITER_FLAGS };
+        Ok(iterators(&self.enumerators("iter_type")?, flags))
+    }
+}
+
+/// Bits beside the type's before 5.14: the direction, and one that `bvec` iterators have
+/// (include/linux/uio.h, 5.10).
+const ITER_FLAGS: u32 = 3;
+
+/// What each value of `iov_iter.iter_type` is to the table, with any of the flags.
+fn iterators(types: &[(String, u32)], flags: u32) -> [u8; ITER_TYPES] {
+    let mut classes = [Iter::Unknown as u8; ITER_TYPES];
+    for (name, value) in types {
+        let known = ITERATORS.iter().find(|(known, _)| known == name);
+        for flags in 0..=flags {
+            let slot = usize::try_from(value | flags).ok().and_then(|at| classes.get_mut(at));
             // An iterator that the table does not know stays `Unknown`: its bytes will be
             // unexplained, not overlooked.
             if let (Some((_, class)), Some(slot)) = (known, slot) {
                 *slot = *class as u8;
             }
         }
-        Ok(classes)
+    }
+    classes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classes(types: &[(&str, u32)], flags: u32) -> [u8; ITER_TYPES] {
+        let types: Vec<_> = types.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        iterators(&types, flags)
+    }
+
+    #[test]
+    fn an_iterator_is_known_by_its_number_or_by_its_bit_with_any_flag() {
+        let numbers = classes(&[("ITER_IOVEC", 0), ("ITER_BVEC", 2), ("ITER_NEW", 3)], 0);
+        assert_eq!(numbers[..4], [Iter::User, Iter::Unknown, Iter::Kernel, Iter::Unknown].map(|i| i as u8));
+        let bits = classes(&[("ITER_IOVEC", 4), ("ITER_PIPE", 32), ("ITER_DISCARD", 64)], ITER_FLAGS);
+        for flags in 0..4 {
+            assert_eq!(bits[4 | flags], Iter::User as u8);
+            assert_eq!(bits[32 | flags], Iter::Pipe as u8);
+            assert_eq!(bits[64 | flags], Iter::Discard as u8);
+            assert_eq!(bits[8 | flags], Iter::Unknown as u8);
+        }
     }
 }

@@ -41,6 +41,9 @@ pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut Plan, avoid_fexit: bool) {
 }
 
 fn fexit(ebpf: &mut Ebpf, site: &Site, symbol: &str, btf: &Btf) -> Result<()> {
+    // Where the kernel lacks bpf_get_func_ret() (before 5.17) it refuses the fexit alone.
+    let program: &mut FExit = super::program(ebpf, site, "fexit")?.try_into()?;
+    program.load(symbol, btf)?;
     // The entry comes first: a return without its entry would count as lost.
     if site.has_entry() {
         let program: &mut FEntry = super::program(ebpf, site, "fentry")?.try_into()?;
@@ -48,7 +51,6 @@ fn fexit(ebpf: &mut Ebpf, site: &Site, symbol: &str, btf: &Btf) -> Result<()> {
         program.attach()?;
     }
     let program: &mut FExit = super::program(ebpf, site, "fexit")?.try_into()?;
-    program.load(symbol, btf)?;
     program.attach()?;
     Ok(())
 }

@@ -83,21 +83,75 @@ pub fn hides_addresses(functions: &BTreeMap<String, u64>) -> bool {
 /// # Errors
 /// /proc/kallsyms cannot be read.
 pub fn functions(wanted: &[&str]) -> Result<BTreeMap<String, u64>> {
-    let text = fs::read_to_string("/proc/kallsyms").context("cannot read /proc/kallsyms")?;
     let mut found = BTreeMap::new();
+    each_function(|name, address| {
+        if wanted.contains(&name) {
+            found.insert(name.to_owned(), address);
+        }
+    })?;
+    if ROUTINES.iter().any(|(_, name)| found.contains_key(*name)) {
+        const CPUS: &str = "/proc/cpuinfo";
+        let cpus = fs::read_to_string(CPUS).with_context(|| format!("cannot read {CPUS}"))?;
+        let used = routine_in_use(&cpus);
+        found.retain(|name, _| *name == used || !ROUTINES.iter().any(|(_, routine)| name == routine));
+    }
+    Ok(found)
+}
+
+/// The routines that copy to and from user memory, by the CPU's flag for which the kernel takes each:
+/// the first whose flag there is (`copy_user_generic()`, arch/x86/include/asm/uaccess_64.h, 5.10 to
+/// 6.3). The others are there too, and nobody calls them.
+const ROUTINES: [(Option<&str>, &str); 3] = [
+    (Some("erms"), "copy_user_enhanced_fast_string"),
+    (Some("rep_good"), "copy_user_generic_string"),
+    (None, "copy_user_generic_unrolled"),
+];
+
+fn routine_in_use(cpus: &str) -> &'static str {
+    let flags = cpus.lines().find_map(|line| line.strip_prefix("flags")).unwrap_or_default();
+    let has = |flag: &Option<&str>| flag.is_none_or(|flag| flags.split_whitespace().any(|f| f == flag));
+    ROUTINES.iter().find(|(flag, _)| has(flag)).map_or("", |(_, name)| name)
+}
+
+/// First and one past the last address of functions of the kernel's own text; zeros where addresses
+/// are hidden.
+///
+/// # Errors
+/// /proc/kallsyms cannot be read, or has no such function.
+pub(super) fn extents<const N: usize>(names: [&str; N]) -> Result<[[u64; 2]; N]> {
+    let mut all = Vec::new();
+    let mut begins = [None; N];
+    each_function(|name, address| {
+        all.push(address);
+        if let Some(at) = names.iter().position(|wanted| *wanted == name) {
+            begins[at] = Some(address);
+        }
+    })?;
+    let mut extents = [[0; 2]; N];
+    for (at, extent) in extents.iter_mut().enumerate() {
+        let first = begins[at].with_context(|| format!("no {} in /proc/kallsyms", names[at]))?;
+        let end = all.iter().filter(|address| **address > first).min();
+        *extent = [first, end.copied().unwrap_or(first)];
+    }
+    Ok(extents)
+}
+
+/// Every function in /proc/kallsyms with its address.
+fn each_function(mut take: impl FnMut(&str, u64)) -> Result<()> {
+    let text = fs::read_to_string("/proc/kallsyms").context("cannot read /proc/kallsyms")?;
     for line in text.lines() {
         let mut words = line.split_ascii_whitespace();
         let (Some(address), Some(kind), Some(name)) = (words.next(), words.next(), words.next())
         else {
             continue;
         };
-        if matches!(kind, "t" | "T" | "w" | "W") && wanted.contains(&name) {
+        if matches!(kind, "t" | "T" | "w" | "W") {
             let address = u64::from_str_radix(address, 16)
                 .with_context(|| format!("/proc/kallsyms holds {line:?}"))?;
-            found.insert(name.to_owned(), address);
+            take(name, address);
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// What keeps every instrument from this kernel, with the remedy; `None` if nothing is known to.
@@ -132,8 +186,7 @@ pub fn barred() -> Option<(String, String)> {
     None
 }
 
-/// What keeps all instruments but the system calls from a kernel, with the remedy: that the table
-/// does not know its leaves.
+/// What keeps all instruments from a kernel, with the remedy: that the table does not know its leaves.
 #[must_use]
 pub fn too_old(version: Version) -> Option<(String, String)> {
     let (major, minor) = version;
@@ -198,9 +251,21 @@ mod tests {
 
     #[test]
     fn only_kernels_before_the_table_are_too_old() {
-        let (reason, remedy) = too_old((5, 10)).expect("older than the table");
-        assert!(reason.contains("5.10") && remedy.contains("6.0"), "{reason}; {remedy}");
+        let (reason, remedy) = too_old((5, 4)).expect("older than the table");
+        assert!(reason.contains("5.4") && remedy.contains("5.10"), "{reason}; {remedy}");
         assert_eq!(too_old(OLDEST), None);
+    }
+
+    #[test]
+    fn the_routine_is_that_of_the_first_flag_that_the_cpu_has() {
+        for (flags, routine) in [
+            ("flags\t\t: fpu rep_good erms nopl", "copy_user_enhanced_fast_string"),
+            ("flags\t\t: fpu rep_good nopl", "copy_user_generic_string"),
+            ("flags\t\t: fpu", "copy_user_generic_unrolled"),
+        ] {
+            let cpus = format!("processor\t: 0\n{flags}\nbugs\t\t: erms\n");
+            assert_eq!(routine_in_use(&cpus), routine, "{flags}");
+        }
     }
 
     #[test]
