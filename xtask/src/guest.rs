@@ -39,7 +39,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     smp: Option<usize>,
     /// Flags of the processors to add or, with a minus, to take away, as in QEMU's -cpu: a kernel
-    /// before 6.4 chooses its copy routine by `erms` and `rep_good`, which it sets by itself for AMD families from 15 on.
+    /// before 6.4 chooses its copy routine by `erms` and `rep_good`; `-erms` and `-erms,family=6`
+    /// choose the other two.
     #[arg(long, value_name = "FLAGS", default_value = "", allow_hyphen_values = true)]
     cpu: String,
     /// More words for the kernel's command line.

@@ -43,7 +43,7 @@ pub(crate) static KERNELS: &[Kernel] = &[
         package: CLOUD,
         version: "5.10.",
         tested: false,
-        why: "other leaf functions, no filemap_read",
+        why: "one routine for all copies to and from user memory, no filemap_read",
     },
     Kernel {
         name: "bookworm",

@@ -133,7 +133,7 @@ impl Bench<'_> {
         let place = self.cache.path(self.shelf).join(cell.name());
         let guest = Guest::choose(self.cache, cell.kernel)?;
         let script = self.script(cell);
-        let key = self.key(&guest, &script)?;
+        let key = self.key(&guest, cell.processor.flags, &script)?;
         let (record, key_file) = (place.join("run.json"), place.join("key"));
         let known = fs::read_to_string(&key_file).is_ok_and(|known| known == key);
         if known && record.is_file() && !self.fresh {
@@ -145,6 +145,7 @@ impl Bench<'_> {
         let words = ["/bin/busybox", "sh", "-c", &script].map(str::to_owned).to_vec();
         let mut spec = guest.spec(files, words);
         spec.cpus = cell.cpus;
+        spec.flags = cell.processor.flags;
         spec.file_system = cell.file_system;
         spec.wire = cell.needs_wire();
         let fresh = self.cache.work_folder("cell")?;
@@ -194,10 +195,11 @@ impl Bench<'_> {
     }
 
     /// What must be the same for a record to be used again.
-    fn key(&self, guest: &Guest, script: &str) -> Result<String> {
+    fn key(&self, guest: &Guest, flags: &str, script: &str) -> Result<String> {
         let program = fs::read(self.program).context("reading the program")?;
         let mut hasher = DefaultHasher::new();
         program.hash(&mut hasher);
-        Ok(format!("{} {:016x}\n{script}\n", guest.installed.version(), hasher.finish()))
+        let version = guest.installed.version();
+        Ok(format!("{version} {:016x} {flags}\n{script}\n", hasher.finish()))
     }
 }

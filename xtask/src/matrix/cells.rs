@@ -12,7 +12,25 @@ pub(crate) struct Cell {
     pub(crate) file_system: &'static FileSystem,
     pub(super) cpus: usize,
     pub(super) network: String,
+    pub(super) processor: &'static Processor,
 }
+
+/// What kind of processor a guest has.
+#[derive(Debug)]
+pub(super) struct Processor {
+    name: &'static str,
+    /// What is taken away of it, as for [`crate::vm::Spec::flags`].
+    pub(super) flags: &'static str,
+}
+
+/// The first is the usual one. Kernels before 6.4 choose the routine that copies to and from user
+/// memory by two flags, the second of which the kernel sets by itself for AMD's families from 15 on
+/// (`init_amd_k8()`, arch/x86/kernel/cpu/amd.c).
+static PROCESSORS: [Processor; 3] = [
+    Processor { name: "max", flags: "" },
+    Processor { name: "no-erms", flags: "-erms" },
+    Processor { name: "no-rep-good", flags: "-erms,family=6" },
+];
 
 /// CPUs of a guest, unless other numbers are compared.
 const CPUS: usize = 2;
@@ -30,7 +48,8 @@ const OTHER_NETWORKS: [&str; 2] = ["veth", "virtio"];
 const TRANSMITTED: &[(&str, &str)] =
     &[("msg_zerocopy", "zero-copy"), ("uring_send_zc", "zero-copy")];
 
-/// The cells of `--daily`: each file system and each network once, over all tested kernels.
+/// The cells of `--daily`: each file system and each network once, over all tested kernels. The
+/// oldest kernel has a cell with each processor besides.
 const DAILY: &[(&str, &str, usize, &str)] = &[
     ("bookworm", "btrfs", 2, LOOPBACK),
     ("bookworm", "ext4", 2, "virtio"),
@@ -43,13 +62,19 @@ const DAILY: &[(&str, &str, usize, &str)] = &[
 
 impl Cell {
     fn new(kernel: &'static Kernel, file_system: &'static FileSystem) -> Self {
-        Self { kernel, file_system, cpus: CPUS, network: LOOPBACK.to_owned() }
+        let (network, processor) = (LOOPBACK.to_owned(), &PROCESSORS[0]);
+        Self { kernel, file_system, cpus: CPUS, network, processor }
     }
 
     /// `trixie-ext4-2-loopback`.
     pub(crate) fn name(&self) -> String {
         let (kernel, file_system) = (self.kernel.name, self.file_system.name);
-        format!("{kernel}-{file_system}-{}-{}", self.cpus, self.network)
+        let name = format!("{kernel}-{file_system}-{}-{}", self.cpus, self.network);
+        if self.processor.flags.is_empty() {
+            name
+        } else {
+            format!("{name}-{}", self.processor.name)
+        }
     }
 
     pub(super) fn needs_wire(&self) -> bool {
@@ -69,9 +94,17 @@ pub(crate) fn daily() -> Result<Vec<Cell>> {
         ensure!(kernels.len() == 1, "{kernel} is no kernel");
         let file_system = FileSystem::find(file_system).map_err(anyhow::Error::msg)?;
         let network = (*network).to_owned();
-        Ok(Cell { kernel: kernels[0], file_system, cpus: *cpus, network })
+        Ok(Cell { network, cpus: *cpus, ..Cell::new(kernels[0], file_system) })
     };
-    DAILY.iter().map(cell).collect()
+    let mut cells = DAILY.iter().map(cell).collect::<Result<Vec<_>>>()?;
+    cells.extend(of_each_processor());
+    Ok(cells)
+}
+
+/// The oldest kernel on each processor: it has a copy routine for each.
+fn of_each_processor() -> impl Iterator<Item = Cell> {
+    let oldest = Cell::new(&KERNELS[0], &FILE_SYSTEMS[0]);
+    PROCESSORS.iter().map(move |processor| Cell { processor, ..oldest.clone() })
 }
 
 /// All cells, or what was named, each with each.
@@ -94,10 +127,9 @@ pub(super) fn choose(
         for file_system in file_systems {
             for cpus in cpus {
                 cells.extend(networks.iter().map(|network| Cell {
-                    kernel,
-                    file_system,
                     cpus: *cpus,
                     network: network.clone(),
+                    ..Cell::new(kernel, file_system)
                 }));
             }
         }
@@ -111,6 +143,10 @@ fn all() -> Vec<Cell> {
     let first = &FILE_SYSTEMS[0];
     let mut cells = Vec::new();
     for kernel in KERNELS {
+        if kernel.name == KERNELS[0].name {
+            cells.extend(of_each_processor());
+            continue;
+        }
         if !kernel.tested {
             cells.push(Cell::new(kernel, first));
             continue;
@@ -152,7 +188,7 @@ mod tests {
     #[test]
     fn the_daily_cells_touch_everything_once() {
         let cells = daily().expect("all names are known");
-        assert_eq!(names(&cells).len(), DAILY.len());
+        assert_eq!(names(&cells).len(), DAILY.len() + PROCESSORS.len());
         for file_system in FILE_SYSTEMS {
             assert!(cells.iter().any(|c| c.file_system.name == file_system.name));
         }

@@ -128,7 +128,8 @@ fn command(qemu: &Path, machine: &Machine<'_>, work: &Path) -> Result<Command> {
         Accel::Tcg => "max,-cx16",
         Accel::Kvm => "host",
     };
-    let cpu = if machine.flags.is_empty() { cpu.to_owned() } else { format!("{cpu},{}", machine.flags) };
+    let cpu =
+        if machine.flags.is_empty() { cpu.to_owned() } else { format!("{cpu},{}", machine.flags) };
     let append = format!("console=ttyS0 quiet panic=-1 {}", machine.append);
     // setpriv lets QEMU die with this process, even with one that is killed.
     let mut command = process::command("setpriv");

@@ -70,10 +70,8 @@ const GENERATOR: &[Case] = &[
 ];
 
 /// What copies out of an iterator, where another leaf inside it copies from user memory.
-const FROM_KERNEL: &[Case] = &[
-    iter(&[Iter::User], &[]),
-    iter(&[Iter::Kernel], &[plus(Hop::PageCacheToSocket, Copied)]),
-];
+const FROM_KERNEL: &[Case] =
+    &[iter(&[Iter::User], &[]), iter(&[Iter::Kernel], &[plus(Hop::PageCacheToSocket, Copied)])];
 
 /// Where the tracepoints on page faults are defined; since 6.16 in include/trace/events/exceptions.h.
 const FAULTS: &str = "arch/x86/include/asm/trace/exceptions.h";

@@ -228,15 +228,20 @@ mod tests {
     use super::*;
 
     fn classes(types: &[(&str, u32)], flags: u32) -> [u8; ITER_TYPES] {
-        let types: Vec<_> = types.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        let types: Vec<_> =
+            types.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         iterators(&types, flags)
     }
 
     #[test]
     fn an_iterator_is_known_by_its_number_or_by_its_bit_with_any_flag() {
         let numbers = classes(&[("ITER_IOVEC", 0), ("ITER_BVEC", 2), ("ITER_NEW", 3)], 0);
-        assert_eq!(numbers[..4], [Iter::User, Iter::Unknown, Iter::Kernel, Iter::Unknown].map(|i| i as u8));
-        let bits = classes(&[("ITER_IOVEC", 4), ("ITER_PIPE", 32), ("ITER_DISCARD", 64)], ITER_FLAGS);
+        assert_eq!(
+            numbers[..4],
+            [Iter::User, Iter::Unknown, Iter::Kernel, Iter::Unknown].map(|i| i as u8)
+        );
+        let bits =
+            classes(&[("ITER_IOVEC", 4), ("ITER_PIPE", 32), ("ITER_DISCARD", 64)], ITER_FLAGS);
         for flags in 0..4 {
             assert_eq!(bits[4 | flags], Iter::User as u8);
             assert_eq!(bits[32 | flags], Iter::Pipe as u8);

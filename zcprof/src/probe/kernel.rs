@@ -93,7 +93,9 @@ pub fn functions(wanted: &[&str]) -> Result<BTreeMap<String, u64>> {
         const CPUS: &str = "/proc/cpuinfo";
         let cpus = fs::read_to_string(CPUS).with_context(|| format!("cannot read {CPUS}"))?;
         let used = routine_in_use(&cpus);
-        found.retain(|name, _| *name == used || !ROUTINES.iter().any(|(_, routine)| name == routine));
+        found.retain(|name, _| {
+            *name == used || !ROUTINES.iter().any(|(_, routine)| name == routine)
+        });
     }
     Ok(found)
 }
@@ -109,7 +111,8 @@ const ROUTINES: [(Option<&str>, &str); 3] = [
 
 fn routine_in_use(cpus: &str) -> &'static str {
     let flags = cpus.lines().find_map(|line| line.strip_prefix("flags")).unwrap_or_default();
-    let has = |flag: &Option<&str>| flag.is_none_or(|flag| flags.split_whitespace().any(|f| f == flag));
+    let has =
+        |flag: &Option<&str>| flag.is_none_or(|flag| flags.split_whitespace().any(|f| f == flag));
     ROUTINES.iter().find(|(flag, _)| has(flag)).map_or("", |(_, name)| name)
 }
 

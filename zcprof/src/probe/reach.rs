@@ -21,7 +21,10 @@ struct Way {
 
 const WAYS: &[Way] = &[
     // The pipe's numbers are copied to the user: fs/pipe.c.
-    Way { sites: &["copy_user", "_copy_to_user"], go: || std::io::pipe().map(drop).context("a pipe") },
+    Way {
+        sites: &["copy_user", "_copy_to_user"],
+        go: || std::io::pipe().map(drop).context("a pipe"),
+    },
     // The new limit is copied from there: kernel/sys.c.
     Way { sites: &["_copy_from_user"], go: set_a_limit },
     // A byte goes into a socket and out of it: net/unix/af_unix.c, net/core/datagram.c.
@@ -78,7 +81,8 @@ fn pass_a_byte() -> Result<()> {
 fn send_to_the_kernel() -> Result<()> {
     let family = AddressFamily::Netlink;
     let protocol = SockProtocol::NetlinkRoute;
-    let link = socket(family, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol).context("netlink")?;
+    let link =
+        socket(family, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol).context("netlink")?;
     let kernel = NetlinkAddr::new(0, 0);
     sendto(link.as_raw_fd(), &[0], &kernel, MsgFlags::empty()).context("sending by netlink")?;
     Ok(())
