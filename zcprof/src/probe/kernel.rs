@@ -111,9 +111,9 @@ const ROUTINES: [(Option<&str>, &str); 3] = [
 
 fn routine_in_use(cpus: &str) -> &'static str {
     let flags = cpus.lines().find_map(|line| line.strip_prefix("flags")).unwrap_or_default();
-    let has =
-        |flag: &Option<&str>| flag.is_none_or(|flag| flags.split_whitespace().any(|f| f == flag));
-    ROUTINES.iter().find(|(flag, _)| has(flag)).map_or("", |(_, name)| name)
+    let has = |flag: &str| flags.split_whitespace().any(|known| known == flag);
+    let found = ROUTINES.iter().find(|(flag, _)| flag.is_none_or(has));
+    found.map_or("", |(_, name)| name)
 }
 
 /// First and one past the last address of functions of the kernel's own text; zeros where addresses
