@@ -9,12 +9,15 @@
 mod account;
 mod broker;
 mod check;
+mod commits;
 mod connection;
 mod coordinator;
 mod epochs;
 mod fetch;
+mod group;
 mod groups;
 mod idle;
+mod member;
 mod metadata;
 mod offsets;
 mod partitions;
@@ -32,7 +35,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 pub use account::Account;
-pub use broker::{Broker, Reply};
+pub use broker::{Answer, Broker, Reply};
+pub use coordinator::Later;
 pub use fetch::Slice;
 pub use metadata::Advertised;
 pub use public::{BrokerOptions, run_broker};

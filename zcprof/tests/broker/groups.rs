@@ -12,8 +12,8 @@ use kafka_protocol::messages::offset_fetch_request::{
 };
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    GroupId, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest,
-    OffsetFetchRequest, SyncGroupRequest,
+    GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+    OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -41,16 +41,10 @@ fn join(member: &StrBytes) -> JoinGroupRequest {
 fn a_member_joins_reads_its_assignment_commits_and_leaves() {
     let (_folder, broker) = served("sendfile");
     let mut client = Client::connect(broker.address);
-    let nobody = StrBytes::default();
-    let joined = client.call(9, &join(&nobody));
+    let (id, joined) = joined(&mut client);
     assert_eq!((joined.error_code, joined.members.len()), (0, 1));
-    let id = joined.member_id.clone();
     assert!(!id.is_empty() && joined.leader == id, "it leads itself");
     assert_eq!(&joined.members[0].metadata[..], b"subscription");
-
-    let mut second = Client::connect(broker.address);
-    let refused = second.call(9, &join(&nobody));
-    assert_eq!(refused.error_code, ResponseError::GroupMaxSizeReached.code());
 
     let assignment = SyncGroupRequestAssignment::default()
         .with_member_id(id.clone())
@@ -80,7 +74,62 @@ fn a_member_joins_reads_its_assignment_commits_and_leaves() {
     assert_eq!(client.call(5, &leave).members[0].error_code, 0);
     let gone = client.call(4, &beat(joined.generation_id)).error_code;
     assert_eq!(gone, ResponseError::UnknownMemberId.code());
-    assert_eq!(second.call(9, &join(&nobody)).error_code, 0, "there is room now");
+}
+
+/// Joins, by the id that it is given first.
+fn joined(client: &mut Client) -> (StrBytes, JoinGroupResponse) {
+    let asked = client.call(9, &join(&StrBytes::default()));
+    assert_eq!(asked.error_code, ResponseError::MemberIdRequired.code());
+    let id = asked.member_id;
+    (id.clone(), client.call(9, &join(&id)))
+}
+
+fn sync(id: &StrBytes, generation: i32, given: &[(&StrBytes, &'static str)]) -> SyncGroupRequest {
+    let given = given.iter().map(|(id, text)| {
+        SyncGroupRequestAssignment::default()
+            .with_member_id((*id).clone())
+            .with_assignment(Bytes::from_static(text.as_bytes()))
+    });
+    SyncGroupRequest::default()
+        .with_group_id(group())
+        .with_generation_id(generation)
+        .with_member_id(id.clone())
+        .with_assignments(given.collect())
+}
+
+#[test]
+fn two_members_share_and_one_takes_over_when_the_other_is_gone() {
+    let (_folder, broker) = served("sendfile");
+    let [mut first, mut second] = [(); 2].map(|()| Client::connect(broker.address));
+    let (a, alone) = joined(&mut first);
+    assert_eq!(alone.members.len(), 1);
+    first.call(5, &sync(&a, alone.generation_id, &[(&a, "all")]));
+
+    let b = second.call(9, &join(&StrBytes::default())).member_id;
+    second.send(9, &join(&b));
+    let beat = |generation| {
+        let beat = HeartbeatRequest::default().with_group_id(group()).with_member_id(a.clone());
+        beat.with_generation_id(generation)
+    };
+    let rebalancing = ResponseError::RebalanceInProgress.code();
+    while first.call(4, &beat(alone.generation_id)).error_code != rebalancing {}
+    let leads = first.call(9, &join(&a));
+    let follows = second.receive::<JoinGroupRequest>(9);
+    assert_eq!((leads.members.len(), follows.members.len()), (2, 0));
+    assert_eq!((&leads.leader, &follows.leader), (&a, &a));
+    second.send(5, &sync(&b, follows.generation_id, &[]));
+    let left = first.call(5, &sync(&a, leads.generation_id, &[(&a, "left"), (&b, "right")]));
+    let right = second.receive::<SyncGroupRequest>(5);
+    assert_eq!((&left.assignment[..], &right.assignment[..]), (&b"left"[..], &b"right"[..]));
+
+    // The second one is killed; its session is over after ten seconds.
+    drop(second);
+    let start = std::time::Instant::now();
+    while first.call(4, &beat(leads.generation_id)).error_code != rebalancing {
+        assert!(start.elapsed() < std::time::Duration::from_secs(15), "it is still waited for");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(first.call(9, &join(&a)).members.len(), 1);
 }
 
 fn commits(client: &mut Client, id: &StrBytes, generation: i32) {

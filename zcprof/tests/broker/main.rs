@@ -9,5 +9,6 @@ mod million;
 mod protocol;
 mod reads;
 mod real;
+mod restarts;
 mod serve;
 mod topic;

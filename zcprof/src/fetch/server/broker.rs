@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -12,11 +12,12 @@ use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ConsumerGroupHeartbea
 use kafka_protocol::protocol::{self, Encodable, HeaderVersion};
 
 use super::account::Account;
+use super::coordinator::{self, Later};
 use super::fetch::Slice;
 use super::groups::Groups;
 use super::metadata::Advertised;
 use super::quiet::Quiet;
-use super::{coordinator, epochs, fetch, metadata, offsets};
+use super::{commits, epochs, fetch, metadata, offsets};
 use crate::fetch::log::Topics;
 use crate::fetch::tls::Identity;
 use crate::fetch::wire::{Frame, Request, WireError};
@@ -44,6 +45,15 @@ pub struct Reply<'a> {
     pub slices: Vec<Slice<'a>>,
     /// How long it waits for that.
     pub delay: Option<Duration>,
+}
+
+/// What comes of a request.
+#[derive(Debug)]
+pub enum Answer<'a> {
+    /// It is answered.
+    Now(Reply<'a>),
+    /// It is answered when other members of its group have done their part.
+    Later(Later),
 }
 
 impl Broker {
@@ -88,7 +98,7 @@ impl Broker {
     ///
     /// # Errors
     /// After them the connection cannot go on.
-    pub fn answer(&self, frame: Bytes, local: SocketAddr) -> Result<Reply<'_>> {
+    pub fn answer(&self, frame: Bytes, local: SocketAddr) -> Result<Answer<'_>> {
         let request = match Request::read(frame) {
             Ok(request) => request,
             // A newer client asks in its own way which versions are spoken here.
@@ -116,13 +126,28 @@ impl Broker {
         self.dispatch(&request, local).with_context(what)
     }
 
-    fn dispatch(&self, request: &Request, local: SocketAddr) -> Result<Reply<'_>> {
+    /// When a group that somebody waits for has something to do, if nobody says anything.
+    pub(super) fn deadline(&self, later: &Later) -> Option<Instant> {
+        self.groups().known(&later.group)?.next_deadline()
+    }
+
+    /// Has a group that somebody waits for take note of the time.
+    pub(super) fn expire(&self, later: &Later) {
+        if let Some(group) = self.groups().known(&later.group) {
+            group.expire(Instant::now());
+        }
+    }
+
+    fn groups(&self) -> MutexGuard<'_, Groups> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn dispatch(&self, request: &Request, local: SocketAddr) -> Result<Answer<'_>> {
         let r = request;
-        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        let groups = &mut *groups;
+        let groups = &mut *self.groups();
         let now = Instant::now();
         let frame = match r.key {
-            ApiKey::Fetch => return fetch::answer(self, r),
+            ApiKey::Fetch => return fetch::answer(self, r).map(Answer::Now),
             ApiKey::Produce => encode(r, &offsets::refuse(r)?),
             ApiKey::ApiVersions => respond(r, |_: ApiVersionsRequest| metadata::api_versions()),
             ApiKey::Metadata => respond(r, |body| metadata::topics(self, r.version, &body, local)),
@@ -131,23 +156,36 @@ impl Broker {
             ApiKey::FindCoordinator => {
                 respond(r, |body| metadata::coordinator(self, r.version, &body, local))
             }
-            ApiKey::JoinGroup => respond(r, |body| coordinator::join(groups, r, &body, now)),
-            ApiKey::SyncGroup => {
-                respond(r, |body| coordinator::sync(groups, r.version, &body, now))
-            }
+            ApiKey::JoinGroup => match coordinator::join(groups, r, &r.body()?, now) {
+                Ok(later) => return at_once(later),
+                Err(response) => encode(r, &response),
+            },
+            ApiKey::SyncGroup => match coordinator::sync(groups, r, &r.body()?, now) {
+                Ok(later) => return at_once(later),
+                Err(response) => encode(r, &response),
+            },
             ApiKey::Heartbeat => respond(r, |body| coordinator::heartbeat(groups, &body, now)),
             ApiKey::LeaveGroup => {
                 respond(r, |body| coordinator::leave(groups, r.version, &body, now))
             }
             ApiKey::OffsetCommit => {
-                respond(r, |body| coordinator::commit(groups, &self.topics, &body, now))
+                respond(r, |body| commits::commit(groups, &self.topics, &body, now))
             }
-            ApiKey::OffsetFetch => {
-                respond(r, |body| coordinator::committed(groups, r.version, &body))
-            }
+            ApiKey::OffsetFetch => respond(r, |body| commits::committed(groups, r.version, &body)),
             other => bail!("{other:?} is in the table of requests, and nothing answers it"),
         };
         Ok(frame?.into())
+    }
+}
+
+/// A request that need not wait, if its answer is there.
+fn at_once(mut later: Later) -> Result<Answer<'static>> {
+    Ok(later.frame_now()?.map_or(Answer::Later(later), Answer::from))
+}
+
+impl From<Frame> for Answer<'_> {
+    fn from(frame: Frame) -> Self {
+        Self::Now(frame.into())
     }
 }
 

@@ -13,7 +13,8 @@ use tokio::io::Interest;
 use tokio::time::sleep;
 
 use super::account::Account;
-use super::broker::{Broker, Reply};
+use super::broker::{Answer, Broker, Reply};
+use super::coordinator::Later;
 use super::fetch::Slice;
 use super::idle::{Idle, Wanted};
 use super::stranger;
@@ -31,6 +32,10 @@ const SETTLE: Duration = Duration::from_secs(5);
 
 /// Between two questions about them.
 const SETTLE_PAUSE: Duration = Duration::from_millis(1);
+
+/// How long a group is left alone at most while somebody waits for it, and at least.
+const GROUP: Duration = Duration::from_mins(1);
+const LEAST_GROUP: Duration = Duration::from_millis(5);
 
 /// Bytes that are received at most in one step of a request that is not a short one.
 const STEP: usize = 16 << 10;
@@ -74,7 +79,14 @@ impl Connection {
 
     async fn answer(&mut self, broker: &Broker, local: SocketAddr) -> Result<()> {
         while let Some(frame) = self.frame().await? {
-            let Reply { frame, slices, delay } = broker.answer(frame.freeze(), local)?;
+            let reply = match broker.answer(frame.freeze(), local)? {
+                Answer::Now(reply) => reply,
+                Answer::Later(later) => match self.wait_for(broker, later).await? {
+                    Some(frame) => frame.into(),
+                    None => return Ok(()),
+                },
+            };
+            let Reply { frame, slices, delay } = reply;
             if let Some(delay) = delay
                 && !self.wait(delay).await?
             {
@@ -155,6 +167,27 @@ impl Connection {
                 received = self.receive(), if !full => {
                     if !received? {
                         return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for the other members of a group; `None` if the client leaves before.
+    async fn wait_for(&mut self, broker: &Broker, mut later: Later) -> Result<Option<Frame>> {
+        loop {
+            self.idle.expect(Wanted::Request, GROUP + IDLE);
+            let within = broker.deadline(&later);
+            let within = within.map_or(GROUP, |at| at.saturating_duration_since(Instant::now()));
+            // Requests that come meanwhile are kept, up to the size of the longest.
+            let full = self.input.len() >= wire::MAX_REQUEST;
+            tokio::select! {
+                biased;
+                frame = later.frame() => return Ok(Some(frame?)),
+                () = sleep(within.clamp(LEAST_GROUP, GROUP)) => broker.expire(&later),
+                received = self.receive(), if !full => {
+                    if !received? {
+                        return Ok(None);
                     }
                 }
             }

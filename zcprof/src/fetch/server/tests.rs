@@ -167,7 +167,10 @@ fn ask<T: protocol::Request>(broker: &Broker, version: i16, body: &T) -> T::Resp
     encode_request_header_into_buffer(&mut frame, &header).expect("encodes");
     body.encode(&mut frame, version).expect("encodes");
     let local = SocketAddr::from(([127, 0, 0, 1], 9092));
-    let mut answer = broker.answer(frame.freeze(), local).expect("an answer").frame.encoded;
+    let Answer::Now(reply) = broker.answer(frame.freeze(), local).expect("an answer") else {
+        panic!("nobody is to be waited for")
+    };
+    let mut answer = reply.frame.encoded;
     answer.advance(SIZE);
     ResponseHeader::decode(&mut answer, T::Response::header_version(version)).expect("a header");
     T::Response::decode(&mut answer, version).expect("decodes")
