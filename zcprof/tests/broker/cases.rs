@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
@@ -18,9 +19,19 @@ use kafka_protocol::messages::{
 use nix::sys::signal::Signal;
 
 use crate::client::{Client, only, topic_name};
+use crate::real::program;
 use crate::topic::{Broker, command, served};
 
 const HERE: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
+/// Offsets that a case gives to who reads committed records, and to who reads all.
+pub(crate) const CASES: [(&str, &[u64], &[u64]); 5] = [
+    ("txnaborted", &[4, 5, 7], &[0, 1, 2, 4, 5, 7]),
+    ("compactgap", &[0, 1, 2, 6, 7, 8, 9, 10], &[0, 1, 2, 6, 7, 8, 9, 10]),
+    ("compactseg", &[0, 1, 2, 3, 4, 5, 11, 12], &[0, 1, 2, 3, 4, 5, 11, 12]),
+    ("zerotail", &[0, 1, 2], &[0, 1, 2]),
+    ("orphanidx", &[0, 1, 2], &[0, 1, 2]),
+];
 
 pub(crate) fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
@@ -224,5 +235,51 @@ fn names_are_resolved_and_what_is_no_host_is_refused() {
     for advertised in ["a b:9092", "a/b:9092", "[x]:9092"] {
         let output = command(folder.path(), &["--advertise", advertised]).output().expect("starts");
         assert_eq!(output.status.code(), Some(2), "{advertised}");
+    }
+}
+
+/// What foreign clients find in every case, and whether they know the newest offsets of it.
+fn clients_read_every_case(read: impl Fn(&Broker, &str, &str) -> Vec<u64>) {
+    let broker = Broker::start(&data("cases"), "sendfile");
+    for (topic, committed, all) in CASES {
+        assert_eq!(read(&broker, topic, "read_committed"), committed, "{topic}");
+        assert_eq!(read(&broker, topic, "read_uncommitted"), all, "{topic}");
+    }
+    let broker = Broker::start(&data("log-start"), "sendfile");
+    assert_eq!(read(&broker, "t", "read_committed"), [2]);
+}
+
+#[test]
+fn kcat_reads_every_case() {
+    let Some(kcat) = program("ZCPROF_KCAT", "kcat_reads_every_case") else { return };
+    clients_read_every_case(|broker, topic, isolation| {
+        let output = Command::new(&kcat)
+            .args(["-C", "-e", "-q", "-o", "beginning", "-f", "%o\n", "-t", topic])
+            .args(["-X", &format!("isolation.level={isolation}"), "-X", "check.crcs=true"])
+            .args(["-b", &broker.address.to_string()])
+            .output()
+            .expect("kcat starts");
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).expect("numbers");
+        text.lines().map(|line| line.parse().expect("an offset")).collect()
+    });
+}
+
+#[test]
+fn clients_for_python_read_every_case() {
+    let Some(python) = program("ZCPROF_PYTHON", "clients_for_python_read_every_case") else {
+        return;
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/offsets.py");
+    for library in ["confluent-kafka", "kafka-python", "aiokafka"] {
+        clients_read_every_case(|broker, topic, isolation| {
+            let output = Command::new(&python)
+                .arg(&script)
+                .args([library, &broker.address.to_string(), topic, isolation])
+                .output()
+                .expect("python starts");
+            assert!(output.status.success(), "{library}: {output:?}");
+            serde_json::from_slice(&output.stdout).expect("offsets")
+        });
     }
 }

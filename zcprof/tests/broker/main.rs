@@ -5,6 +5,7 @@ mod cases;
 mod client;
 mod groups;
 mod hostile;
+mod kafka;
 mod million;
 mod protocol;
 mod reads;

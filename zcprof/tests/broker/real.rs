@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use zcprof::transfer::{Layer, Row};
 
-use crate::topic::{Broker, Contents, Digesting, TOPIC, contents, served};
+use crate::topic::{Broker, Contents, Digesting, TOPIC, contents, contents_without_nulls, served};
 
 /// The program that a variable names, or a word that the test is skipped.
 pub(crate) fn program(variable: &str, test: &str) -> Option<String> {
@@ -100,6 +100,37 @@ fn python(library: &str, test: &str) {
     }
 }
 
+/// ZCPROF_GO is what `go build` makes of `tests/clients/go`.
+#[test]
+fn clients_for_go_read_every_record_of_every_transfer() {
+    let test = "clients_for_go_read_every_record_of_every_transfer";
+    let Some(consume) = program("ZCPROF_GO", test) else { return };
+    for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
+        let (folder, broker) = served(row.name);
+        for library in ["sarama", "franz-go", "kafka-go"] {
+            let output = Command::new(&consume)
+                .args([library, &broker.address.to_string(), TOPIC])
+                .output()
+                .expect("it starts");
+            let what = format!("{library}, {}", row.name);
+            succeeded(&what, &output);
+            let expected = match library {
+                "kafka-go" => contents_without_nulls(folder.path()),
+                _ => contents(folder.path()),
+            };
+            assert!(parsed_json(&output.stdout) == expected, "{what}");
+        }
+    }
+}
+
+/// Contents by partition, as clients that are no kcat print them.
+fn parsed_json(output: &[u8]) -> Contents {
+    let contents: BTreeMap<String, crate::topic::Content> =
+        serde_json::from_slice(output).expect("a line of JSON");
+    let number = |index: String| index.parse().expect("a partition");
+    contents.into_iter().map(|(index, content)| (number(index), content)).collect()
+}
+
 pub(crate) fn consumed(python: &str, library: &str, how: &str, broker: &Broker) -> Contents {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/consume.py");
     let output = Command::new(python)
@@ -108,8 +139,5 @@ pub(crate) fn consumed(python: &str, library: &str, how: &str, broker: &Broker) 
         .output()
         .expect("python starts");
     succeeded(&format!("{library} {how}"), &output);
-    let contents: BTreeMap<String, crate::topic::Content> =
-        serde_json::from_slice(&output.stdout).expect("a line of JSON");
-    let number = |index: String| index.parse().expect("a partition");
-    contents.into_iter().map(|(index, content)| (number(index), content)).collect()
+    parsed_json(&output.stdout)
 }

@@ -96,13 +96,17 @@ impl Member {
     fn kill(mut self) -> Self {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
-        std::thread::sleep(Duration::from_millis(100));
-        while let Ok((_, line)) = self.lines.try_recv() {
+        while let Ok((_, line)) = self.lines.recv() {
+            // The last line may be cut.
             let words: Vec<&str> = line.split(' ').collect();
-            let number = |at: usize| words[at].parse::<u64>().expect("a number");
-            match words[0] {
-                "read" => drop(self.read.insert(number(1), number(3))),
-                "committed" => drop(self.committed.insert(number(1), number(2))),
+            let number = |at: usize| words.get(at)?.parse::<u64>().ok();
+            match (words[0], number(1), number(2), number(3)) {
+                ("read", Some(partition), _, Some(next)) => {
+                    self.read.insert(partition, next);
+                }
+                ("committed", Some(partition), Some(next), _) => {
+                    self.committed.insert(partition, next);
+                }
                 _ => {}
             }
         }
@@ -229,7 +233,7 @@ fn the_others_take_over_what_a_killed_member_read() {
 
 /// Waits until the members have every partition between them, and each reads all of its own.
 fn share(members: &mut [Member], library: &str) {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     let count = PARTITIONS / members.len();
     loop {
         for member in &mut *members {

@@ -54,7 +54,7 @@ def confluent_kafka(bootstrap, topic, group, session, strategy):
         if found:
             try:
                 for committed in consumer.commit(asynchronous=False):
-                    if committed.error is None:
+                    if committed.error is None and committed.offset >= 0:
                         say("committed", committed.partition, committed.offset)
             except Exception as error:
                 print(error, file=sys.stderr)

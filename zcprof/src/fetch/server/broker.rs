@@ -158,11 +158,11 @@ impl Broker {
             }
             ApiKey::JoinGroup => match coordinator::join(groups, r, &r.body()?, now) {
                 Ok(later) => return at_once(later),
-                Err(response) => encode(r, &response),
+                Err(response) => encode(r, &*response),
             },
             ApiKey::SyncGroup => match coordinator::sync(groups, r, &r.body()?, now) {
                 Ok(later) => return at_once(later),
-                Err(response) => encode(r, &response),
+                Err(response) => encode(r, &*response),
             },
             ApiKey::Heartbeat => respond(r, |body| coordinator::heartbeat(groups, &body, now)),
             ApiKey::LeaveGroup => {

@@ -89,7 +89,7 @@ pub(super) fn join(
     request: &Request,
     body: &JoinGroupRequest,
     now: Instant,
-) -> Result<Later, JoinGroupResponse> {
+) -> Result<Later, Box<JoinGroupResponse>> {
     let time = |milliseconds: i32| u64::try_from(milliseconds).map(Duration::from_millis);
     let session = time(body.session_timeout_ms).unwrap_or_default();
     // Before version 1 there was one time for both.
@@ -110,7 +110,7 @@ pub(super) fn join(
         version: request.version,
     };
     let refused = |error: ResponseError, member: StrBytes| {
-        joined(request.version, &Err(error)).with_member_id(member)
+        Box::new(joined(request.version, &Err(error)).with_member_id(member))
     };
     match groups.join(&body.group_id, joining, now) {
         Ok(Entry::Pending(answer)) => Ok(Later {
@@ -159,7 +159,7 @@ pub(super) fn sync(
     request: &Request,
     body: &SyncGroupRequest,
     now: Instant,
-) -> Result<Later, SyncGroupResponse> {
+) -> Result<Later, Box<SyncGroupResponse>> {
     let who = Who {
         member: &body.member_id,
         instance: body.group_instance_id.as_deref(),
@@ -183,7 +183,7 @@ pub(super) fn sync(
             correlation_id: request.correlation_id,
             waiting: Waiting::Sync(answer),
         }),
-        Err(error) => Err(synced(request.version, Err(error))),
+        Err(error) => Err(Box::new(synced(request.version, Err(error)))),
     }
 }
 

@@ -94,7 +94,7 @@ impl Group {
         let room = self.members.len() + self.promised.len() < MOST_MEMBERS;
         let of_instance = joining.instance.and_then(|instance| self.instance(instance));
         match (joining.member, of_instance) {
-            ("", Some(old)) => Ok(self.replace(&old, joining, new_id, now)),
+            ("", Some(old)) => Ok(self.replace(&old, joining, &new_id, now)),
             ("", None) if !room => Err(ResponseError::GroupMaxSizeReached),
             ("", None) => Ok(self.admit(joining, new_id, now)),
             (id, Some(known)) if known != id => Err(ResponseError::FencedInstanceId),
@@ -166,7 +166,7 @@ impl Group {
         &mut self,
         old: &str,
         joining: Joining<'_>,
-        new_id: String,
+        new_id: &str,
         now: Instant,
     ) -> Pending<Joined> {
         let version = joining.version;
@@ -179,21 +179,21 @@ impl Group {
         }
         let leads = self.leader.as_deref() == Some(old);
         if leads {
-            self.leader = Some(new_id.clone());
+            self.leader = Some(new_id.to_owned());
         }
-        self.members.insert(new_id.clone(), member);
+        self.members.insert(new_id.to_owned(), member);
         if self.state != State::Stable || changed {
             self.prepare(now);
             return pending;
         }
         let skips = version >= 9;
-        let mut answer = self.joined(&new_id, leads && skips);
+        let mut answer = self.joined(new_id, leads && skips);
         answer.skip_assignment = leads && skips;
         if leads && !skips {
             // An older client must not think that it leads, or it would assign anew.
             old.clone_into(&mut answer.leader);
         }
-        self.answer_join(&new_id, answer);
+        self.answer_join(new_id, answer);
         pending
     }
 
@@ -240,7 +240,8 @@ impl Group {
             }
             return;
         }
-        self.protocol = Protocols::vote(self.members.values().map(|member| &member.protocols));
+        self.protocol =
+            Protocols::vote(&self.members.values().map(|m| &m.protocols).collect::<Vec<_>>());
         self.state = State::Completing(now + self.patience());
         let leader = self.leader.clone().unwrap_or_default();
         // The leader first: it has the most to do.

@@ -54,10 +54,10 @@ impl Protocols {
 
     /// Each member votes for the first of its protocols that all know; most votes win, and of as
     /// many the first that got them.
-    pub(super) fn vote<'a>(all: impl Iterator<Item = &'a Self> + Clone) -> String {
+    pub(super) fn vote(all: &[&Self]) -> String {
         let mut votes: Vec<(&str, usize)> = Vec::new();
-        for member in all.clone() {
-            let Some(choice) = member.common(all.clone()).next() else { continue };
+        for member in all {
+            let Some(choice) = member.common(all.iter().copied()).next() else { continue };
             match votes.iter_mut().find(|(name, _)| *name == choice) {
                 Some((_, count)) => *count += 1,
                 None => votes.push((choice, 1)),
@@ -178,7 +178,7 @@ mod tests {
     fn the_protocol_is_one_that_all_know_and_most_want() {
         let vote = |members: &[&[&str]]| {
             let members: Vec<_> = members.iter().map(|names| protocols(names)).collect();
-            Protocols::vote(members.iter())
+            Protocols::vote(&members.iter().collect::<Vec<_>>())
         };
         assert_eq!(
             vote(&[&["range", "sticky"], &["sticky", "range"], &["sticky", "range"]]),
