@@ -160,6 +160,25 @@ word! {
 }
 
 word! {
+    /// What must be so for a leaf to be reached: a kernel has more leaves than a CPU has slots for
+    /// breakpoints.
+    Need {
+        /// Nothing: everybody may reach it.
+        Always = "always",
+        /// A file is written.
+        Writes = "what writes into a file",
+        /// A device of the path has NETIF_F_NOCACHE_COPY.
+        NocacheDevice = "what is sent by a device with tx-nocache-copy",
+        /// The file system maps persistent memory (DAX).
+        Dax = "a file system that is mounted with dax",
+        /// Packets of UDP or of a raw socket are checked while they are copied.
+        Checksums = "UDP",
+        /// /proc/kcore is read.
+        KernelMemory = "/proc/kcore",
+    }
+}
+
+word! {
     /// Who a count is charged to.
     Process {
         /// Answers fetches; the claims are about it.

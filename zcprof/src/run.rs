@@ -131,6 +131,11 @@ pub enum ProbeState {
         /// In the kernel's words.
         reason: String,
     },
+    /// Nothing that was measured can reach it.
+    NotNeeded {
+        /// Why not.
+        reason: String,
+    },
     /// The user withheld the instrument.
     Withheld,
 }
@@ -223,6 +228,11 @@ pub struct Pass {
     pub notices: Notices,
     /// What went wrong with the evidence.
     pub doubts: Vec<Doubt>,
+    /// The leaves that were watched in each repetition of the pass, by their sites' names. Where a
+    /// CPU has fewer slots for breakpoints than there are leaves, the pass is repeated for the
+    /// others; all counts but theirs are the first repetition's. Empty in records from before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaves: Vec<Vec<String>>,
     /// Whether the consumer was watched too. A foreign one is not: what it copies is charged
     /// elsewhere.
     pub watched_consumer: bool,
@@ -322,6 +332,15 @@ pub enum Doubt {
     ProbeGone {
         /// The site.
         site: String,
+    },
+    /// Repetitions of a pass, with other leaves watched, were not alike.
+    Unlike {
+        /// What differed.
+        what: String,
+        /// Bytes in the first.
+        first: u64,
+        /// Bytes in a later one.
+        later: u64,
     },
     /// The page cache was not in the state that the pass is for.
     CacheState {

@@ -10,7 +10,7 @@ use zcprof::run::{
 use zcprof::transfer::Notices;
 use zcprof::verdict::{self, Exit, Reason, Verdict, per_byte};
 use zcprof_common::sites::SITES;
-use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
+use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Need, Process};
 
 const PAYLOAD: u64 = 64 << 20;
 const HEADERS: u64 = 64 * 70;
@@ -47,6 +47,7 @@ fn pass(transfer: &str, server: Vec<Count>) -> Pass {
         syscalls: Vec::new(),
         notices: Notices::default(),
         doubts: Vec::new(),
+        leaves: Vec::new(),
         watched_consumer: true,
         seconds: 1.0,
         void: Vec::new(),
@@ -438,6 +439,38 @@ fn a_file_system_that_may_write_unseen_is_inconclusive() {
     assert_eq!(only_verdict(&run), Verdict::Holds);
     run.workload.file_system = "f2fs".to_owned();
     assert!(matches!(only_verdict(&run), Verdict::Inconclusive(_)), "{:?}", only_verdict(&run));
+}
+
+/// A leaf that only writers reach, and a pass that wrote: its silence is no zero.
+#[test]
+fn a_leaf_that_can_be_reached_must_have_been_watched() {
+    let copied =
+        |site| count(Process::Server, site, ("sendfile", File::Regular), Iter::Kernel, PAYLOAD);
+    let leaves = |writers: bool| -> Vec<String> {
+        let audit = SITES.iter().filter(|site| site.instrument == Instrument::Audit);
+        let watched = audit.filter(|site| (site.need == Need::Writes) == writers);
+        watched.map(|site| site.name.to_owned()).collect()
+    };
+    let mut pass = sendfile();
+    pass.transfer = "sendfile_to_file".to_owned();
+    pass.counts.push(copied("generic_perform_write"));
+    assert_eq!(only_verdict(&run(vec![pass.clone()])), Verdict::Holds, "a record from before");
+    pass.leaves = vec![leaves(false)];
+    let verdict = only_verdict(&run(vec![pass.clone()]));
+    let Verdict::Inconclusive(reasons) = verdict else { panic!("{verdict:?}") };
+    assert!(reasons.iter().all(|r| matches!(r, Reason::Unwatched(..))), "{reasons:?}");
+    pass.leaves.push(leaves(true));
+    let verdict = only_verdict(&run(vec![pass.clone()]));
+    let Verdict::Inconclusive(reasons) = verdict else { panic!("{verdict:?}") };
+    assert!(reasons.iter().any(|r| matches!(r, Reason::Disagree(..))), "{reasons:?}");
+    pass.counts.push(copied("copy_folio_from_iter_atomic"));
+    assert_eq!(only_verdict(&run(vec![pass])), Verdict::Holds);
+    // Who says that he writes nothing, and did.
+    let mut pass = sendfile();
+    pass.leaves = vec![leaves(false)];
+    assert_eq!(only_verdict(&run(vec![pass.clone()])), Verdict::Holds);
+    pass.counts.push(copied("generic_perform_write"));
+    assert!(matches!(only_verdict(&run(vec![pass])), Verdict::Refuted(_)));
 }
 
 /// io_uring's copies are in no system call that names a file: without the callers the audit knows

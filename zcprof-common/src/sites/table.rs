@@ -2,7 +2,7 @@
 //! [`Site::LEAF`], [`Site::CALLER`] or [`Site::TRACEPOINT`].
 
 use super::{Bytes, Case, Sign, Site, Term};
-use crate::vocabulary::{Disposition, Family, File, Hop, Iter};
+use crate::vocabulary::{Disposition, Family, File, Hop, Iter, Need};
 
 const fn plus(hop: Hop, disposition: Disposition) -> Term {
     Term { sign: Sign::Plus, hop, disposition }
@@ -69,6 +69,32 @@ const GENERATOR: &[Case] = &[
     iter(&[Iter::Discard], &[]),
 ];
 
+/// An assembler routine that copies to and from user memory.
+const CROSSING: &[Case] = &[
+    iter(&[Iter::None], &[plus(Hop::Arguments, Copied)]),
+    to_user(&[File::Regular], &[plus(Hop::PageCacheToUser, Copied)]),
+    to_user(&[File::Socket], &[plus(Hop::SocketToUser, Copied)]),
+    to_user(&[File::Pipe], &[plus(Hop::PipeToUser, Copied)]),
+    to_user(&[], &[plus(Hop::Arguments, Copied)]),
+    from_user(&[File::Socket], &[plus(Hop::UserToSocket, Copied)]),
+    from_user(&[File::Regular], &[plus(Hop::UserToPageCache, Copied)]),
+    from_user(&[File::Pipe], &[plus(Hop::UserToPipe, Copied)]),
+    from_user(&[], &[plus(Hop::Arguments, Copied)]),
+];
+
+/// What copies out of an iterator.
+const FROM_ITER: &[Case] = &[
+    user(&[File::Socket], &[plus(Hop::UserToSocket, Copied)]),
+    user(&[File::Regular], &[plus(Hop::UserToPageCache, Copied)]),
+    user(&[File::Pipe], &[plus(Hop::UserToPipe, Copied)]),
+    user(&[], &[plus(Hop::Arguments, Copied)]),
+    iter(&[Iter::Kernel], &[plus(Hop::PageCacheToSocket, Copied)]),
+];
+
+/// What copies into a file's page cache, where another leaf inside it copies from user memory.
+const WRITER_FROM_KERNEL: &[Case] =
+    &[iter(&[Iter::User], &[]), iter(&[Iter::Kernel], &[plus(Hop::PageCacheToPageCache, Copied)])];
+
 /// What copies out of an iterator, where another leaf inside it copies from user memory.
 const FROM_KERNEL: &[Case] =
     &[iter(&[Iter::User], &[]), iter(&[Iter::Kernel], &[plus(Hop::PageCacheToSocket, Copied)])];
@@ -95,17 +121,7 @@ pub const SITES: &[Site] = &[
         source: "arch/x86/lib/copy_user_64.S",
         until: Some((6, 0)),
         bytes: Bytes::Crossing(2),
-        cases: &[
-            iter(&[Iter::None], &[plus(Hop::Arguments, Copied)]),
-            to_user(&[File::Regular], &[plus(Hop::PageCacheToUser, Copied)]),
-            to_user(&[File::Socket], &[plus(Hop::SocketToUser, Copied)]),
-            to_user(&[File::Pipe], &[plus(Hop::PipeToUser, Copied)]),
-            to_user(&[], &[plus(Hop::Arguments, Copied)]),
-            from_user(&[File::Socket], &[plus(Hop::UserToSocket, Copied)]),
-            from_user(&[File::Regular], &[plus(Hop::UserToPageCache, Copied)]),
-            from_user(&[File::Pipe], &[plus(Hop::UserToPipe, Copied)]),
-            from_user(&[], &[plus(Hop::Arguments, Copied)]),
-        ],
+        cases: CROSSING,
         ..Site::LEAF
     },
     Site {
@@ -162,13 +178,7 @@ pub const SITES: &[Site] = &[
         since: (6, 0),
         bytes: Bytes::Requested(1),
         iter: Some(2),
-        cases: &[
-            user(&[File::Socket], &[plus(Hop::UserToSocket, Copied)]),
-            user(&[File::Regular], &[plus(Hop::UserToPageCache, Copied)]),
-            user(&[File::Pipe], &[plus(Hop::UserToPipe, Copied)]),
-            user(&[], &[plus(Hop::Arguments, Copied)]),
-            iter(&[Iter::Kernel], &[plus(Hop::PageCacheToSocket, Copied)]),
-        ],
+        cases: FROM_ITER,
         ..Site::LEAF
     },
     Site {
@@ -185,6 +195,159 @@ pub const SITES: &[Site] = &[
         since: (6, 0),
         bytes: Bytes::Requested(2),
         cases: &[always(&[plus(Hop::Arguments, Copied)])],
+        ..Site::LEAF
+    },
+    // ---- audit: leaves that not everybody reaches
+    //
+    // copy_page_to_iter() and copy_page_from_iter() are none from 6.0 on: they call _copy_to_iter()
+    // and _copy_from_iter().
+    Site {
+        name: "copy_folio_from_iter_atomic",
+        symbols: &["copy_folio_from_iter_atomic", "copy_page_from_iter_atomic"], // 6.12 and before
+        source: "lib/iov_iter.c",
+        // What generic_perform_write() and its like copy by. Where a page of the user's is not
+        // there it copies less than it was asked for and is called again.
+        since: (6, 0),
+        bytes: Bytes::Requested(2),
+        iter: Some(3),
+        need: Need::Writes,
+        cases: WRITER,
+        ..Site::LEAF
+    },
+    Site {
+        name: "copy_page_from_iter_atomic_kernel",
+        symbols: &["copy_page_from_iter_atomic"],
+        source: "lib/iov_iter.c",
+        since: (5, 14),
+        until: Some((6, 0)),
+        bytes: Bytes::Requested(2),
+        iter: Some(3),
+        need: Need::Writes,
+        cases: WRITER_FROM_KERNEL,
+        ..Site::LEAF
+    },
+    Site {
+        name: "iov_iter_copy_from_user_atomic",
+        source: "lib/iov_iter.c",
+        until: Some((5, 14)),
+        bytes: Bytes::Requested(3),
+        iter: Some(1),
+        need: Need::Writes,
+        cases: WRITER_FROM_KERNEL,
+        ..Site::LEAF
+    },
+    Site {
+        name: "_copy_from_iter_nocache",
+        source: "lib/iov_iter.c",
+        // skb_do_copy_data_nocache() (include/net/sock.h), sk_msg_memcopy_from_iter()
+        // (net/core/skmsg.c), mptcp_sendmsg(): if the route's device has NETIF_F_NOCACHE_COPY.
+        // tls_push_data() (net/tls/tls_device.c) without that.
+        since: (6, 0),
+        bytes: Bytes::Requested(1),
+        iter: Some(2),
+        need: Need::NocacheDevice,
+        cases: FROM_ITER,
+        ..Site::LEAF
+    },
+    Site {
+        name: "copy_user_nocache",
+        symbols: &["__copy_user_nocache"],
+        source: "arch/x86/lib/copy_user_64.S",
+        // Beside the routine that copies to and from user memory otherwise.
+        until: Some((6, 0)),
+        bytes: Bytes::Crossing(2),
+        need: Need::NocacheDevice,
+        cases: CROSSING,
+        ..Site::LEAF
+    },
+    Site {
+        name: "_copy_from_iter_nocache_kernel",
+        symbols: &["_copy_from_iter_nocache"],
+        source: "lib/iov_iter.c",
+        until: Some((6, 0)),
+        bytes: Bytes::Requested(1),
+        iter: Some(2),
+        need: Need::NocacheDevice,
+        cases: FROM_KERNEL,
+        ..Site::LEAF
+    },
+    Site {
+        name: "_copy_from_iter_full_nocache",
+        source: "lib/iov_iter.c",
+        until: Some((5, 14)),
+        bytes: Bytes::Requested(1),
+        iter: Some(2),
+        need: Need::NocacheDevice,
+        cases: FROM_KERNEL,
+        ..Site::LEAF
+    },
+    Site {
+        name: "_copy_mc_to_iter",
+        source: "lib/iov_iter.c",
+        // dax_copy_to_iter() (drivers/dax/super.c). Before 6.0 it calls copy_user, or not, by the
+        // CPU (copy_mc_to_user(), arch/x86/lib/copy_mc.c): its user bytes have no row there.
+        since: (6, 0),
+        bytes: Bytes::Requested(1),
+        iter: Some(2),
+        need: Need::Dax,
+        cases: READER,
+        ..Site::LEAF
+    },
+    Site {
+        name: "_copy_mc_to_iter_kernel",
+        symbols: &["_copy_mc_to_iter"],
+        source: "lib/iov_iter.c",
+        until: Some((6, 0)),
+        bytes: Bytes::Requested(1),
+        iter: Some(2),
+        need: Need::Dax,
+        cases: &[iter(&[Iter::Kernel, Iter::Pipe], &[plus(Hop::PageCacheToPipe, Copied)])],
+        ..Site::LEAF
+    },
+    Site {
+        name: "_copy_from_iter_flushcache",
+        source: "lib/iov_iter.c",
+        // dax_copy_from_iter() (drivers/dax/super.c); by assembler of its own (5.10:
+        // __copy_user_flushcache(), arch/x86/lib/usercopy_64.c).
+        bytes: Bytes::Requested(1),
+        iter: Some(2),
+        need: Need::Dax,
+        cases: WRITER,
+        ..Site::LEAF
+    },
+    Site {
+        name: "csum_and_copy_to_iter",
+        source: "lib/iov_iter.c",
+        // skb_copy_and_csum_datagram_msg(). From 6.7 on in net/core/datagram.c, around
+        // _copy_to_iter()'s own steps, and inlined.
+        until: Some((6, 7)),
+        bytes: Bytes::Requested(1),
+        iter: Some(3),
+        need: Need::Checksums,
+        cases: &[
+            iter(&[Iter::User], &[plus(Hop::SocketToUser, Copied)]),
+            iter(&[Iter::Discard], &[]),
+        ],
+        ..Site::LEAF
+    },
+    Site {
+        name: "csum_and_copy_from_iter",
+        source: "lib/iov_iter.c",
+        until: Some((6, 7)), // csum_and_copy_from_iter_full() in net/core/skbuff.c
+        bytes: Bytes::Requested(1),
+        iter: Some(3),
+        need: Need::Checksums,
+        cases: SENDER,
+        ..Site::LEAF
+    },
+    Site {
+        name: "copy_page_to_iter_nofault",
+        source: "lib/iov_iter.c",
+        since: (6, 4), // vread_iter() (mm/vmalloc.c)
+        bytes: Bytes::Requested(2),
+        iter: Some(3),
+        need: Need::KernelMemory,
+        cases: GENERATOR,
         ..Site::LEAF
     },
     // ---- callers: page cache -> out
@@ -463,8 +626,7 @@ pub const SITES: &[Site] = &[
     Site {
         name: "generic_perform_write",
         source: "mm/filemap.c",
-        // It copies by copy_page_from_iter_atomic() or copy_folio_from_iter_atomic(), a fifth
-        // leaf (lib/iov_iter.c), for which x86 has no fifth slot: the audit does not see it.
+        // It copies by copy_folio_from_iter_atomic() or what that was called before.
         iter: Some(1),
         cases: WRITER,
         ..Site::CALLER

@@ -81,7 +81,10 @@ fn refusal(site: &SiteHere) -> Option<String> {
             Some(format!("this kernel {NOT_COUNTED}"))
         }
         ProbeState::Absent { reason } | ProbeState::Refused { reason } => Some(reason.clone()),
-        ProbeState::Attached { .. } | ProbeState::NotOnThisKernel | ProbeState::Withheld => None,
+        ProbeState::Attached { .. }
+        | ProbeState::NotOnThisKernel
+        | ProbeState::NotNeeded { .. }
+        | ProbeState::Withheld => None,
     }
 }
 

@@ -7,16 +7,11 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
 use super::record::{Cell, Expected, Sees, SiteHere};
 use crate::run::ProbeState;
 
-/// Where an instrument watches a leaf and not the only one. A write into a file copies by
-/// copy_page_from_iter_atomic() or copy_folio_from_iter_atomic() (lib/iov_iter.c), for which x86
-/// has no fifth breakpoint slot.
-const LIMITED: &[(Instrument, Hop, Disposition)] =
-    &[(Instrument::Audit, Hop::UserToPageCache, Disposition::Copied)];
-
 /// Every cell of which the table has a row for this kernel. `sites` are all rows of the table.
 pub(super) fn cells(sites: &[SiteHere]) -> Vec<Cell> {
-    let here: Vec<_> =
-        SITES.iter().zip(sites).filter(|(_, site)| site.expected == Expected::Here).collect();
+    let unneeded = |site: &SiteHere| matches!(site.state, Some(ProbeState::NotNeeded { .. }));
+    let here = |(_, site): &(&Site, &SiteHere)| site.expected == Expected::Here && !unneeded(site);
+    let here: Vec<_> = SITES.iter().zip(sites).filter(here).collect();
     let mut cells = Vec::new();
     for hop in Hop::ALL {
         for instrument in Instrument::ALL {
@@ -70,13 +65,7 @@ fn cell(
     let holds = |(_, site): &&Here<'_>| attached(site);
     let sees = if needed.iter().all(holds) {
         // Bytes that a site other than the system call's result counts were seen.
-        if counting.iter().all(|(site, _)| presumes(site)) {
-            Sees::Presumed
-        } else if LIMITED.contains(&(instrument, hop, disposition)) {
-            Sees::Limited
-        } else {
-            Sees::All
-        }
+        if counting.iter().all(|(site, _)| presumes(site)) { Sees::Presumed } else { Sees::All }
     } else if counting.iter().any(holds) {
         Sees::Part
     } else if counting.iter().all(|(_, site)| site.state.is_none()) {
@@ -153,7 +142,6 @@ mod tests {
             for cell in cells(&table(version, &[])) {
                 let least = match (cell.instrument, cell.hop) {
                     (Syscalls, _) => Sees::Presumed,
-                    (Audit, Hop::UserToPageCache) => Sees::Limited,
                     _ => Sees::All,
                 };
                 assert!([Sees::All, least].contains(&cell.sees), "{cell:?}");
@@ -163,13 +151,15 @@ mod tests {
 
     #[test]
     fn a_missing_leaf_is_a_hole_at_its_hops_alone() {
-        let sites = table((6, 12), &["_copy_from_iter"]);
+        let sites = table((6, 12), &["_copy_from_iter", "_copy_from_iter_nocache"]);
         assert_eq!(sees(&sites, Audit, Hop::UserToSocket, Copied), Some(Sees::Nothing));
         assert_eq!(sees(&sites, Audit, Hop::PageCacheToUser, Copied), Some(Sees::All));
         assert_eq!(sees(&sites, Callers, Hop::UserToSocket, Copied), Some(Sees::All));
         assert_eq!(sees(&sites, Syscalls, Hop::UserToSocket, Copied), Some(Sees::Presumed));
-        // A fifth leaf, for which there is no fifth slot.
-        assert_eq!(sees(&sites, Audit, Hop::PageCacheToPageCache, Copied), None);
+        assert_eq!(sees(&sites, Audit, Hop::PageCacheToPageCache, Copied), Some(Sees::All));
+        let sites = table((6, 12), &["copy_folio_from_iter_atomic"]);
+        assert_eq!(sees(&sites, Audit, Hop::PageCacheToPageCache, Copied), Some(Sees::Part));
+        assert_eq!(sees(&sites, Audit, Hop::UserToSocket, Copied), Some(Sees::All));
     }
 
     #[test]

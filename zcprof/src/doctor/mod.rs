@@ -10,7 +10,7 @@ mod remedy;
 
 use anyhow::Result;
 use zcprof_common::sites::{SITES, Site, Version};
-use zcprof_common::vocabulary::Instrument;
+use zcprof_common::vocabulary::{Instrument, Need};
 
 use crate::privilege::CAPABILITIES;
 use crate::probe::{self, Options, Probes, Surveyed, kernel};
@@ -78,7 +78,13 @@ fn attach(known: Known<'_>) -> Result<Coverage, Obstacle> {
     if let Some((reason, remedy)) = kernel::barred() {
         return Err(Obstacle { reason, remedy });
     }
-    let options = Options { targets: vec![std::process::id()], ..Options::default() };
+    // What needs a device or a file system of its own is watched where a measurement has these.
+    let unneeded = Need::ALL.iter().filter(|need| ![Need::Always, Need::Writes].contains(need));
+    let options = Options {
+        targets: vec![std::process::id()],
+        unneeded: unneeded.map(|need| (*need, need.name().to_owned())).collect(),
+        ..Options::default()
+    };
     match Probes::attach(&options) {
         Ok(mut probes) => Ok(probes.coverage()),
         Err(error) => Err(Obstacle {
@@ -135,13 +141,17 @@ fn expected(site: &Site, version: Version, known: Option<&ProbeState>) -> Expect
 
 fn watch(instrument: Instrument, sites: &[SiteHere], coverage: &Coverage) -> Watch {
     let of_it = || sites.iter().filter(|site| site.instrument == instrument);
+    let wanted = |site: &&SiteHere| {
+        let unneeded = matches!(site.state, Some(ProbeState::NotNeeded { .. }));
+        site.expected == Expected::Here && !unneeded
+    };
     let count = |sites: usize| u32::try_from(sites).unwrap_or(u32::MAX);
     let complete = verdict::watching(instrument, coverage).is_ok();
     Watch {
         instrument,
         complete,
         attached: count(of_it().filter(|site| matrix::attached(site)).count()),
-        expected: count(of_it().filter(|site| site.expected == Expected::Here).count()),
+        expected: count(of_it().filter(wanted).count()),
         code: (!complete).then(|| gaps::blind(instrument).to_owned()),
     }
 }

@@ -86,8 +86,8 @@ pub enum Sees {
     All,
     /// Every site is attached, and what system calls did is presumed from their results.
     Presumed,
-    /// Every site is attached, and other functions do the same there, which this instrument has no
-    /// means to watch.
+    /// Every site is attached, and other functions do the same there, which this instrument had no
+    /// means to watch. Only in records of before it watched leaves in groups.
     Limited,
     /// Some of the sites that it takes are not attached.
     Part,

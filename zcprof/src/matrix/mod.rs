@@ -5,11 +5,12 @@ mod truth;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
+use zcprof_common::sites::Site;
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Need, Process};
 
 pub use self::truth::Known;
 use crate::ledger::Ledger;
-use crate::run::{Cache, Run};
+use crate::run::{Cache, Pass, Run};
 use crate::verdict::{self, Exit, Judgement, Reason, Unknown, Verdict};
 
 /// Version of this record's form. A reader refuses any other.
@@ -54,6 +55,9 @@ pub struct Cell {
     pub payload: u64,
     /// What the audit saw the server copy, in bytes; `None` if it could not look.
     pub audit_copied: Option<u64>,
+    /// Whether the audit watched the leaf that copies from one file's page cache into another's.
+    #[serde(default)]
+    pub audit_between_files: bool,
     /// What the callers saw; `None` if they could not look.
     pub callers: Option<Numbers>,
     /// What the ledger cannot explain, of the worse instrument of those that looked, in bytes;
@@ -79,7 +83,7 @@ pub struct Cell {
 pub struct Numbers {
     /// By the CPU, at once.
     pub copied: u64,
-    /// Of these, from one file's page cache into another's, which only the callers see.
+    /// Of these, from one file's page cache into another's.
     pub between_files: u64,
     /// Page cache to socket, by reference.
     pub moved: u64,
@@ -111,8 +115,8 @@ impl Matrix {
         let (mut cells, mut skipped) = (Vec::new(), Vec::new());
         for run in runs {
             let setting = Setting::of(run);
-            for judgement in verdict::judge(run)? {
-                cells.push(Cell::of(&setting, &judgement));
+            for (judgement, pass) in verdict::judge(run)?.iter().zip(&run.passes) {
+                cells.push(Cell::of(&setting, judgement, pass));
             }
             skipped.extend(run.skipped.iter().map(|one| NotMeasured {
                 setting: setting.clone(),
@@ -151,14 +155,17 @@ impl Setting {
 }
 
 impl Cell {
-    fn of(setting: &Setting, judgement: &Judgement) -> Self {
+    fn of(setting: &Setting, judgement: &Judgement, pass: &Pass) -> Self {
         let looked = |instrument| !is_blind(&judgement.verdict, instrument);
         let ledger = &judgement.ledger;
         let audit = ledger.account(Instrument::Audit).copied(Process::Server);
         let audit_copied = looked(Instrument::Audit).then_some(audit);
         let callers = looked(Instrument::Callers).then(|| Numbers::of(ledger));
         let known = truth::known(&judgement.transfer, &setting.file_system, &setting.network);
-        let off = known.and_then(|known| known.off(ledger.payload, audit_copied, callers));
+        let mut leaves = pass.leaves.iter().flatten().filter_map(|leaf| Site::find(leaf));
+        let audit_between_files = leaves.any(|(_, site)| site.need == Need::Writes);
+        let seen = truth::Seen { audit_copied, audit_between_files, callers };
+        let off = known.and_then(|known| known.off(ledger.payload, seen));
         let both = [Instrument::Audit, Instrument::Callers].into_iter().filter(|i| looked(*i));
         Self {
             setting: setting.clone(),
@@ -166,6 +173,7 @@ impl Cell {
             cache: judgement.cache,
             payload: ledger.payload,
             audit_copied,
+            audit_between_files,
             callers,
             residual: both.map(|instrument| ledger.residual(instrument)).max(),
             known,
@@ -189,7 +197,8 @@ impl Cell {
     pub fn copied(&self) -> Option<u64> {
         match (self.callers, self.audit_copied) {
             (Some(callers), audit) => {
-                let audit = audit.map_or(0, |bytes| bytes + callers.between_files);
+                let unseen = if self.audit_between_files { 0 } else { callers.between_files };
+                let audit = audit.map_or(0, |bytes| bytes + unseen);
                 Some(callers.copied.max(audit) + callers.deferred)
             }
             (None, audit) => audit,
@@ -244,6 +253,7 @@ mod tests {
             cache: Cache::Warm,
             payload: 1_000_000,
             audit_copied: Some(0),
+            audit_between_files: false,
             callers: Some(Numbers { moved: 1_000_000, ..Numbers::default() }),
             residual: Some(0),
             known: None,
@@ -283,6 +293,8 @@ mod tests {
         let numbers = Numbers { copied: 5, between_files: 3, deferred: 100, ..Numbers::default() };
         (cell.audit_copied, cell.callers) = (Some(4), Some(numbers));
         assert_eq!(cell.copied(), Some(107));
+        cell.audit_between_files = true;
+        assert_eq!(cell.copied(), Some(105));
         cell.callers = None;
         assert_eq!(cell.copied(), Some(4));
         cell.audit_copied = None;

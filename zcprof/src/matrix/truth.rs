@@ -88,19 +88,25 @@ pub(super) fn known(transfer: &str, file_system: &str, network: &str) -> Option<
     row?.known
 }
 
+/// What the instruments saw of a pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    /// What the audit saw copied, in bytes; `None` if it could not look.
+    pub(super) audit_copied: Option<u64>,
+    /// Whether what is copied between files is in that.
+    pub(super) audit_between_files: bool,
+    /// What the callers saw; `None` if they could not look.
+    pub(super) callers: Option<Numbers>,
+}
+
 impl Known {
     /// The largest difference, in bytes, between what is known and what was seen of so much
     /// payload; `None` if nobody looked.
-    pub(super) fn off(
-        &self,
-        payload: u64,
-        audit_copied: Option<u64>,
-        callers: Option<Numbers>,
-    ) -> Option<u64> {
+    pub(super) fn off(&self, payload: u64, seen: Seen) -> Option<u64> {
         let off = |times: u64, seen: u64| seen.abs_diff(times * payload);
-        // The leaf between two files is not watched: x86 has four breakpoints.
-        let audit = audit_copied.map(|seen| off(self.copied - self.between_files, seen));
-        let callers = callers.map(|seen| {
+        let unseen = if seen.audit_between_files { 0 } else { self.between_files };
+        let audit = seen.audit_copied.map(|seen| off(self.copied - unseen, seen));
+        let callers = seen.callers.map(|seen| {
             let deferred = seen.deferred.min(self.deferred.max(1) * payload);
             let all = [
                 off(self.copied, seen.copied),
@@ -146,19 +152,25 @@ mod tests {
         assert_eq!(known("copy_file_range", "tmpfs", "loopback"), Some(REPLICA));
     }
 
+    fn saw(audit_copied: Option<u64>, callers: Option<Numbers>) -> Seen {
+        Seen { audit_copied, callers, ..Seen::default() }
+    }
+
     #[test]
     fn the_largest_difference_counts() {
         let seen = Numbers { moved: 990, deferred: 7, ..Numbers::default() };
-        assert_eq!(MOVED.off(1000, Some(3), Some(seen)), Some(10));
-        assert_eq!(MOVED.off(1000, Some(30), Some(seen)), Some(30));
-        assert_eq!(MOVED.off(1000, None, None), None);
+        assert_eq!(MOVED.off(1000, saw(Some(3), Some(seen))), Some(10));
+        assert_eq!(MOVED.off(1000, saw(Some(30), Some(seen))), Some(30));
+        assert_eq!(MOVED.off(1000, saw(None, None)), None);
         let again = Numbers { pinned: 1000, deferred: 1400, ..Numbers::default() };
-        assert_eq!(DEFERRED.off(1000, None, Some(again)), Some(0));
+        assert_eq!(DEFERRED.off(1000, saw(None, Some(again))), Some(0));
         let seen = Numbers { pinned: 1000, deferred: 500, ..Numbers::default() };
-        assert_eq!(DEFERRED.off(1000, None, Some(seen)), Some(500));
-        assert_eq!(PINNED.off(1000, None, Some(seen)), Some(500));
+        assert_eq!(DEFERRED.off(1000, saw(None, Some(seen))), Some(500));
+        assert_eq!(PINNED.off(1000, saw(None, Some(seen))), Some(500));
         let replica =
             Numbers { copied: 1000, between_files: 1000, moved: 1000, ..Numbers::default() };
-        assert_eq!(REPLICA.off(1000, Some(0), Some(replica)), Some(0));
+        assert_eq!(REPLICA.off(1000, saw(Some(0), Some(replica))), Some(0));
+        let both = Seen { audit_between_files: true, ..saw(Some(0), Some(replica)) };
+        assert_eq!(REPLICA.off(1000, both), Some(1000));
     }
 }

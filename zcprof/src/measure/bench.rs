@@ -57,7 +57,7 @@ pub(super) struct Bench {
     /// Consumes in the built-in consumer's place, controls excepted.
     kcat: Option<Kcat>,
     /// What listens on the way stays there as long as this.
-    _network: Network,
+    pub(super) network: Network,
     /// Removes a log of our own making.
     _temporary: Option<Temporary>,
 }
@@ -120,9 +120,14 @@ impl Bench {
             full,
             control,
             kcat,
-            _network: network,
+            network,
             _temporary: temporary,
         })
+    }
+
+    /// What the log's folder is mounted as.
+    pub(super) fn mount(&self) -> Result<Mount> {
+        mount(self.log.folder())
     }
 
     /// What is served to whom.
@@ -367,19 +372,38 @@ fn only_partition(directory: &Path) -> Result<PathBuf> {
 
 /// The type of the file system that holds a path, from the longest mount point above it.
 pub(crate) fn file_system(path: &Path) -> Result<String> {
+    Ok(mount(path)?.kind)
+}
+
+/// How a folder is mounted.
+pub(super) struct Mount {
+    /// The file system's name.
+    pub(super) kind: String,
+    options: String,
+}
+
+impl Mount {
+    /// Whether some of its files may be in persistent memory, which is mapped and has no page cache
+    /// (Documentation/filesystems/dax.rst).
+    pub(super) fn is_dax(&self) -> bool {
+        self.options.split(',').any(|word| word.starts_with("dax") && word != "dax=never")
+    }
+}
+
+fn mount(path: &Path) -> Result<Mount> {
     let path = path.canonicalize().with_context(|| format!("finding {}", path.display()))?;
     let mounts = fs::read_to_string("/proc/self/mounts").context("reading /proc/self/mounts")?;
-    let mut best = (0, "unknown");
+    let mut best = (0, "unknown", "");
     for line in mounts.lines() {
         let mut words = line.split_ascii_whitespace().skip(1);
-        if let (Some(point), Some(kind)) = (words.next(), words.next())
+        if let (Some(point), Some(kind), Some(options)) = (words.next(), words.next(), words.next())
             && path.starts_with(point)
             && point.len() >= best.0
         {
-            best = (point.len(), kind);
+            best = (point.len(), kind, options);
         }
     }
-    Ok(best.1.to_owned())
+    Ok(Mount { kind: best.1.to_owned(), options: best.2.to_owned() })
 }
 
 /// The path between server and consumer, where both are in one namespace.

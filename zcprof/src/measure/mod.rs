@@ -6,6 +6,8 @@ pub mod interrupt;
 mod kcat;
 pub mod network;
 mod passes;
+mod reachable;
+mod repetition;
 mod stir;
 mod temporary;
 pub(crate) mod workers;
@@ -60,6 +62,7 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         withheld: options.without.clone(),
         avoid_fexit: options.avoid_fexit,
         explain: verbose,
+        unneeded: reachable::unneeded(&bench, &rows)?,
         capacities: options.capacities.clone(),
     })?;
     clock.lap("attach");

@@ -3,6 +3,7 @@
 //! a way is to add a row.
 #![expect(unsafe_code, reason = "SIOCETHTOOL, for which no crate has a safe form")]
 
+mod feature;
 mod virtio;
 
 use std::fs::File;
@@ -35,6 +36,8 @@ pub struct Row {
     device: Device,
     /// What the server's device is made to lack.
     lacks: &'static [Feature],
+    /// Whether user memory is copied past the CPU's cache into what the server's device sends.
+    nocache: bool,
     /// What happens on the way.
     trouble: Option<Trouble>,
 }
@@ -73,8 +76,14 @@ enum Trouble {
 
 impl Row {
     /// What most rows have in common.
-    const VETH: Self =
-        Self { name: "", summary: "", device: Device::Veth, lacks: &[], trouble: None };
+    const VETH: Self = Self {
+        name: "",
+        summary: "",
+        device: Device::Veth,
+        lacks: &[],
+        nocache: false,
+        trouble: None,
+    };
 }
 
 /// Every way.
@@ -97,6 +106,12 @@ pub const NETWORKS: &[Row] = &[
         name: "veth-no-sg",
         summary: "veth between two network namespaces, the sender's without scatter-gather",
         lacks: &[Feature::ScatterGather],
+        ..Row::VETH
+    },
+    Row {
+        name: "veth-nocache",
+        summary: "veth between two network namespaces, the sender's with tx-nocache-copy",
+        nocache: true,
         ..Row::VETH
     },
     Row {
@@ -147,6 +162,9 @@ const TCA_OPTIONS: u16 = 2;
 /// Names of the two devices of a veth pair, each in a namespace of its own.
 const DEVICES: [&str; 2] = ["zcprof-server", "zcprof-client"];
 
+/// What connects everything on one host.
+const LOOPBACK: &str = "lo";
+
 /// Their addresses, of the network for benchmarks (RFC 2544).
 const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(198, 18, 0, 1), Ipv4Addr::new(198, 18, 0, 2)];
 
@@ -159,6 +177,8 @@ const PREFIX: u8 = 30;
 pub(super) struct Network {
     /// None if everything is in this process's own.
     namespaces: Option<[OwnedFd; 2]>,
+    /// The device of each end.
+    devices: [String; 2],
     /// Nobody reads what it hears: the kernel prepares each packet for it all the same.
     _tap: Option<OwnedFd>,
 }
@@ -175,7 +195,8 @@ impl Network {
     /// No privilege to make namespaces, or a kernel without them or without veth.
     pub(super) fn set_up(row: &Row) -> Result<Self> {
         if row.is_loopback() {
-            return Ok(Self { namespaces: None, _tap: None });
+            let devices = [LOOPBACK, LOOPBACK].map(str::to_owned);
+            return Ok(Self { namespaces: None, devices, _tap: None });
         }
         let namespaces = [namespace()?, namespace()?];
         let [server, consumer] = &namespaces;
@@ -204,9 +225,12 @@ impl Network {
             for feature in row.lacks {
                 switch_off(&devices[End::Server as usize], *feature)?;
             }
+            if row.nocache {
+                feature::switch_on(&devices[End::Server as usize], feature::NOCACHE)?;
+            }
             (row.trouble == Some(Trouble::Tap)).then(tap).transpose()
         })?;
-        Ok(Self { namespaces: Some(namespaces), _tap: tap })
+        Ok(Self { namespaces: Some(namespaces), devices, _tap: tap })
     }
 
     /// Runs something in an end's namespace: sockets and processes that it makes stay there.
@@ -215,6 +239,22 @@ impl Network {
             None => job(),
             Some(namespaces) => inside(&namespaces[end as usize], job),
         }
+    }
+
+    /// The devices, if neither has tx-nocache-copy.
+    ///
+    /// # Errors
+    /// A device that does not tell its features.
+    pub(super) fn without_nocache(&self) -> Result<Option<String>> {
+        for end in [End::Server, End::Consumer] {
+            let device = &self.devices[end as usize];
+            if self.at(end, || feature::is_on(device, feature::NOCACHE))? {
+                return Ok(None);
+            }
+        }
+        let mut names = self.devices.to_vec();
+        names.dedup();
+        Ok(Some(names.join(" and ")))
     }
 
     /// Where the server listens, if the user wants it at `wanted`.
@@ -360,19 +400,24 @@ struct EthtoolValue {
 
 fn switch_off(device: &str, feature: Feature) -> Result<()> {
     let mut value = EthtoolValue { command: feature as u32, data: 0 };
+    ethtool(device, (&raw mut value).cast())
+        .with_context(|| format!("switching {feature:?} of {device} off"))
+}
+
+/// Asks something of a device, by the structure of the request.
+fn ethtool(device: &str, value: *mut libc::c_char) -> Result<()> {
     // SAFETY: an all-zero ifreq is valid.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     ensure!(device.len() < request.ifr_name.len(), "{device} is too long a name");
     for (to, from) in request.ifr_name.iter_mut().zip(device.bytes()) {
         *to = libc::c_char::from_ne_bytes([from]);
     }
-    request.ifr_ifru.ifru_data = (&raw mut value).cast();
+    request.ifr_ifru.ifru_data = value;
     // Any socket will do.
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("a UDP socket")?;
-    // SAFETY: the request and the value that it points at outlive the call.
+    // SAFETY: the request and the caller's value that it points at outlive the call.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
-    nix::errno::Errno::result(result)
-        .with_context(|| format!("switching {feature:?} of {device} off"))?;
+    nix::errno::Errno::result(result)?;
     Ok(())
 }
 

@@ -3,6 +3,10 @@
 //! lib/Makefile builds them without ftrace hooks, and `within_notrace_func()`
 //! (kernel/trace/trace_kprobe.c) then refuses a kprobe unless KPROBE_EVENTS_ON_NOTRACE is set.
 //! Where it does, an execution breakpoint on every CPU takes the kprobe's place.
+//!
+//! A CPU has few slots for breakpoints, and a kernel may have more leaves. They are then watched in
+//! groups, one after the other: the first has the leaves that every work can reach, the others
+//! those of [`Need`]s that arise, each group with a leaf of the first that can be reached at will.
 
 use std::io;
 
@@ -13,17 +17,25 @@ use perf_event::events::Breakpoint;
 use perf_event::{Builder, Counter};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use zcprof_common::sites::{SITES, Site};
-use zcprof_common::vocabulary::Instrument;
+use zcprof_common::vocabulary::{Instrument, Need};
 
 use super::plan::{Plan, Planned};
 use super::{kernel, reach};
 use crate::run::ProbeState;
 
-/// Breakpoints, one per leaf and CPU.
+/// Breakpoints, one per leaf of the current group and CPU.
 #[derive(Default)]
 pub(super) struct Audit {
     breakpoints: Vec<Watched>,
+    /// Indices into `breakpoints`.
+    groups: Vec<Vec<usize>>,
+    current: usize,
+    /// Leaves that are watched all the time.
+    kprobes: Vec<usize>,
 }
+
+/// Breakpoint slots of a CPU: `HBP_NUM`, arch/x86/include/asm/hw_breakpoint.h.
+const SLOTS: usize = 4;
 
 /// A leaf that is watched by breakpoints.
 struct Watched {
@@ -37,15 +49,17 @@ struct Watched {
 
 impl Audit {
     /// Attaches to every leaf of this kernel.
-    pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut Plan) -> Self {
+    pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut Plan, counted: bool) -> Self {
         let mut audit = Self::default();
-        let mut kprobes_refused = false;
+        // A kprobe whose skipped runs nobody counts proves nothing; a breakpoint counts its hits.
+        let mut kprobes_refused = !counted;
         for Planned { site, symbol, address } in plan.of(Instrument::Audit) {
             let row = &SITES[site];
             if !kprobes_refused {
                 match kprobe(ebpf, row, &symbol) {
                     Ok(()) => {
                         plan.attached(site, &symbol, "kprobe");
+                        audit.kprobes.push(site);
                         continue;
                     }
                     Err(error) => {
@@ -54,11 +68,10 @@ impl Audit {
                     }
                 }
             }
-            match breakpoints(ebpf, row, address) {
-                Ok((program, counters)) => {
-                    let retired = 0;
-                    let watched = Watched { site, address, program, counters, retired };
-                    audit.breakpoints.push(watched);
+            match program(ebpf, row) {
+                Ok(program) => {
+                    let (counters, retired) = (Vec::new(), 0);
+                    audit.breakpoints.push(Watched { site, address, program, counters, retired });
                     plan.attached(site, &symbol, "execution breakpoint");
                 }
                 Err(error) => {
@@ -66,7 +79,76 @@ impl Audit {
                 }
             }
         }
+        let sites: Vec<_> = audit.breakpoints.iter().map(|leaf| &SITES[leaf.site]).collect();
+        audit.groups = groups(&sites);
+        // Each is tried; the first remains.
+        for group in (0..audit.groups.len()).rev() {
+            audit.current = group;
+            for (leaf, error) in audit.try_group() {
+                let site = audit.breakpoints[leaf].site;
+                plan.set(site, ProbeState::Refused { reason: format!("{error:#}") });
+            }
+        }
         audit
+    }
+
+    /// How many groups of leaves there are.
+    pub(super) fn groups(&self) -> usize {
+        self.groups.len().max(1)
+    }
+
+    /// Needs of the leaves that a group has and the first has not; none of the first.
+    pub(super) fn needs(&self, group: usize) -> Vec<Need> {
+        if group == 0 {
+            return Vec::new();
+        }
+        let sites = self.groups[group].iter().map(|leaf| SITES[self.breakpoints[*leaf].site].need);
+        sites.filter(|need| *need != Need::Always).collect()
+    }
+
+    /// Sites that are watched now.
+    pub(super) fn watched(&self) -> Vec<usize> {
+        let current = self.group().into_iter().map(|leaf| self.breakpoints[leaf].site);
+        self.kprobes.iter().copied().chain(current).collect()
+    }
+
+    /// Watches another group of leaves.
+    ///
+    /// # Errors
+    /// The kernel's own.
+    pub(super) fn turn_to(&mut self, group: usize) -> Result<()> {
+        if group == self.current || group >= self.groups.len() {
+            return Ok(());
+        }
+        self.pause()?;
+        self.current = group;
+        match self.try_group().into_iter().next() {
+            None => Ok(()),
+            Some((_, error)) => Err(error),
+        }
+    }
+
+    /// Indices of the leaves in the current group.
+    fn group(&self) -> Vec<usize> {
+        self.groups.get(self.current).cloned().unwrap_or_default()
+    }
+
+    /// Sets the breakpoints of the current group, and none of others. Those that were refused are
+    /// not watched on any CPU.
+    fn try_group(&mut self) -> Vec<(usize, anyhow::Error)> {
+        let mut refused = Vec::new();
+        let group = self.group();
+        if let Err(error) = self.retire(|_| true) {
+            return vec![(group[0], error.into())];
+        }
+        for leaf in group {
+            let watched = &mut self.breakpoints[leaf];
+            match counters(watched.address, watched.program) {
+                Ok(counters) => watched.counters = counters,
+                Err(error) => refused.push((leaf, error)),
+            }
+        }
+        refused
     }
 
     /// Watches CPUs that came online since, and says which. A CPU that was offline for a while is
@@ -75,7 +157,7 @@ impl Audit {
     /// # Errors
     /// A breakpoint on such a CPU is refused.
     pub(super) fn follow_cpus(&mut self) -> Result<Vec<u32>> {
-        if self.breakpoints.is_empty() {
+        if self.breakpoints.iter().all(|leaf| leaf.counters.is_empty()) {
             return Ok(Vec::new());
         }
         let online = kernel::online_cpus()?;
@@ -97,9 +179,10 @@ impl Audit {
         Ok(new)
     }
 
-    /// Sets a breakpoint on every leaf on a CPU.
+    /// Sets a breakpoint on every leaf of the group on a CPU.
     fn watch(&mut self, cpu: u32) -> Result<()> {
-        for watched in &mut self.breakpoints {
+        for leaf in self.group() {
+            let watched = &mut self.breakpoints[leaf];
             let counter = breakpoint(watched.address, watched.program, cpu)?;
             watched.counters.push((cpu, counter));
         }
@@ -109,10 +192,17 @@ impl Audit {
     /// Whether every leaf is watched on a CPU: each is reached there, and must be hit.
     fn answers_on(&mut self, cpu: u32) -> Result<bool> {
         let before = self.hits_on(cpu)?;
-        if before.len() < self.breakpoints.len() {
+        let group = self.group();
+        // Where the kernel refused a leaf's breakpoints there is nothing to follow.
+        let attached = |leaf: &&usize| !self.breakpoints[**leaf].counters.is_empty();
+        let names: Vec<_> = group
+            .iter()
+            .filter(attached)
+            .map(|leaf| SITES[self.breakpoints[*leaf].site].name)
+            .collect();
+        if before.len() < names.len() {
             return Ok(false);
         }
-        let names: Vec<_> = self.breakpoints.iter().map(|leaf| SITES[leaf.site].name).collect();
         if !reach::leaves(cpu, &names)? {
             // This process may not run there; and what it has started may not either.
             return Ok(true);
@@ -125,7 +215,11 @@ impl Audit {
 
     /// Hits of each leaf that is watched on a CPU.
     fn hits_on(&mut self, cpu: u32) -> io::Result<Vec<u64>> {
-        let counters = self.breakpoints.iter_mut().flat_map(|watched| &mut watched.counters);
+        // In the group's order.
+        let order = self.group();
+        let mut leaves: Vec<_> = self.breakpoints.iter_mut().enumerate().collect();
+        leaves.sort_by_key(|(leaf, _)| order.iter().position(|at| at == leaf));
+        let counters = leaves.into_iter().flat_map(|(_, watched)| &mut watched.counters);
         counters.filter(|(known, _)| *known == cpu).map(|(_, counter)| counter.read()).collect()
     }
 
@@ -184,15 +278,33 @@ fn kprobe(ebpf: &mut Ebpf, site: &Site, symbol: &str) -> Result<()> {
 
 type PerCpu = Vec<(u32, Counter)>;
 
-fn breakpoints(ebpf: &mut Ebpf, site: &Site, address: u64) -> Result<(i32, PerCpu)> {
+/// The file descriptor of a leaf's program, loaded.
+fn program(ebpf: &mut Ebpf, site: &Site) -> Result<i32> {
     let program: &mut PerfEvent = super::program(ebpf, site, "break")?.try_into()?;
     program.load()?;
-    let program = program.fd()?.as_fd().as_raw_fd();
-    let counters: Result<PerCpu> = kernel::online_cpus()?
-        .into_iter()
-        .map(|cpu| Ok((cpu, breakpoint(address, program, cpu)?)))
-        .collect();
-    Ok((program, counters?))
+    Ok(program.fd()?.as_fd().as_raw_fd())
+}
+
+/// A breakpoint on every CPU.
+fn counters(address: u64, program: i32) -> Result<PerCpu> {
+    let on = |cpu| Ok((cpu, breakpoint(address, program, cpu)?));
+    kernel::online_cpus()?.into_iter().map(on).collect()
+}
+
+/// Leaves, by their positions, in groups that fit the slots. Leaves that every work can reach come
+/// first; a further group has one of these too by which it is seen to watch at all.
+fn groups(sites: &[&Site]) -> Vec<Vec<usize>> {
+    let all = || 0..sites.len();
+    let (mut first, mut further): (Vec<_>, Vec<_>) =
+        all().partition(|at| sites[*at].need == Need::Always);
+    let Some(witness) = first.iter().copied().find(|at| reach::is_reachable(sites[*at].name))
+    else {
+        return if sites.is_empty() { Vec::new() } else { vec![all().collect()] };
+    };
+    let room = SLOTS.saturating_sub(first.len()).min(further.len());
+    first.extend(further.drain(..room));
+    let more = further.chunks(SLOTS - 1).map(|some| [&[witness], some].concat());
+    [first].into_iter().chain(more.collect::<Vec<_>>()).collect()
 }
 
 /// One breakpoint on one CPU, with the program on it, running.
@@ -220,4 +332,34 @@ fn explain(error: io::Error, cpu: u32) -> anyhow::Error {
         _ => "perf_event_open failed",
     };
     anyhow::Error::new(error).context(format!("no execution breakpoint on CPU {cpu}: {meaning}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(version: (u16, u16)) -> Vec<&'static Site> {
+        let holds = |site: &&Site| site.instrument == Instrument::Audit && site.holds_on(version);
+        SITES.iter().filter(holds).collect()
+    }
+
+    #[test]
+    fn every_leaf_is_in_a_group_and_every_group_fits_and_can_be_seen_to_watch() {
+        for version in [(5, 10), (5, 15), (6, 1), (6, 12), (7, 3)] {
+            let sites = of(version);
+            let groups = groups(&sites);
+            assert!(groups.len() > 1, "{version:?}");
+            for group in &groups {
+                assert!(group.len() <= SLOTS, "{version:?}: {group:?}");
+                let seen = |at: &usize| reach::is_reachable(sites[*at].name);
+                assert!(group.iter().any(seen), "{version:?}: {group:?}");
+            }
+            for at in 0..sites.len() {
+                assert!(groups.iter().flatten().any(|leaf| *leaf == at), "{}", sites[at].name);
+                let first = groups[0].contains(&at);
+                assert!(first || sites[at].need != Need::Always, "{}", sites[at].name);
+            }
+        }
+        assert!(groups(&[]).is_empty());
+    }
 }

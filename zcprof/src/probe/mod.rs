@@ -21,7 +21,7 @@ use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use zcprof_common::layout::{Key, Lost, Value};
 use zcprof_common::sites::{SITES, Site, Version};
-use zcprof_common::vocabulary::Instrument;
+use zcprof_common::vocabulary::{Instrument, Need};
 
 use crate::run::{Coverage, Doubt, Hole, ProbeState};
 use audit::Audit;
@@ -38,6 +38,8 @@ pub struct Options {
     pub avoid_fexit: bool,
     /// Let the programs explain themselves through aya-log.
     pub explain: bool,
+    /// What cannot be on this way, and why: the leaves that only this reaches are not watched.
+    pub unneeded: Vec<(Need, String)>,
     /// Maps that are to have another capacity than theirs, in entries, or in bytes of a ring.
     pub capacities: Vec<(String, u32)>,
 }
@@ -75,7 +77,7 @@ pub struct Snapshot {
 /// each row, in the table's order. Needs no privileges.
 #[must_use]
 pub fn survey(version: Version, functions: &BTreeMap<String, u64>) -> Vec<Surveyed> {
-    Plan::new(version, functions, &[]).surveyed()
+    Plan::new(version, functions, &[], &[]).surveyed()
 }
 
 /// Names that the table looks for among the kernel's functions.
@@ -122,18 +124,19 @@ impl Probes {
             holes.extend(both(&format!("{error:#}"), "as root: sysctl kernel.kptr_restrict=1"));
             BTreeMap::new()
         });
-        let mut plan = Plan::new(version, &symbols, &options.withheld);
+        let mut plan = Plan::new(version, &symbols, &options.withheld, &options.unneeded);
         // System calls first: the other two attribute their counts to them.
         syscalls::attach(&mut ebpf, &mut plan, kernel::counts_skipped_perf_programs(version));
         callers::attach(&mut ebpf, &mut plan, options.avoid_fexit);
-        let audit = Audit::attach(&mut ebpf, &mut plan);
+        let counted = kernel::counts_skipped_perf_programs(version);
+        let audit = Audit::attach(&mut ebpf, &mut plan, counted);
         let mut probes = Self {
             ebpf,
             plan,
             audit,
             holes,
             logger,
-            counts_skipped_perf_programs: kernel::counts_skipped_perf_programs(version),
+            counts_skipped_perf_programs: counted,
             before: Totals::default(),
         };
         probes.snapshot()?;
@@ -157,6 +160,29 @@ impl Probes {
         snapshot.doubts.extend(new_cpus.into_iter().map(|cpu| Doubt::UnwatchedCpu { cpu }));
         snapshot.doubts.extend(self.plan.gone().map(|site| Doubt::ProbeGone { site }));
         Ok(snapshot)
+    }
+
+    /// The groups of leaves that some work has to be repeated for, by what it needs: the first
+    /// always, and each with a leaf that only this work reaches.
+    #[must_use]
+    pub fn groups(&self, arises: impl Fn(Need) -> bool) -> Vec<usize> {
+        let wanted =
+            |group: &usize| *group == 0 || self.audit.needs(*group).into_iter().any(&arises);
+        (0..self.audit.groups()).filter(wanted).collect()
+    }
+
+    /// Watches another group of leaves from now on.
+    ///
+    /// # Errors
+    /// The kernel's own.
+    pub fn turn_to(&mut self, group: usize) -> Result<()> {
+        self.audit.turn_to(group).context("watching other leaves")
+    }
+
+    /// Names of the leaves that are watched now.
+    #[must_use]
+    pub fn leaves(&self) -> Vec<String> {
+        self.audit.watched().into_iter().map(|site| SITES[site].name.to_owned()).collect()
     }
 
     /// Which sites are probed, absent or refused, and which probes missed runs.

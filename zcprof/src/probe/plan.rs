@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use zcprof_common::sites::{SITES, Site, Version};
-use zcprof_common::vocabulary::Instrument;
+use zcprof_common::vocabulary::{Instrument, Need};
 
 use super::{Surveyed, kprobes};
 use crate::run::{Probe, ProbeState};
@@ -31,6 +31,7 @@ impl Plan {
         version: Version,
         symbols: &BTreeMap<String, u64>,
         withheld: &[Instrument],
+        unneeded: &[(Need, String)],
     ) -> Self {
         let mut plan = Self { states: Vec::new(), found: Vec::new() };
         for site in SITES {
@@ -45,6 +46,8 @@ impl Plan {
                 Some(ProbeState::NotOnThisKernel)
             } else if withheld.contains(&site.instrument) {
                 Some(ProbeState::Withheld)
+            } else if let Some((_, reason)) = unneeded.iter().find(|(need, _)| *need == site.need) {
+                Some(ProbeState::NotNeeded { reason: reason.clone() })
             } else if found.is_none() && site.module.is_some() {
                 Some(ProbeState::NotOnThisKernel)
             } else if found.is_none() {

@@ -1,5 +1,6 @@
 //! Reaches every leaf on one CPU, so that what watches it there must notice.
 
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
@@ -7,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use anyhow::{Context as _, Result};
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, sendto, socket,
@@ -36,6 +38,15 @@ const WAYS: &[Way] = &[
             "_copy_to_iter_kernel",
         ],
         go: pass_a_byte,
+    },
+    // A byte goes into a file without a name: mm/shmem.c, mm/filemap.c.
+    Way {
+        sites: &[
+            "copy_folio_from_iter_atomic",
+            "copy_page_from_iter_atomic_kernel",
+            "iov_iter_copy_from_user_atomic",
+        ],
+        go: write_a_byte,
     },
     // The kernel takes a message of one byte and drops it: net/netlink/af_netlink.c.
     Way { sites: &["_copy_from_iter_full"], go: send_to_the_kernel },
@@ -76,6 +87,11 @@ fn pass_a_byte() -> Result<()> {
     let (mut input, mut output) = UnixStream::pair().context("a pair of sockets")?;
     input.write_all(&[0]).context("writing into a socket")?;
     output.read_exact(&mut [0]).context("reading from a socket")
+}
+
+fn write_a_byte() -> Result<()> {
+    let file = memfd_create(c"zcprof", MFdFlags::MFD_CLOEXEC).context("a file in memory")?;
+    File::from(file).write_all(&[0]).context("writing into a file in memory")
 }
 
 fn send_to_the_kernel() -> Result<()> {

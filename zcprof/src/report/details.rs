@@ -216,6 +216,7 @@ fn fate(probe: &Probe) -> String {
         ProbeState::NotOnThisKernel => "not on this kernel".to_owned(),
         ProbeState::Absent { reason } => format!("absent, {reason}"),
         ProbeState::Refused { reason } => format!("refused, {reason}"),
+        ProbeState::NotNeeded { reason } => format!("not needed, {reason}"),
         ProbeState::Withheld => "withheld on request".to_owned(),
     }
 }

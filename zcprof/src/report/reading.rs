@@ -9,7 +9,7 @@ use super::numbers::{MIB, thousandths};
 use crate::ledger::Entry;
 use crate::run::{Pass, ProbeState, Run};
 use crate::verdict::rules::sees_copies;
-use crate::verdict::{Judgement, judge, per_byte};
+use crate::verdict::{Judgement, blind_hops, judge, per_byte};
 
 /// A run with its judgements.
 pub(super) struct Reading<'a> {
@@ -23,6 +23,8 @@ pub(super) struct Judged<'a> {
     pub(super) pass: &'a Pass,
     pub(super) judgement: Judgement,
     sources: Sources,
+    /// Where the audit watched not every leaf in this pass.
+    blind: Vec<Hop>,
 }
 
 /// The instruments that watch, best first for each kind of number.
@@ -63,9 +65,12 @@ impl Sources {
         }
     }
 
-    /// Who saw copies at this hop: the best that has a site there.
-    pub(super) fn for_copies_at(self, hop: Hop) -> Option<Instrument> {
-        let sees = |instrument: &Instrument| sees_copies(*instrument, hop);
+    /// Who saw copies at this hop: the best that has a site there, all of whose leaves were watched.
+    pub(super) fn for_copies_at(self, hop: Hop, blind: &[Hop]) -> Option<Instrument> {
+        let sees = |instrument: &Instrument| {
+            let is_blind = *instrument == Instrument::Audit && blind.contains(&hop);
+            sees_copies(*instrument, hop) && !is_blind
+        };
         self.copied.filter(sees).or_else(|| self.second.filter(sees)).or(self.copied)
     }
 
@@ -108,7 +113,10 @@ impl<'a> Reading<'a> {
             .passes
             .iter()
             .zip(judgements)
-            .map(|(pass, judgement)| Judged { pass, judgement, sources })
+            .map(|(pass, judgement)| {
+                let blind = blind_hops(pass, &run.coverage);
+                Judged { pass, judgement, sources, blind }
+            })
             .collect();
         Ok(Self { run, sources, passes })
     }
@@ -117,6 +125,13 @@ impl<'a> Reading<'a> {
     pub(super) fn copying_hops(&self) -> Vec<Hop> {
         let copies = |hop: &Hop| self.passes.iter().any(|pass| pass.copied_at(*hop) > 0);
         Hop::ALL.iter().copied().filter(copies).collect()
+    }
+
+    /// Who saw the copies at this hop in the passes that have some.
+    pub(super) fn who_saw_copies_at(&self, hop: Hop) -> Option<Instrument> {
+        let copying = self.passes.iter().filter(|pass| pass.copied_at(hop) > 0);
+        let blind: Vec<Hop> = copying.flat_map(|pass| pass.blind.clone()).collect();
+        self.sources.for_copies_at(hop, &blind)
     }
 
     /// The passes of each transfer, in the order first measured.
@@ -136,7 +151,7 @@ impl Judged<'_> {
     /// What the instrument in charge of the disposition saw there.
     pub(super) fn entry(&self, process: Process, hop: Hop, what: Disposition) -> Option<&Entry> {
         let source = match what {
-            Disposition::Copied => self.sources.for_copies_at(hop),
+            Disposition::Copied => self.sources.for_copies_at(hop, &self.blind),
             _ => self.sources.for_disposition(what),
         }?;
         self.judgement.ledger.account(source).entry(process, hop, what)

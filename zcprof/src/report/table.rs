@@ -57,7 +57,7 @@ fn columns(reading: &Reading<'_>) -> Vec<Column> {
     ];
     for hop in reading.copying_hops().into_iter().filter(|hop| *hop != Hop::SocketToSocket) {
         let heading = hop.name().replace(' ', "|").replace("->", "->|");
-        columns.push(number(&heading, by(sources.for_copies_at(hop)), &|pass| {
+        columns.push(number(&heading, by(reading.who_saw_copies_at(hop)), &|pass| {
             let what = Disposition::Copied;
             let entry = pass.entry(Process::Server, hop, what);
             pass.per_byte(Some(entry.map_or(0, |entry| entry.bytes)))

@@ -176,6 +176,13 @@ pub const TRANSFERS: &[Row] = &[
 pub const SABOTEURS: &[Row] = saboteur::ROWS;
 
 impl Row {
+    /// Whether it says that it copies into a file.
+    #[must_use]
+    pub fn writes_files(&self) -> bool {
+        let into = [Hop::UserToPageCache, Hop::PageCacheToPageCache];
+        self.claim.copied.iter().any(|(hop, _)| into.contains(hop))
+    }
+
     /// What most rows have in common: no argument bytes, and every kernel has what they need.
     const PLAIN: Self = Self {
         name: "",

@@ -104,6 +104,7 @@ pub fn of_reason(reason: &Reason) -> &'static Code {
         Reason::NotWatching(Instrument::Callers | Instrument::Syscalls, _) => {
             &explain::CALLERS_BLIND
         }
+        Reason::Unwatched(..) => &explain::UNWATCHED,
         Reason::ControlFailed(..) => &explain::CONTROL,
         Reason::Doubt(doubt) => of_doubt(doubt),
         Reason::Residual(..) => &explain::RESIDUAL,
@@ -117,6 +118,7 @@ pub fn of_reason(reason: &Reason) -> &'static Code {
 #[must_use]
 pub fn of_doubt(doubt: &Doubt) -> &'static Code {
     match doubt {
+        Doubt::Unlike { .. } => &explain::UNLIKE,
         Doubt::Missed { .. } => &explain::MISSED,
         Doubt::Lost { .. } => &explain::LOST,
         Doubt::UnwatchedCpu { .. } => &explain::NEW_CPU,
@@ -225,6 +227,7 @@ mod tests {
         let (site, what, why) = (String::new(), String::new(), String::new());
         let doubts = [
             Doubt::Missed { site: site.clone(), runs: 1 },
+            Doubt::Unlike { what: what.clone(), first: 1, later: 2 },
             Doubt::Lost { what, times: 1 },
             Doubt::UnwatchedCpu { cpu: 1 },
             Doubt::ProbeGone { site },
@@ -235,6 +238,7 @@ mod tests {
             Reason::PayloadUnverified,
             Reason::NotWatching(Instrument::Audit, why.clone()),
             Reason::NotWatching(Instrument::Callers, why.clone()),
+            Reason::Unwatched(Hop::UserToPageCache, why.clone()),
             Reason::ControlFailed(Instrument::Audit, why.clone()),
             Reason::Residual(Instrument::Audit, 1),
             Reason::Disagree(Hop::PageCacheToUser, 1, 2),

@@ -101,6 +101,10 @@ codes! {
     UNOWNED = "ZC213", "bytes were copied below the sockets for an unknown owner";
     /// Nothing seen moving.
     NO_WITNESS = "ZC214", "no copy was seen, and no hand-over either";
+    /// More leaves than slots.
+    UNWATCHED = "ZC220", "a leaf that can be reached was not watched in this pass";
+    /// The same work, and other bytes.
+    UNLIKE = "ZC221", "repetitions of a pass were not alike";
 }
 
 impl Code {

@@ -6,6 +6,7 @@
 
 pub mod code;
 pub mod explain;
+mod leaves;
 pub mod rules;
 mod words;
 
@@ -18,6 +19,7 @@ use crate::ledger::Ledger;
 use crate::run::{Cache, Doubt, Pass, Run};
 use crate::transfer::Row;
 
+pub(crate) use leaves::blind_hops;
 pub(crate) use rules::beyond_tolerance;
 pub use rules::{TOLERANCE_PER_MILLE, control_failure, watching};
 pub use words::per_byte;
@@ -120,6 +122,8 @@ pub enum Reason {
     NoPayload,
     /// An instrument is not there.
     NotWatching(Instrument, String),
+    /// A leaf that the pass can reach was watched in none of its repetitions.
+    Unwatched(Hop, String),
     /// An instrument failed its control.
     ControlFailed(Instrument, String),
     /// Something went wrong with the evidence.

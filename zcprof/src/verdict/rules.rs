@@ -3,6 +3,7 @@
 use zcprof_common::sites::{SITES, Site};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
+use super::leaves::{self, Blind};
 use super::{Finding, Reason, Verdict};
 use crate::claim::Claim;
 use crate::ledger::Ledger;
@@ -53,7 +54,8 @@ pub(super) fn decide(
             Err(reason) => reasons.push(reason),
         }
     }
-    let disagreements = disagreements(&usable, ledger);
+    let blind = leaves::unwatched(pass, coverage);
+    let disagreements = disagreements(&usable, &blind, ledger);
     // The callers are a list that may lack a row, so that seeing less than the leaves does not
     // weaken what the leaves saw. Seeing more does.
     let more = |r: &Reason| matches!(r, Reason::Disagree(_, audit, callers) if callers > audit);
@@ -71,8 +73,11 @@ pub(super) fn decide(
     if usable.contains(&Instrument::Callers) {
         reasons.extend(unowned(ledger));
     }
+    if usable.contains(&Instrument::Audit) && !pass.leaves.is_empty() {
+        reasons.extend(leaves::missing(&blind, claim, ledger));
+    }
     let mut findings: Vec<_> =
-        usable.iter().flat_map(|i| contradictions(claim, *i, ledger)).collect();
+        usable.iter().flat_map(|i| contradictions(claim, *i, &blind, ledger)).collect();
     if !usable.contains(&Instrument::Callers) && misplaces(ledger) {
         // What is placed wrongly is missing elsewhere; the sum is right all the same.
         let all: u32 = claim.copied.iter().map(|(_, copies)| copies).sum();
@@ -128,7 +133,7 @@ pub fn watching(instrument: Instrument, coverage: &Coverage) -> Result<(), Reaso
                 attached += 1;
                 continue;
             }
-            ProbeState::NotOnThisKernel => continue,
+            ProbeState::NotOnThisKernel | ProbeState::NotNeeded { .. } => continue,
             ProbeState::Absent { reason } | ProbeState::Refused { reason } => reason.as_str(),
             ProbeState::Withheld => "withheld on request",
         };
@@ -179,18 +184,19 @@ fn concerns(doubt: &Doubt, instrument: Instrument) -> bool {
             Site::find(site).is_none_or(|(_, site)| site.instrument == instrument)
         }
         Doubt::UnwatchedCpu { .. } => instrument == Instrument::Audit,
-        Doubt::Lost { .. } | Doubt::CacheState { .. } => true,
+        Doubt::Lost { .. } | Doubt::CacheState { .. } | Doubt::Unlike { .. } => true,
     }
 }
 
 /// Places at which both instruments can see copies, and say different things. Into the socket
 /// they are compared as one, because only the leaves know whether the source is user memory.
-fn disagreements(usable: &[Instrument], ledger: &Ledger) -> Vec<Reason> {
+fn disagreements(usable: &[Instrument], blind: &[Blind], ledger: &Ledger) -> Vec<Reason> {
     const PLACES: &[&[Hop]] = &[
         &[Hop::PageCacheToUser],
         &[Hop::UserToSocket, Hop::PageCacheToSocket],
         &[Hop::SocketToUser],
         &[Hop::PageCacheToPipe],
+        &[Hop::PageCacheToPageCache],
     ];
     let &[first, second] = usable else { return Vec::new() };
     let sees = |instrument, process, hops: &[Hop]| -> u64 {
@@ -199,6 +205,7 @@ fn disagreements(usable: &[Instrument], ledger: &Ledger) -> Vec<Reason> {
     };
     PLACES
         .iter()
+        .filter(|hops| !hops.iter().any(|hop| leaves::at(blind, *hop)))
         .flat_map(|hops| [(Process::Server, *hops), (Process::Consumer, *hops)])
         .map(|(process, hops)| (hops[0], sees(first, process, hops), sees(second, process, hops)))
         .filter(|(_, a, b)| beyond_tolerance(a.abs_diff(*b), ledger.payload))
@@ -207,7 +214,12 @@ fn disagreements(usable: &[Instrument], ledger: &Ledger) -> Vec<Reason> {
 }
 
 /// The hops at which an instrument's numbers contradict the claim.
-fn contradictions(claim: &Claim, instrument: Instrument, ledger: &Ledger) -> Vec<Finding> {
+fn contradictions(
+    claim: &Claim,
+    instrument: Instrument,
+    blind: &[Blind],
+    ledger: &Ledger,
+) -> Vec<Finding> {
     let account = ledger.account(instrument);
     let mut findings = Vec::new();
     for hop in Hop::ALL.iter().copied().filter(|hop| sees_copies(instrument, *hop)) {
@@ -216,7 +228,9 @@ fn contradictions(claim: &Claim, instrument: Instrument, ledger: &Ledger) -> Vec
         let claimed = ledger.payload * u64::from(copies);
         let entry = account.entry(Process::Server, hop, COPIED);
         let bytes = entry.map_or(0, |entry| entry.bytes);
-        if beyond_tolerance(bytes.abs_diff(claimed), ledger.payload) {
+        // A leaf that was not watched can only have copied more.
+        let unseen = instrument == Instrument::Audit && leaves::at(blind, hop) && bytes < claimed;
+        if !unseen && beyond_tolerance(bytes.abs_diff(claimed), ledger.payload) {
             findings.push(Finding {
                 instrument,
                 hop,

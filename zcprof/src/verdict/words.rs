@@ -41,6 +41,11 @@ impl fmt::Display for Reason {
             Self::NotWatching(instrument, why) => {
                 write!(f, "{} could not look: {why}", instrument.name())
             }
+            Self::Unwatched(hop, leaf) => write!(
+                f,
+                "the leaf {leaf} was watched in no repetition, and copies {} may be its own",
+                hop.name()
+            ),
             Self::ControlFailed(instrument, why) => {
                 write!(f, "{} failed its control: {why}", instrument.name())
             }
@@ -66,6 +71,9 @@ impl fmt::Display for Reason {
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Unlike { what, first, later } => {
+                write!(f, "repetitions differ in {what}: {first} bytes, then {later}")
+            }
             Self::Missed { site, runs } => write!(f, "the probe at {site} missed {runs} runs"),
             Self::Lost { what, times } => write!(f, "{what}, {times} times"),
             Self::UnwatchedCpu { cpu } => write!(f, "CPU {cpu} came online and was not watched"),

@@ -296,6 +296,22 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         seen: COPIED_BELOW,
         twins: &[of("sendfile", over("veth"))],
     },
+    // ---- into the socket, past the CPU's cache
+    Sabotage {
+        name: "a device with tx-nocache-copy",
+        reason: "ZC102",
+        case: of("mmap_write", over("veth-nocache")),
+        // By a leaf that is watched in a repetition of its own.
+        seen: &[
+            exactly(Audit, UserToSocket, Copied, 1.0),
+            exactly(Callers, UserToSocket, Copied, 1.0),
+        ],
+        twins: &[
+            of("sendfile", over("veth-nocache")),
+            Case { claim: "two-copies", ..of("read_write", over("veth-nocache")) },
+            Case { claim: "one-copy", ..of("mmap_write", over("veth")) },
+        ],
+    },
     Sabotage {
         name: "MSG_ZEROCOPY to a receiver on this host",
         reason: "ZC105",

@@ -146,6 +146,7 @@ fn became(site: &SiteHere, diagnosis: &Diagnosis) -> String {
         (Some(ProbeState::NotOnThisKernel), _) => "-".to_owned(),
         (Some(ProbeState::Absent { .. }), _) => format!("ABSENT{holes}"),
         (Some(ProbeState::Refused { .. }), _) => format!("REFUSED{holes}"),
+        (Some(ProbeState::NotNeeded { reason }), _) => format!("only for {reason}"),
         (Some(ProbeState::Withheld), _) => "withheld".to_owned(),
         (None, Some(symbol)) => format!("not tried; listed{}{holes}", other(symbol, "as")),
         (None, None) => format!("not tried{holes}"),

@@ -94,10 +94,14 @@ fn sum(matrix: &Matrix) -> String {
         count("refuted"),
         count("inconclusive")
     );
-    if compared.iter().any(|cell| cell.known.is_some_and(|known| known.between_files > 0)) {
+    let unseen = |cell: &&Cell| {
+        let between = cell.known.is_some_and(|known| known.between_files > 0);
+        between && !cell.audit_between_files
+    };
+    if compared.iter().any(unseen) {
         text.push_str(
-            "What is copied from one file into another the callers alone see: that leaf is a fifth, \
-             and x86 has four breakpoint slots\n",
+            "What is copied from one file into another the callers alone saw: in these passes that \
+             leaf was not watched\n",
         );
     }
     let share = |cell: &Cell| per_byte(cell.off.unwrap_or(0), cell.payload);

@@ -1,0 +1,30 @@
+//! Which leaves nothing in a measurement can reach, and why not.
+
+use anyhow::Result;
+use zcprof_common::vocabulary::Need;
+
+use super::bench::Bench;
+use crate::transfer::Row;
+
+/// What cannot be, with the reason.
+///
+/// # Errors
+/// The devices' features or the mounts cannot be read.
+pub(super) fn unneeded(bench: &Bench, rows: &[&Row]) -> Result<Vec<(Need, String)>> {
+    let mut unneeded = vec![(Need::Checksums, "the workload sends no UDP".to_owned())];
+    if !rows.iter().any(|row| row.writes_files()) {
+        unneeded.push((Need::Writes, "no transfer that is measured writes a file".to_owned()));
+    }
+    if let Some(devices) = bench.network.without_nocache()? {
+        unneeded.push((Need::NocacheDevice, format!("tx-nocache-copy is off on {devices}")));
+    }
+    let mount = bench.mount()?;
+    if !mount.is_dax() {
+        unneeded.push((Need::Dax, format!("the log's {} is not mounted with dax", mount.kind)));
+    }
+    if mount.kind != "proc" {
+        let reason = format!("the log is on {} and not in /proc", mount.kind);
+        unneeded.push((Need::KernelMemory, reason));
+    }
+    Ok(unneeded)
+}

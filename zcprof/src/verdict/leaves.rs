@@ -1,0 +1,73 @@
+//! Pure: leaves that no repetition of a pass had watched. What they copied is not known.
+
+use zcprof_common::sites::{SITES, Site};
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Need, Process};
+
+use super::Reason;
+use super::rules::beyond_tolerance;
+use crate::claim::Claim;
+use crate::ledger::Ledger;
+use crate::run::{Coverage, Pass, ProbeState};
+
+/// A hop at which the audit may have missed what a leaf copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Blind {
+    hop: Hop,
+    leaf: &'static str,
+}
+
+/// Whether the audit is blind at a hop.
+pub(super) fn at(blind: &[Blind], hop: Hop) -> bool {
+    blind.iter().any(|blind| blind.hop == hop)
+}
+
+/// Where the audit is blind in a pass. A record from before says nothing of its leaves: the first
+/// four were watched, and none of those that are reached by writing.
+pub(super) fn unwatched(pass: &Pass, coverage: &Coverage) -> Vec<Blind> {
+    let mut blind = Vec::new();
+    for site in SITES.iter().filter(|site| site.instrument == Instrument::Audit) {
+        let watched = pass.leaves.iter().flatten().any(|leaf| leaf == site.name);
+        if watched || !can_be_reached(site, pass, coverage) {
+            continue;
+        }
+        for term in site.cases.iter().flat_map(|case| case.terms) {
+            let found = Blind { hop: term.hop, leaf: site.name };
+            if term.disposition == Disposition::Copied && !blind.contains(&found) {
+                blind.push(found);
+            }
+        }
+    }
+    blind
+}
+
+/// The hops at which the audit is blind in a pass.
+pub(crate) fn blind_hops(pass: &Pass, coverage: &Coverage) -> Vec<Hop> {
+    unwatched(pass, coverage).into_iter().map(|blind| blind.hop).collect()
+}
+
+/// Whether a leaf that was not watched may have been reached.
+fn can_be_reached(site: &Site, pass: &Pass, coverage: &Coverage) -> bool {
+    let probe = coverage.probes.iter().find(|probe| probe.site == site.name);
+    match (site.need, probe.map(|probe| &probe.state)) {
+        (_, Some(ProbeState::NotOnThisKernel)) => false,
+        // Who says that he writes nothing may write all the same.
+        (Need::Writes, _) => true,
+        (_, Some(ProbeState::NotNeeded { .. }) | None) => false,
+        // Refused, absent or withheld: `watching` says so.
+        (_, Some(ProbeState::Attached { .. })) => !pass.leaves.is_empty(),
+        (_, Some(_)) => false,
+    }
+}
+
+/// Leaves without which nothing can be said: the claim has copies at their hops, or the callers saw
+/// some there.
+pub(super) fn missing(blind: &[Blind], claim: &Claim, ledger: &Ledger) -> Vec<Reason> {
+    let callers = ledger.account(Instrument::Callers);
+    let wanted = |blind: &&Blind| {
+        let seen = callers.bytes(Process::Server, blind.hop, Disposition::Copied);
+        claim.copied.iter().any(|(hop, _)| *hop == blind.hop)
+            || beyond_tolerance(seen, ledger.payload)
+    };
+    let reason = |blind: &Blind| Reason::Unwatched(blind.hop, blind.leaf.to_owned());
+    blind.iter().filter(wanted).map(reason).collect()
+}
