@@ -90,12 +90,18 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     let quick = options.quick || options.clients;
     let kernels = if quick { Vec::new() } else { kernels::choose(&options.kernel)? };
     let longer = options.longer();
+    let mut needed = kernels.clone();
+    if longer.is_none() {
+        needed.extend(guests::daily_cells(&kernels)?.iter().map(|cell| cell.kernel));
+    }
+    needed.sort_by_key(|kernel| kernel.name);
+    needed.dedup_by_key(|kernel| kernel.name);
     let wants = Wants {
         build: true,
         guests: !quick,
         clients: longer.is_none(),
         matrix: !quick,
-        kernels,
+        kernels: needed,
         ..Wants::default()
     };
     let started = Instant::now();
@@ -126,7 +132,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     }
     if !quick {
         let wanted = Wanted {
-            kernels: &wants.kernels,
+            kernels: &kernels,
             bytes: &options.bytes,
             everywhere: options.everywhere,
             longer,

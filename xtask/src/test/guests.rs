@@ -11,7 +11,7 @@ use super::tally::Tally;
 use crate::cache::Cache;
 use crate::exit::Exit;
 use crate::guest::{self, Guest};
-use crate::kernels::Kernel;
+use crate::kernels::{self, Kernel};
 use crate::libraries::with_libraries;
 use crate::matrix::{self, Bench, Passes};
 use crate::setup::Ready;
@@ -123,9 +123,8 @@ fn matrix(
     };
     let bench =
         Bench { cache, program: zcprof, passes: &measured, fresh: true, shelf: "matrix-daily" };
-    let chosen = |cell: &matrix::Cell| kernels.iter().any(|kernel| kernel.name == cell.kernel.name);
     let mut runs = Vec::new();
-    for cell in matrix::daily()?.into_iter().filter(chosen) {
+    for cell in daily_cells(kernels)? {
         let name = format!("matrix {}", cell.name());
         println!("== {name}");
         let started = Instant::now();
@@ -149,6 +148,15 @@ fn matrix(
     let (name, note) = ("matrix".to_owned(), exit.word().to_owned());
     stages.push(Stage { name, passed, note, took: started.elapsed() });
     Ok(())
+}
+
+/// The daily cells that are on these kernels; with all kernels that are tested, also those on kernels
+/// for which there is nothing but cells.
+pub(super) fn daily_cells(kernels: &[&'static Kernel]) -> Result<Vec<matrix::Cell>> {
+    let is_among = |kernel: &Kernel| kernels.iter().any(|known| known.name == kernel.name);
+    let all = kernels::choose(&["all".to_owned()])?.into_iter().all(is_among);
+    let chosen = |cell: &matrix::Cell| is_among(cell.kernel) || all && !cell.kernel.tested;
+    Ok(matrix::daily()?.into_iter().filter(chosen).collect())
 }
 
 fn bring(here: &Path, there: &str) -> (PathBuf, String) {

@@ -120,7 +120,6 @@ impl Audit {
         if group == self.current || group >= self.groups.len() {
             return Ok(());
         }
-        self.pause()?;
         self.current = group;
         match self.try_group().into_iter().next() {
             None => Ok(()),
@@ -138,7 +137,8 @@ impl Audit {
     fn try_group(&mut self) -> Vec<(usize, anyhow::Error)> {
         let mut refused = Vec::new();
         let group = self.group();
-        if let Err(error) = self.retire(|_| true) {
+        // Reading a counter copies to the user, which a leaf still watched would count.
+        if let Err(error) = self.pause().and_then(|()| self.retire(|_| true)) {
             return vec![(group[0], error.into())];
         }
         for leaf in group {

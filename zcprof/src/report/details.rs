@@ -52,6 +52,7 @@ pub(super) fn details(reading: &Reading<'_>) -> String {
     section("Named bytes, subtracted", per_pass(reading, named));
     section("Control bytes (arguments of calls that move no data)", per_pass(reading, control));
     section("Controls (known truths)", run.controls.iter().map(outcome).collect());
+    section("Leaves that were watched one group after the other", per_pass(reading, repetitions));
     section("Probes", Instrument::ALL.iter().filter_map(|i| probes(run, *i)).collect());
     let holes = run.coverage.holes.iter();
     section(
@@ -165,6 +166,15 @@ fn control(pass: &Judged<'_>) -> Vec<String> {
         .filter(|control| control.process != Process::Elsewhere && control.bytes > 0)
         .map(|c| format!("{} {} {} B", c.process.name(), c.syscall, grouped(c.bytes)))
         .collect()
+}
+
+/// Which leaves each repetition watched, where there was more than one.
+fn repetitions(pass: &Judged<'_>) -> Vec<String> {
+    let groups = &pass.pass.leaves;
+    if groups.len() < 2 {
+        return Vec::new();
+    }
+    (1..).zip(groups).map(|(at, leaves)| format!("{at}: {}", leaves.join(", "))).collect()
 }
 
 /// What a control must show, and what it showed.
