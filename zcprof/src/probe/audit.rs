@@ -354,10 +354,10 @@ mod tests {
                 let seen = |at: &usize| reach::is_reachable(sites[*at].name);
                 assert!(group.iter().any(seen), "{version:?}: {group:?}");
             }
-            for at in 0..sites.len() {
-                assert!(groups.iter().flatten().any(|leaf| *leaf == at), "{}", sites[at].name);
+            for (at, site) in sites.iter().enumerate() {
+                assert!(groups.iter().flatten().any(|leaf| *leaf == at), "{}", site.name);
                 let first = groups[0].contains(&at);
-                assert!(first || sites[at].need != Need::Always, "{}", sites[at].name);
+                assert!(first || site.need != Need::Always, "{}", site.name);
             }
         }
         assert!(groups(&[]).is_empty());

@@ -52,10 +52,9 @@ fn can_be_reached(site: &Site, pass: &Pass, coverage: &Coverage) -> bool {
         (_, Some(ProbeState::NotOnThisKernel)) => false,
         // Who says that he writes nothing may write all the same.
         (Need::Writes, _) => true,
-        (_, Some(ProbeState::NotNeeded { .. }) | None) => false,
-        // Refused, absent or withheld: `watching` says so.
         (_, Some(ProbeState::Attached { .. })) => !pass.leaves.is_empty(),
-        (_, Some(_)) => false,
+        // Not needed; or refused, absent or withheld, which `watching` says.
+        _ => false,
     }
 }
 
