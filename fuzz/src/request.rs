@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use bytes::{Bytes, BytesMut};
 use tempfile::TempDir;
-use zcprof::fetch::log::{MakeLog, Topics, make};
+use zcprof::fetch::log::{MakeLog, Topics, make, segment_name};
 use zcprof::fetch::server::{Answer, Broker, Reply};
 use zcprof::fetch::wire::{SIZE, request_size};
 
@@ -19,6 +19,9 @@ use crate::{memory, segment};
 /// Topic and partition that are served.
 const TOPIC: &str = "t";
 const PARTITION: i32 = 0;
+
+/// Another partition, with aborted transactions.
+const TRANSACTIONS: i32 = 1;
 
 /// How the clients of the seeds call themselves, and the id that they give where they do not yet
 /// know theirs: as long as those that the broker gives.
@@ -32,7 +35,7 @@ const BASE: usize = 1 << 20;
 /// struct of a hundred in memory, decoded and in the answer.
 const FACTOR: usize = 512;
 
-/// A small log, made once.
+/// Small logs, made once.
 static LOG: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     let folder = segment::memory_folder();
     let path = folder.path().join(format!("{TOPIC}-{PARTITION}"));
@@ -44,6 +47,10 @@ static LOG: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
         ..MakeLog::default()
     };
     make(&path, &log).expect("a log");
+    let other = folder.path().join(format!("{TOPIC}-{TRANSACTIONS}"));
+    std::fs::create_dir(&other).expect("made");
+    std::fs::write(other.join(segment_name(0)), segment::TRANSACTIONS).expect("written");
+    let path = folder.path().to_owned();
     (folder, path)
 });
 

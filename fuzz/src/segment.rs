@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use tempfile::TempDir;
 use zcprof::fetch::log::batch::{self, BatchHeader, HEADER};
-use zcprof::fetch::log::{Codec, Log, MakeLog, make, records, segment_name};
+use zcprof::fetch::log::{Codec, Log, MakeLog, Topics, make, records, segment_name};
 
 use crate::memory;
 
@@ -23,11 +23,36 @@ const TIME_INDEX: u8 = 4;
 /// Bit of the first byte: half of the segment's bytes are in a second one.
 const TWO: u8 = 8;
 
+/// Bit of the first byte: the index of times is one of aborted transactions instead, and the index
+/// of offsets is each of the checkpoints.
+const BROKERS_OWN: u8 = 16;
+
 /// Position of the checksum in a batch.
 const CRC: usize = 17;
 
 /// Position of the attributes in a batch.
 const ATTRIBUTES: Range<usize> = 21..23;
+
+/// What a broker keeps beside the folders of its partitions.
+const CHECKPOINTS: [&str; 3] = [
+    "log-start-offset-checkpoint",
+    "recovery-point-offset-checkpoint",
+    "replication-offset-checkpoint",
+];
+
+/// A segment with committed and aborted transactions, and its index of the aborted ones.
+pub(crate) const TRANSACTIONS: &[u8] =
+    include_bytes!("../../zcprof/tests/data/cases/txnaborted-0/00000000000000000000.log");
+const ABORTED: &[u8] =
+    include_bytes!("../../zcprof/tests/data/cases/txnaborted-0/00000000000000000000.txnindex");
+
+/// Other segments of brokers in use: compacted ones, a torn one, an older form.
+const OTHERS: [&[u8]; 4] = [
+    include_bytes!("../../zcprof/tests/data/cases/compactgap-0/00000000000000000000.log"),
+    include_bytes!("../../zcprof/tests/data/cases/zerotail-0/00000000000000000000.log"),
+    include_bytes!("../../zcprof/tests/data/cases/magic1-0/00000000000000000000.log"),
+    include_bytes!("../../zcprof/tests/data/cases/gz2-0/00000000000000000000.log"),
+];
 
 /// A segment that a real broker wrote.
 const BROKERS: &[u8] = include_bytes!("../../zcprof/tests/data/gold-0/00000000000000000000.log");
@@ -98,6 +123,11 @@ pub fn fuzz(bytes: &[u8]) {
         if let Ok(log) = Log::open(folder) {
             look(&log);
         }
+        // The same as a broker opens it: what is torn is cut.
+        let topics = Topics::open(folder);
+        for log in topics.iter().flat_map(Topics::logs) {
+            look(log);
+        }
     });
 }
 
@@ -118,6 +148,18 @@ fn store(folder: &Path, input: &Input<'_>) {
         fs::write(folder.join(segment_name(next)), second).expect("written");
     }
     fs::write(&path, first).expect("written");
+    let around = folder.parent().expect("a folder");
+    for name in CHECKPOINTS {
+        let _ = fs::remove_file(around.join(name));
+    }
+    if input.flags & BROKERS_OWN != 0 {
+        fs::write(path.with_extension("txnindex"), input.time_index).expect("written");
+        fs::write(folder.join("leader-epoch-checkpoint"), input.index).expect("written");
+        for name in CHECKPOINTS {
+            fs::write(around.join(name), input.index).expect("written");
+        }
+        return;
+    }
     if input.flags & INDEX != 0 {
         fs::write(path.with_extension("index"), input.index).expect("written");
     }
@@ -144,13 +186,13 @@ fn repair(mut rest: &mut [u8]) {
 
 /// What a server and a consumer do with a log that has opened.
 fn look(log: &Log) {
-    assert_eq!(log.bytes(), log.batches().iter().map(|batch| batch.length).sum::<u64>());
     for batch in &log.each_batch().expect("readable") {
         assert!(batch.length >= HEADER as u64 && batch.base_offset < batch.next_offset);
         for offset in [batch.base_offset, batch.next_offset - 1] {
             let found = log.find(offset).expect("readable").expect("the batch is there");
             assert_eq!((found.base_offset, found.position), (batch.base_offset, batch.position));
-            let (_, range) = log.slice(offset, 0).expect("readable").expect("the batch is there");
+            let slice = log.slice(offset, 0).expect("readable");
+            let (_, range) = slice.expect("the batch is there");
             assert_eq!(range, batch.position..batch.position + batch.length);
         }
         if let Ok(bytes) = log.read(batch) {
@@ -175,6 +217,15 @@ fn look(log: &Log) {
 pub fn seeds() -> Vec<(String, Vec<u8>)> {
     let folder = memory_folder();
     let mut seeds = from_broker();
+    let in_use = |index, time_index, segment| {
+        Input { flags: REPAIR | BROKERS_OWN, base_offset: 0, index, time_index, segment }.write()
+    };
+    for (number, checkpoint) in ["0\n1\nt 0 2\n", "0\n2\n0 0\n3 4\n", ""].iter().enumerate() {
+        let seed = in_use(checkpoint.as_bytes(), ABORTED, TRANSACTIONS);
+        seeds.push((format!("transactions-{number}"), seed));
+        let others = OTHERS.iter().map(|other| in_use(checkpoint.as_bytes(), &[], other));
+        seeds.extend((0..).zip(others).map(|(at, seed)| (format!("in-use-{number}-{at}"), seed)));
+    }
     for codec in Codec::ALL {
         let path = folder.path().join(format!("{}-0", codec.name()));
         // Some batches are beyond the 4096 bytes that lie between two entries of an index.

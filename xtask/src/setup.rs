@@ -2,6 +2,7 @@
 
 mod clients;
 mod install;
+pub(crate) mod kafka;
 mod needs;
 mod toolchain;
 

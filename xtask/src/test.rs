@@ -28,7 +28,9 @@ pub(crate) struct Options {
     /// Kernels of the guests: names, or `all`.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "all")]
     kernel: Vec<String>,
-    /// Only let real Kafka clients read a million records by every transfer (minutes).
+    /// Only let real Kafka clients read a million records by every transfer, be killed and started
+    /// again, and read what a real broker wrote, which is fetched from Maven Central (half an
+    /// hour).
     #[arg(long, conflicts_with_all = ["quick", "kernel"])]
     clients: bool,
     /// Only measure at random so many times on each kernel, and check that no false claim holds and
@@ -69,11 +71,23 @@ const HOST: &[(&str, bool, &[&str])] = &[
 ];
 
 /// What runs with `--clients`.
-const CLIENTS: &[(&str, bool, &[&str])] = &[(
-    "a million records",
-    true,
-    &["test", "--test=broker", "million", "--", "--ignored", "--nocapture"],
-)];
+const CLIENTS: &[(&str, bool, &[&str])] = &[
+    (
+        "a million records",
+        true,
+        &["test", "--test=broker", "million", "--", "--ignored", "--nocapture"],
+    ),
+    (
+        "a real broker",
+        true,
+        &["test", "--test=broker", "kafka::", "--", "--ignored", "--nocapture"],
+    ),
+    (
+        "killed consumers",
+        true,
+        &["test", "--test=broker", "restarts::", "--", "--ignored", "--nocapture"],
+    ),
+];
 
 /// One step of the tests: what it is called, whether it passed, how long it took.
 #[derive(Debug)]
@@ -120,14 +134,18 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         (false, None) => HOST,
         (false, Some(_)) => &[],
     };
+    let archives = options.clients.then(|| setup::kafka::archives(&cache)).transpose()?;
     for (name, ours, words) in here {
-        let command = if *ours {
+        let mut command = if *ours {
             compile::on_our_crates(&ready, words)?
         } else {
             let mut command = compile::cargo(&ready)?;
             command.args(*words);
             command
         };
+        if let Some(archives) = &archives {
+            command.env("ZCPROF_KAFKA", archives);
+        }
         stages.push(host_stage(command, name, words, &mut total)?);
     }
     if !quick {

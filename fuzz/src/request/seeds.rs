@@ -15,19 +15,23 @@ use kafka_protocol::messages::offset_commit_request::{
 use kafka_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
+use kafka_protocol::messages::offset_for_leader_epoch_request::{
+    OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
     ApiKey, ApiVersionsRequest, BrokerId, FetchRequest, GroupId, HeartbeatRequest,
     JoinGroupRequest, LeaveGroupRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
-    OffsetFetchRequest, ProduceRequest, RequestHeader, SyncGroupRequest, TopicName,
+    OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader,
+    SyncGroupRequest, TopicName,
 };
 use kafka_protocol::protocol::{Request, StrBytes, encode_request_header_into_buffer};
 use uuid::Uuid;
 use zcprof::fetch::log::Topics;
 use zcprof::fetch::wire::advertised;
 
-use super::{CLIENT, LOG, MEMBER, PARTITION, TOPIC};
+use super::{CLIENT, LOG, MEMBER, PARTITION, TOPIC, TRANSACTIONS};
 
 /// Named seeds.
 ///
@@ -43,7 +47,7 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
         for version in api.min_version..=api.max_version {
             // Versions that are advertised and not spoken have no encoding either.
             if let Some(frame) = request(key, version, id) {
-                let joined = joining(key).then(|| request(ApiKey::JoinGroup, 5, id)).flatten();
+                let joined = joining(key).then(|| request(ApiKey::JoinGroup, 3, id)).flatten();
                 let frames = [joined.unwrap_or_default(), frame].concat();
                 seeds.push((format!("{key:?}-{version}"), frames));
             }
@@ -79,6 +83,7 @@ const CONVERSATIONS: &[(&str, &[(ApiKey, i16)])] = &[
         &[
             (ApiKey::FindCoordinator, 4),
             (ApiKey::JoinGroup, 9),
+            (ApiKey::JoinGroup, 3),
             (ApiKey::SyncGroup, 5),
             (ApiKey::OffsetFetch, 8),
             (ApiKey::OffsetCommit, 8),
@@ -97,6 +102,7 @@ fn request(key: ApiKey, version: i16, id: Uuid) -> Option<Vec<u8>> {
         ApiKey::Fetch => encode(version, &fetch(version, id)),
         ApiKey::ListOffsets => encode(version, &list_offsets()),
         ApiKey::Metadata => encode(version, &metadata()),
+        ApiKey::OffsetForLeaderEpoch => encode(version, &offset_for_leader_epoch()),
         ApiKey::OffsetCommit => encode(version, &offset_commit()),
         ApiKey::OffsetFetch => encode(version, &offset_fetch(version)),
         ApiKey::FindCoordinator => encode(version, &find_coordinator(version)),
@@ -126,6 +132,17 @@ fn encode<T: Request>(version: i16, body: &T) -> Option<Vec<u8>> {
     Some([&size.to_be_bytes(), &frame[..]].concat())
 }
 
+fn offset_for_leader_epoch() -> OffsetForLeaderEpochRequest {
+    let partition = OffsetForLeaderPartition::default()
+        .with_partition(PARTITION)
+        .with_current_leader_epoch(-1)
+        .with_leader_epoch(3);
+    let topic = OffsetForLeaderTopic::default()
+        .with_topic(topic())
+        .with_partitions(vec![partition.clone(), partition.with_partition(TRANSACTIONS)]);
+    OffsetForLeaderEpochRequest::default().with_topics(vec![topic])
+}
+
 fn text(text: &'static str) -> StrBytes {
     StrBytes::from_static_str(text)
 }
@@ -149,13 +166,15 @@ fn produce() -> ProduceRequest {
 fn fetch(version: i16, id: Uuid) -> FetchRequest {
     let partition =
         FetchPartition::default().with_partition(PARTITION).with_partition_max_bytes(1 << 20);
-    let wanted = FetchTopic::default().with_partitions(vec![partition]);
+    let other = partition.clone().with_partition(TRANSACTIONS);
+    let wanted = FetchTopic::default().with_partitions(vec![partition, other]);
     let wanted = if version >= 13 { wanted.with_topic_id(id) } else { wanted.with_topic(topic()) };
     FetchRequest::default()
         .with_replica_id(BrokerId(-1))
         .with_max_wait_ms(500)
         .with_min_bytes(1)
         .with_max_bytes(1 << 20)
+        .with_isolation_level(1)
         .with_topics(vec![wanted])
 }
 
@@ -165,7 +184,7 @@ fn list_offsets() -> ListOffsetsRequest {
     };
     let topic = ListOffsetsTopic::default()
         .with_name(topic())
-        .with_partitions([-1, -2, -3, 0].map(at).into());
+        .with_partitions([-1, -2, -3, -4, -5, 0].map(at).into());
     ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic])
 }
 

@@ -9,20 +9,24 @@ use super::needs::Found;
 use crate::cache::Cache;
 use crate::process;
 
-/// What is installed: the client on librdkafka, and the one that is Python all through.
-const PACKAGES: [&str; 2] =
-    ["confluent-kafka==2.16.1", "kafka-python[crc32c,lz4,snappy,zstd]==3.0.12"];
+/// What is installed: the client on librdkafka, the one that is Python all through, and the one for
+/// asyncio.
+const PACKAGES: [&str; 3] = [
+    "confluent-kafka==2.16.1",
+    "kafka-python[crc32c,lz4,snappy,zstd]==3.0.12",
+    "aiokafka[lz4,snappy,zstd]==0.14.0",
+];
 
-/// Says the versions, and fails unless both clients and every codec can be loaded.
-const CHECK: &str = "import confluent_kafka, kafka, lz4, snappy, zstandard, crc32c; \
-    print(confluent_kafka.__version__, kafka.__version__)";
+/// Says the versions, and fails unless every client and every codec can be loaded.
+const CHECK: &str = "import confluent_kafka, kafka, aiokafka, lz4, snappy, zstandard, crc32c; \
+    print(confluent_kafka.__version__, kafka.__version__, aiokafka.__version__)";
 
 /// The environment's interpreter, whether it is there or not.
 pub(super) fn python(cache: &Cache) -> PathBuf {
-    cache.path("tools/kafka-clients-2.16.1-3.0.12/bin/python3")
+    cache.path("tools/kafka-clients-2.16.1-3.0.12-0.14.0/bin/python3")
 }
 
-/// Whether both clients can be used.
+/// Whether every client can be used.
 pub(super) fn find(cache: &Cache) -> Found {
     let python = python(cache);
     if !python.is_file() {
