@@ -24,11 +24,14 @@ pub(super) fn add(whole: &mut Pass, again: Pass) {
     whole.leaves.extend(again.leaves);
 }
 
-/// Whether it must be the same whenever the same bytes are sent: how much is read into a pipe that
-/// the socket then does not take, and when packets that hold pinned pages are received, is chance.
+/// Whether it must be the same whenever the same bytes are sent. How much is read into a pipe that
+/// the socket then does not take, and when packets that hold pinned pages are received, is chance;
+/// and what server and consumer are to do they are told through pipes.
 fn is_the_same_each_time(entry: &Entry) -> bool {
     match entry.disposition {
-        Disposition::Copied => entry.hop != Hop::PageCacheToPipe,
+        Disposition::Copied => {
+            ![Hop::PageCacheToPipe, Hop::UserToPipe, Hop::PipeToUser].contains(&entry.hop)
+        }
         Disposition::Deferred => false,
         _ => [Hop::PageCacheToSocket, Hop::UserToSocket].contains(&entry.hop),
     }
@@ -116,6 +119,17 @@ mod tests {
         assert_eq!(bytes(&whole, "generic_perform_write"), PAYLOAD, "the first repetition's");
         assert_eq!(bytes(&whole, "_copy_to_iter"), 7, "watched in both, and counted once");
         assert_eq!((whole.doubts.as_slice(), whole.leaves.len()), (&[][..], 2));
+    }
+
+    #[test]
+    fn what_the_workers_are_told_belongs_to_no_repetition() {
+        let mut told = pass("copy_folio_from_iter_atomic", PAYLOAD, PAYLOAD);
+        let mut more = told.counts[2].clone();
+        (more.site, more.iter, more.bytes) = ("pipe_read".to_owned(), Iter::User, PAYLOAD);
+        told.counts.push(more);
+        let mut whole = pass("_copy_from_iter", 0, PAYLOAD);
+        add(&mut whole, told);
+        assert_eq!(whole.doubts, []);
     }
 
     #[test]
