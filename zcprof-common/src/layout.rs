@@ -160,6 +160,8 @@ pub struct Config {
     pub shared_destructor: u32,
     /// `struct aead_request.cryptlen`.
     pub aead_length: u32,
+    /// `struct aead_request.base.complete`.
+    pub aead_complete: u32,
     /// `struct vm_fault.vma`.
     pub fault_vma: u32,
     /// `struct vm_fault.pte`.
@@ -174,6 +176,9 @@ pub struct Config {
     pub mm_exe_file: u32,
     /// Bit of `folio.flags` that says the folio is large (`PG_head`).
     pub folio_large_bit: u32,
+    /// The upper and lower half of the address of `tls_encrypt_done()`; zeros where TLS is not in
+    /// the kernel.
+    pub tls_done: [u32; 2],
     /// Offset of each system-call argument (0 and 1) in `struct pt_regs`.
     pub regs_argument: [u32; 2],
     /// First and one past the last address of `_copy_to_user` and of `_copy_from_user`: their lower
@@ -219,6 +224,6 @@ mod tests {
         assert_eq!(size_of::<Inflight>(), 8);
         assert_eq!(size_of::<Entered>(), 16);
         assert_eq!(size_of::<EnteredKey>(), 16);
-        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 36 + ITER_TYPES + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 39 + ITER_TYPES + MAX_SYSCALLS);
     }
 }

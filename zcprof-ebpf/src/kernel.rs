@@ -162,9 +162,18 @@ pub(crate) fn paged_bytes(skb: u64) -> u64 {
     u64::from(bytes)
 }
 
-/// Bytes that a `struct aead_request *` asks to encrypt.
+/// Bytes that a `struct aead_request *` of TLS in the kernel asks to encrypt; none of another's.
 #[inline(always)]
 pub(crate) fn encrypted_bytes(request: u64) -> u64 {
+    let [high, low] = [0, 1].map(|at| u64::from(configured(&CONFIG.tls_done[at])));
+    let tls_done = high << 32 | low;
+    // Where its completion function is not known, every request may be one of TLS.
+    if tls_done != 0
+        && configured(&CONFIG.aead_complete) != NO_OFFSET
+        && read_at::<u64>(request, &CONFIG.aead_complete) != tls_done
+    {
+        return 0;
+    }
     if configured(&CONFIG.aead_length) == NO_OFFSET {
         count::lose(Lost::Unreadable);
         return 0;

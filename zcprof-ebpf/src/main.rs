@@ -44,6 +44,7 @@ static CONFIG: Config = Config {
     least_napi: 0,
     shared_destructor: 0,
     aead_length: 0,
+    aead_complete: 0,
     fault_vma: 0,
     fault_pte: 0,
     fault_orig_pte: 0,
@@ -51,6 +52,7 @@ static CONFIG: Config = Config {
     task_mm: 0,
     mm_exe_file: 0,
     folio_large_bit: 0,
+    tls_done: [0; 2],
     regs_argument: [0; 2],
     argument_copies: [[0; 2]; 2],
     iter_class: [0; ITER_TYPES],
@@ -232,7 +234,9 @@ fn returned<const SITE: usize>(ctx: &FExitContext) -> i32 {
 #[inline(always)]
 fn entered<const SITE: usize>(ctx: &ProbeContext) -> u32 {
     enter::<SITE>(|at| ctx.arg(at).unwrap_or(0));
-    if let Bytes::Deferred(_) | Bytes::Lends(_) | Bytes::Serves(_) = const { SITES[SITE].bytes } {
+    if let Bytes::Deferred(_) | Bytes::Encrypted(_) | Bytes::Lends(_) | Bytes::Serves(_) =
+        const { SITES[SITE].bytes }
+    {
         return 0; // `enter` has said what the return needs to know
     }
     let iter = iterator::<SITE>(|at| ctx.arg(at).unwrap_or(0));
@@ -276,6 +280,10 @@ fn enter<const SITE: usize>(argument: impl Fn(usize) -> u64) {
         Bytes::Serves(at) => count::lend(argument(usize::from(at))),
         _ => {}
     }
+    if let Bytes::Encrypted(at) = const { SITES[SITE].bytes } {
+        // By its return the request may be another's: whoever completes it frees it.
+        go_in::<SITE>(kernel::encrypted_bytes(argument(usize::from(at))));
+    }
     if let Bytes::Deferred(at) = const { SITES[SITE].bytes } {
         // The function forgets the owner and keeps the length.
         let skb = argument(usize::from(at));
@@ -317,8 +325,10 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
         }
         Bytes::Encrypted(_) => {
             // Zero, or EINPROGRESS or EBUSY of a request that is queued: linux/errno.h.
-            if let 0 | -115 | -16 = result as i32 {
-                let bytes = kernel::encrypted_bytes(entered.argument);
+            if let Some(bytes) = come_out::<SITE>()
+                && let 0 | -115 | -16 = result as i32
+                && bytes > 0
+            {
                 count::add::<SITE, C>(ctx, kernel::NO_ITER, bytes);
             }
         }
@@ -362,6 +372,30 @@ fn recall<const SITE: usize>() -> Option<Entered> {
     entered
 }
 
+/// Enters a function that may call itself; only the outermost call's bytes are kept.
+#[inline(always)]
+fn go_in<const SITE: usize>(bytes: u64) {
+    let key = entered_key::<SITE>();
+    // SAFETY: the entry is this thread's own, and nobody else writes it.
+    let outer = unsafe { count::ENTERED.get(&key) }.copied();
+    let entered = match outer {
+        Some(outer) => Entered { detail: outer.detail + 1, ..outer },
+        None => Entered { argument: bytes, detail: 0 },
+    };
+    remember::<SITE>(entered);
+}
+
+/// Leaves it; the bytes if this is the outermost call.
+#[inline(always)]
+fn come_out<const SITE: usize>() -> Option<u64> {
+    let outer = recall::<SITE>()?;
+    if outer.detail == 0 {
+        return Some(outer.argument);
+    }
+    remember::<SITE>(Entered { detail: outer.detail - 1, ..outer });
+    None
+}
+
 #[inline(always)]
 fn left<const SITE: usize>(ctx: &RetProbeContext) -> u32 {
     if let Bytes::Linear { .. } = const { SITES[SITE].bytes } {
@@ -369,7 +403,9 @@ fn left<const SITE: usize>(ctx: &RetProbeContext) -> u32 {
     }
     let entered = match const { SITES[SITE].bytes } {
         // `leave` recalls what it needs.
-        Bytes::Deferred(_) | Bytes::Lends(_) | Bytes::Serves(_) => Entered::default(),
+        Bytes::Deferred(_) | Bytes::Encrypted(_) | Bytes::Lends(_) | Bytes::Serves(_) => {
+            Entered::default()
+        }
         _ => match recall::<SITE>() {
             Some(entered) => entered,
             None => return 0,
@@ -406,11 +442,9 @@ fn entered_key<const SITE: usize>() -> EnteredKey {
 #[inline(always)]
 fn argument_of<const SITE: usize>() -> Option<u8> {
     match const { SITES[SITE].bytes } {
-        Bytes::ReturnedLess(at)
-        | Bytes::IfZero(at)
-        | Bytes::Pinned(at)
-        | Bytes::Encrypted(at)
-        | Bytes::Replaced(at) => Some(at),
+        Bytes::ReturnedLess(at) | Bytes::IfZero(at) | Bytes::Pinned(at) | Bytes::Replaced(at) => {
+            Some(at)
+        }
         Bytes::Linear { length, .. } => Some(length),
         _ => None,
     }
@@ -429,6 +463,7 @@ fn done<const SITE: usize>(result: u64, argument: u64) -> u64 {
             let result = result as i64;
             if result > 0 { (result - argument as i64).max(0) as u64 } else { 0 }
         }
+        Bytes::Linear { fails: false, .. } => argument & 0xffff_ffff,
         Bytes::IfZero(_) | Bytes::Linear { .. } => {
             if result as i32 == 0 {
                 argument & 0xffff_ffff

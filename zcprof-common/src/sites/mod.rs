@@ -74,20 +74,25 @@ pub enum Bytes {
     /// A positive result; the argument points at the `struct ubuf_info` that remembers who
     /// pinned the bytes.
     Pinned(u8),
-    /// The length that the `struct aead_request` says, to which the argument points, if the
-    /// result says that it was or will be done.
+    /// The length that the `struct aead_request` said at entry, to which the argument points, if
+    /// the result says that it was or will be done. Only requests of TLS in the kernel count
+    /// (whose completion function is `tls_encrypt_done()`, net/tls/tls_sw.c, 5.10 to 7.3), and of
+    /// calls within such a call none does: wrappers such as `simd_aead_encrypt()` (crypto/simd.c)
+    /// pass a copy of the request on.
     Encrypted(u8),
     /// The paged bytes of the `struct sk_buff` that the argument points at, if the result is
     /// zero. Whoever pinned them is charged.
     Deferred(u8),
-    /// The length argument, if the result is zero: bytes that are copied out of the pages of the
-    /// `struct sk_buff` that the other argument points at. Whoever sends by its socket is charged,
+    /// The length argument: bytes that are copied out of the pages of the `struct sk_buff` that the
+    /// other argument points at. Where `fails`, a result other than zero says that none were. Whoever sends by its socket is charged,
     /// or by the socket of the skb that a [`Bytes::Lends`] around it works on.
     Linear {
         /// Position of the skb.
         skb: u8,
         /// Position of the length.
         length: u8,
+        /// Whether the result is zero or an error; else it says something else.
+        fails: bool,
     },
     /// None: what is copied inside it is copied for the socket of the `struct sk_buff` that the
     /// argument points at, whatever other skb it passes on.
@@ -171,7 +176,10 @@ impl Site {
     pub const fn has_entry(&self) -> bool {
         self.scope.is_some()
             || self.sends.is_some()
-            || matches!(self.bytes, Bytes::Deferred(_) | Bytes::Lends(_) | Bytes::Serves(_))
+            || matches!(
+                self.bytes,
+                Bytes::Deferred(_) | Bytes::Encrypted(_) | Bytes::Lends(_) | Bytes::Serves(_)
+            )
     }
 
     /// The function's or tracepoint's names in the kernel, newest first.

@@ -497,7 +497,18 @@ pub const SITES: &[Site] = &[
         // (skb_linearize(), skb_checksum_help()), skb_segment(), skb_copy(), tcp_collapse(),
         // skb_try_coalesce(). Of an skb with a list of fragments it calls itself, and these
         // bytes are counted twice; TCP sends none.
-        bytes: Bytes::Linear { skb: 0, length: 3 },
+        bytes: Bytes::Linear { skb: 0, length: 3, fails: true },
+        cases: &[always(&[plus(Hop::SocketToSocket, Deferred)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "skb_copy_and_csum_bits",
+        source: "net/core/skbuff.c",
+        // As skb_copy_bits(), and adds up what it copies: skb_segment() for a device that has
+        // neither checksums nor scatter-gather, or for a tunnel that asks for no features at all
+        // (wg_xmit(), drivers/net/wireguard/device.c), skb_checksum_help()'s kind, and what
+        // ip_append_data() cuts. Its result is the checksum; it cannot fail (BUG_ON).
+        bytes: Bytes::Linear { skb: 0, length: 3, fails: false },
         cases: &[always(&[plus(Hop::SocketToSocket, Deferred)])],
         ..Site::CALLER
     },

@@ -115,6 +115,13 @@ pub const NETWORKS: &[Row] = &[
         ..Row::VETH
     },
     Row {
+        name: "veth-neither",
+        summary: "veth between two network namespaces, the sender's without checksums and \
+                  scatter-gather",
+        lacks: &[Feature::TxChecksum, Feature::ScatterGather],
+        ..Row::VETH
+    },
+    Row {
         name: "veth-loss",
         summary: "veth between two network namespaces, where packets are lost",
         trouble: Some(Trouble::Loss),

@@ -30,7 +30,7 @@ const ITERATORS: &[(&str, Iter)] = &[
 ///
 /// # Errors
 /// No BTF, or a structure in it that is not what the programs read.
-pub(super) fn configure(targets: &[u32], version: Version) -> Result<Config> {
+pub(super) fn configure(targets: &[u32], version: Version, tls_done: u64) -> Result<Config> {
     let types = Types::of_running_kernel()?;
     // Before 5.14 the type is one of several bits (include/linux/uio.h).
     let iter_type = types.offset("iov_iter", "iter_type");
@@ -60,6 +60,8 @@ pub(super) fn configure(targets: &[u32], version: Version) -> Result<Config> {
         // include/net/busy_poll.h, 6.1 to 7.3: NR_CPUS + 1.
         least_napi: most_cpus()? + 1,
         shared_destructor: types.offset("skb_shared_info", "destructor_arg")?,
+        aead_complete: types.aead_complete(),
+        tls_done: [u32::try_from(tls_done >> 32)?, u32::try_from(tls_done & 0xffff_ffff)?],
         aead_length: types.offset("aead_request", "cryptlen").unwrap_or(NO_OFFSET),
         fault_vma: types.offset("vm_fault", "vma")?,
         fault_pte: types.offset("vm_fault", "pte")?,
@@ -177,6 +179,13 @@ impl Types {
         self.offset("folio", "_folio_order")
             .or_else(|_| self.offset("folio", "_flags_1"))
             .unwrap_or(NO_OFFSET)
+    }
+
+    /// The completion function of an encryption (include/linux/crypto.h, include/crypto/aead.h).
+    fn aead_complete(&self) -> u32 {
+        let base = self.offset("aead_request", "base");
+        let complete = self.offset("crypto_async_request", "complete");
+        base.and_then(|base| Ok(base + complete?)).unwrap_or(NO_OFFSET)
     }
 
     fn enumerator(&self, enumeration: &str, name: &str) -> Result<u32> {

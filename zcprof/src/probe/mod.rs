@@ -86,6 +86,16 @@ pub fn wanted() -> Vec<&'static str> {
     Plan::wanted()
 }
 
+/// The completion function of what TLS in the kernel encrypts: net/tls/tls_sw.c.
+const TLS_DONE: &str = "tls_encrypt_done";
+
+/// Functions whose addresses are looked up: those of the table, and what tells TLS's requests.
+fn named() -> Vec<&'static str> {
+    let mut names = Plan::wanted();
+    names.push(TLS_DONE);
+    names
+}
+
 /// A row of the table before anything is attached.
 #[derive(Clone, Debug)]
 pub struct Surveyed {
@@ -108,7 +118,12 @@ impl Probes {
         if let Some((reason, remedy)) = kernel::too_old(version) {
             holes.extend(both(&reason, &remedy));
         }
-        let config = btf::configure(&options.targets, version)?;
+        let symbols = kernel::symbols(&named()).unwrap_or_else(|error| {
+            holes.extend(both(&format!("{error:#}"), "as root: sysctl kernel.kptr_restrict=1"));
+            BTreeMap::new()
+        });
+        let tls_done = symbols.get(TLS_DONE).copied().unwrap_or(0);
+        let config = btf::configure(&options.targets, version, tls_done)?;
         let log_level = if options.explain { log::Level::Debug as u8 } else { 0 };
         let mut loader = EbpfLoader::new();
         for (map, capacity) in &options.capacities {
@@ -120,10 +135,6 @@ impl Probes {
             .load(aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/zcprof")))
             .context("loading the eBPF maps and programs")?;
         let logger = options.explain.then(|| EbpfLogger::init(&mut ebpf)).transpose()?;
-        let symbols = kernel::symbols(&Plan::wanted()).unwrap_or_else(|error| {
-            holes.extend(both(&format!("{error:#}"), "as root: sysctl kernel.kptr_restrict=1"));
-            BTreeMap::new()
-        });
         let mut plan = Plan::new(version, &symbols, &options.withheld, &options.unneeded);
         // System calls first: the other two attribute their counts to them.
         syscalls::attach(&mut ebpf, &mut plan, kernel::counts_skipped_perf_programs(version));
