@@ -16,7 +16,7 @@ use crate::vm::{self, Accel, FILE_SYSTEMS, FileSystem, Outcome, Report, Spec};
 
 /// TLS in the kernel, AES-GCM for it, and what tests need of networks and file systems: guests
 /// have no modprobe that could find them.
-const MODULES: [&str; 10] = [
+const MODULES: [&str; 13] = [
     "tls",
     "ctr",
     "ghash-generic",
@@ -27,6 +27,9 @@ const MODULES: [&str; 10] = [
     "fuse",
     "overlay",
     "vsock_loopback",
+    "wireguard",
+    "vxlan",
+    "aesni-intel",
 ];
 
 /// Options of `vm`.

@@ -108,16 +108,16 @@ impl Ledger {
     #[must_use]
     pub fn handed_over(&self, hop: Hop) -> u64 {
         let callers = self.account(Instrument::Callers);
-        [Disposition::Moved, Disposition::Pinned]
-            .iter()
-            .map(|disposition| callers.bytes(Process::Server, hop, *disposition))
-            .sum()
+        let bytes = |disposition: &_| callers.bytes(Process::Server, hop, *disposition);
+        sum([Disposition::Moved, Disposition::Pinned].iter().map(bytes))
     }
 
     /// The same over both hops: whichever way the pages came, they were handed over.
     #[must_use]
     pub fn handed_over_at_all(&self) -> u64 {
-        self.handed_over(Hop::PageCacheToSocket) + self.handed_over(Hop::UserToSocket)
+        sum([Hop::PageCacheToSocket, Hop::UserToSocket]
+            .into_iter()
+            .map(|hop| self.handed_over(hop)))
     }
 
     /// Payload bytes that this instrument cannot explain: what entered the server's socket by
@@ -126,20 +126,18 @@ impl Ledger {
     #[must_use]
     pub fn residual(&self, instrument: Instrument) -> u64 {
         let account = self.account(instrument);
-        let copied: u64 = [Hop::UserToSocket, Hop::PageCacheToSocket]
-            .iter()
-            .map(|hop| account.bytes(Process::Server, *hop, Disposition::Copied))
-            .sum();
+        let bytes = |hop: &_| account.bytes(Process::Server, *hop, Disposition::Copied);
+        let copied = sum([Hop::UserToSocket, Hop::PageCacheToSocket].iter().map(bytes));
         let moved = match instrument {
             Instrument::Syscalls => {
                 account.bytes(Process::Server, Hop::PageCacheToSocket, Disposition::Moved)
             }
             Instrument::Audit | Instrument::Callers => self.handed_over_at_all(),
         };
-        let sent = (copied + moved).abs_diff(self.payload);
+        let sent = copied.saturating_add(moved).abs_diff(self.payload);
         let copied = account.bytes(Process::Consumer, Hop::SocketToUser, Disposition::Copied);
         let received = if self.watched_consumer { copied.abs_diff(self.payload) } else { 0 };
-        sent.max(received) + account.unexplained
+        sent.max(received).saturating_add(account.unexplained)
     }
 }
 
@@ -147,15 +145,16 @@ impl Account {
     fn of(instrument: Instrument, pass: &Pass) -> Self {
         let mut sums: BTreeMap<Place, Sum> = BTreeMap::new();
         let mut control: BTreeMap<(Process, String), u64> = BTreeMap::new();
-        let mut unexplained = 0;
+        let mut unexplained: u64 = 0;
         for seen in Seen::all(instrument, pass) {
             if seen.is_control() {
-                *control.entry((seen.process, seen.syscall.to_owned())).or_default() += seen.bytes;
+                let bytes = control.entry((seen.process, seen.syscall.to_owned())).or_default();
+                *bytes = bytes.saturating_add(seen.bytes);
                 continue;
             }
             let Some(terms) = &seen.terms else {
                 if seen.process != Process::Elsewhere {
-                    unexplained += seen.bytes;
+                    unexplained = unexplained.saturating_add(seen.bytes);
                 }
                 continue;
             };
@@ -173,13 +172,13 @@ impl Account {
             let named = named_bytes(instrument, pass, (process, hop, disposition));
             let bytes = sum.bytes - i128::from(named);
             if process != Process::Elsewhere {
-                unexplained += u64::try_from(-bytes).unwrap_or(0);
+                unexplained = unexplained.saturating_add(clamped(-bytes));
             }
             entries.push(Entry {
                 process,
                 hop,
                 disposition,
-                bytes: u64::try_from(bytes).unwrap_or(0),
+                bytes: clamped(bytes),
                 named,
                 calls: sum.calls,
                 sites: sum.sites,
@@ -210,11 +209,8 @@ impl Account {
     /// Bytes that the CPU copied for a process, over all hops.
     #[must_use]
     pub fn copied(&self, process: Process) -> u64 {
-        self.entries
-            .iter()
-            .filter(|e| e.process == process && e.disposition == Disposition::Copied)
-            .map(|e| e.bytes)
-            .sum()
+        let of_it = |e: &&Entry| e.process == process && e.disposition == Disposition::Copied;
+        sum(self.entries.iter().filter(of_it).map(|entry| entry.bytes))
     }
 }
 
@@ -224,7 +220,7 @@ impl Sum {
         match sign {
             Sign::Plus => {
                 self.bytes += bytes;
-                self.calls += seen.calls;
+                self.calls = self.calls.saturating_add(seen.calls);
                 push_once(&mut self.sites, seen.site);
                 push_once(&mut self.syscalls, seen.syscall);
             }
@@ -323,12 +319,21 @@ fn visible(instrument: Instrument, named: &Named) -> bool {
 }
 
 fn named_bytes(instrument: Instrument, pass: &Pass, place: Place) -> u64 {
-    pass.named
-        .iter()
-        .filter(|named| (named.process, named.hop, named.disposition) == place)
-        .filter(|named| visible(instrument, named))
-        .map(|named| named.bytes)
-        .sum()
+    let here = |named: &&Named| {
+        (named.process, named.hop, named.disposition) == place && visible(instrument, named)
+    };
+    sum(pass.named.iter().filter(here).map(|named| named.bytes))
+}
+
+/// A sum as the number of bytes that it stands for: none if more was taken away than added, which
+/// the caller accounts for, and the most that there can be if it is more than a number holds.
+fn clamped(bytes: i128) -> u64 {
+    u64::try_from(bytes.max(0)).unwrap_or(u64::MAX)
+}
+
+/// Adds up without ever coming back to zero.
+pub(crate) fn sum(bytes: impl Iterator<Item = u64>) -> u64 {
+    bytes.fold(0, u64::saturating_add)
 }
 
 fn push_once(list: &mut Vec<String>, item: &str) {

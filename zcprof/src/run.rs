@@ -165,10 +165,25 @@ pub struct Skipped {
 pub struct Control {
     /// `read_write`, `sendfile`, or `idle` for nothing at all.
     pub name: String,
+    /// Which way it took.
+    #[serde(default)]
+    pub way: Way,
     /// What must be seen, per instrument.
     pub truth: Vec<Truth>,
     /// What was seen.
     pub pass: Pass,
+}
+
+/// Which way the bytes of a control take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// TCP over loopback, whatever is measured: an instrument that fails there cannot see.
+    #[default]
+    Plain,
+    /// That of the passes. Where it differs and only this fails, the way does something to the
+    /// bytes that the instruments cannot tell.
+    Measured,
 }
 
 /// A number that is known before it is measured.

@@ -5,7 +5,7 @@ use zcprof::ledger::Ledger;
 use zcprof::run::ClaimOverride;
 use zcprof::run::{
     Cache, Control, Count, Coverage, Doubt, Hole, Kernel, Named, Pass, Payload, Probe, ProbeState,
-    Run, SCHEMA, Truth, Workload,
+    Run, SCHEMA, Truth, Way, Workload,
 };
 use zcprof::transfer::Notices;
 use zcprof::verdict::{self, Exit, Reason, Verdict, per_byte};
@@ -140,7 +140,7 @@ fn control() -> Control {
         .into_iter()
         .flat_map(|i| [truth(Hop::PageCacheToUser, i), truth(Hop::UserToSocket, i)])
         .collect();
-    Control { name: "read_write".to_owned(), truth, pass }
+    Control { name: "read_write".to_owned(), way: Way::Plain, truth, pass }
 }
 
 fn run(passes: Vec<Pass>) -> Run {
@@ -530,4 +530,43 @@ fn division_is_by_integers_and_rounds_half_up() {
     assert_eq!(per_byte(1, 2001), "0.000");
     assert_eq!(per_byte(5, 0), "-");
     assert_eq!(per_byte(u64::MAX, u64::MAX), "1.000");
+}
+
+/// The instruments see over plain TCP, so that they are not to blame; but what the way does is not
+/// known, and no claim holds. What refutes one refutes it all the same.
+#[test]
+fn a_control_that_fails_only_over_the_measured_way_speaks_of_the_way() {
+    let mut run = run(vec![sendfile()]);
+    run.controls.push(Control { way: Way::Measured, ..control() });
+    assert_eq!(only_verdict(&run), Verdict::Holds);
+    run.controls[1].truth[0].bytes += 1;
+    assert_eq!(codes(&run), ["ZC225"]);
+    let (transfer, claim) = ("sendfile".to_owned(), "two-copies".to_owned());
+    run.claims.push(ClaimOverride { transfer, claim });
+    assert!(matches!(only_verdict(&run), Verdict::Inconclusive(_)), "fewer copies than claimed");
+    run.passes = vec![read_write()];
+    run.passes[0].transfer = "sendfile".to_owned();
+    run.claims[0].claim = "zero-copy".to_owned();
+    assert!(matches!(only_verdict(&run), Verdict::Refuted(_)), "what was copied was seen");
+}
+
+/// No machine copies 2^64 bytes, but a record can say so; as little as it may then be judged by a
+/// number, it may least of all be taken for zero.
+#[test]
+fn more_bytes_than_a_number_holds_are_not_none() {
+    let s = Process::Server;
+    let mut pass = sendfile();
+    for site in ["_copy_to_iter", "filemap_read"] {
+        for syscall in ["read", "pread64"] {
+            let call = (syscall, File::Regular);
+            pass.counts.push(count(s, site, call, Iter::User, 1 << 63));
+        }
+    }
+    let run = run(vec![pass]);
+    assert!(matches!(only_verdict(&run), Verdict::Refuted(_)));
+    let ledger = Ledger::of(&run.passes[0]);
+    let callers = ledger.account(Instrument::Callers);
+    let copied = callers.bytes(s, Hop::PageCacheToUser, Disposition::Copied);
+    assert_eq!(copied, u64::MAX);
+    assert!(callers.copied(s) == u64::MAX && ledger.residual(Instrument::Callers) < u64::MAX);
 }

@@ -24,6 +24,8 @@ pub struct Row {
     pub name: &'static str,
     /// What reports call it.
     pub title: &'static str,
+    /// Whether sendfile's pages are handed over to it; else they are copied.
+    pub takes_pages: bool,
     /// Whether it has an address of the Internet, so that it can cross a network.
     pub crosses_networks: bool,
     /// Where a listener is for a transfer, given the address that the user chose.
@@ -35,18 +37,21 @@ pub const SOCKETS: &[Row] = &[
     Row {
         name: "tcp",
         title: "TCP",
+        takes_pages: true,
         crosses_networks: true,
         address: |wanted, _| Address::Tcp(wanted),
     },
     Row {
         name: "mptcp",
         title: "MPTCP",
+        takes_pages: false, // mptcp_sendmsg() knows no MSG_SPLICE_PAGES, 6.1 to 7.3
         crosses_networks: true,
         address: |wanted, _| Address::Mptcp(wanted),
     },
     Row {
         name: "unix",
         title: "a Unix stream socket",
+        takes_pages: true,
         crosses_networks: false,
         // Abstract names belong to a network namespace and vanish with their socket (unix(7)).
         address: |_, transfer| Address::Unix(format!("zcprof-{}-{transfer}", std::process::id())),

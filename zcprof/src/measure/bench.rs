@@ -1,7 +1,7 @@
 //! The test bench: a log, a server and a consumer on it, and the passes they make together.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,8 @@ pub(super) enum Amount {
 pub(super) struct Bench {
     pub(super) server: Server,
     pub(super) consumer: Consumer,
+    /// Another server and consumer, over plain TCP, where the measured ones are not.
+    plain: Option<(Server, Consumer)>,
     log: Log,
     options: cli::Workload,
     full: Vec<Share>,
@@ -70,11 +72,16 @@ pub(super) struct Cpu {
 }
 
 impl Bench {
-    /// Makes or opens the log, and starts both processes.
+    /// Makes or opens the log, and starts both processes; `controls` are the transfers that are
+    /// served over plain TCP too.
     ///
     /// # Errors
     /// A corrupt segment, no space, a busy port.
-    pub(super) fn set_up(options: &cli::Workload, rows: &[&Row]) -> Result<Self> {
+    pub(super) fn set_up(
+        options: &cli::Workload,
+        rows: &[&Row],
+        controls: &[&Row],
+    ) -> Result<Self> {
         let (directory, temporary) = if let Some(directory) = &options.log_dir {
             (directory.clone(), None)
         } else {
@@ -109,10 +116,19 @@ impl Bench {
         let server = network
             .at(End::Server, || Server::start(log.folder(), options.socket, listen, rows))?;
         let consumer = network.at(End::Consumer, Consumer::start)?;
+        let is_plain = options.network.is_loopback() && options.socket.name == Socket::TCP.name;
+        let plain = if is_plain || controls.is_empty() {
+            None
+        } else {
+            let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            let server = Server::start(log.folder(), Socket::TCP, anywhere, controls)?;
+            Some((server, Consumer::start()?))
+        };
         let kcat = options.kcat.as_deref().map(|program| Kcat::new(program, &log)).transpose()?;
         Ok(Self {
             server,
             consumer,
+            plain,
             cached: is_cached(&log)?,
             file_system: file_system(log.folder())?,
             log,
@@ -199,6 +215,43 @@ impl Bench {
             std::thread::sleep(PAUSE);
         }
         Ok(None)
+    }
+
+    /// Whether server and consumer speak over plain TCP on the loopback device.
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain.is_none()
+    }
+
+    /// Whether the measured sockets have sendfile's pages handed over.
+    pub(super) fn takes_pages(&self) -> bool {
+        self.options.socket.takes_pages
+    }
+
+    /// Has the pair that speaks over plain TCP take the measured one's place for a while.
+    ///
+    /// # Errors
+    /// The job's own.
+    pub(super) fn over_plain_tcp<T>(
+        &mut self,
+        job: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        self.exchange();
+        let done = job(self);
+        self.exchange();
+        done
+    }
+
+    fn exchange(&mut self) {
+        if let Some((server, consumer)) = &mut self.plain {
+            std::mem::swap(&mut self.server, server);
+            std::mem::swap(&mut self.consumer, consumer);
+        }
+    }
+
+    /// Processes of the workload.
+    pub(super) fn processes(&self) -> Vec<u32> {
+        let plain = self.plain.iter().flat_map(|(s, c)| [s.worker.pid(), c.worker.pid()]);
+        [self.server.worker.pid(), self.consumer.worker.pid()].into_iter().chain(plain).collect()
     }
 
     /// Whether a foreign client consumes so much.

@@ -43,13 +43,15 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         });
     }
     let mut served = rows.clone();
+    let mut controls = Vec::new();
     for name in CONTROLS {
         let row = Row::find(name).with_context(|| format!("there is no transfer {name}"))?;
         if !served.iter().any(|known| known.name == name) {
             served.push(row);
         }
+        controls.push(row);
     }
-    let mut bench = Bench::set_up(&options.workload, &served)?;
+    let mut bench = Bench::set_up(&options.workload, &served, &controls)?;
     let (caches, lacking) = bench.caches(options.cache)?;
     if let Some(reason) = lacking {
         log::warn!("not measured {reason}");
@@ -58,7 +60,7 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
     }
     clock.lap("log");
     let mut probes = Probes::attach(&Options {
-        targets: vec![bench.server.worker.pid(), bench.consumer.worker.pid()],
+        targets: bench.processes(),
         withheld: options.without.clone(),
         avoid_fexit: options.avoid_fexit,
         explain: verbose,
@@ -118,7 +120,7 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
 pub fn time(options: &cli::Time) -> Result<Vec<Timing>> {
     ensure!(options.workload.kcat.is_none(), "only `measure` lets a kcat consume");
     let (rows, _) = possible(&chosen(&options.workload.transfers));
-    let mut bench = Bench::set_up(&options.workload, &rows)?;
+    let mut bench = Bench::set_up(&options.workload, &rows, &[])?;
     time_with(&mut bench, &rows, options.rounds)
 }
 

@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "SIOCETHTOOL, for which no crate has a safe form")]
 
 mod feature;
+mod tunnel;
 mod virtio;
 
 use std::fs::File;
@@ -24,6 +25,7 @@ use rtnetlink::packet_core::{
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 use rtnetlink::{LinkUnspec, LinkVeth};
+use tunnel::Tunnel;
 
 /// A way between server and consumer.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub struct Row {
     nocache: bool,
     /// What happens on the way.
     trouble: Option<Trouble>,
+    /// What wraps the packets on that device.
+    tunnel: Option<Tunnel>,
 }
 
 /// What connects server and consumer.
@@ -83,6 +87,7 @@ impl Row {
         lacks: &[],
         nocache: false,
         trouble: None,
+        tunnel: None,
     };
 }
 
@@ -119,6 +124,18 @@ pub const NETWORKS: &[Row] = &[
         summary: "veth between two network namespaces, the sender's without checksums and \
                   scatter-gather",
         lacks: &[Feature::TxChecksum, Feature::ScatterGather],
+        ..Row::VETH
+    },
+    Row {
+        name: "wireguard",
+        summary: "WireGuard over veth between two network namespaces",
+        tunnel: Some(Tunnel::WireGuard),
+        ..Row::VETH
+    },
+    Row {
+        name: "vxlan",
+        summary: "VXLAN over veth between two network namespaces",
+        tunnel: Some(Tunnel::Vxlan),
         ..Row::VETH
     },
     Row {
@@ -224,7 +241,13 @@ impl Network {
         for (namespace, end) in [(server, End::Server), (consumer, End::Consumer)] {
             let device = &devices[end as usize];
             inside(namespace, || {
-                bring_up(device, end)?;
+                match row.tunnel {
+                    None => bring_up_with(device, ADDRESSES[end as usize])?,
+                    Some(tunnel) => {
+                        bring_up_with(device, tunnel::OUTER[end as usize])?;
+                        tunnel.set_up(device, end)?;
+                    }
+                }
                 if row.trouble == Some(Trouble::Loss) { lose_some(device) } else { Ok(()) }
             })?;
         }
@@ -331,11 +354,11 @@ fn move_into(device: &str, namespace: &OwnedFd) -> Result<()> {
     .with_context(|| format!("moving {device} into a network namespace"))
 }
 
-fn bring_up(device: &str, end: End) -> Result<()> {
+/// Gives a device of this namespace its address, and has it transmit.
+fn bring_up_with(device: &str, address: Ipv4Addr) -> Result<()> {
     let index = if_nametoindex(device).with_context(|| format!("finding {device}"))?;
     netlink(async |handle| {
-        let address = IpAddr::V4(ADDRESSES[end as usize]);
-        handle.address().add(index, address, PREFIX).execute().await?;
+        handle.address().add(index, IpAddr::V4(address), PREFIX).execute().await?;
         Ok(handle.link().change(LinkUnspec::new_with_index(index).up().build()).execute().await?)
     })
     .with_context(|| format!("setting up {device}"))

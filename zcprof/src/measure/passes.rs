@@ -10,7 +10,7 @@ use super::bench::{Amount, Bench, Cpu};
 use super::repetition;
 use crate::fetch::consumer::Outcome;
 use crate::probe::{Probes, Snapshot};
-use crate::run::{Cache, Control, Count, Doubt, Named, Pass, Payload, SyscallCount, Truth};
+use crate::run::{Cache, Control, Count, Doubt, Named, Pass, Payload, SyscallCount, Truth, Way};
 use crate::transfer::{Layer, Notices, Row};
 
 /// How long the idle control watches. It must see nothing, so it needs no precision.
@@ -112,24 +112,41 @@ fn attempt(
     Ok((pass, cpu))
 }
 
-/// The known-truth passes: nothing, two copies, and a hand-over. They open a measurement and close
-/// it: an instrument that sees at both ends was not lost in between.
+/// The known-truth passes: nothing, two copies, and a hand-over, always over plain TCP on the
+/// loopback device, and over the way that is measured where that is another. They open a measurement
+/// and close it: an instrument that sees at both ends was not lost in between.
 pub(super) fn controls(
     bench: &mut Bench,
     probes: &mut Probes,
     prefix: &str,
 ) -> Result<Vec<Control>> {
-    let payload = bench.payload(Amount::Control);
     let mut controls = vec![idle(bench, probes)?];
-    for (name, copied, moved) in [("read_write", payload, 0), ("sendfile", 0, payload)] {
-        let row = Row::find(name).with_context(|| format!("there is no transfer {name}"))?;
-        let (cache, amount) = (bench.warmest(), Amount::Control);
-        let (pass, _) = pass(bench, probes, row, cache, amount)?;
-        let truth = truth(copied, moved);
-        controls.push(Control { name: name.to_owned(), truth, pass });
+    controls.extend(bench.over_plain_tcp(|bench| known(bench, probes, Way::Plain))?);
+    if !bench.is_plain() {
+        controls.extend(known(bench, probes, Way::Measured)?);
     }
     for control in &mut controls {
         control.name.insert_str(0, prefix);
+    }
+    Ok(controls)
+}
+
+/// Two copies and a hand-over, by one way.
+fn known(bench: &mut Bench, probes: &mut Probes, way: Way) -> Result<Vec<Control>> {
+    let payload = bench.payload(Amount::Control);
+    let hands_over = way == Way::Plain || bench.takes_pages();
+    let (moved, untaken) = if hands_over { (payload, 0) } else { (0, payload) };
+    let truths = [("read_write", truth(payload, 0, 0)), ("sendfile", truth(0, moved, untaken))];
+    let mut controls = Vec::new();
+    for (name, truth) in truths {
+        let row = Row::find(name).with_context(|| format!("there is no transfer {name}"))?;
+        let (cache, amount) = (bench.warmest(), Amount::Control);
+        let (pass, _) = pass(bench, probes, row, cache, amount)?;
+        let name = match way {
+            Way::Plain => name.to_owned(),
+            Way::Measured => format!("{name} over the measured way"),
+        };
+        controls.push(Control { name, way, truth, pass });
     }
     Ok(controls)
 }
@@ -143,11 +160,12 @@ fn idle(bench: &Bench, probes: &mut Probes) -> Result<Control> {
         pass.leaves = vec![probes.leaves()];
         Ok((pass, ()))
     })?;
-    Ok(Control { name: "idle".to_owned(), truth: truth(0, 0), pass })
+    Ok(Control { name: "idle".to_owned(), way: Way::Plain, truth: truth(0, 0, 0), pass })
 }
 
-/// What each instrument must see when every byte is copied twice, or handed over.
-fn truth(copied: u64, moved: u64) -> Vec<Truth> {
+/// What each instrument must see when so many bytes are copied twice, handed over, or copied by
+/// sendfile because the socket takes no pages.
+fn truth(copied: u64, moved: u64, untaken: u64) -> Vec<Truth> {
     use Disposition::{Copied, Moved};
     let both = [Instrument::Audit, Instrument::Callers];
     let truth = |hop, disposition, instrument, bytes| Truth { hop, disposition, instrument, bytes };
@@ -155,7 +173,7 @@ fn truth(copied: u64, moved: u64) -> Vec<Truth> {
     for instrument in both {
         truths.push(truth(Hop::PageCacheToUser, Copied, instrument, copied));
         truths.push(truth(Hop::UserToSocket, Copied, instrument, copied));
-        truths.push(truth(Hop::PageCacheToSocket, Copied, instrument, 0));
+        truths.push(truth(Hop::PageCacheToSocket, Copied, instrument, untaken));
     }
     truths.push(truth(Hop::PageCacheToSocket, Moved, Instrument::Callers, moved));
     truths

@@ -6,6 +6,7 @@ use super::canvas::{Canvas, Pen, Point, ink};
 use super::lettering::Type;
 use super::numbers::{counted, grouped, thousandths};
 use super::reading::{Judged, Reading};
+use crate::ledger::sum;
 
 /// Size of a label's smaller text.
 const NOTE: i32 = 11;
@@ -96,7 +97,7 @@ impl Seen {
         if shown.iter().any(|what| reading.sources.presumed(*what)) {
             notes.push("presumed".to_owned());
         }
-        let calls = passes.iter().map(|p| shown.iter().map(|what| seen(p, *what).1).sum::<u64>());
+        let calls = passes.iter().map(|p| sum(shown.iter().map(|what| seen(p, *what).1)));
         let (least, most) = (calls.clone().min().unwrap_or(0), calls.max().unwrap_or(0));
         notes.push(if least == most {
             counted(most, "call", "calls")

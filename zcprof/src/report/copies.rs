@@ -131,11 +131,11 @@ fn draw(canvas: &mut Canvas, y: i32, bar: &Bar<'_>, reading: &Reading<'_>, end: 
     let name_end = canvas.paragraph((MARGIN, below), &bar.caches.join(" = "), name_width, note);
 
     // The copies, hop by hop.
-    let mut sum = 0;
+    let mut sum: u64 = 0;
     for hop in reading.copying_hops() {
         let copied = pass.copied_at(hop);
-        let (from, to) = (along(sum, end, LENGTH), along(sum + copied, end, LENGTH));
-        sum += copied;
+        let (from, to) = (along(sum, end, LENGTH), along(sum.saturating_add(copied), end, LENGTH));
+        sum = sum.saturating_add(copied);
         if copied > 0 {
             segment(canvas, (LEFT + from, y), (to - from, BAR), hop);
             let (text, style) = (hop.name(), Type::new(11).centred());

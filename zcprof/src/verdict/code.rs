@@ -57,7 +57,7 @@ const RULES: &[Rule] = &[
         fits: in_a_receive_queue,
         code: &explain::QUEUED,
     },
-    by(Deferred, &["skb_copy_bits"], &explain::LINEARISED),
+    by(Deferred, &["skb_copy_bits", "skb_copy_and_csum_bits"], &explain::LINEARISED),
     at(Transformed, &[], &explain::ENCRYPTED),
 ];
 
@@ -89,7 +89,7 @@ pub fn of_finding(finding: &Finding, ledger: &Ledger) -> Vec<&'static Code> {
 fn in_a_receive_queue(finding: &Finding, ledger: &Ledger) -> bool {
     let received = |account: &Account| {
         let entry = account.entry(Process::Server, Hop::SocketToUser, Copied);
-        entry.map_or(0, |entry| entry.bytes + entry.named)
+        entry.map_or(0, |entry| entry.bytes.saturating_add(entry.named))
     };
     ledger.accounts.iter().map(received).max().is_some_and(|most| finding.bytes <= most)
 }
@@ -106,6 +106,7 @@ pub fn of_reason(reason: &Reason) -> &'static Code {
         }
         Reason::Unwatched(..) => &explain::UNWATCHED,
         Reason::ControlFailed(..) => &explain::CONTROL,
+        Reason::WayDiffers(..) => &explain::WAY,
         Reason::Doubt(doubt) => of_doubt(doubt),
         Reason::Residual(..) => &explain::RESIDUAL,
         Reason::Disagree(..) => &explain::DISAGREE,
@@ -240,6 +241,7 @@ mod tests {
             Reason::NotWatching(Instrument::Callers, why.clone()),
             Reason::Unwatched(Hop::UserToPageCache, why.clone()),
             Reason::ControlFailed(Instrument::Audit, why.clone()),
+            Reason::WayDiffers(Instrument::Audit, why.clone()),
             Reason::Residual(Instrument::Audit, 1),
             Reason::Disagree(Hop::PageCacheToUser, 1, 2),
             Reason::Unowned(1, why),

@@ -105,6 +105,8 @@ codes! {
     UNWATCHED = "ZC220", "a leaf that can be reached was not watched in this pass";
     /// The same work, and other bytes.
     UNLIKE = "ZC221", "repetitions of a pass were not alike";
+    /// A known truth was seen over plain TCP and not over the measured way.
+    WAY = "ZC225", "the way to the consumer does something else to known bytes than plain TCP";
 }
 
 impl Code {

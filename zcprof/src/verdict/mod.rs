@@ -126,6 +126,9 @@ pub enum Reason {
     Unwatched(Hop, String),
     /// An instrument failed its control.
     ControlFailed(Instrument, String),
+    /// What is known of a control was not seen over the way that is measured, though it was over
+    /// plain TCP.
+    WayDiffers(Instrument, String),
     /// Something went wrong with the evidence.
     Doubt(Doubt),
     /// The account does not balance against the payload.

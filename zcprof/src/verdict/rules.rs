@@ -6,8 +6,8 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 use super::leaves::{self, Blind};
 use super::{Finding, Reason, Verdict};
 use crate::claim::Claim;
-use crate::ledger::Ledger;
-use crate::run::{Control, Coverage, Doubt, Pass, ProbeState};
+use crate::ledger::{Ledger, sum};
+use crate::run::{Control, Coverage, Doubt, Pass, ProbeState, Way};
 use crate::transfer::Row;
 
 /// Bytes per thousand payload bytes that a measured number may be off.
@@ -50,7 +50,10 @@ pub(super) fn decide(
     for instrument in [Instrument::Audit, Instrument::Callers] {
         let failed = watching(instrument, coverage).and_then(|()| control(instrument, controls));
         match failed {
-            Ok(()) => usable.push(instrument),
+            Ok(()) => {
+                usable.push(instrument);
+                reasons.extend(way(instrument, controls));
+            }
             Err(reason) => reasons.push(reason),
         }
     }
@@ -82,7 +85,7 @@ pub(super) fn decide(
         // What is placed wrongly is missing elsewhere; the sum is right all the same.
         let all: u32 = claim.copied.iter().map(|(_, copies)| copies).sum();
         let copied = ledger.account(Instrument::Audit).copied(Process::Server);
-        let too_much = copied.saturating_sub(ledger.payload * u64::from(all));
+        let too_much = copied.saturating_sub(ledger.payload.saturating_mul(u64::from(all)));
         findings.retain(|f| f.bytes > f.claimed && beyond_tolerance(too_much, ledger.payload));
     }
     if usable.contains(&Instrument::Callers) {
@@ -148,13 +151,22 @@ pub fn watching(instrument: Instrument, coverage: &Coverage) -> Result<(), Reaso
 /// Whether the instrument saw what is certainly there, and nothing when nothing moved.
 fn control(instrument: Instrument, controls: &[Control]) -> Result<(), Reason> {
     let failed = |why: String| Err(Reason::ControlFailed(instrument, why));
-    if !controls.iter().any(|c| c.truth.iter().any(|truth| truth.instrument == instrument)) {
+    let mut plain = controls.iter().filter(|control| control.way == Way::Plain);
+    let is_run = |c: &Control| c.truth.iter().any(|truth| truth.instrument == instrument);
+    if !plain.clone().any(is_run) {
         return failed("it was not run".to_owned());
     }
-    match controls.iter().find_map(|control| control_failure(control, instrument)) {
+    match plain.find_map(|control| control_failure(control, instrument)) {
         Some(why) => failed(why),
         None => Ok(()),
     }
+}
+
+/// A control that an instrument failed only over the way that is measured.
+fn way(instrument: Instrument, controls: &[Control]) -> Option<Reason> {
+    let mut measured = controls.iter().filter(|control| control.way == Way::Measured);
+    let why = measured.find_map(|control| control_failure(control, instrument))?;
+    Some(Reason::WayDiffers(instrument, why))
 }
 
 /// In which way an instrument failed a control; `None` if it passed.
@@ -201,7 +213,7 @@ fn disagreements(usable: &[Instrument], blind: &[Blind], ledger: &Ledger) -> Vec
     let &[first, second] = usable else { return Vec::new() };
     let sees = |instrument, process, hops: &[Hop]| -> u64 {
         let account = ledger.account(instrument);
-        hops.iter().map(|hop| account.bytes(process, *hop, COPIED)).sum()
+        sum(hops.iter().map(|hop| account.bytes(process, *hop, COPIED)))
     };
     PLACES
         .iter()
@@ -225,7 +237,7 @@ fn contradictions(
     for hop in Hop::ALL.iter().copied().filter(|hop| sees_copies(instrument, *hop)) {
         // The server answers requests from its socket; the workload named those bytes.
         let copies = claim.copied.iter().find(|(at, _)| *at == hop).map_or(0, |(_, n)| *n);
-        let claimed = ledger.payload * u64::from(copies);
+        let claimed = ledger.payload.saturating_mul(u64::from(copies));
         let entry = account.entry(Process::Server, hop, COPIED);
         let bytes = entry.map_or(0, |entry| entry.bytes);
         // A leaf that was not watched can only have copied more.

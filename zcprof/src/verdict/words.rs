@@ -49,6 +49,12 @@ impl fmt::Display for Reason {
             Self::ControlFailed(instrument, why) => {
                 write!(f, "{} failed its control: {why}", instrument.name())
             }
+            Self::WayDiffers(instrument, why) => write!(
+                f,
+                "{} saw what is known over plain TCP, and something else over the way that is \
+                 measured: {why}",
+                instrument.name()
+            ),
             Self::Doubt(doubt) => write!(f, "{doubt}"),
             Self::Residual(instrument, bytes) => {
                 write!(f, "{} leaves {bytes} bytes unexplained", instrument.name())

@@ -111,6 +111,7 @@ fn measure_log(
         command.args(["--transfer", case.transfer, "--claim", &claim]);
     }
     command.args(["--cache", setting.cache, "--network", setting.network]);
+    command.args(["--socket", setting.socket]);
     command.args(["--consumer", setting.consumer]);
     command.arg("--log-dir").arg(log).arg("--out").arg(&out);
     let output = command.output().expect("zcprof starts");

@@ -39,6 +39,7 @@ pub(super) struct Setting {
     /// Where the bytes are.
     pub(super) place: Place,
     pub(super) network: &'static str,
+    pub(super) socket: &'static str,
     pub(super) consumer: &'static str,
     pub(super) cache: &'static str,
 }
@@ -82,8 +83,11 @@ impl fmt::Display for Case {
 /// What is not usual is said.
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, network, consumer, cache } = self;
+        let Self { place, network, socket, consumer, cache } = self;
         write!(f, "{place}, {network}")?;
+        if *socket != DISK.socket {
+            write!(f, ", {socket}")?;
+        }
         if *consumer != DISK.consumer {
             write!(f, ", {consumer} consumer")?;
         }
@@ -109,11 +113,15 @@ impl fmt::Display for Place {
 }
 
 pub(super) const fn at(place: Place) -> Setting {
-    Setting { place, network: "loopback", consumer: "copy", cache: "warm" }
+    Setting { place, network: "loopback", socket: "tcp", consumer: "copy", cache: "warm" }
 }
 
 const fn over(network: &'static str) -> Setting {
     Setting { network, ..DISK }
+}
+
+const fn by(socket: &'static str) -> Setting {
+    Setting { socket, ..DISK }
 }
 
 const fn of(transfer: &'static str, setting: Setting) -> Case {
@@ -311,6 +319,50 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
             Case { claim: "two-copies", ..of("read_write", over("veth-nocache")) },
             Case { claim: "one-copy", ..of("mmap_write", over("veth")) },
         ],
+    },
+    Sabotage {
+        name: "a device with neither checksums nor scatter-gather",
+        reason: "ZC106",
+        case: of("sendfile", over("veth-neither")),
+        seen: COPIED_BELOW,
+        twins: &[of("sendfile", over("veth")), of("sendfile", over("veth-no-tso"))],
+    },
+    Sabotage {
+        name: "a device with neither, and a mapping that is written",
+        reason: "ZC106",
+        case: Case { claim: "one-copy", ..of("mmap_write", over("veth-neither")) },
+        seen: &[
+            exactly(Audit, UserToSocket, Copied, 1.0),
+            between(SocketToSocket, Deferred, 1.0, 1.5),
+        ],
+        twins: &[Case { claim: "one-copy", ..of("mmap_write", over("veth")) }],
+    },
+    Sabotage {
+        name: "WireGuard",
+        reason: "ZC106",
+        case: of("sendfile", over("wireguard")),
+        seen: COPIED_BELOW,
+        twins: &[of("sendfile", over("vxlan"))],
+    },
+    Sabotage {
+        name: "WireGuard, and a mapping that is written",
+        reason: "ZC106",
+        case: Case { claim: "one-copy", ..of("mmap_write", over("wireguard")) },
+        seen: &[
+            exactly(Audit, UserToSocket, Copied, 1.0),
+            between(SocketToSocket, Deferred, 1.0, 1.5),
+        ],
+        twins: &[Case { claim: "one-copy", ..of("mmap_write", over("vxlan")) }],
+    },
+    Sabotage {
+        name: "a socket that takes no pages",
+        reason: "ZC114",
+        case: of("sendfile", by("mptcp")),
+        seen: &[
+            exactly(Audit, PageCacheToSocket, Copied, 1.0),
+            exactly(Callers, PageCacheToSocket, Copied, 1.0),
+        ],
+        twins: &[of("sendfile", by("unix")), of("splice", by("unix"))],
     },
     Sabotage {
         name: "MSG_ZEROCOPY to a receiver on this host",
