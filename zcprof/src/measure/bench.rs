@@ -390,18 +390,30 @@ fn open_or_make(directory: &Path, options: &cli::Workload) -> Result<Log> {
             ..MakeLog::default()
         };
         let partition = directory.join("zcprof-0");
-        make(&partition, &wanted)?;
-        // A log of ours needs no owner with privileges.
-        if let Some(user) = User::ordinary()
-            && let Err(error) = user.own_all_in(&partition)
-        {
-            log::info!("the log remains root's: {error:#}");
-        }
+        make_for_others(&partition, &wanted)?;
         partition
     } else {
         only_partition(directory)?
     };
     Ok(Log::open(&partition)?)
+}
+
+/// Makes a log that needs no privileges to be read: as the user whose folder it is to be in, if
+/// there is such a one, who then owns it; else as this process's own, and gives it away.
+fn make_for_others(partition: &Path, wanted: &MakeLog) -> Result<()> {
+    if let Some(owner) = User::master_of(partition) {
+        let made = owner.try_as(|| make(partition, wanted).map(drop));
+        return made.map_err(|why| {
+            anyhow::anyhow!("making the log in {} as {owner}: {why}", partition.display())
+        });
+    }
+    make(partition, wanted)?;
+    if let Some(user) = User::ordinary()
+        && let Err(error) = user.own_all_in(partition)
+    {
+        log::info!("the log remains root's: {error:#}");
+    }
+    Ok(())
 }
 
 /// The folder itself if it holds segments, else its one topic-partition folder.

@@ -2,14 +2,16 @@
 #![expect(unsafe_code, reason = "system calls that change the user of one thread only")]
 
 use std::fmt;
-use std::fs;
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::fs::{self, File};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::libc;
-use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, fchown, setgroups, setresgid, setresuid};
 
 /// A user without privileges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +58,7 @@ impl User {
     }
 
     /// Does something as this user on a thread of its own; the others stay who they are.
-    fn try_as<E: fmt::Display + Send>(
+    pub(crate) fn try_as<E: fmt::Display + Send>(
         self,
         job: impl Fn() -> Result<(), E> + Sync,
     ) -> Result<(), String> {
@@ -92,20 +94,52 @@ impl User {
         setresuid(self.uid, self.uid, self.uid)
     }
 
-    /// Makes this user the owner of a folder and of everything in it.
+    /// The user whom a folder, or the nearest one above it that is there, belongs to, if that is
+    /// not root: what root does in it by path, this user can have happen elsewhere.
+    pub(crate) fn master_of(folder: &Path) -> Option<Self> {
+        if !Uid::effective().is_root() {
+            return None;
+        }
+        let there = folder.ancestors().find_map(|folder| fs::symlink_metadata(folder).ok())?;
+        let owner = Self { uid: Uid::from_raw(there.uid()), gid: Gid::from_raw(there.gid()) };
+        (!owner.uid.is_root()).then_some(owner)
+    }
+
+    /// Makes this user the owner of a folder and of everything in it that belongs to this process's
+    /// own user. Only what is opened is changed, and no symbolic link is followed: whoever can
+    /// rename something on the way gains nothing by it.
     ///
     /// # Errors
-    /// The kernel's own: it takes CAP_CHOWN.
+    /// The kernel's own: it takes CAP_CHOWN; or there is a link on the way.
     pub(crate) fn own_all_in(self, folder: &Path) -> Result<()> {
-        let (uid, gid) = (Some(self.uid.as_raw()), Some(self.gid.as_raw()));
-        let own = |path: &Path| {
-            chown(path, uid, gid).with_context(|| format!("giving {} to {self}", path.display()))
-        };
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.is_dir() { self.own_all_in(&path)? } else { own(&path)? }
+        let how = OpenHow::new()
+            .flags(OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+        let opened = openat2(AT_FDCWD, folder, how);
+        let opened = opened.with_context(|| format!("opening {}", folder.display()))?;
+        self.own_opened(&opened.into())
+            .with_context(|| format!("giving {} to {self}", folder.display()))
+    }
+
+    /// The same for what is open.
+    fn own_opened(self, opened: &File) -> Result<()> {
+        let found = opened.metadata()?;
+        if found.is_dir() {
+            // The kernel's name for just this folder, wherever it is now.
+            for entry in fs::read_dir(format!("/proc/self/fd/{}", opened.as_raw_fd()))? {
+                let how = OpenHow::new()
+                    .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC)
+                    .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_BENEATH);
+                let inner = openat2(opened, entry?.file_name().as_os_str(), how)?;
+                self.own_opened(&inner.into())?;
+            }
         }
-        own(folder)
+        // A file with two names may have the other where its owner would not want a new one.
+        let is_ours = found.uid() == Uid::effective().as_raw();
+        if is_ours && (found.is_dir() || found.nlink() == 1) {
+            fchown(opened, Some(self.uid), Some(self.gid))?;
+        }
+        Ok(())
     }
 }
 
@@ -138,5 +172,45 @@ mod tests {
         user.own_all_in(folder.path()).expect("root may");
         assert_eq!(User::able_to(folder.path(), read), Some(user));
         assert!(Uid::effective().is_root());
+    }
+
+    /// Somebody who may rename what is in the folder swaps a part of it for a link to a file of
+    /// root's, again and again, while root gives the folder away.
+    #[test]
+    fn a_link_that_is_put_in_the_way_gives_nothing_away() {
+        const TRIES: usize = 1000;
+        let Some(user) = User::ordinary() else {
+            println!("skipped: only root gives anything away");
+            return;
+        };
+        let (folder, roots) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir());
+        let roots = roots.expect("a folder");
+        fs::create_dir(roots.path().join("0")).expect("made");
+        let secret = roots.path().join("0/secret");
+        fs::write(&secret, "root's").expect("written");
+        let base = folder.path().canonicalize().expect("a real path");
+        let (log, link) = (base.join("log"), base.join("link"));
+        std::os::unix::fs::symlink(roots.path(), &link).expect("a link");
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let order = std::sync::atomic::Ordering::Relaxed;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(order) {
+                    let flags = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
+                    let _ = nix::fcntl::renameat2(AT_FDCWD, &log, AT_FDCWD, &link, flags);
+                }
+            });
+            for _ in 0..TRIES {
+                let _ = fs::create_dir_all(log.join("0"));
+                let _ = fs::write(log.join("0/segment"), "bytes");
+                let _ = user.own_all_in(&log);
+                let _ = user.own_all_in(&log.join("0"));
+            }
+            stop.store(true, order);
+        });
+        for path in [roots.path(), &roots.path().join("0"), &secret] {
+            let owner = fs::metadata(path).expect("there").uid();
+            assert_eq!(owner, Uid::effective().as_raw(), "{}", path.display());
+        }
     }
 }
