@@ -34,6 +34,38 @@ fn it_says_what_it_serves_and_ends_by_a_signal() {
     }
 }
 
+/// It parses what anybody sends; nothing of root's may be left for what goes wrong there.
+#[test]
+fn it_serves_without_a_capability_and_as_nobody_where_anybody_may_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if !nix::unistd::Uid::effective().is_root() {
+        println!("skipped: only root has anything to give up");
+        return;
+    }
+    for open in [false, true] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        make(folder.path());
+        let mode = fs::Permissions::from_mode(if open { 0o755 } else { 0o700 });
+        fs::set_permissions(folder.path(), mode).expect("it is ours");
+        let owner = |uid| std::os::unix::fs::chown(folder.path(), Some(uid), Some(uid));
+        owner(0).expect("it is root's");
+        let broker = Broker::start(folder.path(), "sendfile");
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", broker.child.id())).expect("there");
+        let of = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.expect("it is said").split_whitespace().next().expect("a number").to_owned()
+        };
+        for set in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
+            let left = u64::from_str_radix(&of(set), 16).expect("hexadecimal");
+            // CAP_IPC_LOCK, where this process may not raise the limit of locked memory.
+            assert_eq!(left & !(1 << 14), 0, "{set} {left:x}");
+        }
+        assert_eq!(of("NoNewPrivs:"), "1");
+        assert_eq!(of("Uid:") == "0", !open, "uid {} of a folder open: {open}", of("Uid:"));
+    }
+}
+
 #[test]
 fn one_partition_is_served_by_its_own_folder() {
     let folder = tempfile::tempdir().expect("a temporary folder");

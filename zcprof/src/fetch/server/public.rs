@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use tokio::sync::oneshot;
 
 use super::run::{bind, say};
 use super::{Advertised, Broker, check, serve};
-use crate::fetch::allow_all_descriptors;
 use crate::fetch::log::{Load, Log, LogError, Progress, Topics};
+use crate::fetch::{allow_all_descriptors, allow_all_memory};
+use crate::privilege::{self, User};
 use crate::transfer::{Layer, Row};
 
 /// How often it is said how much is verified.
@@ -78,6 +79,10 @@ async fn run(options: &BrokerOptions) -> Result<()> {
     if options.transfer.layer != Layer::Plain {
         write_certificate(&broker, options)?;
     }
+    // From here on it parses what the network says.
+    let keep = allow_all_memory()?;
+    let user = User::able_to(&options.log_dir, || try_to_serve(options));
+    privilege::give_up(user, keep)?;
     let serving = serve(vec![(options.transfer, listener)], Arc::clone(&broker));
     let ready = async {
         verified(&broker, options).await?;
@@ -95,6 +100,28 @@ async fn run(options: &BrokerOptions) -> Result<()> {
         ended = serving => ended,
         failed = ready => failed,
     }
+}
+
+/// Does once what it takes to serve: every file of the log is read, and some transfers write beside
+/// them.
+fn try_to_serve(options: &BrokerOptions) -> std::io::Result<()> {
+    if options.transfer.writes_replicas() {
+        tempfile::tempfile_in(&options.log_dir)?;
+    }
+    open_all(&options.log_dir)
+}
+
+fn open_all(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            open_all(&entry.path())?;
+        } else if kind.is_file() {
+            fs::File::open(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn write_certificate(broker: &Broker, options: &BrokerOptions) -> Result<()> {
