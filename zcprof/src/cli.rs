@@ -113,14 +113,17 @@ pub struct Workload {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
     /// The way between server and consumer: loopback, or veth (a pair between two network
-    /// namespaces, made for the run); veth-no-tso, veth-no-checksum or veth-no-sg, whose device
-    /// lacks TCP segmentation, checksums or scatter-gather; veth-loss, which loses packets;
+    /// namespaces, made for the run); veth-no-tso, veth-no-checksum, veth-no-sg or veth-neither,
+    /// whose device lacks TCP segmentation, checksums, scatter-gather or the last two;
+    /// veth-nocache, whose device asks for copies past the CPU's cache; wireguard and vxlan,
+    /// tunnels over veth; veth-loss, which loses packets;
     /// veth-tap, at which a packet socket listens; virtio and virtio-tap, two virtio-net devices
     /// that are joined outside and that nobody uses.
     #[arg(long, value_name = "NAME", default_value = "loopback", value_parser = network)]
     pub network: &'static Network,
     /// The sockets between server and consumer: tcp, mptcp or unix. Claims stay those of the
-    /// transfers, which are made for TCP; a transfer that such a socket refuses is skipped.
+    /// transfers, which are made for TCP; a transfer that such a socket refuses ends the
+    /// measurement (msg_zerocopy and uring_send_zc).
     #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = socket)]
     pub socket: &'static Socket,
     /// Transfers, comma-separated (default: all).
@@ -293,7 +296,8 @@ pub struct BenchFetch {
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
     /// The sockets between server and consumer: tcp, mptcp or unix. Claims stay those of the
-    /// transfers, which are made for TCP; a transfer that such a socket refuses is skipped.
+    /// transfers, which are made for TCP; a transfer that such a socket refuses ends the
+    /// measurement (msg_zerocopy and uring_send_zc).
     #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = socket)]
     pub socket: &'static Socket,
     /// Transfers, comma-separated (default: all).

@@ -105,21 +105,25 @@ async fn run(options: &BrokerOptions) -> Result<()> {
 /// Does once what it takes to serve: every file of the log is read, and some transfers write beside
 /// them.
 fn try_to_serve(options: &BrokerOptions) -> std::io::Result<()> {
-    if options.transfer.writes_replicas() {
-        tempfile::tempfile_in(&options.log_dir)?;
-    }
-    open_all(&options.log_dir)
+    open_all(&options.log_dir, options.transfer.writes_replicas())
 }
 
-fn open_all(folder: &Path) -> std::io::Result<()> {
+/// Opens every file in a folder, and in those in it; where it `writes`, it makes a file beside each
+/// segment's.
+fn open_all(folder: &Path, writes: bool) -> std::io::Result<()> {
+    let mut has_segments = false;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let kind = entry.file_type()?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
         if kind.is_dir() {
-            open_all(&entry.path())?;
+            open_all(&path, writes)?;
         } else if kind.is_file() {
-            fs::File::open(entry.path())?;
+            fs::File::open(&path)?;
+            has_segments |= path.extension().is_some_and(|ending| ending == "log");
         }
+    }
+    if writes && has_segments {
+        tempfile::tempfile_in(folder)?;
     }
     Ok(())
 }
