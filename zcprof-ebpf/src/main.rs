@@ -234,9 +234,7 @@ fn returned<const SITE: usize>(ctx: &FExitContext) -> i32 {
 #[inline(always)]
 fn entered<const SITE: usize>(ctx: &ProbeContext) -> u32 {
     enter::<SITE>(|at| ctx.arg(at).unwrap_or(0));
-    if let Bytes::Deferred(_) | Bytes::Encrypted(_) | Bytes::Lends(_) | Bytes::Serves(_) =
-        const { SITES[SITE].bytes }
-    {
+    if const { SITES[SITE].bytes.is_told_at_entry() } {
         return 0; // `enter` has said what the return needs to know
     }
     let iter = iterator::<SITE>(|at| ctx.arg(at).unwrap_or(0));
@@ -401,15 +399,13 @@ fn left<const SITE: usize>(ctx: &RetProbeContext) -> u32 {
     if let Bytes::Linear { .. } = const { SITES[SITE].bytes } {
         return 0; // it was counted at its entry
     }
-    let entered = match const { SITES[SITE].bytes } {
-        // `leave` recalls what it needs.
-        Bytes::Deferred(_) | Bytes::Encrypted(_) | Bytes::Lends(_) | Bytes::Serves(_) => {
-            Entered::default()
-        }
-        _ => match recall::<SITE>() {
+    let entered = if const { SITES[SITE].bytes.is_told_at_entry() } {
+        Entered::default() // `leave` recalls what it needs
+    } else {
+        match recall::<SITE>() {
             Some(entered) => entered,
             None => return 0,
-        },
+        }
     };
     leave::<SITE, _>(ctx, ctx.ret(), entered);
     0

@@ -142,6 +142,14 @@ pub enum Sign {
     Minus,
 }
 
+impl Bytes {
+    /// Whether a program at the entry keeps all that the one at the return needs to know.
+    #[must_use]
+    pub const fn is_told_at_entry(self) -> bool {
+        matches!(self, Self::Deferred(_) | Self::Encrypted(_) | Self::Lends(_) | Self::Serves(_))
+    }
+}
+
 impl Site {
     /// What most rows have in common.
     const ROW: Self = Self {
@@ -174,12 +182,7 @@ impl Site {
     /// Whether a program has to run at its entry too.
     #[must_use]
     pub const fn has_entry(&self) -> bool {
-        self.scope.is_some()
-            || self.sends.is_some()
-            || matches!(
-                self.bytes,
-                Bytes::Deferred(_) | Bytes::Encrypted(_) | Bytes::Lends(_) | Bytes::Serves(_)
-            )
+        self.scope.is_some() || self.sends.is_some() || self.bytes.is_told_at_entry()
     }
 
     /// The function's or tracepoint's names in the kernel, newest first.
