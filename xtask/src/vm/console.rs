@@ -8,6 +8,9 @@ use super::outcome::{GUEST, Outcome, Phase};
 /// Lines kept to explain a panic.
 const KEPT: usize = 20;
 
+/// What an oops says of a kernel that met its own breakpoint (see [`Outcome::TornText`]).
+const TORN: [&str; 2] = ["Oops: int3", "RIP: 0010:0x0"];
+
 /// How long a guest may show no progress.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -129,7 +132,7 @@ impl Console {
         if self.panicked {
             return; // what follows the panic explains nothing
         }
-        self.torn_text |= line.contains("Oops: int3");
+        self.torn_text |= TORN.iter().any(|sign| line.ends_with(sign) || line.contains(&format!("{sign}:")));
         self.panicked = line.contains("Kernel panic - not syncing");
         self.last.push_back(line.to_owned());
         if self.last.len() > KEPT + 1 {
@@ -190,6 +193,18 @@ mod tests {
         assert_eq!(console.verdict(start), None, "an oops need not be the end");
         console.feed(b"[ 2.2] Kernel panic - not syncing: Fatal exception\n", start);
         assert!(matches!(console.verdict(start), Some(Outcome::TornText(_))));
+    }
+
+    #[test]
+    fn a_kprobe_that_goes_on_at_address_0_has_torn_text() {
+        let (mut console, start) = console();
+        console.feed(b"[ 2.1] RIP: 0010:0x0\n", start);
+        console.feed(b"[ 2.2] Kernel panic - not syncing: Fatal exception\n", start);
+        assert!(matches!(console.verdict(start), Some(Outcome::TornText(_))));
+        let (mut console, start) = self::console();
+        console.feed(b"[ 2.1] RIP: 0010:0x0badc0de\n", start);
+        console.feed(b"[ 2.2] Kernel panic - not syncing: Fatal exception\n", start);
+        assert!(matches!(console.verdict(start), Some(Outcome::Panicked(_))), "another fault");
     }
 
     #[test]

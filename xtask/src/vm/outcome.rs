@@ -40,7 +40,10 @@ pub(crate) enum Outcome {
     Panicked(Vec<String>),
     /// The guest's kernel panicked on a breakpoint of its own, which it puts where it patches
     /// its text: the emulator ran a stale translation of it (seen with QEMU 7.2's TCG under
-    /// load). The last lines, as above.
+    /// load). Either no one takes the breakpoint ("Oops: int3"), or the kprobe at that place
+    /// does, which stands on ftrace and has no copy of the instruction to go on with: it jumps
+    /// to address 0 (`setup_singlestep()`, arch/x86/kernel/kprobes/core.c, 6.12). The last
+    /// lines, as above.
     TornText(Vec<String>),
     /// Nothing came from the guest, or from the job, for this long.
     Hung(Phase, Duration),

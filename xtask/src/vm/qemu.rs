@@ -130,7 +130,8 @@ fn command(qemu: &Path, machine: &Machine<'_>, work: &Path) -> Result<Command> {
     };
     let cpu =
         if machine.flags.is_empty() { cpu.to_owned() } else { format!("{cpu},{}", machine.flags) };
-    let append = format!("console=ttyS0 quiet panic=-1 {}", machine.append);
+    // A kernel that went on after an oops would let the job wait for a task that is gone.
+    let append = format!("console=ttyS0 quiet oops=panic panic=-1 {}", machine.append);
     // setpriv lets QEMU die with this process, even with one that is killed.
     let mut command = process::command("setpriv");
     command.args(["--pdeathsig", "KILL"]);
