@@ -95,7 +95,10 @@ pub(crate) fn on_our_crates(ready: &Ready, words: &[&str]) -> Result<Command> {
         }
     }
     command.args([verb, "--release", "--target", TARGET]);
-    command.args(["--package", "zcprof", "--package", "zcprof-common"]).args(rest);
+    for package in ["zcprof", "zcprof-common", "zcprof-judge"] {
+        command.args(["--package", package]);
+    }
+    command.args(rest);
     Ok(command)
 }
 

@@ -7,12 +7,12 @@ macro_rules! word {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[cfg_attr(
-            feature = "user",
+            feature = "record",
             derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)
         )]
         #[repr(u8)]
         pub enum $name {
-            $($(#[$vdoc])* #[cfg_attr(feature = "user", serde(rename = $text))] $variant,)*
+            $($(#[$vdoc])* #[cfg_attr(feature = "record", serde(rename = $text))] $variant,)*
         }
 
         impl $name {

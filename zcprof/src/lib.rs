@@ -2,17 +2,14 @@
 //! socket, compares that with a claim, and says so as a table, a picture and an exit code.
 
 pub mod bench;
-pub mod claim;
 pub mod cli;
 pub mod doctor;
 pub mod fetch;
-pub mod ledger;
-pub mod matrix;
 pub mod measure;
 pub mod output;
 pub mod privilege;
 pub mod probe;
-pub mod report;
-pub mod run;
 pub mod transfer;
-pub mod verdict;
+
+// The records, the rules that judge them and the reports are a crate of their own.
+pub use zcprof_judge::{claim, ledger, matrix, report, run, verdict};

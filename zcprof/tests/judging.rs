@@ -7,7 +7,7 @@ use zcprof::run::{
     Cache, Control, Count, Coverage, Doubt, Hole, Kernel, Named, Pass, Payload, Probe, ProbeState,
     Run, SCHEMA, Truth, Way, Workload,
 };
-use zcprof::transfer::Notices;
+use zcprof::transfer::{Notices, Row};
 use zcprof::verdict::{self, Exit, Reason, Verdict, per_byte};
 use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Need, Process};
@@ -37,6 +37,7 @@ fn pass(transfer: &str, server: Vec<Count>) -> Pass {
     };
     Pass {
         transfer: transfer.to_owned(),
+        claim: Row::find(transfer).map(|row| row.claim.name.to_owned()),
         cache: Cache::Warm,
         payload: Payload { bytes: PAYLOAD, fetches: 64, verified: true },
         named: vec![
@@ -432,6 +433,7 @@ fn whatever_could_hide_a_copy_is_inconclusive() {
 fn a_file_system_that_may_write_unseen_is_inconclusive() {
     let mut pass = sendfile();
     pass.transfer = "copy_file_range".to_owned();
+    pass.claim = Some("replica".to_owned());
     let mut run = run(vec![pass]);
     let (transfer, claim) = ("copy_file_range".to_owned(), "zero-copy".to_owned());
     run.claims.push(ClaimOverride { transfer, claim });
@@ -453,6 +455,7 @@ fn a_leaf_that_can_be_reached_must_have_been_watched() {
     };
     let mut pass = sendfile();
     pass.transfer = "sendfile_to_file".to_owned();
+    pass.claim = Some("replica".to_owned());
     pass.counts.push(copied("generic_perform_write"));
     assert_eq!(only_verdict(&run(vec![pass.clone()])), Verdict::Holds, "a record from before");
     pass.leaves = vec![leaves(false)];

@@ -132,7 +132,8 @@ impl Console {
         if self.panicked {
             return; // what follows the panic explains nothing
         }
-        self.torn_text |= TORN.iter().any(|sign| line.ends_with(sign) || line.contains(&format!("{sign}:")));
+        self.torn_text |=
+            TORN.iter().any(|sign| line.ends_with(sign) || line.contains(&format!("{sign}:")));
         self.panicked = line.contains("Kernel panic - not syncing");
         self.last.push_back(line.to_owned());
         if self.last.len() > KEPT + 1 {

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use super::calls::Calls;
 use super::log::{Plan, Served};
 use super::nginx::{self, Nginx};
-use super::placement::{Placement, Wish};
-use super::record::{Contestant, Round};
+use super::placement::{self, Wish};
+use super::record::{Contestant, Placement, Round};
 use crate::fetch::consumer::{Command, Outcome, Protocol, Share};
 use crate::fetch::log::Log;
 use crate::fetch::socket::Row as Socket;
@@ -76,7 +76,7 @@ impl<'a> Contest<'a> {
     /// Puts everybody on the CPUs that are wished.
     pub(super) fn place(&self, wish: Wish) -> Result<Placement> {
         let servers: BTreeSet<u32> = self.entrants.iter().map(|entrant| entrant.pid).collect();
-        Placement::make(wish, &servers, self.consumer.worker.pid())
+        placement::make(wish, &servers, self.consumer.worker.pid())
     }
 
     pub(super) fn contestants(&self) -> Vec<Contestant> {

@@ -8,7 +8,8 @@ mod log;
 pub mod nginx;
 mod order;
 pub mod placement;
-pub mod record;
+
+pub use zcprof_judge::bench::record;
 
 use anyhow::{Context as _, Result};
 

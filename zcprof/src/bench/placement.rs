@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+
+use super::record::Placement;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -20,34 +20,16 @@ pub enum Wish {
     Free,
 }
 
-/// What was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Placement {
-    /// Every server on one CPU and the consumer on another. The kernel puts io_uring's own
-    /// workers where it likes (`io_wq_create()`, io_uring/io-wq.c).
-    Apart {
-        /// Number of the servers' CPU.
-        servers: u32,
-        /// Number of the consumer's CPU.
-        consumer: u32,
-    },
-    /// Wherever the scheduler put them.
-    Free,
-}
-
-impl Placement {
-    /// Puts the processes where they are wished, with all of their threads.
-    pub(super) fn make(wish: Wish, servers: &BTreeSet<u32>, consumer: u32) -> Result<Self> {
-        let Some([first, second]) = two_cpus()?.filter(|_| wish == Wish::Apart) else {
-            return Ok(Self::Free);
-        };
-        for server in servers {
-            keep(*server, first)?;
-        }
-        keep(consumer, second)?;
-        Ok(Self::Apart { servers: u32::try_from(first)?, consumer: u32::try_from(second)? })
+/// Puts the processes where they are wished, with all of their threads.
+pub(super) fn make(wish: Wish, servers: &BTreeSet<u32>, consumer: u32) -> Result<Placement> {
+    let Some([first, second]) = two_cpus()?.filter(|_| wish == Wish::Apart) else {
+        return Ok(Placement::Free);
+    };
+    for server in servers {
+        keep(*server, first)?;
     }
+    keep(consumer, second)?;
+    Ok(Placement::Apart { servers: u32::try_from(first)?, consumer: u32::try_from(second)? })
 }
 
 /// The first two CPUs that this process may use.

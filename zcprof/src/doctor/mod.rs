@@ -5,8 +5,9 @@ mod config;
 mod facts;
 mod gaps;
 mod matrix;
-pub mod record;
 mod remedy;
+
+pub use zcprof_judge::doctor::record;
 
 use anyhow::Result;
 use zcprof_common::sites::{SITES, Site, Version};

@@ -196,6 +196,7 @@ fn record(bench: &Bench, transfer: &str, cache: Cache, snapshot: &Snapshot) -> P
     let doubts: Vec<Doubt> = snapshot.doubts.clone();
     Pass {
         transfer: transfer.to_owned(),
+        claim: Row::find(transfer).map(|row| row.claim.name.to_owned()),
         cache,
         payload: Payload::default(),
         named: Vec::new(),
@@ -353,6 +354,7 @@ mod tests {
         let doubt = Doubt::Missed { site: "do_wp_page".to_owned(), runs };
         Pass {
             transfer: "idle".to_owned(),
+            claim: None,
             cache: Cache::Warm,
             payload: Payload::default(),
             named: Vec::new(),

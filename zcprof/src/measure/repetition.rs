@@ -89,6 +89,7 @@ mod tests {
         };
         Pass {
             transfer: "sendfile_to_file".to_owned(),
+            claim: Some("replica".to_owned()),
             cache: Cache::Warm,
             payload: Payload { bytes: PAYLOAD, fetches: 1, verified: true },
             named: Vec::new(),

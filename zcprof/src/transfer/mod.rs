@@ -26,13 +26,12 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::{File, Hop};
 
 use crate::claim::{Claim, ZERO_COPY};
 use crate::fetch::link::Session;
 use crate::fetch::log::Segment;
+pub use crate::run::Notices;
 
 /// One connection's way to send. A step never blocks, sends what the socket takes now, and is
 /// exactly the code path under test: readiness and partial sends are the server's business.
@@ -67,46 +66,12 @@ pub trait Transfer: Send {
     }
 }
 
-/// What the kernel itself says of sends that pin user pages: it gives one notice for each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Notices {
-    /// Sends for which a notice is due.
-    pub asked: u64,
-    /// Notices that came.
-    pub completed: u64,
-    /// Those that said the bytes were copied after all.
-    pub copied: u64,
-    /// This kernel does not tell which were copied (io_uring before 6.2).
-    pub untold: bool,
-}
-
-impl Notices {
-    /// Whether every notice came.
-    ///
-    /// # Errors
-    /// `WouldBlock` if not.
-    fn settled(&self) -> io::Result<()> {
-        if self.completed < self.asked { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-    }
-
-    /// What came after `before`.
-    #[must_use]
-    pub fn since(self, before: Self) -> Self {
-        Self {
-            asked: self.asked - before.asked,
-            completed: self.completed - before.completed,
-            copied: self.copied - before.copied,
-            untold: self.untold,
-        }
-    }
-
-    /// Adds another connection's.
-    pub fn add(&mut self, other: Self) {
-        self.asked += other.asked;
-        self.completed += other.completed;
-        self.copied += other.copied;
-        self.untold |= other.untold;
-    }
+/// Whether every notice came.
+///
+/// # Errors
+/// `WouldBlock` if not.
+fn settled(notices: &Notices) -> io::Result<()> {
+    if notices.completed < notices.asked { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
 }
 
 /// A row of [`TRANSFERS`].
@@ -209,5 +174,26 @@ impl Row {
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
         TRANSFERS.iter().chain(SABOTEURS).find(|row| row.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SABOTEURS, TRANSFERS};
+    use crate::matrix::known;
+
+    /// The claims and the table of what is known were written apart; where a device is on this
+    /// host they say the same.
+    #[test]
+    fn every_transfer_is_known_and_as_it_claims() {
+        for transfer in TRANSFERS {
+            let known = known(transfer.name, "ext4", "loopback").expect(transfer.name);
+            assert_eq!(known.copied + known.deferred, u64::from(transfer.claim.copies()));
+            assert_eq!(known.moved + known.pinned > 0, transfer.claim.moved.is_some());
+            assert_eq!(known.transformed > 0, transfer.claim.transformed.is_some());
+        }
+        for saboteur in SABOTEURS {
+            assert_eq!(known(saboteur.name, "ext4", "loopback"), None);
+        }
     }
 }

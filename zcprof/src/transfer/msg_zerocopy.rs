@@ -14,7 +14,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, send};
 use zcprof_common::vocabulary::File;
 
 use super::mapping::Mapping;
-use super::{Argument, Notices, Row, Transfer};
+use super::{Argument, Notices, Row, Transfer, settled};
 use crate::claim::DEFERRED;
 use crate::fetch::log::Segment;
 
@@ -117,7 +117,7 @@ impl Transfer for MsgZerocopy {
 
     fn settle(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
         self.reap(socket)?;
-        self.notices.settled()
+        settled(&self.notices)
     }
 
     fn notices(&self) -> Notices {

@@ -10,7 +10,7 @@ use io_uring::{opcode, types::Fd};
 
 use super::mapping::Mapping;
 use super::ring::{self, Ring};
-use super::{Notices, Row, Transfer};
+use super::{Notices, Row, Transfer, settled};
 use crate::claim::DEFERRED;
 use crate::fetch::log::Segment;
 
@@ -60,7 +60,7 @@ impl Transfer for UringSendZc {
 
     fn settle(&mut self, _: BorrowedFd<'_>) -> io::Result<()> {
         self.ring.reap();
-        self.ring.notices.settled()
+        settled(&self.ring.notices)
     }
 
     fn notices(&self) -> Notices {

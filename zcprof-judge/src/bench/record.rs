@@ -4,7 +4,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::placement::Placement;
 use crate::run::Kernel;
 
 /// Version of this record's form. A reader refuses any other.
@@ -107,4 +106,20 @@ pub struct Round {
     pub median: f64,
     /// Seconds of the slowest connection.
     pub slowest: f64,
+}
+
+/// Which CPUs the servers and the consumer ran on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Placement {
+    /// Every server on one CPU and the consumer on another. The kernel puts io_uring's own
+    /// workers where it likes (`io_wq_create()`, io_uring/io-wq.c).
+    Apart {
+        /// Number of the servers' CPU.
+        servers: u32,
+        /// Number of the consumer's CPU.
+        consumer: u32,
+    },
+    /// Wherever the scheduler put them.
+    Free,
 }

@@ -17,11 +17,9 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
 use crate::claim::Claim;
 use crate::ledger::Ledger;
 use crate::run::{Cache, Doubt, Pass, Run};
-use crate::transfer::Row;
 
 pub(crate) use leaves::blind_hops;
-pub(crate) use rules::beyond_tolerance;
-pub use rules::{TOLERANCE_PER_MILLE, control_failure, watching};
+pub use rules::{TOLERANCE_PER_MILLE, beyond_tolerance, control_failure, watching};
 pub use words::per_byte;
 
 /// How zcprof ends.
@@ -46,14 +44,15 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// A run names something that this version does not have.
+/// A run claims nothing that this version can judge.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the run names the {what} {name:?}, which this zcprof does not know")]
-pub struct Unknown {
-    /// `transfer` or `claim`.
-    pub what: &'static str,
-    /// The name.
-    pub name: String,
+pub enum Unknown {
+    /// The claim's name.
+    #[error("the run names the claim {0:?}, which this zcprof does not know")]
+    Claim(String),
+    /// A pass without a claim: the transfer's name.
+    #[error("the run does not say what the transfer {0:?} promises")]
+    Promise(String),
 }
 
 /// The judgement of one pass.
@@ -144,7 +143,7 @@ pub enum Reason {
 /// Judges every pass of a run.
 ///
 /// # Errors
-/// A transfer or claim that this version does not know.
+/// A claim that this version does not know, or a pass without one.
 pub fn judge(run: &Run) -> Result<Vec<Judgement>, Unknown> {
     run.passes.iter().map(|pass| judge_pass(run, pass)).collect()
 }
@@ -163,15 +162,15 @@ pub fn exit(judgements: &[Judgement]) -> Exit {
 }
 
 fn judge_pass(run: &Run, pass: &Pass) -> Result<Judgement, Unknown> {
-    let row = Row::find(&pass.transfer)
-        .ok_or_else(|| Unknown { what: "transfer", name: pass.transfer.clone() })?;
+    let find = |name: &str| Claim::find(name).ok_or_else(|| Unknown::Claim(name.to_owned()));
+    let promise = pass.claim.as_deref().ok_or_else(|| Unknown::Promise(pass.transfer.clone()))?;
+    let promise = find(promise)?;
     let claim = match run.claims.iter().find(|claim| claim.transfer == pass.transfer) {
-        Some(named) => Claim::find(&named.claim)
-            .ok_or_else(|| Unknown { what: "claim", name: named.claim.clone() })?,
-        None => row.claim,
+        Some(named) => find(&named.claim)?,
+        None => promise,
     };
     let ledger = Ledger::of(pass);
-    let blind = rules::unseen_writes(row, &ledger, &run.workload.file_system);
+    let blind = rules::unseen_writes(promise, &ledger, &run.workload.file_system);
     let blind = blind.into_iter().collect();
     let verdict = rules::decide(claim, pass, &ledger, &run.coverage, &run.controls, blind);
     Ok(Judgement { transfer: pass.transfer.clone(), cache: pass.cache, claim, verdict, ledger })

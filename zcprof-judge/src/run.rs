@@ -5,10 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 
-use crate::transfer::Notices;
-
 /// Version of this record's form. A reader refuses any other.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// A measurement: which kernel, what could be seen of it, and what was seen.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -228,6 +226,10 @@ impl Cache {
 pub struct Pass {
     /// The transfer's name.
     pub transfer: String,
+    /// What the transfer promises: the name of a [`Claim`](crate::claim::Claim). A control that is
+    /// no transfer promises nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
     /// Page cache at the beginning.
     pub cache: Cache,
     /// What the consumer received.
@@ -256,6 +258,40 @@ pub struct Pass {
     /// Attempts before this one that proved nothing, each by its doubts: a pass in which a probe
     /// missed runs, or in which a CPU came online, is void and made again.
     pub void: Vec<Vec<Doubt>>,
+}
+
+/// What the kernel itself says of sends that pin user pages: it gives one notice for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Notices {
+    /// Sends for which a notice is due.
+    pub asked: u64,
+    /// Notices that came.
+    pub completed: u64,
+    /// Those that said the bytes were copied after all.
+    pub copied: u64,
+    /// This kernel does not tell which were copied (io_uring before 6.2).
+    pub untold: bool,
+}
+
+impl Notices {
+    /// What came after `before`.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            asked: self.asked - before.asked,
+            completed: self.completed - before.completed,
+            copied: self.copied - before.copied,
+            untold: self.untold,
+        }
+    }
+
+    /// Adds another connection's.
+    pub fn add(&mut self, other: Self) {
+        self.asked += other.asked;
+        self.completed += other.completed;
+        self.copied += other.copied;
+        self.untold |= other.untold;
+    }
 }
 
 /// What the consumer received and verified. Sizes in bytes.

@@ -42,7 +42,7 @@ pub const FORMATS: &[Format] =
 /// Why a run cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The run names a transfer or a claim that this version does not know.
+    /// The run claims nothing that this version can judge.
     #[error(transparent)]
     Unknown(#[from] Unknown),
     /// The drawing library failed.

@@ -7,8 +7,7 @@ use super::super::numbers::{counted, float, size};
 use super::super::timing::named;
 use super::comparison;
 use super::quantity::{CPU, P50, P99, Quantity, THROUGHPUT, UNFAIRNESS};
-use crate::bench::placement::Placement;
-use crate::bench::record::{BenchRun, Cell, Series};
+use crate::bench::record::{BenchRun, Cell, Placement, Series};
 
 /// Widest line.
 const WIDTH: usize = 120;

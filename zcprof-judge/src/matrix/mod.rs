@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use zcprof_common::sites::Site;
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Need, Process};
 
-pub use self::truth::Known;
+pub use self::truth::{Known, known};
 use crate::ledger::Ledger;
 use crate::run::{Cache, Pass, Run};
 use crate::verdict::{self, Exit, Judgement, Reason, Unknown, Verdict};
@@ -110,7 +110,7 @@ impl Matrix {
     /// Judges the runs.
     ///
     /// # Errors
-    /// A transfer or claim that this version does not know.
+    /// A claim that this version does not know, or a pass without one.
     pub fn of(runs: &[Run]) -> Result<Self, Unknown> {
         let (mut cells, mut skipped) = (Vec::new(), Vec::new());
         for run in runs {

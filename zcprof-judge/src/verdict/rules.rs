@@ -8,7 +8,6 @@ use super::{Finding, Reason, Verdict};
 use crate::claim::Claim;
 use crate::ledger::{Ledger, sum};
 use crate::run::{Control, Coverage, Doubt, Pass, ProbeState, Way};
-use crate::transfer::Row;
 
 /// Bytes per thousand payload bytes that a measured number may be off.
 pub const TOLERANCE_PER_MILLE: u64 = 1;
@@ -20,9 +19,9 @@ const WATCHED_WRITERS: &[&str] =
 
 /// A transfer that writes a file and was seen to copy nothing into it, on a file system that may
 /// have copied it by a function that is no site.
-pub(super) fn unseen_writes(row: &Row, ledger: &Ledger, file_system: &str) -> Option<Reason> {
+pub(super) fn unseen_writes(promise: &Claim, ledger: &Ledger, file_system: &str) -> Option<Reason> {
     let hop = Hop::PageCacheToPageCache;
-    let writes = row.claim.copied.iter().any(|(at, _)| *at == hop);
+    let writes = promise.copied.iter().any(|(at, _)| *at == hop);
     let copied = ledger.account(Instrument::Callers).bytes(Process::Server, hop, COPIED);
     let unseen = writes && beyond_tolerance(ledger.payload.saturating_sub(copied), ledger.payload);
     (unseen && !WATCHED_WRITERS.contains(&file_system)).then(|| {
@@ -112,7 +111,8 @@ pub(super) fn decide(
 const COPIED: Disposition = Disposition::Copied;
 
 /// Whether so many bytes are more than a measured number may be off.
-pub(crate) fn beyond_tolerance(bytes: u64, payload: u64) -> bool {
+#[must_use]
+pub fn beyond_tolerance(bytes: u64, payload: u64) -> bool {
     u128::from(bytes) * 1000 > u128::from(payload) * u128::from(TOLERANCE_PER_MILLE)
 }
 

@@ -1,0 +1,3 @@
+//! A benchmark, as it is written down.
+
+pub mod record;

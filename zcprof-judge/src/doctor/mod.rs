@@ -1,0 +1,3 @@
+//! A diagnosis, as it is written down.
+
+pub mod record;

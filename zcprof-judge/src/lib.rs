@@ -1,0 +1,23 @@
+//! What zcprof's measurements are written to, what judges them and what shows them: functions over
+//! records, which open no file, read no clock, ask no kernel and start no process.
+//!
+//! ```text
+//! zcprof-common ◀── run, bench::record, doctor::record   the records
+//!                      ▲            ledger               one pass as an account
+//!                      │            verdict              a claim against it
+//!                      └─────────── matrix, report       many of them, and how they look
+//! ```
+//!
+//! The compiler keeps it so: nothing that this crate depends on reaches the system, unsafe code is
+//! forbidden, and `clippy.toml` beside its manifest forbids what the standard library has for that.
+
+#![forbid(unsafe_code)]
+
+pub mod bench;
+pub mod claim;
+pub mod doctor;
+pub mod ledger;
+pub mod matrix;
+pub mod report;
+pub mod run;
+pub mod verdict;
