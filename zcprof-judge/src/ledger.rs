@@ -7,7 +7,7 @@ use zcprof_common::sites::{Sign, Site, Term};
 use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 
-use crate::run::{Count, Named, Pass};
+use crate::run::{Named, Pass};
 
 /// What every instrument saw of one pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,12 +149,12 @@ impl Account {
         for seen in Seen::all(instrument, pass) {
             if seen.is_control() {
                 let bytes = control.entry((seen.process, seen.syscall.to_owned())).or_default();
-                *bytes = bytes.saturating_add(seen.bytes);
+                *bytes = bytes.saturating_add(seen.tally.bytes);
                 continue;
             }
             let Some(terms) = &seen.terms else {
                 if seen.process != Process::Elsewhere {
-                    unexplained = unexplained.saturating_add(seen.bytes);
+                    unexplained = unexplained.saturating_add(seen.tally.bytes);
                 }
                 continue;
             };
@@ -216,11 +216,11 @@ impl Account {
 
 impl Sum {
     fn add(&mut self, sign: Sign, seen: &Seen<'_>) {
-        let bytes = i128::from(seen.bytes);
+        let bytes = i128::from(seen.tally.bytes);
         match sign {
             Sign::Plus => {
                 self.bytes += bytes;
-                self.calls = self.calls.saturating_add(seen.calls);
+                self.calls = self.calls.saturating_add(seen.tally.calls);
                 push_once(&mut self.sites, seen.site);
                 push_once(&mut self.syscalls, seen.syscall);
             }
@@ -229,54 +229,56 @@ impl Sum {
     }
 }
 
+/// Calls and bytes, added up without ever coming back to zero.
+#[derive(Default)]
+struct Tally {
+    calls: u64,
+    bytes: u64,
+}
+
+impl Tally {
+    fn add(&mut self, calls: u64, bytes: u64) {
+        self.calls = self.calls.saturating_add(calls);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
 /// A count with its meaning looked up.
 struct Seen<'a> {
     site: &'a str,
     process: Process,
     syscall: &'a str,
-    calls: u64,
-    bytes: u64,
+    tally: Tally,
     iter: Iter,
     /// `None` where the table does not say.
     terms: Option<Vec<Term>>,
 }
 
 impl<'a> Seen<'a> {
+    /// Counts of one kind are one: neither their order nor how they are divided is evidence.
     fn all(instrument: Instrument, pass: &'a Pass) -> Vec<Self> {
-        let counts = pass.counts.iter().filter_map(|count| Self::at_site(instrument, count));
-        let calls =
-            pass.syscalls.iter().filter(|_| instrument == Instrument::Syscalls).map(|s| Self {
-                site: "sys_exit",
-                process: s.process,
-                syscall: &s.syscall,
-                calls: s.calls,
-                bytes: s.bytes,
-                iter: Iter::None,
-                terms: Some(presumed(&s.syscall, s.file)),
-            });
-        counts.chain(calls).collect()
-    }
-
-    fn at_site(instrument: Instrument, count: &'a Count) -> Option<Self> {
-        // A site that this version does not know belongs to no instrument; the audit, which
-        // must explain every copy, answers for it.
-        let (owner, terms) = match Site::find(&count.site) {
-            Some((_, site)) => (site.instrument, site.terms(count.iter, count.file)),
-            None => (Instrument::Audit, None),
-        };
-        if owner != instrument {
-            return None;
+        let mut counts: BTreeMap<_, Tally> = BTreeMap::new();
+        for count in &pass.counts {
+            let key = (&*count.site, count.process, &*count.syscall, count.iter, count.file);
+            counts.entry(key).or_default().add(count.calls, count.bytes);
         }
-        Some(Self {
-            site: &count.site,
-            process: count.process,
-            syscall: &count.syscall,
-            calls: count.calls,
-            bytes: count.bytes,
-            iter: count.iter,
+        let mut syscalls: BTreeMap<_, Tally> = BTreeMap::new();
+        for call in pass.syscalls.iter().filter(|_| instrument == Instrument::Syscalls) {
+            let key = (call.process, &*call.syscall, call.file);
+            syscalls.entry(key).or_default().add(call.calls, call.bytes);
+        }
+        let counts = counts.into_iter().filter_map(|(key, tally)| {
+            let (site, process, syscall, iter, file) = key;
+            let terms = terms(instrument, site, iter, file)?;
             // Nothing was counted under a case that the table does not know: no hole.
-            terms: terms.map(<[Term]>::to_vec).or((count.bytes == 0).then(Vec::new)),
-        })
+            let terms = terms.or((tally.bytes == 0).then(Vec::new));
+            Some(Self { site, process, syscall, iter, terms, tally })
+        });
+        let calls = syscalls.into_iter().map(|((process, syscall, file), tally)| {
+            let terms = Some(presumed(syscall, file));
+            Self { site: "sys_exit", process, syscall, iter: Iter::None, terms, tally }
+        });
+        counts.chain(calls).collect()
     }
 
     /// Arguments of a system call that moves no data: named by that system call. A copy through
@@ -288,9 +290,20 @@ impl<'a> Seen<'a> {
         self.syscall != "none"
             && Syscall::by_name(self.syscall).is_none()
             && (self.iter == Iter::None || self.syscall == RANDOM_NUMBERS)
-            && self.bytes <= MAX_ARGUMENT.saturating_mul(self.calls)
+            && self.tally.bytes <= MAX_ARGUMENT.saturating_mul(self.tally.calls)
             && self.terms.as_ref().is_some_and(arguments)
     }
+}
+
+/// What a site of this instrument means, where the table says so; `None` for another instrument's.
+fn terms(instrument: Instrument, site: &str, iter: Iter, file: File) -> Option<Option<Vec<Term>>> {
+    // A site that this version does not know belongs to no instrument; the audit, which must
+    // explain every copy, answers for it.
+    let (owner, terms) = match Site::find(site) {
+        Some((_, site)) => (site.instrument, site.terms(iter, file)),
+        None => (Instrument::Audit, None),
+    };
+    (owner == instrument).then(|| terms.map(<[Term]>::to_vec))
 }
 
 /// What a positive result of a system call is presumed to mean.

@@ -134,7 +134,8 @@ fn a_report_folder_that_cannot_be_written_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("file");
     fs::write(&file, "").expect("written");
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/classic/run.json");
+    let golden =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../zcprof-judge/tests/golden/classic/run.json");
     let mut command = zcprof(&["report"]);
     refused(command.arg(&golden).arg("--out").arg(file.join("reports")), &["cannot write reports"]);
 }
@@ -142,7 +143,7 @@ fn a_report_folder_that_cannot_be_written_is_named() {
 #[test]
 fn a_record_renders_without_privileges() {
     let folder = tempfile::tempdir().expect("a folder");
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/classic");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../zcprof-judge/tests/golden/classic");
     let output = zcprof(&["report"])
         .arg(golden.join("run.json"))
         .arg("--out")

@@ -125,6 +125,13 @@ pub fn watching(instrument: Instrument, coverage: &Coverage) -> Result<(), Reaso
     if let Some(hole) = hole {
         return Err(Reason::NotWatching(instrument, hole.reason.clone()));
     }
+    // A record that an older table made tells nothing of the sites that it did not have.
+    let mut of_it = SITES.iter().filter(|site| site.instrument == instrument);
+    let has = |site: &&Site| coverage.probes.iter().any(|probe| probe.site == site.name);
+    if let Some(site) = of_it.find(|site| !has(site)) {
+        let reason = format!("{}: the record has no such site; measure anew", site.name);
+        return Err(Reason::NotWatching(instrument, reason));
+    }
     let mut attached = 0;
     for probe in coverage.probes.iter().filter(|probe| probe.instrument == instrument) {
         let reason = match &probe.state {

@@ -1,0 +1,5 @@
+//! The judge, on records made by hand and on records made at random.
+
+mod properties;
+mod records;
+mod rules;
