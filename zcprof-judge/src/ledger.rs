@@ -269,14 +269,14 @@ impl<'a> Seen<'a> {
         }
         let counts = counts.into_iter().filter_map(|(key, tally)| {
             let (site, process, syscall, iter, file) = key;
-            let terms = terms(instrument, site, iter, file)?;
+            let (owner, terms) = meaning(site, iter, file);
             // Nothing was counted under a case that the table does not know: no hole.
             let terms = terms.or((tally.bytes == 0).then(Vec::new));
-            Some(Self { site, process, syscall, iter, terms, tally })
+            (owner == instrument).then_some(Self { site, process, syscall, tally, iter, terms })
         });
         let calls = syscalls.into_iter().map(|((process, syscall, file), tally)| {
             let terms = Some(presumed(syscall, file));
-            Self { site: "sys_exit", process, syscall, iter: Iter::None, terms, tally }
+            Self { site: "sys_exit", process, syscall, tally, iter: Iter::None, terms }
         });
         counts.chain(calls).collect()
     }
@@ -295,15 +295,12 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// What a site of this instrument means, where the table says so; `None` for another instrument's.
-fn terms(instrument: Instrument, site: &str, iter: Iter, file: File) -> Option<Option<Vec<Term>>> {
+/// Which instrument answers for a site, and what the site means where the table says so.
+fn meaning(site: &str, iter: Iter, file: File) -> (Instrument, Option<Vec<Term>>) {
     // A site that this version does not know belongs to no instrument; the audit, which must
     // explain every copy, answers for it.
-    let (owner, terms) = match Site::find(site) {
-        Some((_, site)) => (site.instrument, site.terms(iter, file)),
-        None => (Instrument::Audit, None),
-    };
-    (owner == instrument).then(|| terms.map(<[Term]>::to_vec))
+    let Some((_, site)) = Site::find(site) else { return (Instrument::Audit, None) };
+    (site.instrument, site.terms(iter, file).map(<[Term]>::to_vec))
 }
 
 /// What a positive result of a system call is presumed to mean.
