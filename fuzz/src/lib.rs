@@ -2,6 +2,7 @@
 //! them, and nothing that comes of them may panic or take memory beyond what the bytes justify.
 
 pub mod memory;
+pub mod record;
 pub mod request;
 pub mod seeds;
 pub mod segment;

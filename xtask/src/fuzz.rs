@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz`: feeds the broker and the log opener with what a coverage-guided fuzzer
-//! finds. The targets are in `fuzz/`; what they find and learn is kept in the cache.
+//! `cargo xtask fuzz`: feeds the broker, the log opener and the judge with what a coverage-guided
+//! fuzzer finds. The targets are in `fuzz/`; what they find and learn is kept in the cache.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::setup::{self, Wants};
 use crate::{compile, process};
 
 /// Programs in `fuzz/fuzz_targets`.
-const TARGETS: [&str; 2] = ["request", "segment"];
+const TARGETS: [&str; 4] = ["request", "segment", "run", "matrix"];
 
 /// Most memory of a target in MiB, all that it has learned included. The targets bound what the
 /// single input may take.

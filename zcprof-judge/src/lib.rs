@@ -5,7 +5,8 @@
 //! zcprof-common ◀── run, bench::record, doctor::record   the records
 //!                      ▲            ledger               one pass as an account
 //!                      │            verdict              a claim against it
-//!                      └─────────── matrix, report       many of them, and how they look
+//!                      ├─────────── matrix, report       many of them, and how they look
+//!                      └─────────── record               a text into one of them
 //! ```
 //!
 //! The compiler keeps it so: nothing that this crate depends on reaches the system, unsafe code is
@@ -18,6 +19,7 @@ pub mod claim;
 pub mod doctor;
 pub mod ledger;
 pub mod matrix;
+pub mod record;
 pub mod report;
 pub mod run;
 pub mod verdict;

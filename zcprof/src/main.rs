@@ -10,7 +10,7 @@ use zcprof::cli::{self, Cli, Command};
 use zcprof::fetch::log::{MakeLog, make_topic};
 use zcprof::verdict::explain::{CODES, Code};
 use zcprof::verdict::{self, Exit};
-use zcprof::{bench, claim, doctor, fetch, measure, output, probe, report, transfer};
+use zcprof::{bench, claim, doctor, fetch, measure, output, probe, report, run, transfer};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -81,7 +81,7 @@ fn measure(options: &cli::Measure, verbose: bool) -> Result<Exit> {
         output::check_writable(folder)?;
     }
     let timings = match &options.timings {
-        Some(path) => output::read_json(path)?,
+        Some(path) => output::read_timings(path)?,
         None => Vec::new(),
     };
     let run = measure::measure(options, verbose, timings)?;
@@ -120,7 +120,7 @@ fn bench_fetch(options: &cli::BenchFetch) -> Result<Exit> {
 }
 
 fn bench_report(options: &cli::Report) -> Result<Exit> {
-    let run = output::read_bench(&options.run)?;
+    let run: bench::record::BenchRun = output::read(&options.run)?;
     if !options.print {
         let folder = options.folder();
         output::check_writable(folder)?;
@@ -172,7 +172,7 @@ fn make_log(options: &cli::MakeLog) -> Result<Exit> {
 }
 
 fn report(options: &cli::Report) -> Result<Exit> {
-    let run = output::read_run(&options.run)?;
+    let run: run::Run = output::read(&options.run)?;
     if !options.print {
         let folder = options.folder();
         output::check_writable(folder)?;

@@ -4,13 +4,13 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
-use serde::de::DeserializeOwned;
+use anyhow::{Context as _, Result};
+use zcprof_judge::record::{self, Record};
 
-use crate::bench::{self, record::BenchRun};
-use crate::matrix::{self, Matrix};
+use crate::bench::record::BenchRun;
+use crate::matrix::Matrix;
 use crate::report;
-use crate::run::{Run, SCHEMA};
+use crate::run::{Run, Timing};
 
 /// Makes sure that reports can be written into a folder before hours are spent on them.
 ///
@@ -69,20 +69,20 @@ fn write_files(files: impl Iterator<Item = (&'static str, Vec<u8>)>, folder: &Pa
     Ok(())
 }
 
-/// Reads a run that this version of zcprof understands.
+/// Reads a record that this version of zcprof understands.
 ///
 /// # Errors
 /// Names the file, and what is wrong with it.
-pub fn read_run(path: &Path) -> Result<Run> {
-    read_version(path, SCHEMA)
+pub fn read<T: Record>(path: &Path) -> Result<T> {
+    record::read(&bytes(path)?).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Reads a benchmark that this version of zcprof understands.
+/// Reads the timings that `zcprof time` printed.
 ///
 /// # Errors
 /// Names the file, and what is wrong with it.
-pub fn read_bench(path: &Path) -> Result<BenchRun> {
-    read_version(path, bench::record::SCHEMA)
+pub fn read_timings(path: &Path) -> Result<Vec<Timing>> {
+    record::read_timings(&bytes(path)?).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// Reads a matrix: one that was written, or runs to make one of.
@@ -90,43 +90,16 @@ pub fn read_bench(path: &Path) -> Result<BenchRun> {
 /// # Errors
 /// Names the file, and what is wrong with it.
 pub fn read_matrix(files: &[PathBuf]) -> Result<Matrix> {
-    /// What no run has.
-    #[derive(serde::Deserialize)]
-    struct Celled {
-        cells: Option<serde::de::IgnoredAny>,
-    }
     if let [file] = files {
-        let Celled { cells } = read_json(file)?;
-        if cells.is_some() {
-            return read_version(file, matrix::SCHEMA);
+        let is_matrix = record::is_matrix(&bytes(file)?);
+        if is_matrix.with_context(|| format!("cannot read {}", file.display()))? {
+            return read(file);
         }
     }
-    let runs = files.iter().map(|file| read_run(file)).collect::<Result<Vec<_>>>()?;
+    let runs = files.iter().map(|file| read(file)).collect::<Result<Vec<Run>>>()?;
     Ok(Matrix::of(&runs)?)
 }
 
-fn read_version<T: DeserializeOwned>(path: &Path, known: u32) -> Result<T> {
-    /// The part that every version has.
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        schema: u32,
-    }
-    let Versioned { schema } = read_json(path)?;
-    if schema != known {
-        bail!(
-            "{} has schema {schema}, and this zcprof reads {known}: use the zcprof that wrote it",
-            path.display()
-        );
-    }
-    read_json(path)
-}
-
-/// Reads a JSON file.
-///
-/// # Errors
-/// Names the file, and what is wrong with it.
-pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_slice(&bytes)
-        .with_context(|| format!("{} is not what zcprof writes there", path.display()))
+fn bytes(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }

@@ -221,7 +221,7 @@ proptest! {
         prop_assert!(!holds(&less));
     }
 
-    /// Fewer pages that were handed over make nothing hold that promises a hand-over.
+    /// Fewer pages that were handed over to the socket make nothing hold that promises a hand-over.
     #[test]
     fn a_witness_that_is_gone_makes_nothing_hold(run in any_run(), which in any::<Index>()) {
         prop_assume!(claim(&run).moved.is_some());
@@ -229,6 +229,7 @@ proptest! {
             let terms = Site::find(&count.site).and_then(|(_, s)| s.terms(count.iter, count.file));
             terms.unwrap_or_default().iter().any(|term| {
                 term.sign == Sign::Plus
+                    && matches!(term.hop, Hop::PageCacheToSocket | Hop::UserToSocket)
                     && matches!(term.disposition, Disposition::Moved | Disposition::Pinned)
             })
         };

@@ -1,0 +1,144 @@
+//! Reading records: a text in, a record out, or what is wrong with the text. Records come from
+//! strangers too, so that no string in one may steer a terminal or end a picture's XML.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::bench::record::BenchRun;
+use crate::doctor::record::Diagnosis;
+use crate::matrix::Matrix;
+use crate::run::{Run, Timing};
+
+/// A kind of record.
+pub trait Record: DeserializeOwned {
+    /// Version of its form. A reader refuses any other.
+    const SCHEMA: u32;
+}
+
+impl Record for Run {
+    const SCHEMA: u32 = crate::run::SCHEMA;
+}
+
+impl Record for BenchRun {
+    const SCHEMA: u32 = crate::bench::record::SCHEMA;
+}
+
+impl Record for Matrix {
+    const SCHEMA: u32 = crate::matrix::SCHEMA;
+}
+
+impl Record for Diagnosis {
+    const SCHEMA: u32 = crate::doctor::record::SCHEMA;
+}
+
+/// Why a text is not the record that was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It is not JSON, or it lacks what the record has.
+    #[error("it is not what zcprof writes there: {0}")]
+    Form(#[from] serde_json::Error),
+    /// Another version of zcprof wrote it.
+    #[error("it has schema {found}, and this zcprof reads {known}: use the zcprof that wrote it")]
+    Version {
+        /// The record's.
+        found: u32,
+        /// This one's.
+        known: u32,
+    },
+}
+
+/// Reads a record. Every character that is none for a reader (see [`is_visible`]) becomes U+FFFD.
+///
+/// # Errors
+/// The text is no such record.
+pub fn read<T: Record>(text: &[u8]) -> Result<T, Unreadable> {
+    /// The part that every version has.
+    #[derive(Deserialize)]
+    struct Versioned {
+        schema: u32,
+    }
+    let Versioned { schema: found } = serde_json::from_slice(text)?;
+    if found != T::SCHEMA {
+        return Err(Unreadable::Version { found, known: T::SCHEMA });
+    }
+    cleaned(text)
+}
+
+/// Reads timings, which are no record by themselves.
+///
+/// # Errors
+/// The text is none.
+pub fn read_timings(text: &[u8]) -> Result<Vec<Timing>, Unreadable> {
+    cleaned(text)
+}
+
+fn cleaned<T: DeserializeOwned>(text: &[u8]) -> Result<T, Unreadable> {
+    let mut value: Value = serde_json::from_slice(text)?;
+    clean(&mut value);
+    Ok(serde_json::from_value(value)?)
+}
+
+/// Whether a matrix is in the text, and not a run.
+///
+/// # Errors
+/// It is neither.
+pub fn is_matrix(text: &[u8]) -> Result<bool, Unreadable> {
+    /// What no run has.
+    #[derive(Deserialize)]
+    struct Celled {
+        cells: Option<serde::de::IgnoredAny>,
+    }
+    let Celled { cells } = serde_json::from_slice(text)?;
+    Ok(cells.is_some())
+}
+
+fn clean(value: &mut Value) {
+    match value {
+        Value::String(text) if !text.chars().all(is_visible) => {
+            let seen = |c| if is_visible(c) { c } else { char::REPLACEMENT_CHARACTER };
+            *text = text.chars().map(seen).collect();
+        }
+        Value::Array(values) => values.iter_mut().for_each(clean),
+        // Keys are fields' names.
+        Value::Object(fields) => fields.values_mut().for_each(clean),
+        _ => {}
+    }
+}
+
+/// Whether a character may stand in a report: it moves no cursor, turns no text around, and is one
+/// of XML's (XML 1.0, production 2).
+fn is_visible(c: char) -> bool {
+    let turns = ['\u{202a}'..='\u{202e}', '\u{2066}'..='\u{2069}', '\u{200e}'..='\u{200f}'];
+    let is_character = !matches!(c, '\u{fffe}' | '\u{ffff}');
+    !c.is_control() && is_character && !turns.iter().any(|range| range.contains(&c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Unreadable, is_visible, read};
+    use crate::doctor::record::Diagnosis;
+    use crate::matrix::Matrix;
+
+    #[test]
+    fn what_is_wrong_with_a_text_is_said() {
+        let wrong = |text: &str| read::<Matrix>(text.as_bytes()).expect_err(text);
+        assert!(matches!(wrong("<svg/>"), Unreadable::Form(_)));
+        assert!(matches!(wrong("{}"), Unreadable::Form(_)));
+        assert!(matches!(wrong(r#"{"schema": 1}"#), Unreadable::Form(_)));
+        let other = Unreadable::Version { found: 99, known: 1 };
+        assert_eq!(wrong(r#"{"schema": 99}"#).to_string(), other.to_string());
+    }
+
+    #[test]
+    fn no_string_steers_a_terminal() {
+        let known: Diagnosis =
+            read(include_bytes!("../tests/golden/doctor/complete.json")).expect("a diagnosis");
+        let mut value = serde_json::to_value(&known).expect("a record");
+        value["kernel"]["release"] = "6.1\u{1b}[2J\r\nholds\u{202e}".into();
+        let text = serde_json::to_vec(&value).expect("a record");
+        let release = read::<Diagnosis>(&text).expect("a diagnosis").kernel.release;
+        assert_eq!(release, "6.1\u{fffd}[2J\u{fffd}\u{fffd}holds\u{fffd}");
+        assert!("Zürich 東京 → 1.000".chars().all(is_visible));
+    }
+}
