@@ -247,7 +247,7 @@ pub struct Pass {
     pub doubts: Vec<Doubt>,
     /// The leaves that were watched in each repetition of the pass, by their sites' names. Where a
     /// CPU has fewer slots for breakpoints than there are leaves, the pass is repeated for the
-    /// others; all counts but theirs are the first repetition's. Empty in records from before.
+    /// others; all counts but theirs are the first repetition's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaves: Vec<Vec<String>>,
     /// Whether the consumer was watched too. A foreign one is not: what it copies is charged

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use zcprof_common::sites::{SITES, Site};
+use zcprof_common::vocabulary::Instrument;
 use zcprof_judge::bench::record::BenchRun;
 use zcprof_judge::doctor::record::Diagnosis;
 use zcprof_judge::matrix::Matrix;
@@ -41,10 +42,22 @@ fn load(run: &str) -> Run {
             instrument: site.instrument,
             state: ProbeState::NotNeeded { reason: "not known when this was measured".to_owned() },
         }));
+        let leaves = first_leaves(&known);
+        for pass in known.passes.iter_mut().filter(|pass| pass.leaves.is_empty()) {
+            pass.leaves.extend((!leaves.is_empty()).then(|| leaves.clone()));
+        }
         let text = serde_json::to_string_pretty(&known).expect("a record") + "\n";
         fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
     known
+}
+
+/// The leaves that were watched before passes said which.
+fn first_leaves(run: &Run) -> Vec<String> {
+    let is_leaf = |probe: &&Probe| {
+        probe.instrument == Instrument::Audit && matches!(probe.state, ProbeState::Attached { .. })
+    };
+    run.coverage.probes.iter().filter(is_leaf).map(|probe| probe.site.clone()).collect()
 }
 
 /// Compares with a file, or writes it.

@@ -14,6 +14,8 @@ use crate::run::{Coverage, Pass, ProbeState};
 pub(super) struct Blind {
     hop: Hop,
     leaf: &'static str,
+    /// What reaches the leaf.
+    need: Need,
 }
 
 /// Whether the audit is blind at a hop.
@@ -21,17 +23,28 @@ pub(super) fn at(blind: &[Blind], hop: Hop) -> bool {
     blind.iter().any(|blind| blind.hop == hop)
 }
 
-/// Where the audit is blind in a pass. A record from before says nothing of its leaves: the first
-/// four were watched, and none of those that are reached by writing.
+/// Whether the pass says which leaves were watched in it.
+///
+/// # Errors
+/// It does not, so that the audit's silence in it means nothing.
+pub(super) fn said(instrument: Instrument, pass: &Pass) -> Result<(), Reason> {
+    if instrument == Instrument::Audit && pass.leaves.iter().all(Vec::is_empty) {
+        let why = "the pass does not say which leaves were watched in it";
+        return Err(Reason::NotWatching(instrument, why.to_owned()));
+    }
+    Ok(())
+}
+
+/// Where the audit is blind in a pass.
 pub(super) fn unwatched(pass: &Pass, coverage: &Coverage) -> Vec<Blind> {
     let mut blind = Vec::new();
     for site in SITES.iter().filter(|site| site.instrument == Instrument::Audit) {
         let watched = pass.leaves.iter().flatten().any(|leaf| leaf == site.name);
-        if watched || !can_be_reached(site, pass, coverage) {
+        if watched || !can_be_reached(site, coverage) {
             continue;
         }
         for term in site.cases.iter().flat_map(|case| case.terms) {
-            let found = Blind { hop: term.hop, leaf: site.name };
+            let found = Blind { hop: term.hop, leaf: site.name, need: site.need };
             if term.disposition == Disposition::Copied && !blind.contains(&found) {
                 blind.push(found);
             }
@@ -46,25 +59,26 @@ pub(crate) fn blind_hops(pass: &Pass, coverage: &Coverage) -> Vec<Hop> {
 }
 
 /// Whether a leaf that was not watched may have been reached.
-fn can_be_reached(site: &Site, pass: &Pass, coverage: &Coverage) -> bool {
+fn can_be_reached(site: &Site, coverage: &Coverage) -> bool {
     let probe = coverage.probes.iter().find(|probe| probe.site == site.name);
     match (site.need, probe.map(|probe| &probe.state)) {
         (_, Some(ProbeState::NotOnThisKernel)) => false,
         // Who says that he writes nothing may write all the same.
         (Need::Writes, _) => true,
-        (_, Some(ProbeState::Attached { .. })) => !pass.leaves.is_empty(),
+        (_, Some(ProbeState::Attached { .. })) => true,
         // Not needed; or refused, absent or withheld, which `watching` says.
         _ => false,
     }
 }
 
-/// Leaves without which nothing can be said: the claim has copies at their hops, or the callers saw
-/// some there.
+/// Leaves without which nothing can be said: everything reaches them, the claim has copies at their
+/// hops, or the callers saw some there.
 pub(super) fn missing(blind: &[Blind], claim: &Claim, ledger: &Ledger) -> Vec<Reason> {
     let callers = ledger.account(Instrument::Callers);
     let wanted = |blind: &&Blind| {
         let seen = callers.bytes(Process::Server, blind.hop, Disposition::Copied);
-        claim.copied.iter().any(|(hop, _)| *hop == blind.hop)
+        blind.need == Need::Always
+            || claim.copied.iter().any(|(hop, _)| *hop == blind.hop)
             || beyond_tolerance(seen, ledger.payload)
     };
     let reason = |blind: &Blind| Reason::Unwatched(blind.hop, blind.leaf.to_owned());

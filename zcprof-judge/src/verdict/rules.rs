@@ -47,7 +47,9 @@ pub(super) fn decide(
     }
     let mut usable = Vec::new();
     for instrument in [Instrument::Audit, Instrument::Callers] {
-        let failed = watching(instrument, coverage).and_then(|()| control(instrument, controls));
+        let failed = watching(instrument, coverage)
+            .and_then(|()| leaves::said(instrument, pass))
+            .and_then(|()| control(instrument, controls));
         match failed {
             Ok(()) => {
                 usable.push(instrument);
@@ -75,7 +77,7 @@ pub(super) fn decide(
     if usable.contains(&Instrument::Callers) {
         reasons.extend(unowned(ledger));
     }
-    if usable.contains(&Instrument::Audit) && !pass.leaves.is_empty() {
+    if usable.contains(&Instrument::Audit) {
         reasons.extend(leaves::missing(&blind, claim, ledger));
     }
     let mut findings: Vec<_> =

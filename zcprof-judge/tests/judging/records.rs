@@ -59,11 +59,17 @@ pub(crate) fn pass(transfer: &str, server: Vec<Count>) -> Pass {
         syscalls: Vec::new(),
         notices: Notices::default(),
         doubts: Vec::new(),
-        leaves: Vec::new(),
+        leaves: vec![every_leaf()],
         watched_consumer: true,
         seconds: 1.0,
         void: Vec::new(),
     }
+}
+
+/// The leaves, all watched at once.
+pub(crate) fn every_leaf() -> Vec<String> {
+    let leaves = SITES.iter().filter(|site| site.instrument == Instrument::Audit);
+    leaves.map(|site| site.name.to_owned()).collect()
 }
 
 /// `read` then `write`, as kernel 6.12 shows it.
