@@ -64,8 +64,7 @@ fn can_be_reached(site: &Site, coverage: &Coverage) -> bool {
     match (site.need, probe.map(|probe| &probe.state)) {
         (_, Some(ProbeState::NotOnThisKernel)) => false,
         // Who says that he writes nothing may write all the same.
-        (Need::Writes, _) => true,
-        (_, Some(ProbeState::Attached { .. })) => true,
+        (Need::Writes, _) | (_, Some(ProbeState::Attached { .. })) => true,
         // Not needed; or refused, absent or withheld, which `watching` says.
         _ => false,
     }
