@@ -16,7 +16,7 @@ use crate::vm::{self, Accel, FILE_SYSTEMS, FileSystem, Outcome, Report, Spec};
 
 /// TLS in the kernel, AES-GCM for it, and what tests need of networks and file systems: guests
 /// have no modprobe that could find them.
-const MODULES: [&str; 13] = [
+const MODULES: [&str; 17] = [
     "tls",
     "ctr",
     "ghash-generic",
@@ -30,6 +30,10 @@ const MODULES: [&str; 13] = [
     "wireguard",
     "vxlan",
     "aesni-intel",
+    "loop",
+    "squashfs",
+    "dm-crypt",
+    "xts",
 ];
 
 /// Options of `vm`.

@@ -173,6 +173,8 @@ word! {
         Dax = "a file system that is mounted with dax",
         /// Packets of UDP or of a raw socket are checked while they are copied.
         Checksums = "UDP",
+        /// A process serves the files (FUSE).
+        Process = "a file system that a process serves",
         /// /proc/kcore is read.
         KernelMemory = "/proc/kcore",
     }

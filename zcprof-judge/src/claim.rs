@@ -2,6 +2,8 @@
 
 use zcprof_common::vocabulary::Hop;
 
+use crate::run::Cache;
+
 /// A promise: how often each payload byte is copied on the server, where, and over which hop it
 /// is handed over instead.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,15 +19,29 @@ pub struct Claim {
     pub deferred: Option<Hop>,
     /// The hop at which every byte is encrypted into new pages.
     pub transformed: Option<Hop>,
+    /// Whether storage may not have the CPU fill the page cache; else the claim begins at the page
+    /// cache, however that was filled.
+    pub from_storage: bool,
 }
 
-/// Nothing is copied between the page cache and the socket.
+/// Nothing is copied after the page cache.
 pub const ZERO_COPY: Claim = Claim {
     name: "zero-copy",
     copied: &[],
     moved: Some(Hop::PageCacheToSocket),
     deferred: None,
     transformed: None,
+    from_storage: false,
+};
+
+/// Nothing is copied after the page cache, and a device filled that.
+pub const ZERO_COPY_FROM_STORAGE: Claim = Claim {
+    name: "zero-copy-from-storage",
+    copied: &[],
+    moved: Some(Hop::PageCacheToSocket),
+    deferred: None,
+    transformed: None,
+    from_storage: true,
 };
 
 /// One copy: user memory (a mapping of the page cache) into the socket.
@@ -35,6 +51,7 @@ pub const ONE_COPY: Claim = Claim {
     moved: None,
     deferred: None,
     transformed: None,
+    from_storage: false,
 };
 
 /// The textbook's two copies: page cache to user, user to socket.
@@ -44,6 +61,7 @@ pub const TWO_COPIES: Claim = Claim {
     moved: None,
     deferred: None,
     transformed: None,
+    from_storage: false,
 };
 
 /// Pages are pinned instead of copied, and copied later: what MSG_ZEROCOPY comes to between two
@@ -54,6 +72,7 @@ pub const DEFERRED: Claim = Claim {
     moved: Some(Hop::UserToSocket),
     deferred: Some(Hop::SocketToSocket),
     transformed: None,
+    from_storage: false,
 };
 
 /// Nothing is copied, but the CPU encrypts every byte into new pages, and those are handed over.
@@ -63,6 +82,7 @@ pub const TRANSFORMED: Claim = Claim {
     moved: Some(Hop::PageCacheToSocket),
     deferred: None,
     transformed: Some(Hop::PageCacheToSocket),
+    from_storage: false,
 };
 
 /// One copy into another file, and from there nothing but a hand-over.
@@ -72,17 +92,32 @@ pub const REPLICA: Claim = Claim {
     moved: Some(Hop::PageCacheToSocket),
     deferred: None,
     transformed: None,
+    from_storage: false,
 };
 
 /// Every claim that `--claim` knows.
-pub const CLAIMS: &[&Claim] =
-    &[&ZERO_COPY, &ONE_COPY, &TWO_COPIES, &DEFERRED, &TRANSFORMED, &REPLICA];
+pub const CLAIMS: &[&Claim] = &[
+    &ZERO_COPY,
+    &ZERO_COPY_FROM_STORAGE,
+    &ONE_COPY,
+    &TWO_COPIES,
+    &DEFERRED,
+    &TRANSFORMED,
+    &REPLICA,
+];
 
 impl Claim {
     /// The claim called `name`.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
         CLAIMS.iter().copied().find(|claim| claim.name == name)
+    }
+
+    /// What a transfer that promises this promises of a pass: with the page cache cold, a claim of no
+    /// copy begins at storage.
+    #[must_use]
+    pub fn of_pass(&'static self, cache: Cache) -> &'static Self {
+        if cache == Cache::Cold && *self == ZERO_COPY { &ZERO_COPY_FROM_STORAGE } else { self }
     }
 
     /// Copies per payload byte on the server, over all hops, those that are put off included.

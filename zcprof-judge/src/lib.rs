@@ -22,4 +22,5 @@ pub mod matrix;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod storage;
 pub mod verdict;

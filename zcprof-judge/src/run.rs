@@ -1,6 +1,8 @@
 //! The one serialisable record of a measurement. Measuring writes it; judging and rendering
 //! read it and nothing else.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
@@ -64,8 +66,11 @@ pub struct Workload {
     pub segments: u32,
     /// Record bytes in all segment files.
     pub log_bytes: u64,
-    /// File system that holds the segments, as /proc/self/mounts names it.
+    /// File system that holds the segments, as /proc/self/mountinfo names it.
     pub file_system: String,
+    /// What stores the segments, from their file system down to the device.
+    #[serde(default)]
+    pub storage: Vec<Layer>,
     /// Path between server and consumer.
     pub network: String,
     /// That path's name on the command line.
@@ -75,6 +80,23 @@ pub struct Workload {
     pub socket: String,
     /// Who consumed in the passes: name and version. In the controls it is always zcprof.
     pub consumer: String,
+}
+
+/// A layer of what stores a file: a file system, something that a file system does to this file, or
+/// a block device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Layer {
+    /// What it is: `ext4`, `loop with direct I/O`, `dm-crypt`, `virtio_blk`.
+    pub kind: String,
+    /// Which: where it is mounted, or the device.
+    pub name: String,
+}
+
+/// `loop /dev/loop0`.
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
 }
 
 /// The only kind of socket that older records know.
@@ -383,6 +405,11 @@ pub enum Doubt {
     ProbeGone {
         /// The site.
         site: String,
+    },
+    /// A module with a site was loaded after the probes were attached.
+    ModuleLoaded {
+        /// The module.
+        module: String,
     },
     /// Repetitions of a pass, with other leaves watched, were not alike.
     Unlike {

@@ -50,7 +50,7 @@ pub struct Site {
     /// What its bytes leave the process by, where it is a way to send: the rows of a family together
     /// say what was sent by it.
     pub sent: Option<Family>,
-    /// What must be so for it to be reached; leaves only.
+    /// What must be so for it to be reached.
     pub need: Need,
     /// What the bytes mean: the first case that matches applies.
     pub cases: &'static [Case],

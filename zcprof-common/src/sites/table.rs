@@ -615,6 +615,7 @@ pub const SITES: &[Site] = &[
         // memcpy() is no site. With the answer's header, 16 bytes of up to 128 KiB and more. It
         // runs in the daemon; whoever knows that the log is on FUSE knows for whom.
         module: Some("fuse"),
+        need: Need::Process,
         cases: &[always(&[plus(Hop::StorageToPageCache, Copied)])],
         ..Site::CALLER
     },

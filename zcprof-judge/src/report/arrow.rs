@@ -7,6 +7,7 @@ use super::lettering::Type;
 use super::numbers::{counted, grouped, thousandths};
 use super::reading::{Judged, Reading};
 use crate::ledger::sum;
+use crate::storage::Storage;
 
 /// Size of a label's smaller text.
 const NOTE: i32 = 11;
@@ -70,10 +71,17 @@ impl Seen {
             passes.iter().any(|pass| share(pass) > 0)
         };
         let occurring: Vec<_> = Disposition::ALL.iter().copied().filter(occurs).collect();
-        let strongest = occurring.first().copied();
+        let mut strongest = occurring.first().copied();
         let shown = if occurring.is_empty() { vec![usual(arrow.hop)] } else { occurring };
 
         let (mut bytes, mut notes) = (Vec::new(), Vec::new());
+        // What fills the page cache is told by the stack of storage, and by no site.
+        let layers = &reading.run.workload.storage;
+        if strongest == Some(Disposition::Filled) && !layers.is_empty() {
+            let storage = Storage::of(layers);
+            strongest = storage.by_cpu.first().map(|(_, what, ..)| *what).or(strongest);
+            notes.push(storage.summary());
+        }
         for what in &shown {
             let foreign = arrow.process == Process::Consumer
                 && passes.iter().all(|pass| !pass.pass.watched_consumer);

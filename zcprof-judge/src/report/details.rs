@@ -9,6 +9,7 @@ use super::reading::{Judged, Reading};
 use super::timing;
 use crate::ledger::Ledger;
 use crate::run::{Control, Pass, Probe, ProbeState, Run};
+use crate::storage::Storage;
 use crate::verdict::Verdict;
 use crate::verdict::code::of_doubt;
 
@@ -49,6 +50,10 @@ pub(super) fn details(reading: &Reading<'_>) -> String {
         "What the kernel itself told the server of pinned sends (no input to a verdict)",
         per_pass(reading, notices),
     );
+    section(
+        "What stores the log (from the file down), and how it fills the page cache",
+        storage(run),
+    );
     section("Named bytes, subtracted", per_pass(reading, named));
     section("Control bytes (arguments of calls that move no data)", per_pass(reading, control));
     section("Controls (known truths)", run.controls.iter().map(outcome).collect());
@@ -66,6 +71,13 @@ pub(super) fn details(reading: &Reading<'_>) -> String {
     let phases: Vec<_> = phases.collect();
     section("Phases", if phases.is_empty() { phases } else { vec![phases.join(", ")] });
     text
+}
+
+/// The stack of storage, and what that comes to.
+fn storage(run: &Run) -> Vec<String> {
+    let layers: Vec<_> = run.workload.storage.iter().map(ToString::to_string).collect();
+    let filled = Storage::of(&run.workload.storage).summary();
+    if layers.is_empty() { layers } else { vec![format!("{}: {filled}", layers.join(", "))] }
 }
 
 /// What each pass has to say; passes that say the same share it.

@@ -82,7 +82,16 @@ pub fn of_finding(finding: &Finding, ledger: &Ledger) -> Vec<&'static Code> {
             codes.push(code);
         }
     }
-    if codes.is_empty() { vec![&explain::OTHER] } else { codes }
+    if codes.is_empty() { vec![without_a_site(finding)] } else { codes }
+}
+
+/// The code of a finding that no site saw: the stack of storage tells what it does.
+fn without_a_site(finding: &Finding) -> &'static Code {
+    match (finding.hop, finding.disposition) {
+        (Hop::StorageToPageCache, Copied) => &explain::STORAGE_COPIES,
+        (Hop::StorageToPageCache, Transformed) => &explain::STORAGE_TRANSFORMS,
+        _ => &explain::OTHER,
+    }
 }
 
 /// Whether the bytes may be those that the server received: a receive queue copies no others.
@@ -111,6 +120,7 @@ pub fn of_reason(reason: &Reason) -> &'static Code {
         Reason::Residual(..) => &explain::RESIDUAL,
         Reason::Disagree(..) => &explain::DISAGREE,
         Reason::Unowned(..) => &explain::UNOWNED,
+        Reason::UnknownFiller(..) => &explain::UNKNOWN_FILLER,
         Reason::NoWitness(..) => &explain::NO_WITNESS,
     }
 }
@@ -124,6 +134,7 @@ pub fn of_doubt(doubt: &Doubt) -> &'static Code {
         Doubt::Lost { .. } => &explain::LOST,
         Doubt::UnwatchedCpu { .. } => &explain::NEW_CPU,
         Doubt::ProbeGone { .. } => &explain::PROBE_GONE,
+        Doubt::ModuleLoaded { .. } => &explain::MODULE_LOADED,
         Doubt::CacheState { .. } => &explain::CACHE_STATE,
     }
 }
@@ -231,7 +242,8 @@ mod tests {
             Doubt::Unlike { what: what.clone(), first: 1, later: 2 },
             Doubt::Lost { what, times: 1 },
             Doubt::UnwatchedCpu { cpu: 1 },
-            Doubt::ProbeGone { site },
+            Doubt::ProbeGone { site: site.clone() },
+            Doubt::ModuleLoaded { module: site },
             Doubt::CacheState { resident: 1, pages: 2 },
         ];
         let mut reasons = vec![
@@ -244,7 +256,8 @@ mod tests {
             Reason::WayDiffers(Instrument::Audit, why.clone()),
             Reason::Residual(Instrument::Audit, 1),
             Reason::Disagree(Hop::PageCacheToUser, 1, 2),
-            Reason::Unowned(1, why),
+            Reason::Unowned(1, why.clone()),
+            Reason::UnknownFiller(why),
             Reason::NoWitness(Hop::PageCacheToSocket, 0),
         ];
         reasons.extend(doubts.map(Reason::Doubt));
@@ -285,6 +298,11 @@ mod tests {
         let less = entry(Hop::UserToSocket, Copied, 0, &["tcp_sendmsg_locked"]);
         let less = of_finding(&finding(&less, PAYLOAD), &ledger(&[less]));
         reached.extend(less.iter().map(|code| code.name));
+        for what in [Copied, Transformed] {
+            let filled = entry(Hop::StorageToPageCache, what, PAYLOAD, &[]);
+            let by_the_stack = of_finding(&finding(&filled, 0), &ledger(&[]));
+            reached.extend(by_the_stack.iter().map(|code| code.name));
+        }
         for code in explain::CODES {
             assert!(reached.contains(&code.name), "nothing gets {}", code.name);
         }

@@ -73,6 +73,10 @@ codes! {
     FEWER = "ZC117", "fewer bytes than claimed: the claim is false the other way";
     /// FUSE.
     FILLED = "ZC118", "a process filled the page cache, and the CPU copied its answer into it";
+    /// A loop device, a network file system, a ramdisk.
+    STORAGE_COPIES = "ZC119", "storage had the CPU copy them into the page cache";
+    /// squashfs, dm-crypt.
+    STORAGE_TRANSFORMS = "ZC120", "storage had the CPU decompress or decrypt them into the page cache";
     /// Nothing to divide by.
     NO_PAYLOAD = "ZC201", "no payload was sent";
     /// The consumer got something else.
@@ -101,6 +105,10 @@ codes! {
     UNOWNED = "ZC213", "bytes were copied below the sockets for an unknown owner";
     /// Nothing seen moving.
     NO_WITNESS = "ZC214", "no copy was seen, and no hand-over either";
+    /// A file system or a device that is not in the table.
+    UNKNOWN_FILLER = "ZC215", "how storage fills the page cache is not known";
+    /// modprobe under way.
+    MODULE_LOADED = "ZC218", "a module with functions to watch was loaded under way";
     /// More leaves than slots.
     UNWATCHED = "ZC220", "a leaf that can be reached was not watched in this pass";
     /// The same work, and other bytes.

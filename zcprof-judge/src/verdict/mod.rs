@@ -6,6 +6,7 @@
 
 pub mod code;
 pub mod explain;
+mod fill;
 mod leaves;
 pub mod rules;
 mod words;
@@ -136,6 +137,8 @@ pub enum Reason {
     Disagree(Hop, u64, u64),
     /// Bytes were copied below the sockets, and nobody knows for whom.
     Unowned(u64, String),
+    /// Nobody knows how a layer of storage fills the page cache.
+    UnknownFiller(String),
     /// A zero without a witness.
     NoWitness(Hop, u64),
 }
@@ -171,7 +174,7 @@ fn judge_pass(run: &Run, pass: &Pass) -> Result<Judgement, Unknown> {
     };
     let ledger = Ledger::of(pass);
     let blind = rules::unseen_writes(promise, &ledger, &run.workload.file_system);
-    let blind = blind.into_iter().collect();
-    let verdict = rules::decide(claim, pass, &ledger, &run.coverage, &run.controls, blind);
+    let before = blind.into_iter().collect();
+    let verdict = rules::decide(claim, pass, &ledger, run, before);
     Ok(Judgement { transfer: pass.transfer.clone(), cache: pass.cache, claim, verdict, ledger })
 }

@@ -3,11 +3,12 @@
 use zcprof_common::sites::{SITES, Site};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
+use super::fill;
 use super::leaves::{self, Blind};
 use super::{Finding, Reason, Verdict};
 use crate::claim::Claim;
 use crate::ledger::{Ledger, sum};
-use crate::run::{Control, Coverage, Doubt, Pass, ProbeState, Way};
+use crate::run::{Control, Coverage, Doubt, Pass, ProbeState, Run, Way};
 
 /// Bytes per thousand payload bytes that a measured number may be off.
 pub const TOLERANCE_PER_MILLE: u64 = 1;
@@ -35,10 +36,10 @@ pub(super) fn decide(
     claim: &Claim,
     pass: &Pass,
     ledger: &Ledger,
-    coverage: &Coverage,
-    controls: &[Control],
+    run: &Run,
     mut reasons: Vec<Reason>,
 ) -> Verdict {
+    let (coverage, controls) = (&run.coverage, &run.controls);
     if ledger.payload == 0 {
         return Verdict::Inconclusive(vec![Reason::NoPayload]);
     }
@@ -94,6 +95,9 @@ pub(super) fn decide(
         findings.extend(late(claim, ledger));
         findings.extend(transformed(claim, ledger));
     }
+    let (filled, unknown) = fill::judge(claim, pass, ledger, &run.workload.storage);
+    findings.extend(filled);
+    reasons.extend(unknown);
     // What an instrument saw too much of, it did see, whatever else is missing.
     let excess = findings.iter().any(|f| f.bytes > f.claimed);
     if !contested && excess || reasons.is_empty() && !findings.is_empty() {
@@ -205,6 +209,7 @@ fn concerns(doubt: &Doubt, instrument: Instrument) -> bool {
             Site::find(site).is_none_or(|(_, site)| site.instrument == instrument)
         }
         Doubt::UnwatchedCpu { .. } => instrument == Instrument::Audit,
+        Doubt::ModuleLoaded { .. } => instrument == Instrument::Callers,
         Doubt::Lost { .. } | Doubt::CacheState { .. } | Doubt::Unlike { .. } => true,
     }
 }
@@ -244,6 +249,10 @@ fn contradictions(
     let account = ledger.account(instrument);
     let mut findings = Vec::new();
     for hop in Hop::ALL.iter().copied().filter(|hop| sees_copies(instrument, *hop)) {
+        // How the page cache was filled is for claims that begin at storage.
+        if hop == Hop::StorageToPageCache && !claim.from_storage {
+            continue;
+        }
         // The server answers requests from its socket; the workload named those bytes.
         let copies = claim.copied.iter().find(|(at, _)| *at == hop).map_or(0, |(_, n)| *n);
         let claimed = ledger.payload.saturating_mul(u64::from(copies));

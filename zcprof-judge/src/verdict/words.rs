@@ -67,6 +67,9 @@ impl fmt::Display for Reason {
             Self::Unowned(bytes, at) => {
                 write!(f, "{bytes} bytes were copied by {at} for a socket whose owner is not known")
             }
+            Self::UnknownFiller(layer) => {
+                write!(f, "whether the CPU fills the page cache from storage is not known: {layer}")
+            }
             Self::NoWitness(hop, moved) => {
                 write!(f, "no witness: only {moved} bytes were seen moving {}", hop.name())
             }
@@ -83,6 +86,11 @@ impl fmt::Display for Doubt {
             Self::Missed { site, runs } => write!(f, "the probe at {site} missed {runs} runs"),
             Self::Lost { what, times } => write!(f, "{what}, {times} times"),
             Self::UnwatchedCpu { cpu } => write!(f, "CPU {cpu} came online and was not watched"),
+            Self::ModuleLoaded { module } => write!(
+                f,
+                "the module {module} was loaded after the probes were attached, and has functions \
+                 that should be watched"
+            ),
             Self::ProbeGone { site } => write!(f, "the probe at {site} is gone"),
             Self::CacheState { resident, pages } => {
                 write!(f, "{resident} of {pages} segment pages were in the page cache")

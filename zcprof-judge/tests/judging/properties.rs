@@ -89,8 +89,8 @@ fn claim(run: &Run) -> &'static Claim {
     verdict::judge(run).expect("known claims")[0].claim
 }
 
-/// Bytes that an instrument saw the server copy, wherever and in whatever way.
-fn copies(pass: &Pass, instrument: Instrument) -> u64 {
+/// Bytes that an instrument saw the server copy, in whatever way, from where the claim begins.
+fn copies(pass: &Pass, claim: &Claim, instrument: Instrument) -> u64 {
     let ledger = Ledger::of(pass);
     let entries = &ledger.account(instrument).entries;
     let is_copy = |what| {
@@ -99,6 +99,7 @@ fn copies(pass: &Pass, instrument: Instrument) -> u64 {
     entries
         .iter()
         .filter(|e| e.process == Process::Server && e.hop != Hop::Arguments)
+        .filter(|e| e.hop != Hop::StorageToPageCache || claim.from_storage)
         .filter(|e| is_copy(e.disposition))
         .fold(0, |sum, entry| sum.saturating_add(entry.bytes))
 }
@@ -161,7 +162,7 @@ proptest! {
         let (pass, claim) = (&run.passes[0], claim(&run));
         let payload = pass.payload.bytes;
         let claimed = payload * u64::from(claim.copies() + u32::from(claim.transformed.is_some()));
-        let callers = copies(pass, Instrument::Callers);
+        let callers = copies(pass, claim, Instrument::Callers);
         // What is sent again is copied again.
         let off = if claim.deferred.is_some() {
             claimed.saturating_sub(callers)

@@ -3,8 +3,8 @@
 use zcprof_common::sites::{SITES, Site};
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 use zcprof_judge::run::{
-    Cache, Control, Count, Coverage, Kernel, Named, Notices, Pass, Payload, Probe, ProbeState, Run,
-    SCHEMA, Truth, Way, Workload,
+    Cache, Control, Count, Coverage, Kernel, Layer, Named, Notices, Pass, Payload, Probe,
+    ProbeState, Run, SCHEMA, Truth, Way, Workload,
 };
 
 pub(crate) const PAYLOAD: u64 = 64 << 20;
@@ -64,6 +64,12 @@ pub(crate) fn pass(transfer: &str, server: Vec<Count>) -> Pass {
         seconds: 1.0,
         void: Vec::new(),
     }
+}
+
+/// What stores a log, by the layers' kinds.
+pub(crate) fn stack(kinds: &[&str]) -> Vec<Layer> {
+    let layer = |kind: &&str| Layer { kind: (*kind).to_owned(), name: "here".to_owned() };
+    kinds.iter().map(layer).collect()
 }
 
 /// The leaves, all watched at once.
@@ -188,6 +194,7 @@ pub(crate) fn run(passes: Vec<Pass>) -> Run {
             segments: 4,
             log_bytes: PAYLOAD,
             file_system: "ext4".to_owned(),
+            storage: stack(&["ext4", "virtio_blk"]),
             network: "TCP over loopback".to_owned(),
             network_name: "loopback".to_owned(),
             socket: "tcp".to_owned(),

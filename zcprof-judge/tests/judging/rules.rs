@@ -4,12 +4,12 @@ use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Need, Process};
 use zcprof_judge::claim;
 use zcprof_judge::ledger::Ledger;
-use zcprof_judge::run::{ClaimOverride, Control, Doubt, Hole, ProbeState, Run, Way};
+use zcprof_judge::run::{Cache, ClaimOverride, Control, Doubt, Hole, ProbeState, Run, Way};
 use zcprof_judge::verdict::{self, Exit, Reason, Verdict, per_byte};
 
 use crate::records::{
     HEADERS, PAYLOAD, control, count, msg_zerocopy, pass, read_write, run, sendfile,
-    sendfile_before_splice_pages,
+    sendfile_before_splice_pages, stack,
 };
 
 fn only_verdict(run: &Run) -> Verdict {
@@ -267,6 +267,78 @@ fn a_file_system_that_may_write_unseen_is_inconclusive() {
     assert_eq!(only_verdict(&run), Verdict::Holds);
     run.workload.file_system = "f2fs".to_owned();
     assert!(matches!(only_verdict(&run), Verdict::Inconclusive(_)), "{:?}", only_verdict(&run));
+}
+
+/// The promise of a cold pass begins at storage, that of a warm one at the page cache.
+#[test]
+fn a_cold_zero_is_as_good_as_what_fills_the_page_cache() {
+    let cold = |storage: &[&str], claim: &'static claim::Claim, spoil: fn(&mut Run)| {
+        let mut run = run(vec![sendfile()]);
+        run.passes[0].cache = Cache::Cold;
+        run.passes[0].claim = Some(claim.of_pass(Cache::Cold).name.to_owned());
+        run.workload.storage = stack(storage);
+        spoil(&mut run);
+        run
+    };
+    let promised = |storage: &[&str]| cold(storage, &claim::ZERO_COPY, |_| {});
+    let loops = ["ext4", "loop", "ext4", "virtio_blk"];
+    for (storage, code) in [
+        (&loops[..], "ZC119"),
+        (&["ext4", "dm-crypt", "virtio_blk"], "ZC120"),
+        (&["squashfs", "loop with direct I/O", "ext4", "virtio_blk"], "ZC120"),
+        (&["nfs4"], "ZC119"),
+    ] {
+        let run = promised(storage);
+        let Verdict::Refuted(findings) = only_verdict(&run) else { panic!("{storage:?}") };
+        assert_eq!((findings.len(), findings[0].bytes), (1, PAYLOAD), "{findings:?}");
+        assert_eq!(codes(&run), [code]);
+        // Who claims zero-copy by that name begins at the page cache.
+        let mut after = run.clone();
+        let (transfer, claim) = ("sendfile".to_owned(), "zero-copy".to_owned());
+        after.claims.push(ClaimOverride { transfer, claim });
+        assert_eq!(only_verdict(&after), Verdict::Holds);
+        let mut warm = run;
+        warm.passes[0].cache = Cache::Warm;
+        assert_eq!(only_verdict(&warm), Verdict::Holds, "nothing was filled");
+    }
+    for storage in
+        [&[][..], &["ext4"], &["bcachefs", "virtio_blk"], &["ext4", "dm-cache", "nvme (pcie)"]]
+    {
+        let run = promised(storage);
+        let reasons = reasons(&run);
+        assert!(matches!(reasons[..], [Reason::UnknownFiller(_)]), "{reasons:?}");
+        assert_eq!(codes(&run), ["ZC215"]);
+    }
+    let direct = ["overlay", "ext4", "loop with direct I/O", "xfs", "dm-linear", "nvme (pcie)"];
+    assert_eq!(only_verdict(&promised(&direct)), Verdict::Holds);
+    // Direct I/O that is none: the loop device's worker was seen.
+    let reads = |run: &mut Run| {
+        let none = ("none", File::None);
+        let read = count(Process::Elsewhere, "filemap_read", none, Iter::Kernel, PAYLOAD);
+        run.passes[0].counts.push(read);
+    };
+    assert_eq!(codes(&cold(&direct, &claim::ZERO_COPY, reads)), ["ZC119"]);
+    assert_eq!(
+        only_verdict(&cold(&["ext4", "virtio_blk"], &claim::ZERO_COPY, reads)),
+        Verdict::Holds
+    );
+}
+
+/// A FUSE daemon's answers are counted; those whose pages were moved are not copied.
+#[test]
+fn what_a_process_fills_is_what_a_site_saw() {
+    let fuse = |copied| {
+        let mut run = run(vec![sendfile()]);
+        run.passes[0].cache = Cache::Cold;
+        run.passes[0].claim = Some("zero-copy-from-storage".to_owned());
+        run.workload.storage = stack(&["overlay", "fuse.sshfs"]);
+        let call = ("writev", File::Other);
+        let answer = count(Process::Server, "fuse_dev_do_write", call, Iter::None, copied);
+        run.passes[0].counts.push(answer);
+        run
+    };
+    assert_eq!(codes(&fuse(PAYLOAD)), ["ZC118"]);
+    assert_eq!(only_verdict(&fuse(PAYLOAD / 2000)), Verdict::Holds);
 }
 
 /// A leaf that only writers reach, and a pass that wrote: its silence is no zero.

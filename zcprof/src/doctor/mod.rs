@@ -80,7 +80,8 @@ fn attach(known: Known<'_>) -> Result<Coverage, Obstacle> {
         return Err(Obstacle { reason, remedy });
     }
     // What needs a device or a file system of its own is watched where a measurement has these.
-    let unneeded = Need::ALL.iter().filter(|need| ![Need::Always, Need::Writes].contains(need));
+    let unneeded =
+        Need::ALL.iter().filter(|need| ![Need::Always, Need::Writes, Need::Process].contains(need));
     let options = Options {
         targets: vec![std::process::id()],
         unneeded: unneeded.map(|need| (*need, need.name().to_owned())).collect(),

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use nix::sys::statvfs::{FsFlags, fstatvfs};
 
 use super::log::{Log, Segment};
 
@@ -27,10 +28,21 @@ pub fn warm(log: &Log) -> io::Result<()> {
 /// The kernel's own.
 pub fn evict(log: &Log) -> io::Result<()> {
     for segment in log.segments() {
-        segment.file.sync_all()?;
+        written(&segment.file)?;
         posix_fadvise(&segment.file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)?;
     }
     Ok(())
+}
+
+/// Has a file's changes written to storage, so that its pages can go. A file system that is never
+/// written to knows no fsync (squashfs, isofs: vfs_fsync_range(), fs/sync.c, 6.12), and has nothing
+/// to write.
+fn written(file: &File) -> io::Result<()> {
+    let may_be_written = !fstatvfs(file)?.flags().contains(FsFlags::ST_RDONLY);
+    match file.sync_all() {
+        Err(error) if may_be_written || error.raw_os_error() != Some(libc::EINVAL) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Segment pages that are resident, and all of them.

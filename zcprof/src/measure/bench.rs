@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::kcat::Kcat;
 use super::network::{End, Network};
+use super::storage::{self, Mount};
 use super::temporary::Temporary;
 use super::workers::{Consumer, Server};
 use crate::cli;
@@ -17,7 +18,7 @@ use crate::fetch::consumer::{Command, Outcome, Protocol, Share, Verified, shares
 use crate::fetch::log::{Log, MakeLog, make};
 use crate::fetch::socket::Row as Socket;
 use crate::privilege::User;
-use crate::run::{Cache, Doubt, Workload};
+use crate::run::{Cache, Doubt, Layer, Workload};
 use crate::transfer::Row;
 
 /// Bytes of a control pass.
@@ -56,6 +57,8 @@ pub(super) struct Bench {
     cached: bool,
     /// The file system that holds the segments.
     file_system: String,
+    /// What stores them, from that down.
+    storage: Vec<Layer>,
     /// Consumes in the built-in consumer's place, controls excepted.
     kcat: Option<Kcat>,
     /// What listens on the way stays there as long as this.
@@ -131,6 +134,7 @@ impl Bench {
             plain,
             cached: is_cached(&log)?,
             file_system: file_system(log.folder())?,
+            storage: storage::layers(&log.segments().first().context("an empty log")?.path)?,
             log,
             options,
             full,
@@ -143,7 +147,7 @@ impl Bench {
 
     /// What the log's folder is mounted as.
     pub(super) fn mount(&self) -> Result<Mount> {
-        mount(self.log.folder())
+        Mount::of(self.log.folder())
     }
 
     /// What is served to whom.
@@ -155,6 +159,7 @@ impl Bench {
             segments: u32::try_from(self.log.segments().len())?,
             log_bytes: self.log.bytes(),
             file_system: self.file_system.clone(),
+            storage: self.storage.clone(),
             network: if self.options.network.is_loopback() {
                 path(self.options.socket, self.options.listen)
             } else {
@@ -171,9 +176,10 @@ impl Bench {
         })
     }
 
-    /// Whether a process serves the segments' bytes: fs/fuse/inode.c names both kinds.
+    /// Whether a process serves the segments' bytes, at whatever depth: fs/fuse/inode.c names both
+    /// kinds.
     pub(super) fn is_on_fuse(&self) -> bool {
-        self.file_system.starts_with("fuse")
+        self.storage.iter().any(|layer| layer.kind.starts_with("fuse"))
     }
 
     /// The states of the page cache that can be measured, of those that the user asked for, and
@@ -435,40 +441,9 @@ fn only_partition(directory: &Path) -> Result<PathBuf> {
     }
 }
 
-/// The type of the file system that holds a path, from the longest mount point above it.
+/// The type of the file system that holds a path.
 pub(crate) fn file_system(path: &Path) -> Result<String> {
-    Ok(mount(path)?.kind)
-}
-
-/// How a folder is mounted.
-pub(super) struct Mount {
-    /// The file system's name.
-    pub(super) kind: String,
-    options: String,
-}
-
-impl Mount {
-    /// Whether some of its files may be in persistent memory, which is mapped and has no page cache
-    /// (Documentation/filesystems/dax.rst).
-    pub(super) fn is_dax(&self) -> bool {
-        self.options.split(',').any(|word| word.starts_with("dax") && word != "dax=never")
-    }
-}
-
-fn mount(path: &Path) -> Result<Mount> {
-    let path = path.canonicalize().with_context(|| format!("finding {}", path.display()))?;
-    let mounts = fs::read_to_string("/proc/self/mounts").context("reading /proc/self/mounts")?;
-    let mut best = (0, "unknown", "");
-    for line in mounts.lines() {
-        let mut words = line.split_ascii_whitespace().skip(1);
-        if let (Some(point), Some(kind), Some(options)) = (words.next(), words.next(), words.next())
-            && path.starts_with(point)
-            && point.len() >= best.0
-        {
-            best = (point.len(), kind, options);
-        }
-    }
-    Ok(Mount { kind: best.1.to_owned(), options: best.2.to_owned() })
+    Ok(Mount::of(path)?.kind)
 }
 
 /// The path between server and consumer, where both are in one namespace.

@@ -9,6 +9,7 @@ mod passes;
 mod reachable;
 mod repetition;
 mod stir;
+mod storage;
 mod temporary;
 pub(crate) mod workers;
 

@@ -196,7 +196,7 @@ fn record(bench: &Bench, transfer: &str, cache: Cache, snapshot: &Snapshot) -> P
     let doubts: Vec<Doubt> = snapshot.doubts.clone();
     Pass {
         transfer: transfer.to_owned(),
-        claim: Row::find(transfer).map(|row| row.claim.name.to_owned()),
+        claim: Row::find(transfer).map(|row| row.claim.of_pass(cache).name.to_owned()),
         cache,
         payload: Payload::default(),
         named: Vec::new(),

@@ -18,6 +18,9 @@ pub(super) fn unneeded(bench: &Bench, rows: &[&Row]) -> Result<Vec<(Need, String
     if let Some(devices) = bench.network.without_nocache()? {
         unneeded.push((Need::NocacheDevice, format!("tx-nocache-copy is off on {devices}")));
     }
+    if !bench.is_on_fuse() {
+        unneeded.push((Need::Process, "no process serves the log's files".to_owned()));
+    }
     let mount = bench.mount()?;
     if !mount.is_dax() {
         unneeded.push((Need::Dax, format!("the log's {} is not mounted with dax", mount.kind)));

@@ -6,6 +6,7 @@ mod btf;
 mod callers;
 pub mod kernel;
 mod kprobes;
+mod modules;
 mod plan;
 mod reach;
 mod syscalls;
@@ -77,7 +78,7 @@ pub struct Snapshot {
 /// each row, in the table's order. Needs no privileges.
 #[must_use]
 pub fn survey(version: Version, functions: &BTreeMap<String, u64>) -> Vec<Surveyed> {
-    Plan::new(version, functions, &[], &[]).surveyed()
+    Plan::new(version, functions, &[], &[], modules::is_there).surveyed()
 }
 
 /// Names that the table looks for among the kernel's functions.
@@ -135,7 +136,8 @@ impl Probes {
             .load(aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/zcprof")))
             .context("loading the eBPF maps and programs")?;
         let logger = options.explain.then(|| EbpfLogger::init(&mut ebpf)).transpose()?;
-        let mut plan = Plan::new(version, &symbols, &options.withheld, &options.unneeded);
+        let (withheld, unneeded) = (&options.withheld, &options.unneeded);
+        let mut plan = Plan::new(version, &symbols, withheld, unneeded, modules::is_there);
         // System calls first: the other two attribute their counts to them.
         syscalls::attach(&mut ebpf, &mut plan, kernel::counts_skipped_perf_programs(version));
         callers::attach(&mut ebpf, &mut plan, options.avoid_fexit);
@@ -170,6 +172,8 @@ impl Probes {
         let mut snapshot = self.before.since(&before);
         snapshot.doubts.extend(new_cpus.into_iter().map(|cpu| Doubt::UnwatchedCpu { cpu }));
         snapshot.doubts.extend(self.plan.gone().map(|site| Doubt::ProbeGone { site }));
+        let loaded = self.plan.loaded_since(modules::is_loaded).into_iter();
+        snapshot.doubts.extend(loaded.map(|name| Doubt::ModuleLoaded { module: name.to_owned() }));
         Ok(snapshot)
     }
 

@@ -32,6 +32,7 @@ impl Plan {
         symbols: &BTreeMap<String, u64>,
         withheld: &[Instrument],
         unneeded: &[(Need, String)],
+        is_loaded: impl Fn(&str) -> bool,
     ) -> Self {
         let mut plan = Self { states: Vec::new(), found: Vec::new() };
         for site in SITES {
@@ -48,7 +49,7 @@ impl Plan {
                 Some(ProbeState::Withheld)
             } else if let Some((_, reason)) = unneeded.iter().find(|(need, _)| *need == site.need) {
                 Some(ProbeState::NotNeeded { reason: reason.clone() })
-            } else if found.is_none() && site.module.is_some() {
+            } else if found.is_none() && site.module.is_some_and(|module| !is_loaded(module)) {
                 Some(ProbeState::NotOnThisKernel)
             } else if found.is_none() {
                 let names = site.symbols().join(" or ");
@@ -126,6 +127,18 @@ impl Plan {
         names.into_iter()
     }
 
+    /// Modules with a row that was not there when probes were attached, and that are loaded now.
+    pub(super) fn loaded_since(&self, is_loaded: impl Fn(&str) -> bool) -> Vec<&'static str> {
+        let absent =
+            SITES.iter().zip(&self.states).zip(&self.found).filter(|((_, state), found)| {
+                found.is_none() && matches!(state, Some(ProbeState::NotOnThisKernel))
+            });
+        let mut loaded: Vec<_> = absent.filter_map(|((site, _), _)| site.module).collect();
+        loaded.retain(|module| is_loaded(module));
+        loaded.dedup();
+        loaded
+    }
+
     /// Program runs that a row has missed.
     pub(super) fn missed(&mut self, site: usize, runs: Option<u64>) {
         if let Some(ProbeState::Attached { missed, .. }) = &mut self.states[site] {
@@ -145,5 +158,30 @@ impl Plan {
                 state: state.clone().unwrap_or_else(unattached),
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row's function may be inlined, or have another name by its compiler, in a module that is
+    /// there: that is a gap. A module that is not there hides nothing, until it is loaded.
+    #[test]
+    fn a_module_that_is_there_without_its_function_is_a_gap() {
+        let plan = |loaded: bool| {
+            Plan::new((6, 12), &BTreeMap::new(), &[], &[], |module| loaded && module == "fuse")
+        };
+        let state = |plan: &Plan| {
+            let probes = plan.probes();
+            let fuse = probes.into_iter().find(|probe| probe.site == "fuse_dev_do_write");
+            fuse.expect("in the table").state
+        };
+        assert!(matches!(state(&plan(true)), ProbeState::Absent { .. }));
+        let absent = plan(false);
+        assert_eq!(state(&absent), ProbeState::NotOnThisKernel);
+        assert_eq!(absent.loaded_since(|module| module == "fuse"), ["fuse"]);
+        assert!(absent.loaded_since(|_| false).is_empty());
+        assert!(plan(true).loaded_since(|module| module == "fuse").is_empty(), "a gap already");
     }
 }

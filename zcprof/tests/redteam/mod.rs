@@ -3,6 +3,7 @@
 
 mod fuse;
 mod random;
+mod storage;
 mod table;
 
 use std::fs;
@@ -16,6 +17,7 @@ use zcprof::verdict::{self, Judgement, Verdict};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use self::fuse::Mounted;
+use self::storage::Stacked;
 use self::table::{Case, Place, SABOTAGES, Sabotage, Seen, Setting};
 use super::{code, folder, guest_folder, text, zcprof};
 
@@ -211,6 +213,13 @@ enum Set {
     /// A log, or a file, that stays for the next case.
     Folder(PathBuf),
     Fuse(Mounted),
+    Stacked(Stacked),
+    /// An overlay whose lower layer is a FUSE.
+    OverFuse {
+        overlay: PathBuf,
+        upper: PathBuf,
+        _fuse: Mounted,
+    },
     Overlay(Vec<PathBuf>, PathBuf),
     Mounts(Vec<PathBuf>),
 }
@@ -236,6 +245,32 @@ impl Set {
                 Self::Mounts(mounted)
             }
             Place::Fuse => Self::Fuse(Mounted::new(&guest_folder().join("fuse"), bytes)),
+            Place::Loop { direct } => Self::Stacked(Stacked::looped(direct)),
+            Place::Encrypted => Self::Stacked(Stacked::encrypted()),
+            Place::Compressed => Self::Stacked(Stacked::compressed()),
+            Place::OverlayOfFuse => {
+                let base = folder("overlay-of-fuse");
+                let [lower, upper, overlay] = ["lower", "upper", "merged"].map(|n| base.join(n));
+                let fuse = Mounted::new(&lower, bytes);
+                for path in [&upper, &overlay] {
+                    fs::create_dir(path).expect("a folder");
+                }
+                tmpfs(&upper);
+                let [changes, work] = ["changes", "work"].map(|name| upper.join(name));
+                for path in [&changes, &work] {
+                    fs::create_dir(path).expect("a folder");
+                }
+                let options = format!(
+                    "lowerdir={},upperdir={},workdir={}",
+                    lower.display(),
+                    changes.display(),
+                    work.display()
+                );
+                let none = MsFlags::empty();
+                mount(Some("overlay"), &overlay, Some("overlay"), none, Some(options.as_str()))
+                    .expect("overlayfs mounts");
+                Self::OverFuse { overlay, upper, _fuse: fuse }
+            }
             Place::Overlay { on_disk } => {
                 let base = folder("overlay");
                 let mut mounted = Vec::new();
@@ -271,6 +306,8 @@ impl Set {
         match self {
             Self::Folder(path) | Self::Overlay(_, path) => path.clone(),
             Self::Fuse(mounted) => mounted.file(),
+            Self::Stacked(stacked) => stacked.log(),
+            Self::OverFuse { overlay, .. } => overlay.join("bytes"),
             Self::Mounts(_) => "/proc/1/mountinfo".into(),
         }
     }
@@ -278,6 +315,11 @@ impl Set {
 
 impl Drop for Set {
     fn drop(&mut self) {
+        if let Self::OverFuse { overlay, upper, .. } = self {
+            for path in [overlay, upper] {
+                umount(path).expect("nothing of it is open");
+            }
+        }
         if let Self::Overlay(mounted, _) | Self::Mounts(mounted) = self {
             for path in mounted.iter().rev() {
                 umount(path).expect("nothing of it is open");

@@ -234,18 +234,22 @@ fn is_true(case: &Case) -> bool {
     // may write to, skb_checksum_help(), net/core/dev.c. That is later than the call, which only
     // the claim `deferred` allows.
     let below = network == "veth-no-sg" || handed_over && network == "veth-no-checksum";
-    // The CPU is the storage, or there is no page to hand over: copies that no claim knows.
-    let copied_anyway = place == Place::Fuse && cache == "cold"
-        || handed_over && place == Place::Sysfs
-        || below && own != "deferred";
+    // There is no page to hand over: copies that no claim knows.
+    let copied_anyway = handed_over && place == Place::Sysfs || below && own != "deferred";
     // Pinned, sent by DMA, and received by nobody on this host.
     let transmitted = network == "virtio" && own == "deferred";
     let own = if transmitted { "zero-copy" } else { own };
+    // A process is the storage, which matters to the claim that begins there.
+    let from_storage = case.claim == "zero-copy-from-storage";
+    if from_storage && place == Place::Fuse && cache == "cold" {
+        return false;
+    }
+    let claim = if from_storage { "zero-copy" } else { case.claim };
     match case.transfer {
         // What these say of themselves is a lie.
         "sendfile_direct" | "write_splice" | "vmsplice_reused" | "vmsplice_cow" => false,
-        "wrapped_sendfile" => !copied_anyway && case.claim == "two-copies",
-        _ => !copied_anyway && case.claim == own,
+        "wrapped_sendfile" => !copied_anyway && claim == "two-copies",
+        _ => !copied_anyway && claim == own,
     }
 }
 

@@ -57,6 +57,17 @@ pub(super) enum Place {
     Procfs,
     /// A file that another process serves, and that stays in the page cache once it is there.
     Fuse,
+    /// The same in the lower layer of an overlay.
+    OverlayOfFuse,
+    /// A log on ext4 in a file on the disk.
+    Loop {
+        /// The loop device reads the file past the page cache.
+        direct: bool,
+    },
+    /// A log on ext4 on dm-crypt.
+    Encrypted,
+    /// A file in a squashfs.
+    Compressed,
     /// A file in the lower layer of an overlay.
     Overlay {
         /// The layers are on ext4; else on tmpfs.
@@ -106,6 +117,11 @@ impl fmt::Display for Place {
             Self::CopyOfSysfs => "its copy on ext4",
             Self::Procfs => "a procfs file",
             Self::Fuse => "a FUSE file",
+            Self::OverlayOfFuse => "a FUSE file in an overlay",
+            Self::Loop { direct: false } => "a log in a loop device",
+            Self::Loop { direct: true } => "a log in a loop device with direct I/O",
+            Self::Encrypted => "a log on dm-crypt",
+            Self::Compressed => "a file in a squashfs",
             Self::Overlay { on_disk: true } => "a file in an overlay of ext4",
             Self::Overlay { on_disk: false } => "a file in an overlay of tmpfs",
         })
@@ -126,6 +142,12 @@ const fn by(socket: &'static str) -> Setting {
 
 const fn of(transfer: &'static str, setting: Setting) -> Case {
     Case { transfer, claim: "zero-copy", setting }
+}
+
+/// sendfile with nothing in the page cache, against the claim that begins at storage.
+const fn from_storage(place: Place) -> Case {
+    let setting = Setting { cache: "cold", ..at(place) };
+    Case { transfer: "sendfile", claim: "zero-copy-from-storage", setting }
 }
 
 const fn exactly(instrument: Instrument, hop: Hop, disposition: Disposition, times: f64) -> Seen {
@@ -203,9 +225,48 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
     Sabotage {
         name: "a FUSE file that is not in the page cache",
         reason: "ZC118",
-        case: of("sendfile", Setting { cache: "cold", ..at(Place::Fuse) }),
+        case: from_storage(Place::Fuse),
         seen: &[exactly(Callers, StorageToPageCache, Copied, 1.0), MOVED],
-        twins: &[of("sendfile", at(Place::Fuse))],
+        // A claim that begins at the page cache does not ask how that was filled.
+        twins: &[
+            of("sendfile", at(Place::Fuse)),
+            of("splice", Setting { cache: "cold", ..at(Place::Fuse) }),
+        ],
+    },
+    Sabotage {
+        name: "a FUSE file below an overlay, not in the page cache",
+        reason: "ZC118",
+        case: from_storage(Place::OverlayOfFuse),
+        seen: &[exactly(Callers, StorageToPageCache, Copied, 1.0), MOVED],
+        twins: &[
+            of("sendfile", at(Place::OverlayOfFuse)),
+            from_storage(Place::Overlay { on_disk: true }),
+        ],
+    },
+    Sabotage {
+        name: "a loop device that reads through the page cache",
+        reason: "ZC119",
+        case: from_storage(Place::Loop { direct: false }),
+        seen: &[MOVED],
+        twins: &[
+            from_storage(Place::Loop { direct: true }),
+            from_storage(Place::Disk),
+            of("sendfile", at(Place::Loop { direct: false })),
+        ],
+    },
+    Sabotage {
+        name: "dm-crypt",
+        reason: "ZC120",
+        case: from_storage(Place::Encrypted),
+        seen: &[MOVED],
+        twins: &[of("sendfile", at(Place::Encrypted)), from_storage(Place::Loop { direct: true })],
+    },
+    Sabotage {
+        name: "squashfs",
+        reason: "ZC120",
+        case: from_storage(Place::Compressed),
+        seen: &[MOVED],
+        twins: &[of("sendfile", at(Place::Compressed)), from_storage(Place::Disk)],
     },
     Sabotage {
         name: "O_DIRECT from FUSE",
