@@ -142,6 +142,8 @@ pub struct Storage<'a> {
     pub unknown: Vec<&'a Layer>,
     /// A site sees whether the CPU does.
     pub seen: bool,
+    /// There is nothing to fill from.
+    pub memory: bool,
 }
 
 impl<'a> Storage<'a> {
@@ -158,7 +160,8 @@ impl<'a> Storage<'a> {
                     storage.by_cpu.push((layer, what, how, source));
                 }
                 Some((Fill::Seen, _)) => storage.seen = true,
-                Some((Fill::Through | Fill::Device | Fill::Memory, _)) => {}
+                Some((Fill::Memory, _)) => storage.memory = true,
+                Some((Fill::Through | Fill::Device, _)) => {}
             }
             ends = row.is_none_or(|row| row.fill != Fill::Through);
         }
@@ -183,7 +186,11 @@ impl<'a> Storage<'a> {
             self.unknown.iter().map(|layer| format!("nobody knows how ({layer})")).collect();
         let seen = self.seen.then(|| "by another process (FUSE)".to_owned());
         let all: Vec<_> = cpu.into_iter().chain(seen).chain(unknown).collect();
-        if all.is_empty() { "by a device".to_owned() } else { all.join(", ") }
+        match (all.is_empty(), self.memory) {
+            (true, true) => "not at all: it is in memory alone".to_owned(),
+            (true, false) => "by a device".to_owned(),
+            (false, _) => all.join(", "),
+        }
     }
 }
 
@@ -217,5 +224,9 @@ mod tests {
         assert_eq!(unknown(&["ext4", "dm-linear"]), 1);
         assert_eq!(unknown(&["tmpfs"]), 0);
         assert!(Storage::of(&stack(&["overlay", "fuse.sshfs"])).seen);
+        let summary = |kinds: &[&str]| Storage::of(&stack(kinds)).summary();
+        assert_eq!(summary(&plain), "by a device");
+        assert!(summary(&["tmpfs"]).contains("in memory"));
+        assert!(summary(&["ext4", "loop", "ext4", "virtio_blk"]).contains("by copying (loop"));
     }
 }

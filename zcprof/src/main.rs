@@ -102,7 +102,7 @@ fn time(options: &cli::Time) -> Result<Exit> {
         Some(path) => {
             std::fs::write(path, json).with_context(|| format!("writing {}", path.display()))?;
         }
-        None => std::io::stdout().write_all(&json)?,
+        None => output::print(&json)?,
     }
     Ok(Exit::Holds)
 }
@@ -131,7 +131,7 @@ fn bench_report(options: &cli::Report) -> Result<Exit> {
 
 fn print_bench(run: &bench::record::BenchRun) -> Result<Exit> {
     let table = report::bench::table(run);
-    std::io::stdout().write_all(table.as_bytes()).context("printing the table")?;
+    output::print(table.as_bytes())?;
     Ok(Exit::Holds)
 }
 
@@ -142,7 +142,7 @@ fn doctor(json: bool) -> Result<Exit> {
     } else {
         report::doctor::table(&diagnosis).into_bytes()
     };
-    std::io::stdout().write_all(&text).context("printing the diagnosis")?;
+    output::print(&text)?;
     Ok(if diagnosis.complete { Exit::Holds } else { Exit::CannotMeasure })
 }
 
@@ -161,13 +161,14 @@ fn make_log(options: &cli::MakeLog) -> Result<Exit> {
     let (directory, topic) = (&options.directory, &options.topic);
     let interrupted = &measure::interrupt::interrupted;
     let made = make_topic(directory, topic, options.partitions, &wanted, interrupted)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = Vec::new();
     if options.json {
         serde_json::to_writer_pretty(&mut out, &made)?;
         writeln!(out)?;
     } else {
         write!(out, "{made}")?;
     }
+    output::print(&out)?;
     Ok(Exit::Holds)
 }
 
@@ -189,29 +190,31 @@ fn matrix(options: &cli::Matrix) -> Result<Exit> {
         output::write_matrix(&matrix, folder)?;
     }
     let table = report::matrix::table(&matrix);
-    std::io::stdout().write_all(table.as_bytes()).context("printing the table")?;
+    output::print(table.as_bytes())?;
     Ok(if options.render { Exit::Holds } else { matrix.exit() })
 }
 
 fn print_table(run: &zcprof::run::Run) -> Result<()> {
     let format = report::Format::find("table").context("there is no report called table")?;
-    std::io::stdout().write_all(&(format.render)(run)?).context("printing the table")
+    output::print(&(format.render)(run)?)
 }
 
 fn explain(code: Option<&Code>) -> Result<Exit> {
-    let mut out = std::io::stdout().lock();
+    let mut out = Vec::new();
     if let Some(code) = code {
         write!(out, "{code}")?;
+        output::print(&out)?;
         return Ok(Exit::Holds);
     }
     for code in CODES {
         writeln!(out, "{} {}", code.name, code.title)?;
     }
+    output::print(&out)?;
     Ok(Exit::Holds)
 }
 
 fn list() -> Result<Exit> {
-    let mut out = std::io::stdout().lock();
+    let mut out = Vec::new();
     writeln!(out, "transfers")?;
     for row in transfer::TRANSFERS {
         writeln!(out, "  {:<14} {} ({})", row.name, row.summary, row.claim.name)?;
@@ -230,11 +233,12 @@ fn list() -> Result<Exit> {
     }
     writeln!(out, "claims")?;
     for claim in claim::CLAIMS {
-        writeln!(out, "  {:<14} {} copies per payload byte", claim.name, claim.copies())?;
+        writeln!(out, "  {:<22} {} copies per payload byte", claim.name, claim.copies())?;
     }
     writeln!(out, "reports")?;
     for format in report::FORMATS {
         writeln!(out, "  {:<14} {}", format.name, format.summary)?;
     }
+    output::print(&out)?;
     Ok(Exit::Holds)
 }

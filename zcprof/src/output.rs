@@ -1,7 +1,7 @@
 //! Files in and out: reports are written whole or not at all.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -67,6 +67,19 @@ fn write_files(files: impl Iterator<Item = (&'static str, Vec<u8>)>, folder: &Pa
         file.persist(&path).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())
+}
+
+/// Writes to standard output. A reader that has seen enough (`| head`) closes the pipe, which says
+/// nothing of what was measured: the exit code stays what it is.
+///
+/// # Errors
+/// What else the kernel says, a full disk say.
+pub fn print(bytes: &[u8]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("printing"),
+    }
 }
 
 /// Reads a record that this version of zcprof understands.

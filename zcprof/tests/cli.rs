@@ -80,6 +80,26 @@ fn every_reason_is_listed_and_explained() {
     assert_eq!(files_under(&pages).len(), CODES.len(), "a page that no code has");
 }
 
+/// A reader that closes the pipe has seen enough; what was found is what it was.
+#[test]
+fn a_closed_pipe_changes_no_exit_code() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../zcprof-judge/tests/golden");
+    let run = golden.join("classic/run.json");
+    for arguments in
+        [&["report", "--print", run.to_str().expect("text")][..], &["explain"], &["list"]]
+    {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = zcprof(arguments).stdout(writer).output().expect("zcprof starts");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
+        assert!(output.stderr.is_empty(), "{arguments:?}: {output:?}");
+    }
+    // A full disk is another matter.
+    let full = fs::File::options().write(true).open("/dev/full").expect("a device");
+    let output = zcprof(&["list"]).stdout(full).output().expect("zcprof starts");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
 #[test]
 fn a_busy_port_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");

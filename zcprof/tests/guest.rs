@@ -283,6 +283,28 @@ fn taken_breakpoint_slots_are_named() {
     assert!(text.contains("breakpoint slots are taken"), "{text}");
 }
 
+/// What the server may not use is left out and said; the rest is measured.
+#[test]
+fn io_uring_that_only_root_may_use_is_left_out() {
+    const SWITCH: &str = "/proc/sys/kernel/io_uring_disabled";
+    let Ok(before) = fs::read_to_string(SWITCH) else {
+        println!("this kernel has no {SWITCH} (Linux 6.6)");
+        return;
+    };
+    fs::write(SWITCH, "1").expect("root may");
+    let arguments = ["--transfer", "sendfile,uring_send", "--cache", "warm"];
+    let (output, run) = measure("uring-disabled", &arguments);
+    fs::write(SWITCH, before.trim()).expect("root may");
+    let run = run.unwrap_or_else(|| panic!("{}", text(&output)));
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let [skipped] = &run.skipped[..] else { panic!("{:?}", run.skipped) };
+    assert_eq!(skipped.transfer, "uring_send");
+    assert!(skipped.reason.contains("kernel.io_uring_disabled"), "{skipped:?}");
+    assert_eq!(run.passes.len(), 1);
+    let (_, run) = measure("uring-enabled", &arguments);
+    assert_eq!(run.expect("a record").passes.len(), 2, "a twin that may");
+}
+
 /// What is on tmpfs is always in the page cache: it is measured warm, and that cold is left out is
 /// said; cold alone is an error.
 #[test]

@@ -75,13 +75,6 @@ impl Seen {
         let shown = if occurring.is_empty() { vec![usual(arrow.hop)] } else { occurring };
 
         let (mut bytes, mut notes) = (Vec::new(), Vec::new());
-        // What fills the page cache is told by the stack of storage, and by no site.
-        let layers = &reading.run.workload.storage;
-        if strongest == Some(Disposition::Filled) && !layers.is_empty() {
-            let storage = Storage::of(layers);
-            strongest = storage.by_cpu.first().map(|(_, what, ..)| *what).or(strongest);
-            notes.push(storage.summary());
-        }
         for what in &shown {
             let foreign = arrow.process == Process::Consumer
                 && passes.iter().all(|pass| !pass.pass.watched_consumer);
@@ -101,6 +94,13 @@ impl Seen {
                 bytes.extend(passes.iter().map(|p| format!("{} {}", of(p), p.pass.cache.name())));
                 notes.push(what.name().to_owned());
             }
+        }
+        // What fills the page cache is told by the stack of storage, and by no site.
+        let layers = &reading.run.workload.storage;
+        if strongest == Some(Disposition::Filled) && !layers.is_empty() {
+            let storage = Storage::of(layers);
+            strongest = storage.by_cpu.first().map(|(_, what, ..)| *what).or(strongest);
+            notes.push(storage.summary());
         }
         if shown.iter().any(|what| reading.sources.presumed(*what)) {
             notes.push("presumed".to_owned());

@@ -7,6 +7,7 @@ use io_uring::squeue::Entry;
 use io_uring::{IoUring, Probe, cqueue};
 
 use super::Notices;
+use crate::privilege::User;
 
 /// Entries of the submission queue: one operation at a time needs no more.
 const ENTRIES: u32 = 8;
@@ -20,9 +21,21 @@ pub(super) struct Ring {
     pub(super) notices: Notices,
 }
 
-/// Whether the running kernel has an operation of io_uring; if not, what keeps it from it.
+/// Whether a server may use an operation of io_uring; if not, what keeps it from it. It is asked as
+/// the user that a server becomes: with `kernel.io_uring_disabled` 1 only root and a group may
+/// (io_uring_allowed(), io_uring/io_uring.c, since 6.6).
 pub(super) fn has(name: &str, code: u8) -> Result<(), String> {
-    let ring = IoUring::new(ENTRIES).map_err(|error| format!("no io_uring here: {error}"))?;
+    let has = || has_here(name, code);
+    User::ordinary().map_or_else(has, |user| user.try_as(has))
+}
+
+fn has_here(name: &str, code: u8) -> Result<(), String> {
+    let ring = IoUring::new(ENTRIES).map_err(|error| match error.raw_os_error() {
+        Some(libc::EPERM) => "nobody but root may use io_uring here (kernel.io_uring_disabled); \
+            try: sysctl kernel.io_uring_disabled=0"
+            .to_owned(),
+        _ => format!("no io_uring here: {error}"),
+    })?;
     let mut probe = Probe::new();
     let known = ring.submitter().register_probe(&mut probe);
     known.map_err(|error| format!("io_uring does not say what it can do: {error}"))?;
