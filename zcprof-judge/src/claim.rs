@@ -24,76 +24,51 @@ pub struct Claim {
     pub from_storage: bool,
 }
 
-/// Nothing is copied after the page cache.
-pub const ZERO_COPY: Claim = Claim {
-    name: "zero-copy",
+/// What most claims have in common: no copy, nothing handed over, and they begin at the page cache.
+const NOTHING: Claim = Claim {
+    name: "",
     copied: &[],
-    moved: Some(Hop::PageCacheToSocket),
-    deferred: None,
-    transformed: None,
-    from_storage: false,
-};
-
-/// Nothing is copied after the page cache, and a device filled that.
-pub const ZERO_COPY_FROM_STORAGE: Claim = Claim {
-    name: "zero-copy-from-storage",
-    copied: &[],
-    moved: Some(Hop::PageCacheToSocket),
-    deferred: None,
-    transformed: None,
-    from_storage: true,
-};
-
-/// One copy: user memory (a mapping of the page cache) into the socket.
-pub const ONE_COPY: Claim = Claim {
-    name: "one-copy",
-    copied: &[(Hop::UserToSocket, 1)],
     moved: None,
     deferred: None,
     transformed: None,
     from_storage: false,
 };
+
+/// Nothing is copied after the page cache.
+pub const ZERO_COPY: Claim =
+    Claim { name: "zero-copy", moved: Some(Hop::PageCacheToSocket), ..NOTHING };
+
+/// Nothing is copied after the page cache, and a device filled that.
+pub const ZERO_COPY_FROM_STORAGE: Claim =
+    Claim { name: "zero-copy-from-storage", from_storage: true, ..ZERO_COPY };
+
+/// One copy: user memory (a mapping of the page cache) into the socket.
+pub const ONE_COPY: Claim =
+    Claim { name: "one-copy", copied: &[(Hop::UserToSocket, 1)], ..NOTHING };
 
 /// The textbook's two copies: page cache to user, user to socket.
 pub const TWO_COPIES: Claim = Claim {
     name: "two-copies",
     copied: &[(Hop::PageCacheToUser, 1), (Hop::UserToSocket, 1)],
-    moved: None,
-    deferred: None,
-    transformed: None,
-    from_storage: false,
+    ..NOTHING
 };
 
 /// Pages are pinned instead of copied, and copied later: what MSG_ZEROCOPY comes to between two
 /// sockets of one host (Documentation/networking/msg_zerocopy.rst, "Loopback").
 pub const DEFERRED: Claim = Claim {
     name: "deferred",
-    copied: &[],
     moved: Some(Hop::UserToSocket),
     deferred: Some(Hop::SocketToSocket),
-    transformed: None,
-    from_storage: false,
+    ..NOTHING
 };
 
 /// Nothing is copied, but the CPU encrypts every byte into new pages, and those are handed over.
-pub const TRANSFORMED: Claim = Claim {
-    name: "transforms",
-    copied: &[],
-    moved: Some(Hop::PageCacheToSocket),
-    deferred: None,
-    transformed: Some(Hop::PageCacheToSocket),
-    from_storage: false,
-};
+pub const TRANSFORMED: Claim =
+    Claim { name: "transforms", transformed: Some(Hop::PageCacheToSocket), ..ZERO_COPY };
 
 /// One copy into another file, and from there nothing but a hand-over.
-pub const REPLICA: Claim = Claim {
-    name: "replica",
-    copied: &[(Hop::PageCacheToPageCache, 1)],
-    moved: Some(Hop::PageCacheToSocket),
-    deferred: None,
-    transformed: None,
-    from_storage: false,
-};
+pub const REPLICA: Claim =
+    Claim { name: "replica", copied: &[(Hop::PageCacheToPageCache, 1)], ..ZERO_COPY };
 
 /// Every claim that `--claim` knows.
 pub const CLAIMS: &[&Claim] = &[
