@@ -58,11 +58,12 @@ pub fn read<T: Record>(text: &[u8]) -> Result<T, Unreadable> {
     struct Versioned {
         schema: u32,
     }
-    let Versioned { schema: found } = serde_json::from_slice(text)?;
+    let value = cleaned(text)?;
+    let Versioned { schema: found } = Versioned::deserialize(&value)?;
     if found != T::SCHEMA {
         return Err(Unreadable::Version { found, known: T::SCHEMA });
     }
-    cleaned(text)
+    Ok(serde_json::from_value(value)?)
 }
 
 /// Reads timings, which are no record by themselves.
@@ -70,13 +71,13 @@ pub fn read<T: Record>(text: &[u8]) -> Result<T, Unreadable> {
 /// # Errors
 /// The text is none.
 pub fn read_timings(text: &[u8]) -> Result<Vec<Timing>, Unreadable> {
-    cleaned(text)
+    Ok(serde_json::from_value(cleaned(text)?)?)
 }
 
-fn cleaned<T: DeserializeOwned>(text: &[u8]) -> Result<T, Unreadable> {
-    let mut value: Value = serde_json::from_slice(text)?;
+fn cleaned(text: &[u8]) -> Result<Value, Unreadable> {
+    let mut value = serde_json::from_slice(text)?;
     clean(&mut value);
-    Ok(serde_json::from_value(value)?)
+    Ok(value)
 }
 
 /// Whether a matrix is in the text, and not a run.

@@ -201,13 +201,13 @@ fn print_table(run: &zcprof::run::Run) -> Result<()> {
 
 fn explain(code: Option<&Code>) -> Result<Exit> {
     let mut out = Vec::new();
-    if let Some(code) = code {
-        write!(out, "{code}")?;
-        output::print(&out)?;
-        return Ok(Exit::Holds);
-    }
-    for code in CODES {
-        writeln!(out, "{} {}", code.name, code.title)?;
+    match code {
+        Some(code) => write!(out, "{code}")?,
+        None => {
+            for code in CODES {
+                writeln!(out, "{} {}", code.name, code.title)?;
+            }
+        }
     }
     output::print(&out)?;
     Ok(Exit::Holds)

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use zcprof_judge::record::{self, Record};
+use zcprof_judge::record::{self, Record, Unreadable};
 
 use crate::bench::record::BenchRun;
 use crate::matrix::Matrix;
@@ -87,7 +87,7 @@ pub fn print(bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// Names the file, and what is wrong with it.
 pub fn read<T: Record>(path: &Path) -> Result<T> {
-    record::read(&bytes(path)?).with_context(|| format!("cannot read {}", path.display()))
+    parsed(path, record::read)
 }
 
 /// Reads the timings that `zcprof time` printed.
@@ -95,7 +95,7 @@ pub fn read<T: Record>(path: &Path) -> Result<T> {
 /// # Errors
 /// Names the file, and what is wrong with it.
 pub fn read_timings(path: &Path) -> Result<Vec<Timing>> {
-    record::read_timings(&bytes(path)?).with_context(|| format!("cannot read {}", path.display()))
+    parsed(path, record::read_timings)
 }
 
 /// Reads a matrix: one that was written, or runs to make one of.
@@ -103,16 +103,16 @@ pub fn read_timings(path: &Path) -> Result<Vec<Timing>> {
 /// # Errors
 /// Names the file, and what is wrong with it.
 pub fn read_matrix(files: &[PathBuf]) -> Result<Matrix> {
-    if let [file] = files {
-        let is_matrix = record::is_matrix(&bytes(file)?);
-        if is_matrix.with_context(|| format!("cannot read {}", file.display()))? {
-            return read(file);
-        }
+    if let [file] = files
+        && parsed(file, record::is_matrix)?
+    {
+        return read(file);
     }
     let runs = files.iter().map(|file| read(file)).collect::<Result<Vec<Run>>>()?;
     Ok(Matrix::of(&runs)?)
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+fn parsed<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T, Unreadable>) -> Result<T> {
+    let what = || format!("cannot read {}", path.display());
+    parse(&fs::read(path).with_context(what)?).with_context(what)
 }
