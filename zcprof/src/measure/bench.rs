@@ -20,6 +20,7 @@ use crate::fetch::socket::Row as Socket;
 use crate::privilege::User;
 use crate::run::{Cache, Doubt, Layer, Workload};
 use crate::transfer::Row;
+use zcprof_judge::storage::{Fill, Filler, Storage};
 
 /// Bytes of a control pass.
 const CONTROL_BYTES: u64 = 4 << 20;
@@ -55,9 +56,7 @@ pub(super) struct Bench {
     control: Vec<Share>,
     /// Whether the segments have a page cache, which can be filled and emptied.
     cached: bool,
-    /// The file system that holds the segments.
-    file_system: String,
-    /// What stores them, from that down.
+    /// What stores the segments, from their file system down.
     storage: Vec<Layer>,
     /// Consumes in the built-in consumer's place, controls excepted.
     kcat: Option<Kcat>,
@@ -133,7 +132,6 @@ impl Bench {
             consumer,
             plain,
             cached: is_cached(&log)?,
-            file_system: file_system(log.folder())?,
             storage: storage::layers(&log.segments().first().context("an empty log")?.path)?,
             log,
             options,
@@ -158,7 +156,7 @@ impl Bench {
             connections: self.options.connections,
             segments: u32::try_from(self.log.segments().len())?,
             log_bytes: self.log.bytes(),
-            file_system: self.file_system.clone(),
+            file_system: self.file_system().to_owned(),
             storage: self.storage.clone(),
             network: if self.options.network.is_loopback() {
                 path(self.options.socket, self.options.listen)
@@ -179,7 +177,12 @@ impl Bench {
     /// Whether a process serves the segments' bytes, at whatever depth: fs/fuse/inode.c names both
     /// kinds.
     pub(super) fn is_on_fuse(&self) -> bool {
-        self.storage.iter().any(|layer| layer.kind.starts_with("fuse"))
+        Storage::of(&self.storage).seen
+    }
+
+    /// The file system that holds the segments.
+    fn file_system(&self) -> &str {
+        self.storage.first().map_or("unknown", |layer| &layer.kind)
     }
 
     /// The states of the page cache that can be measured, of those that the user asked for, and
@@ -192,7 +195,7 @@ impl Bench {
             log::warn!("the file has no page cache, so that it is neither warm nor cold");
             return Ok((vec![Cache::Uncached], None));
         }
-        wanted(choice, &self.file_system)
+        wanted(choice, self.file_system())
     }
 
     /// The state in which storage is asked for least.
@@ -349,14 +352,10 @@ impl Bench {
     }
 }
 
-/// File systems whose files are in the page cache and nowhere else, as /proc/self/mounts names
-/// them: mm/shmem.c, fs/ramfs/inode.c, drivers/base/devtmpfs.c.
-const NEVER_COLD: [&str; 3] = ["tmpfs", "ramfs", "devtmpfs"];
-
 /// See [`Bench::caches`].
 fn wanted(choice: cli::CacheChoice, file_system: &str) -> Result<(Vec<Cache>, Option<String>)> {
-    let why = NEVER_COLD
-        .contains(&file_system)
+    let why = Filler::find(file_system)
+        .is_some_and(|row| row.fill == Fill::Memory)
         .then(|| format!("cold: what is on {file_system} is in the page cache and nowhere else"));
     match (choice, why) {
         (cli::CacheChoice::Warm, _) => Ok((vec![Cache::Warm], None)),

@@ -47,11 +47,19 @@ impl Stack {
         self.push("unknown", why);
     }
 
+    /// Ends a stack that goes on and on.
+    fn is_too_deep(&mut self) -> bool {
+        let is_too_deep = self.layers.len() >= DEEPEST;
+        if is_too_deep {
+            self.lost(format!("more than {DEEPEST} layers"));
+        }
+        is_too_deep
+    }
+
     fn file(&mut self, file: &Path) -> Result<()> {
         let mount = Mount::of(file)?;
         self.push(&mount.kind, mount.point.display().to_string());
-        if self.layers.len() >= DEEPEST {
-            self.lost(format!("more than {DEEPEST} layers"));
+        if self.is_too_deep() {
             return Ok(());
         }
         if mount.kind == "overlay" {
@@ -108,8 +116,7 @@ impl Stack {
         if !self.devices.insert(device) {
             return Ok(());
         }
-        if self.layers.len() >= DEEPEST {
-            self.lost(format!("more than {DEEPEST} layers"));
+        if self.is_too_deep() {
             return Ok(());
         }
         let Some(found) = block::Device::of(device) else {
