@@ -214,13 +214,8 @@ enum Set {
     Folder(PathBuf),
     Fuse(Mounted),
     Stacked(Stacked),
-    /// An overlay whose lower layer is a FUSE.
-    OverFuse {
-        overlay: PathBuf,
-        upper: PathBuf,
-        _fuse: Mounted,
-    },
-    Overlay(Vec<PathBuf>, PathBuf),
+    /// What is mounted, the overlay last; a file in it; what is below, if that is a FUSE.
+    Overlay(Vec<PathBuf>, PathBuf, Option<Mounted>),
     Mounts(Vec<PathBuf>),
 }
 
@@ -250,26 +245,14 @@ impl Set {
             Place::Compressed => Self::Stacked(Stacked::compressed()),
             Place::OverlayOfFuse => {
                 let base = folder("overlay-of-fuse");
-                let [lower, upper, overlay] = ["lower", "upper", "merged"].map(|n| base.join(n));
+                let lower = base.join("lower");
                 let fuse = Mounted::new(&lower, bytes);
-                for path in [&upper, &overlay] {
-                    fs::create_dir(path).expect("a folder");
-                }
+                let upper = base.join("upper");
+                fs::create_dir(&upper).expect("a folder");
                 tmpfs(&upper);
-                let [changes, work] = ["changes", "work"].map(|name| upper.join(name));
-                for path in [&changes, &work] {
-                    fs::create_dir(path).expect("a folder");
-                }
-                let options = format!(
-                    "lowerdir={},upperdir={},workdir={}",
-                    lower.display(),
-                    changes.display(),
-                    work.display()
-                );
-                let none = MsFlags::empty();
-                mount(Some("overlay"), &overlay, Some("overlay"), none, Some(options.as_str()))
-                    .expect("overlayfs mounts");
-                Self::OverFuse { overlay, upper, _fuse: fuse }
+                let merged = overlay(&lower, &upper);
+                let file = merged.join("bytes");
+                Self::Overlay(vec![upper, merged], file, Some(fuse))
             }
             Place::Overlay { on_disk } => {
                 let base = folder("overlay");
@@ -278,36 +261,25 @@ impl Set {
                     tmpfs(&base);
                     mounted.push(base.clone());
                 }
-                let [lower, upper, work, merged] =
-                    ["lower", "upper", "work", "merged"].map(|name| base.join(name));
-                for path in [&lower, &upper, &work, &merged] {
-                    fs::create_dir(path).expect("a folder");
-                }
+                let lower = base.join("lower");
+                fs::create_dir(&lower).expect("a folder");
                 let file = std::fs::File::create(lower.join("bytes")).expect("made");
                 let content: Vec<u8> = (0_u32..).flat_map(u32::to_le_bytes).take(bytes).collect();
                 std::io::Write::write_all(&mut &file, &content).expect("written");
                 file.sync_all().expect("written");
-                let options = format!(
-                    "lowerdir={},upperdir={},workdir={}",
-                    lower.display(),
-                    upper.display(),
-                    work.display()
-                );
-                let none = MsFlags::empty();
-                mount(Some("overlay"), &merged, Some("overlay"), none, Some(options.as_str()))
-                    .expect("overlayfs mounts");
-                mounted.push(merged.clone());
-                Self::Overlay(mounted, merged.join("bytes"))
+                let merged = overlay(&lower, &base);
+                let file = merged.join("bytes");
+                mounted.push(merged);
+                Self::Overlay(mounted, file, None)
             }
         }
     }
 
     fn log(&self) -> PathBuf {
         match self {
-            Self::Folder(path) | Self::Overlay(_, path) => path.clone(),
+            Self::Folder(path) | Self::Overlay(_, path, _) => path.clone(),
             Self::Fuse(mounted) => mounted.file(),
             Self::Stacked(stacked) => stacked.log(),
-            Self::OverFuse { overlay, .. } => overlay.join("bytes"),
             Self::Mounts(_) => "/proc/1/mountinfo".into(),
         }
     }
@@ -315,17 +287,26 @@ impl Set {
 
 impl Drop for Set {
     fn drop(&mut self) {
-        if let Self::OverFuse { overlay, upper, .. } = self {
-            for path in [overlay, upper] {
-                umount(path).expect("nothing of it is open");
-            }
-        }
-        if let Self::Overlay(mounted, _) | Self::Mounts(mounted) = self {
+        if let Self::Overlay(mounted, ..) | Self::Mounts(mounted) = self {
             for path in mounted.iter().rev() {
                 umount(path).expect("nothing of it is open");
             }
         }
     }
+}
+
+/// Mounts an overlay of a folder, whose changes and mount point are in another; returns that point.
+fn overlay(lower: &Path, upper: &Path) -> PathBuf {
+    let [changes, work, merged] = ["upper", "work", "merged"].map(|name| upper.join(name));
+    for path in [&changes, &work, &merged] {
+        fs::create_dir(path).expect("a folder");
+    }
+    let [lower, changes, work] = [lower, &changes, &work].map(Path::display);
+    let options = format!("lowerdir={lower},upperdir={changes},workdir={work}");
+    let none = MsFlags::empty();
+    mount(Some("overlay"), &merged, Some("overlay"), none, Some(options.as_str()))
+        .expect("overlayfs mounts");
+    merged
 }
 
 fn tmpfs(path: &Path) {
