@@ -13,6 +13,8 @@ use crate::run::{Probe, ProbeState};
 pub(super) struct Plan {
     states: Vec<Option<ProbeState>>,
     found: Vec<Option<(String, u64)>>,
+    /// Modules whose rows wait for them to be loaded.
+    unloaded: Vec<&'static str>,
 }
 
 /// A row to attach.
@@ -34,7 +36,7 @@ impl Plan {
         unneeded: &[(Need, String)],
         is_loaded: impl Fn(&str) -> bool,
     ) -> Self {
-        let mut plan = Self { states: Vec::new(), found: Vec::new() };
+        let mut plan = Self { states: Vec::new(), found: Vec::new(), unloaded: Vec::new() };
         for site in SITES {
             let tracepoint = site.instrument == Instrument::Syscalls;
             let found = site.symbols().iter().find_map(|symbol| {
@@ -49,7 +51,8 @@ impl Plan {
                 Some(ProbeState::Withheld)
             } else if let Some((_, reason)) = unneeded.iter().find(|(need, _)| *need == site.need) {
                 Some(ProbeState::NotNeeded { reason: reason.clone() })
-            } else if found.is_none() && site.module.is_some_and(|module| !is_loaded(module)) {
+            } else if let Some(module) = site.module.filter(|m| found.is_none() && !is_loaded(m)) {
+                plan.unloaded.push(module);
                 Some(ProbeState::NotOnThisKernel)
             } else if found.is_none() {
                 let names = site.symbols().join(" or ");
@@ -127,13 +130,9 @@ impl Plan {
         names.into_iter()
     }
 
-    /// Modules with a row that was not there when probes were attached, and that are loaded now.
+    /// Modules that a row waits for, and that were loaded after probes were attached.
     pub(super) fn loaded_since(&self, is_loaded: impl Fn(&str) -> bool) -> Vec<&'static str> {
-        let absent =
-            SITES.iter().zip(&self.states).zip(&self.found).filter(|((_, state), found)| {
-                found.is_none() && matches!(state, Some(ProbeState::NotOnThisKernel))
-            });
-        let mut loaded: Vec<_> = absent.filter_map(|((site, _), _)| site.module).collect();
+        let mut loaded = self.unloaded.clone();
         loaded.retain(|module| is_loaded(module));
         loaded.dedup();
         loaded
@@ -183,5 +182,25 @@ mod tests {
         assert_eq!(absent.loaded_since(|module| module == "fuse"), ["fuse"]);
         assert!(absent.loaded_since(|_| false).is_empty());
         assert!(plan(true).loaded_since(|module| module == "fuse").is_empty(), "a gap already");
+    }
+
+    /// A row that this kernel's version does not have waits for no module, though that is there
+    /// from the beginning.
+    #[test]
+    fn a_row_of_another_kernel_waits_for_no_module() {
+        let of_a_module = |site: &&Site| site.module.is_some();
+        for version in [(5, 10), (6, 1), (6, 12), (7, 3)] {
+            let plan = Plan::new(version, &BTreeMap::new(), &[], &[], |_| true);
+            assert!(plan.loaded_since(|_| true).is_empty(), "{version:?}");
+            let absent = Plan::new(version, &BTreeMap::new(), &[], &[], |_| false);
+            let mut waited: Vec<_> = SITES
+                .iter()
+                .filter(of_a_module)
+                .filter(|site| site.holds_on(version))
+                .filter_map(|site| site.module)
+                .collect();
+            waited.dedup();
+            assert_eq!(absent.loaded_since(|_| true), waited, "{version:?}");
+        }
     }
 }
