@@ -21,9 +21,9 @@ struct Record {
 
 /// Every kind of record.
 const RECORDS: &[Record] = &[
-    Record { file_name: "run.json", words: &["report"] },
+    Record { file_name: "run.json", words: &["report", "--exit-zero"] },
     Record { file_name: "bench.json", words: &["bench", "report"] },
-    Record { file_name: "matrix.json", words: &["matrix", "--render"] },
+    Record { file_name: "matrix.json", words: &["matrix", "--exit-zero"] },
 ];
 
 /// Options of `reports`.

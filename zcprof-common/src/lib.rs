@@ -1,8 +1,9 @@
 //! What the loader and the eBPF programs share: [the table of copy sites](sites) and the
-//! [layout of the maps](layout).
+//! [layout of the maps](layout); and the [names](names) of the command line.
 #![no_std]
 
 pub mod layout;
+pub mod names;
 pub mod sites;
 pub mod syscalls;
 pub mod vocabulary;

@@ -1,5 +1,6 @@
 //! What a transfer promises about each payload byte.
 
+use zcprof_common::names::claim;
 use zcprof_common::vocabulary::Hop;
 
 use crate::run::Cache;
@@ -10,6 +11,8 @@ use crate::run::Cache;
 pub struct Claim {
     /// Name on the command line, `zero-copy`.
     pub name: &'static str,
+    /// The same in words, for a sentence.
+    pub phrase: &'static str,
     /// Copies per payload byte, one entry per hop that copies.
     pub copied: &'static [(Hop, u32)],
     /// The hop over which pages are handed over instead of copied: the witness of a zero.
@@ -27,6 +30,7 @@ pub struct Claim {
 /// What most claims have in common: no copy, nothing handed over, and they begin at the page cache.
 const NOTHING: Claim = Claim {
     name: "",
+    phrase: "",
     copied: &[],
     moved: None,
     deferred: None,
@@ -35,20 +39,33 @@ const NOTHING: Claim = Claim {
 };
 
 /// Nothing is copied after the page cache.
-pub const ZERO_COPY: Claim =
-    Claim { name: "zero-copy", moved: Some(Hop::PageCacheToSocket), ..NOTHING };
+pub const ZERO_COPY: Claim = Claim {
+    name: claim::ZERO_COPY,
+    phrase: "zero-copy",
+    moved: Some(Hop::PageCacheToSocket),
+    ..NOTHING
+};
 
 /// Nothing is copied after the page cache, and a device filled that.
-pub const ZERO_COPY_FROM_STORAGE: Claim =
-    Claim { name: "zero-copy-from-storage", from_storage: true, ..ZERO_COPY };
+pub const ZERO_COPY_FROM_STORAGE: Claim = Claim {
+    name: claim::ZERO_COPY_FROM_STORAGE,
+    phrase: "zero-copy from storage",
+    from_storage: true,
+    ..ZERO_COPY
+};
 
 /// One copy: user memory (a mapping of the page cache) into the socket.
-pub const ONE_COPY: Claim =
-    Claim { name: "one-copy", copied: &[(Hop::UserToSocket, 1)], ..NOTHING };
+pub const ONE_COPY: Claim = Claim {
+    name: claim::ONE_COPY,
+    phrase: "one copy",
+    copied: &[(Hop::UserToSocket, 1)],
+    ..NOTHING
+};
 
 /// The textbook's two copies: page cache to user, user to socket.
 pub const TWO_COPIES: Claim = Claim {
-    name: "two-copies",
+    name: claim::TWO_COPIES,
+    phrase: "two copies",
     copied: &[(Hop::PageCacheToUser, 1), (Hop::UserToSocket, 1)],
     ..NOTHING
 };
@@ -56,19 +73,28 @@ pub const TWO_COPIES: Claim = Claim {
 /// Pages are pinned instead of copied, and copied later: what MSG_ZEROCOPY comes to between two
 /// sockets of one host (Documentation/networking/msg_zerocopy.rst, "Loopback").
 pub const DEFERRED: Claim = Claim {
-    name: "deferred",
+    name: claim::DEFERRED,
+    phrase: "one copy, made later",
     moved: Some(Hop::UserToSocket),
     deferred: Some(Hop::SocketToSocket),
     ..NOTHING
 };
 
 /// Nothing is copied, but the CPU encrypts every byte into new pages, and those are handed over.
-pub const TRANSFORMED: Claim =
-    Claim { name: "transforms", transformed: Some(Hop::PageCacheToSocket), ..ZERO_COPY };
+pub const TRANSFORMED: Claim = Claim {
+    name: claim::TRANSFORMS,
+    phrase: "encrypted, not copied",
+    transformed: Some(Hop::PageCacheToSocket),
+    ..ZERO_COPY
+};
 
 /// One copy into another file, and from there nothing but a hand-over.
-pub const REPLICA: Claim =
-    Claim { name: "replica", copied: &[(Hop::PageCacheToPageCache, 1)], ..ZERO_COPY };
+pub const REPLICA: Claim = Claim {
+    name: claim::REPLICA,
+    phrase: "one copy, into the replica",
+    copied: &[(Hop::PageCacheToPageCache, 1)],
+    ..ZERO_COPY
+};
 
 /// Every claim that `--claim` knows.
 pub const CLAIMS: &[&Claim] = &[

@@ -7,12 +7,14 @@ use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use zcprof_common::sites::{SITES, Site};
 use zcprof_common::vocabulary::Instrument;
 use zcprof_judge::bench::record::BenchRun;
 use zcprof_judge::doctor::record::Diagnosis;
 use zcprof_judge::matrix::Matrix;
+use zcprof_judge::report::terminal::{Detail, Terminal, show};
 use zcprof_judge::report::{FORMATS, bench, doctor, matrix, render_all, schema};
 use zcprof_judge::run::{Probe, ProbeState, Run};
 
@@ -31,6 +33,8 @@ fn read(path: &Path) -> String {
 /// A run as it is in its file. One that was measured before a site was known says nothing of it, so
 /// that nothing holds: `BLESS` puts the site down as one that was not needed.
 fn load(run: &str) -> Run {
+    static BLESSING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = BLESSING.lock();
     let path = golden(run).join("run.json");
     let mut known: Run = serde_json::from_str(&read(&path))
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -91,6 +95,35 @@ fn formats_equal_their_goldens() {
         for (format, bytes) in render_all(&load(name)).expect("rendered") {
             let text = String::from_utf8(bytes).expect("every format is text");
             failures.extend(same(&golden(name).join(format.file_name), &text).err());
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What a terminal of 80 columns shows ends with five lines, and colours add no word.
+#[test]
+fn a_terminal_is_told_the_verdict_last() {
+    let mut failures = Vec::new();
+    for name in RUNS {
+        let run = load(name);
+        let mut terminal =
+            Terminal { width: 80, colour: false, program: "zcprof", place: Some("reports") };
+        let text = show(&run, Detail::Brief, &terminal).expect("shown");
+        failures.extend(same(&golden(name).join("terminal.txt"), &text).err());
+        let labels: Vec<_> = text.lines().rev().take(5).map(|l| l.split(' ').next()).collect();
+        let wanted = ["Next:", "Reports:", "Exit:", "Cause:", "Verdict:"].map(Some);
+        assert_eq!(labels, wanted, "{text}");
+        terminal.colour = true;
+        let coloured = show(&run, Detail::Brief, &terminal).expect("shown");
+        let bare: Vec<_> = coloured.split('\x1b').collect();
+        let bare = bare.iter().enumerate().map(|(at, part)| {
+            if at == 0 { *part } else { part.split_once('m').expect("a colour's end").1 }
+        });
+        assert_eq!(bare.collect::<String>(), text);
+        terminal.place = None;
+        for detail in [Detail::Wide, Detail::Full] {
+            let text = show(&run, detail, &terminal).expect("shown");
+            assert!(text.contains("--out DIR"), "{text}");
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

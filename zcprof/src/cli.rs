@@ -1,34 +1,37 @@
 //! What was typed. No behaviour.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::path::{Path, PathBuf};
+mod words;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use zcprof_common::vocabulary::Instrument;
 
 use crate::bench::placement::Wish;
-use crate::claim::{CLAIMS, Claim};
-use crate::fetch::consumer::mode::{MODES, Row as Mode};
-use crate::fetch::log::{Codec, check_topic_name};
+use crate::fetch::consumer::mode::Row as Mode;
+use crate::fetch::log::Codec;
 use crate::fetch::server::Advertised;
-use crate::fetch::socket::{Address, Row as Socket, SOCKETS};
-use crate::measure::network::{NETWORKS, Row as Network};
+use crate::fetch::socket::{Address, Row as Socket};
+use crate::measure::network::Row as Network;
 use crate::run::ClaimOverride;
-use crate::transfer::{Row, TRANSFERS};
-use crate::verdict::explain::{CODES, Code};
+use crate::transfer::Row;
+use crate::verdict::explain::Code;
 
 /// Does this data path really move bytes without copying them? zcprof measures it, on the
 /// running kernel, per payload byte.
 ///
 /// Exit codes: 0 every claim holds; 1 a claim is refuted; 2 wrong usage or a run-time error;
-/// 3 inconclusive: a copy could have gone unseen; 4 this environment can measure nothing.
+/// 3 inconclusive: a copy could have gone unseen; 4 this environment can measure nothing; 130, 143
+/// and 129 a signal ended it (SIGINT, SIGTERM, SIGHUP).
 #[derive(Debug, Parser)]
-#[command(name = "zcprof", version)]
+#[command(name = "zcprof")]
 pub struct Cli {
-    /// Say more: which probe attached how, and what the eBPF programs see first.
-    #[arg(short, long, global = true)]
-    pub verbose: bool,
+    /// Say more: every number and what it rests on, which probe attached how, and what the eBPF
+    /// programs see first; twice for still more.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -66,16 +69,21 @@ pub enum Command {
     /// the value. The total is SHA-256 over the partitions' digests (32 bytes each) by rising
     /// number of the partition.
     MakeLog(MakeLog),
-    /// Render the reports of a run again. Needs no privileges.
+    /// Render the reports of a run again, and exit with its verdict. Needs no privileges.
     Report(Report),
+    /// Judge a run or a matrix again: say its verdict and exit with it. Needs no privileges.
+    Judge {
+        /// The record, a folder that holds it, or - for standard input.
+        record: PathBuf,
+    },
     /// Put runs beside each other, by kernel, file system, CPUs and network, and compare each
     /// number with what is known before it is measured. Needs no privileges.
     Matrix(Matrix),
     /// Say what a reason code means: what happened, why the kernel does it, how to confirm it
     /// and what to change. Without a code, list them all.
     Explain {
-        /// The code that stands beside a finding, such as ZC104.
-        #[arg(value_parser = code)]
+        /// The code that stands beside a finding, such as ZC104 or 104.
+        #[arg(value_parser = words::code)]
         code: Option<&'static Code>,
     },
     /// List transfers, claims and report formats.
@@ -97,13 +105,13 @@ pub struct Workload {
     #[arg(long, value_name = "PATH")]
     pub log_dir: Option<PathBuf>,
     /// Payload of each pass; of a file not more than it holds.
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = words::size)]
     pub bytes: u64,
     /// Most record bytes in one fetch.
-    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = words::size)]
     pub fetch_size: u64,
     /// Size at which a segment of a new log is full.
-    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = words::size)]
     pub segment_bytes: u64,
     /// Connections fetching at once.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -119,19 +127,19 @@ pub struct Workload {
     /// tunnels over veth; veth-loss, which loses packets;
     /// veth-tap, at which a packet socket listens; virtio and virtio-tap, two virtio-net devices
     /// that are joined outside and that nobody uses.
-    #[arg(long, value_name = "NAME", default_value = "loopback", value_parser = network)]
+    #[arg(long, value_name = "NAME", default_value = "loopback", value_parser = words::network())]
     pub network: &'static Network,
     /// The sockets between server and consumer: tcp, mptcp or unix. Claims stay those of the
     /// transfers, which are made for TCP; a transfer that such a socket refuses ends the
     /// measurement (msg_zerocopy and uring_send_zc).
-    #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = socket)]
+    #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = words::socket())]
     pub socket: &'static Socket,
     /// Transfers, comma-separated (default: all).
-    #[arg(long = "transfer", value_name = "NAMES", value_delimiter = ',', value_parser = transfer)]
+    #[arg(long = "transfer", value_name = "NAMES", value_delimiter = ',', value_parser = words::transfer())]
     pub transfers: Vec<&'static Row>,
     /// How the built-in consumer receives: copy, or slow, which is that in small pieces with
     /// rests between them.
-    #[arg(long, value_name = "MODE", default_value = "copy", value_parser = verifying)]
+    #[arg(long, value_name = "MODE", default_value = "copy", value_parser = words::verifying())]
     pub consumer: &'static Mode,
     /// A kcat that consumes the whole log in the built-in consumer's place, over one connection.
     /// Only the server is watched then. `time` knows no such consumer.
@@ -163,6 +171,7 @@ impl Workload {
 
 /// Options of `measure`.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub struct Measure {
     /// What is served to whom.
     #[command(flatten)]
@@ -171,10 +180,10 @@ pub struct Measure {
     #[arg(long, value_enum, default_value_t = CacheChoice::Both)]
     pub cache: CacheChoice,
     /// Judge a transfer by another claim than its own, as TRANSFER=CLAIM.
-    #[arg(long = "claim", value_name = "T=C", value_parser = claim)]
+    #[arg(long = "claim", value_name = "T=C", value_parser = words::claim)]
     pub claims: Vec<ClaimOverride>,
     /// Withhold instruments, comma-separated: what they would have seen becomes inconclusive.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = instrument)]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::instrument())]
     pub without: Vec<Instrument>,
     /// Attach the callers by kprobe and kretprobe even where fexit would do.
     #[arg(long)]
@@ -185,8 +194,14 @@ pub struct Measure {
     /// Folder for run.json and the pictures.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// How much to print.
+    #[command(flatten)]
+    pub shown: Shown,
+    /// Print no table and no verdict; the exit code says it.
+    #[arg(short, long, conflicts_with_all = ["wide", "full"])]
+    pub quiet: bool,
     /// Give a map of the programs another capacity, to see what happens when it is full.
-    #[arg(long = "map-capacity", value_name = "MAP=N", value_parser = capacity, hide = true)]
+    #[arg(long = "map-capacity", value_name = "MAP=N", value_parser = words::capacity, hide = true)]
     pub capacities: Vec<(String, u32)>,
     /// Say whether the options make sense, and measure nothing.
     #[arg(long, hide = true)]
@@ -236,7 +251,7 @@ pub struct MakeLog {
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
     /// Name of the topic.
-    #[arg(long, value_name = "NAME", value_parser = topic)]
+    #[arg(long, value_name = "NAME", value_parser = words::topic)]
     pub topic: String,
     /// Partitions.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..))]
@@ -245,16 +260,16 @@ pub struct MakeLog {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub records: u64,
     /// Value of one record.
-    #[arg(long, value_name = "SIZE", default_value = "1KiB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "1KiB", value_parser = words::size)]
     pub record_bytes: u64,
     /// Values of one batch, before they are compressed.
-    #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = words::size)]
     pub batch_bytes: u64,
     /// Size that no segment exceeds.
-    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = words::size)]
     pub segment_bytes: u64,
     /// How batches are compressed: none, gzip, snappy, lz4 or zstd.
-    #[arg(long, value_name = "NAME", default_value = "none", value_parser = codec)]
+    #[arg(long, value_name = "NAME", default_value = "none", value_parser = words::codec())]
     pub codec: Codec,
     /// Seed of the values: the same seed and options make the same log.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -282,10 +297,10 @@ pub struct BenchFetch {
     pub log_dir: Option<PathBuf>,
     /// Size of a new log, and payload of each round: less where that were very many fetches, more
     /// where each connection had less than one.
-    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = words::size)]
     pub bytes: u64,
     /// Most record bytes in one fetch, comma-separated.
-    #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = size,
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = words::size,
           default_value = "4KiB,16KiB,64KiB,256KiB,1MiB")]
     pub fetch_sizes: Vec<u64>,
     /// Connections fetching at once, comma-separated.
@@ -298,14 +313,14 @@ pub struct BenchFetch {
     /// The sockets between server and consumer: tcp, mptcp or unix. Claims stay those of the
     /// transfers, which are made for TCP; a transfer that such a socket refuses ends the
     /// measurement (msg_zerocopy and uring_send_zc).
-    #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = socket)]
+    #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = words::socket())]
     pub socket: &'static Socket,
     /// Transfers, comma-separated (default: all).
-    #[arg(long = "transfer", value_name = "NAMES", value_delimiter = ',', value_parser = transfer)]
+    #[arg(long = "transfer", value_name = "NAMES", value_delimiter = ',', value_parser = words::transfer())]
     pub transfers: Vec<&'static Row>,
     /// Mode in which the consumer receives what is timed: copy, discard, splice or
     /// receive_zerocopy. Before that every byte is verified once.
-    #[arg(long, value_name = "MODE", default_value = "discard", value_parser = mode)]
+    #[arg(long, value_name = "MODE", default_value = "discard", value_parser = words::mode())]
     pub consumer: &'static Mode,
     /// Where the servers and the consumer run.
     #[arg(long, value_enum, default_value = "apart")]
@@ -327,10 +342,10 @@ pub struct Serve {
     #[arg(long, value_name = "DIR")]
     pub log_dir: PathBuf,
     /// How the records leave.
-    #[arg(long, value_name = "NAME", default_value = "sendfile", value_parser = transfer)]
+    #[arg(long, value_name = "NAME", default_value = "sendfile", value_parser = words::transfer())]
     pub transfer: &'static Row,
     /// Where to listen. Everybody who can reach it can read everything.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092", value_parser = resolve)]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092", value_parser = words::resolve)]
     pub listen: SocketAddr,
     /// Where clients are told to connect (default: where they have connected already).
     #[arg(long, value_name = "HOST:PORT")]
@@ -351,42 +366,48 @@ pub struct Serve {
     pub check: bool,
 }
 
+/// How much to print of a run.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Shown {
+    /// Print every column.
+    #[arg(long)]
+    pub wide: bool,
+    /// Print table.txt: every number, and what it rests on. -v does so too.
+    #[arg(long, conflicts_with = "wide")]
+    pub full: bool,
+}
+
 /// Options of `matrix`.
 #[derive(Clone, Debug, Args)]
 pub struct Matrix {
-    /// Runs (run.json), or one matrix (matrix.json) to render again.
+    /// Runs (run.json), or one matrix (matrix.json) to render again; or folders that hold them.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Only render: exit 0 whatever the matrix says.
+    /// Exit with 0 whatever the matrix says, for those who only draw.
     #[arg(long)]
-    pub render: bool,
+    pub exit_zero: bool,
     /// Folder for matrix.json, matrix.txt and matrix.svg; without it only the table is printed.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
 
-/// Options of `report` and `bench report`.
+/// Options of `report` and `bench report`, whose records exit with 0.
 #[derive(Clone, Debug, Args)]
 pub struct Report {
-    /// The run to render.
+    /// The record, a folder that holds it, or - for standard input, which is printed.
     pub run: PathBuf,
     /// Folder for the reports (default: the run's own).
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print the table and write nothing.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "out")]
     pub print: bool,
-}
-
-impl Report {
-    /// Where the reports go.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        match &self.out {
-            Some(folder) => folder,
-            None => self.run.parent().unwrap_or(Path::new(".")),
-        }
-    }
+    /// How much to print.
+    #[command(flatten)]
+    pub shown: Shown,
+    /// Exit with 0 whatever the verdict is, for those who only draw.
+    #[arg(long)]
+    pub exit_zero: bool,
 }
 
 /// Options of `server`.
@@ -396,7 +417,7 @@ pub struct Server {
     #[arg(long)]
     pub log_dir: PathBuf,
     /// Transfer and address of a listener, as NAME=ADDR.
-    #[arg(long = "listen", value_parser = listener, required = true)]
+    #[arg(long = "listen", value_parser = words::listener, required = true)]
     pub listeners: Vec<(String, Address)>,
 }
 
@@ -409,93 +430,4 @@ pub enum CacheChoice {
     Cold,
     /// Cold first, then warm.
     Both,
-}
-
-fn size(text: &str) -> Result<u64, String> {
-    match parse_size::parse_size(text) {
-        Ok(0) => Err("must be above zero".to_owned()),
-        Ok(bytes) => Ok(bytes),
-        Err(error) => Err(format!("{error}; write a size such as 64MiB")),
-    }
-}
-
-/// A host, by name or address, and a port. Of several addresses the first of IPv4 is taken, as
-/// most clients do.
-fn resolve(text: &str) -> Result<SocketAddr, String> {
-    let wrong = |error: &dyn std::fmt::Display| format!("{text:?} is not HOST:PORT: {error}");
-    let found: Vec<_> = text.to_socket_addrs().map_err(|error| wrong(&error))?.collect();
-    let address = found.iter().find(|address| address.is_ipv4()).or(found.first());
-    address.copied().ok_or_else(|| wrong(&"it has no address"))
-}
-
-fn topic(name: &str) -> Result<String, String> {
-    check_topic_name(name).map(|()| name.to_owned()).map_err(|error| error.to_string())
-}
-
-fn codec(name: &str) -> Result<Codec, String> {
-    let names = || Codec::ALL.iter().map(|codec| codec.name()).collect::<Vec<_>>().join(", ");
-    Codec::from_name(name).ok_or_else(|| format!("no codec has that name; there are {}", names()))
-}
-
-fn transfer(name: &str) -> Result<&'static Row, String> {
-    let names = || TRANSFERS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
-    Row::find(name).ok_or_else(|| format!("no transfer has that name; there are {}", names()))
-}
-
-fn network(name: &str) -> Result<&'static Network, String> {
-    let names = || NETWORKS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
-    Network::find(name).ok_or_else(|| format!("no network has that name; there are {}", names()))
-}
-
-fn socket(name: &str) -> Result<&'static Socket, String> {
-    let names = || SOCKETS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
-    Socket::find(name).ok_or_else(|| format!("no socket has that name; there are {}", names()))
-}
-
-fn mode(name: &str) -> Result<&'static Mode, String> {
-    let names = || MODES.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
-    Mode::find(name).ok_or_else(|| format!("no mode has that name; there are {}", names()))
-}
-
-fn verifying(name: &str) -> Result<&'static Mode, String> {
-    let able = MODES.iter().filter(|row| row.verifies());
-    let names = able.map(|row| row.name).collect::<Vec<_>>().join(", ");
-    let row = mode(name).ok().filter(|row| row.verifies());
-    row.ok_or_else(|| format!("no mode that verifies every byte has that name; there are {names}"))
-}
-
-fn code(name: &str) -> Result<&'static Code, String> {
-    let names = || CODES.iter().map(|code| code.name).collect::<Vec<_>>().join(", ");
-    Code::find(name).ok_or_else(|| format!("no reason has that code; there are {}", names()))
-}
-
-fn claim(text: &str) -> Result<ClaimOverride, String> {
-    let names = || CLAIMS.iter().map(|claim| claim.name).collect::<Vec<_>>().join(", ");
-    let (name, claim) = text.split_once('=').ok_or("write TRANSFER=CLAIM")?;
-    transfer(name)?;
-    Claim::find(claim).ok_or_else(|| format!("no claim has that name; there are {}", names()))?;
-    Ok(ClaimOverride { transfer: name.to_owned(), claim: claim.to_owned() })
-}
-
-fn instrument(name: &str) -> Result<Instrument, String> {
-    let names = || Instrument::ALL.iter().map(|i| i.name()).collect::<Vec<_>>().join(", ");
-    match Instrument::from_name(name) {
-        Some(Instrument::Syscalls) => {
-            Err("the other instruments need `syscalls` to attribute what they see".to_owned())
-        }
-        Some(found) => Ok(found),
-        None => Err(format!("no instrument has that name; there are {}", names())),
-    }
-}
-
-fn capacity(text: &str) -> Result<(String, u32), String> {
-    let (map, capacity) = text.split_once('=').ok_or("write MAP=N")?;
-    let capacity = capacity.parse().map_err(|error| format!("{capacity}: {error}"))?;
-    Ok((map.to_owned(), capacity))
-}
-
-fn listener(text: &str) -> Result<(String, Address), String> {
-    let (name, address) = text.split_once('=').ok_or("write NAME=ADDR")?;
-    let address = address.parse().map_err(|error| format!("{address}: {error}"))?;
-    Ok((name.to_owned(), address))
 }

@@ -9,6 +9,7 @@ pub mod measure;
 pub mod output;
 pub mod privilege;
 pub mod probe;
+pub mod terminal;
 pub mod transfer;
 
 // The records, the rules that judge them and the reports are a crate of their own.

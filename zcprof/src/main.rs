@@ -2,41 +2,57 @@
 //! how the process ends.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use zcprof::cli::{self, Cli, Command};
 use zcprof::fetch::log::{MakeLog, make_topic};
+use zcprof::report::terminal::Detail;
 use zcprof::verdict::explain::{CODES, Code};
 use zcprof::verdict::{self, Exit};
-use zcprof::{bench, claim, doctor, fetch, measure, output, probe, report, run, transfer};
+use zcprof::{
+    bench, claim, doctor, fetch, measure, output, probe, report, run, terminal, transfer,
+};
+
+/// The commit that it was built from, if whoever built it said so.
+const COMMIT: Option<&str> = option_env!("ZCPROF_COMMIT");
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let level = if cli.verbose { log::LevelFilter::Debug } else { log::LevelFilter::Warn };
+    let version = format!("{} ({})", env!("CARGO_PKG_VERSION"), COMMIT.unwrap_or("commit unknown"));
+    let matches = Cli::command().version(version.leak() as &str).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let level = match cli.verbose {
+        0 => log::LevelFilter::Warn,
+        1 => log::LevelFilter::Debug,
+        _ => log::LevelFilter::Trace,
+    };
     env_logger::Builder::new()
         .filter_level(log::LevelFilter::Warn)
         .filter_module("zcprof", level)
         .format_timestamp(None)
+        .target(env_logger::Target::Pipe(Box::new(terminal::Messages)))
         .init();
-    run(&cli)
-        .unwrap_or_else(|error| {
-            eprintln!("zcprof: {error:#}");
-            Exit::Error
-        })
-        .into()
+    let ended = run(&cli);
+    terminal::clear();
+    let failed = ended.as_ref().err().map(|error| eprintln!("error: {error:#}")).is_some();
+    match (measure::interrupt::code().filter(|_| failed), ended) {
+        (Some(code), _) => code.into(),
+        (None, ended) => ended.unwrap_or(Exit::Error).into(),
+    }
 }
 
 fn run(cli: &Cli) -> Result<Exit> {
     match &cli.command {
-        Command::Measure(options) => measure(options, cli.verbose),
+        Command::Measure(options) => measure(options, cli.verbose > 0),
         Command::Time(options) => time(options),
         Command::Bench(cli::Bench::Fetch(options)) => bench_fetch(options),
         Command::Bench(cli::Bench::Report(options)) => bench_report(options),
         Command::Doctor { json } => doctor(*json),
         Command::MakeLog(options) => make_log(options),
-        Command::Report(options) => report(options),
+        Command::Report(options) => report(options, cli.verbose > 0),
+        Command::Judge { record } => judge(record),
         Command::Matrix(options) => matrix(options),
         Command::Explain { code } => explain(*code),
         Command::List => list(),
@@ -69,11 +85,12 @@ fn run(cli: &Cli) -> Result<Exit> {
 
 fn measure(options: &cli::Measure, verbose: bool) -> Result<Exit> {
     options.check()?;
+    measure::feasible::check(&options.workload)?;
     if options.check_only {
         return Ok(Exit::Holds);
     }
     if let Some((reason, remedy)) = probe::kernel::barred() {
-        eprintln!("zcprof: nothing can be measured here: {reason}; {remedy}");
+        eprintln!("error: nothing can be measured here: {reason}; {remedy}");
         return Ok(Exit::CannotMeasure);
     }
     measure::interrupt::take_over()?;
@@ -88,13 +105,20 @@ fn measure(options: &cli::Measure, verbose: bool) -> Result<Exit> {
     if let Some(folder) = &options.out {
         output::write_reports(&run, folder)?;
     }
-    print_table(&run)?;
-    let judgements = verdict::judge(&run)?;
-    Ok(verdict::exit(&judgements))
+    if !options.quiet {
+        print_run(&run, options.shown, verbose, options.out.as_deref())?;
+    }
+    exit(&run)
+}
+
+/// What the run's verdicts come to.
+fn exit(run: &run::Run) -> Result<Exit> {
+    Ok(verdict::exit(&verdict::judge(run)?))
 }
 
 fn time(options: &cli::Time) -> Result<Exit> {
     options.workload.check()?;
+    measure::feasible::check(&options.workload)?;
     measure::interrupt::take_over()?;
     let timings = measure::time(options)?;
     let json = serde_json::to_vec_pretty(&timings)?;
@@ -120,13 +144,22 @@ fn bench_fetch(options: &cli::BenchFetch) -> Result<Exit> {
 }
 
 fn bench_report(options: &cli::Report) -> Result<Exit> {
-    let run: bench::record::BenchRun = output::read(&options.run)?;
-    if !options.print {
-        let folder = options.folder();
+    let path = output::locate(&options.run, &["bench.json"])?;
+    let run: bench::record::BenchRun = output::read(&path)?;
+    if let Some(folder) = place(options, &path) {
         output::check_writable(folder)?;
         output::write_bench(&run, folder)?;
     }
     print_bench(&run)
+}
+
+/// Where the reports of a record go: beside it, unless there is no such place.
+fn place<'a>(options: &'a cli::Report, record: &'a Path) -> Option<&'a Path> {
+    if options.print {
+        return None;
+    }
+    let beside = || (!output::is_piped(record)).then(|| record.parent()).flatten();
+    options.out.as_deref().or_else(beside)
 }
 
 fn print_bench(run: &bench::record::BenchRun) -> Result<Exit> {
@@ -172,15 +205,32 @@ fn make_log(options: &cli::MakeLog) -> Result<Exit> {
     Ok(Exit::Holds)
 }
 
-fn report(options: &cli::Report) -> Result<Exit> {
-    let run: run::Run = output::read(&options.run)?;
-    if !options.print {
-        let folder = options.folder();
+fn report(options: &cli::Report, verbose: bool) -> Result<Exit> {
+    let path = output::locate(&options.run, &["run.json"])?;
+    let run: run::Run = output::read(&path)?;
+    let written = place(options, &path);
+    if let Some(folder) = written {
         output::check_writable(folder)?;
         output::write_reports(&run, folder)?;
     }
-    print_table(&run)?;
-    Ok(Exit::Holds)
+    let there = written.or_else(|| path.parent().filter(|folder| folder.join(TABLE).is_file()));
+    print_run(&run, options.shown, verbose, there)?;
+    if options.exit_zero { Ok(Exit::Holds) } else { exit(&run) }
+}
+
+fn judge(path: &Path) -> Result<Exit> {
+    let path = output::locate(path, &["run.json", "matrix.json"])?;
+    match output::read_either(&path)? {
+        output::Either::Run(run) => {
+            let text = terminal::shown(None, |to| report::terminal::last_lines(&run, to))?;
+            output::print(text.as_bytes())?;
+            exit(&run)
+        }
+        output::Either::Matrix(matrix) => {
+            output::print(report::matrix::table(&matrix).as_bytes())?;
+            Ok(matrix.exit())
+        }
+    }
 }
 
 fn matrix(options: &cli::Matrix) -> Result<Exit> {
@@ -191,12 +241,26 @@ fn matrix(options: &cli::Matrix) -> Result<Exit> {
     }
     let table = report::matrix::table(&matrix);
     output::print(table.as_bytes())?;
-    Ok(if options.render { Exit::Holds } else { matrix.exit() })
+    Ok(if options.exit_zero { Exit::Holds } else { matrix.exit() })
 }
 
-fn print_table(run: &zcprof::run::Run) -> Result<()> {
-    let format = report::Format::find("table").context("there is no report called table")?;
-    output::print(&(format.render)(run)?)
+/// The report that has every number.
+const TABLE: &str = "table.txt";
+
+/// What the terminal's user sees of a run.
+fn print_run(
+    run: &run::Run,
+    wanted: cli::Shown,
+    verbose: bool,
+    place: Option<&Path>,
+) -> Result<()> {
+    let detail = match wanted {
+        cli::Shown { wide: true, .. } => Detail::Wide,
+        cli::Shown { full, .. } if full || verbose => Detail::Full,
+        cli::Shown { .. } => Detail::Brief,
+    };
+    let text = terminal::shown(place, |to| report::terminal::show(run, detail, to))?;
+    output::print(text.as_bytes())
 }
 
 fn explain(code: Option<&Code>) -> Result<Exit> {
@@ -217,7 +281,7 @@ fn list() -> Result<Exit> {
     let mut out = Vec::new();
     writeln!(out, "transfers")?;
     for row in transfer::TRANSFERS {
-        writeln!(out, "  {:<14} {} ({})", row.name, row.summary, row.claim.name)?;
+        writeln!(out, "  {:<16} {} ({})", row.name, row.summary, row.claim.name)?;
     }
     writeln!(out, "saboteurs, to try zcprof with (measured only if they are named)")?;
     for row in transfer::SABOTEURS {

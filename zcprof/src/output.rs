@@ -90,6 +90,30 @@ pub fn read<T: Record>(path: &Path) -> Result<T> {
     parsed(path, record::read)
 }
 
+/// The record that a path names: a file, standard input (`-`), or the first of `names` that a folder
+/// holds.
+///
+/// # Errors
+/// The folder holds none.
+pub fn locate(path: &Path, names: &[&str]) -> Result<PathBuf> {
+    if path == Path::new("-") {
+        return Ok(STDIN.into());
+    }
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let mut files = names.iter().map(|name| path.join(name));
+    files.find(|file| file.is_file()).with_context(|| {
+        format!("the folder {} holds no {}", path.display(), names.join(" and no "))
+    })
+}
+
+/// Whether a record comes from somewhere that is no place for reports.
+#[must_use]
+pub fn is_piped(record: &Path) -> bool {
+    fs::metadata(record).is_ok_and(|data| !data.is_file()) || record.starts_with("/dev")
+}
+
 /// Reads the timings that `zcprof time` printed.
 ///
 /// # Errors
@@ -103,16 +127,47 @@ pub fn read_timings(path: &Path) -> Result<Vec<Timing>> {
 /// # Errors
 /// Names the file, and what is wrong with it.
 pub fn read_matrix(files: &[PathBuf]) -> Result<Matrix> {
-    if let [file] = files
-        && parsed(file, record::is_matrix)?
-    {
-        return read(file);
+    if let [file] = files {
+        return match read_either(&locate(file, &["matrix.json", "run.json"])?)? {
+            Either::Matrix(matrix) => Ok(matrix),
+            Either::Run(run) => Ok(Matrix::of(&[*run])?),
+        };
     }
+    let files = files.iter().map(|file| locate(file, &["run.json"])).collect::<Result<Vec<_>>>()?;
     let runs = files.iter().map(|file| read(file)).collect::<Result<Vec<Run>>>()?;
     Ok(Matrix::of(&runs)?)
 }
 
+/// A run or a matrix.
+#[derive(Debug)]
+pub enum Either {
+    /// One measurement.
+    Run(Box<Run>),
+    /// Several, beside each other.
+    Matrix(Matrix),
+}
+
+/// Reads whichever a file holds.
+///
+/// # Errors
+/// Names the file, and what is wrong with it.
+pub fn read_either(path: &Path) -> Result<Either> {
+    let bytes = bytes(path)?;
+    let what = || format!("cannot read {}", path.display());
+    if record::is_matrix(&bytes).with_context(what)? {
+        return Ok(Either::Matrix(record::read(&bytes).with_context(what)?));
+    }
+    Ok(Either::Run(Box::new(record::read(&bytes).with_context(what)?)))
+}
+
+/// Standard input as a file.
+const STDIN: &str = "/dev/stdin";
+
 fn parsed<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T, Unreadable>) -> Result<T> {
     let what = || format!("cannot read {}", path.display());
-    parse(&fs::read(path).with_context(what)?).with_context(what)
+    parse(&bytes(path)?).with_context(what)
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }

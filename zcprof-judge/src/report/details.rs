@@ -10,8 +10,8 @@ use super::timing;
 use crate::ledger::Ledger;
 use crate::run::{Control, Pass, Probe, ProbeState, Run};
 use crate::storage::Storage;
-use crate::verdict::Verdict;
 use crate::verdict::code::of_doubt;
+use crate::verdict::{Verdict, watching};
 
 /// Widest line.
 const COLUMNS: usize = 118;
@@ -56,7 +56,7 @@ pub(super) fn details(reading: &Reading<'_>) -> String {
     );
     section("Named bytes, subtracted", per_pass(reading, named));
     section("Control bytes (arguments of calls that move no data)", per_pass(reading, control));
-    section("Controls (known truths)", run.controls.iter().map(outcome).collect());
+    section("Controls (known truths)", controls(run));
     section("Leaves that were watched one group after the other", per_pass(reading, repetitions));
     section("Probes", Instrument::ALL.iter().filter_map(|i| probes(run, *i)).collect());
     let holes = run.coverage.holes.iter();
@@ -189,27 +189,49 @@ fn repetitions(pass: &Judged<'_>) -> Vec<String> {
     (1..).zip(groups).map(|(at, leaves)| format!("{at}: {}", leaves.join(", "))).collect()
 }
 
-/// What a control must show, and what it showed.
-fn outcome(control: &Control) -> String {
+/// One line for all that showed what is known, and what the others showed.
+fn controls(run: &Run) -> Vec<String> {
+    let (held, others): (Vec<_>, Vec<_>) =
+        run.controls.iter().partition(|control| departures(run, control).is_empty());
+    let names: Vec<_> = held.iter().map(|control| control.name.as_str()).collect();
+    let eyes = Instrument::ALL.iter().filter(|by| checked(run, **by)).map(|by| by.name());
+    let eyes: Vec<_> = eyes.collect();
+    let (of, by) = (run.controls.len(), eyes.join(" and "));
+    let held = if eyes.is_empty() {
+        (of > 0).then(|| "no instrument was there to check".to_owned())
+    } else {
+        let line = format!("{} of {of} held, as {by} saw: {}", held.len(), names.join(", "));
+        (!held.is_empty()).then_some(line)
+    };
+    let others = others.iter().map(|c| format!("{}: {}", c.name, departures(run, c).join("; ")));
+    held.into_iter().chain(others).collect()
+}
+
+/// Whether the controls can say anything about an instrument: it was there, and has known truths.
+fn checked(run: &Run, instrument: Instrument) -> bool {
+    let truths = run.controls.iter().flat_map(|control| &control.truth);
+    watching(instrument, &run.coverage).is_ok()
+        && truths.into_iter().any(|truth| truth.instrument == instrument)
+}
+
+/// Where a control did not show what is known.
+fn departures(run: &Run, control: &Control) -> Vec<String> {
     let ledger = Ledger::of(&control.pass);
-    let truths = control.truth.iter().map(|truth| {
+    let truths = control.truth.iter().filter(|truth| checked(run, truth.instrument));
+    let truths = truths.filter_map(|truth| {
         let seen =
             ledger.account(truth.instrument).bytes(Process::Server, truth.hop, truth.disposition);
         let (by, hop, what) = (truth.instrument.name(), truth.hop.name(), truth.disposition.name());
-        let agrees = if seen == truth.bytes {
-            "as known".to_owned()
-        } else {
-            format!("NOT the known {} B", grouped(truth.bytes))
-        };
-        format!("{by} {hop} {what} {} B, {agrees}", grouped(seen))
+        (seen != truth.bytes).then(|| {
+            let (seen, known) = (grouped(seen), grouped(truth.bytes));
+            format!("{by} {hop} {what} {seen} B, NOT the known {known} B")
+        })
     });
     let unexplained = ledger.accounts.iter().filter(|account| account.unexplained > 0).map(|a| {
         format!("{} leaves {} B unexplained", a.instrument.name(), grouped(a.unexplained))
     });
     let doubts = control.pass.doubts.iter().map(ToString::to_string);
-    let texts: Vec<_> = truths.chain(unexplained).chain(doubts).collect();
-    let nothing = if texts.is_empty() { "no instrument to check" } else { "" };
-    format!("{}: {nothing}{}", control.name, texts.join("; "))
+    truths.chain(unexplained).chain(doubts).collect()
 }
 
 /// One line per instrument: how many sites by which mechanism, and what became of the others.

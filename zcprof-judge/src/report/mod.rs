@@ -5,6 +5,7 @@
 mod arrow;
 pub mod bench;
 mod canvas;
+mod closing;
 mod columns;
 mod copies;
 mod details;
@@ -16,6 +17,7 @@ mod numbers;
 mod path;
 mod reading;
 mod table;
+pub mod terminal;
 mod time;
 mod timing;
 

@@ -6,10 +6,11 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use super::ReportError;
 use super::numbers::{MIB, thousandths};
+use crate::claim::ZERO_COPY;
 use crate::ledger::Entry;
 use crate::run::{Pass, ProbeState, Run};
 use crate::verdict::rules::sees_copies;
-use crate::verdict::{Judgement, blind_hops, judge, per_byte};
+use crate::verdict::{Judgement, Unknown, Verdict, blind_hops, judge, judge_as, per_byte};
 
 /// A run with its judgements.
 pub(super) struct Reading<'a> {
@@ -22,6 +23,8 @@ pub(super) struct Reading<'a> {
 pub(super) struct Judged<'a> {
     pub(super) pass: &'a Pass,
     pub(super) judgement: Judgement,
+    /// What would be said to the claim that nothing is copied.
+    pub(super) zero_copy: Verdict,
     sources: Sources,
     /// Where the audit watched not every leaf in this pass.
     blind: Vec<Hop>,
@@ -115,9 +118,10 @@ impl<'a> Reading<'a> {
             .zip(judgements)
             .map(|(pass, judgement)| {
                 let blind = blind_hops(pass, &run.coverage);
-                Judged { pass, judgement, sources, blind }
+                let zero_copy = judge_as(&ZERO_COPY, run, pass)?;
+                Ok(Judged { pass, judgement, zero_copy, sources, blind })
             })
-            .collect();
+            .collect::<Result<_, Unknown>>()?;
         Ok(Self { run, sources, passes })
     }
 
@@ -179,6 +183,11 @@ impl Judged<'_> {
         self.sources.copied?;
         let at = |hop: &Hop| self.entry(Process::Server, *hop, Disposition::Copied);
         Some(Hop::ALL.iter().filter_map(at).map(|entry| entry.bytes).sum())
+    }
+
+    /// Bytes that the server copied, at once or later.
+    pub(super) fn copied_in_all(&self) -> Option<u64> {
+        Some(self.copied_by_the_best()?.saturating_add(self.deferred().unwrap_or(0)))
     }
 
     /// Bytes of the page cache that entered the server's socket by reference.

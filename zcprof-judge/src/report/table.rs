@@ -16,14 +16,15 @@ pub(super) const FORMAT: Format = Format {
 };
 
 fn render(run: &Run) -> Result<Vec<u8>, ReportError> {
-    let reading = Reading::of(run)?;
-    let mut text = heading(&reading);
-    text.push_str(&lay_out(&columns(&reading)));
-    text.push_str(&details(&reading));
-    Ok(text.into_bytes())
+    Ok(text(&Reading::of(run)?).into_bytes())
 }
 
-fn heading(reading: &Reading<'_>) -> String {
+/// The whole report.
+pub(super) fn text(reading: &Reading<'_>) -> String {
+    heading(reading) + &lay_out(&columns(reading)) + &details(reading)
+}
+
+pub(super) fn heading(reading: &Reading<'_>) -> String {
     let (run, kernel) = (reading.run, &reading.run.kernel);
     let hypervisor = kernel.hypervisor.as_ref().map_or(String::new(), |by| format!(" under {by}"));
     let mut text = format!(
@@ -37,7 +38,7 @@ fn heading(reading: &Reading<'_>) -> String {
     text
 }
 
-fn columns(reading: &Reading<'_>) -> Vec<Column> {
+pub(super) fn columns(reading: &Reading<'_>) -> Vec<Column> {
     let sources = reading.sources;
     let by = |instrument: Option<Instrument>| instrument.map_or("-", Instrument::name);
     let number = |heading: &str, by: &str, cell: &dyn Fn(&Judged<'_>) -> String| {

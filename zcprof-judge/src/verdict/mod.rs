@@ -39,6 +39,20 @@ pub enum Exit {
     CannotMeasure = 4,
 }
 
+impl Exit {
+    /// What it means, for somebody who sees the number.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Holds => "every claim holds",
+            Self::Refuted => "a claim is false",
+            Self::Error => "wrong usage, or an error",
+            Self::Inconclusive => "a copy could have gone unseen, so there is no verdict",
+            Self::CannotMeasure => "nothing can be measured here",
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
@@ -154,27 +168,48 @@ pub fn judge(run: &Run) -> Result<Vec<Judgement>, Unknown> {
 /// What a list of judgements means for the exit code.
 #[must_use]
 pub fn exit(judgements: &[Judgement]) -> Exit {
-    let any = |wanted: fn(&Verdict) -> bool| judgements.iter().any(|j| wanted(&j.verdict));
-    if any(|v| matches!(v, Verdict::Refuted(_))) {
-        Exit::Refuted
-    } else if judgements.is_empty() || any(|v| matches!(v, Verdict::Inconclusive(_))) {
-        Exit::Inconclusive
-    } else {
-        Exit::Holds
+    exit_of(judgements.iter().map(|judgement| &judgement.verdict))
+}
+
+/// What some verdicts mean for the exit code; none at all are inconclusive.
+pub(crate) fn exit_of<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Exit {
+    let mut exit = None;
+    for verdict in verdicts {
+        match verdict {
+            Verdict::Refuted(_) => return Exit::Refuted,
+            Verdict::Inconclusive(_) => exit = Some(Exit::Inconclusive),
+            Verdict::Holds => exit = exit.or(Some(Exit::Holds)),
+        }
     }
+    exit.unwrap_or(Exit::Inconclusive)
+}
+
+/// The verdict on a pass as if its transfer had promised something else.
+pub(crate) fn judge_as(claim: &Claim, run: &Run, pass: &Pass) -> Result<Verdict, Unknown> {
+    Ok(decide(claim, promise(pass)?, run, pass, &Ledger::of(pass)))
+}
+
+fn find(claim: &str) -> Result<&'static Claim, Unknown> {
+    Claim::find(claim).ok_or_else(|| Unknown::Claim(claim.to_owned()))
+}
+
+/// What the pass's transfer promises by itself.
+fn promise(pass: &Pass) -> Result<&'static Claim, Unknown> {
+    find(pass.claim.as_deref().ok_or_else(|| Unknown::Promise(pass.transfer.clone()))?)
 }
 
 fn judge_pass(run: &Run, pass: &Pass) -> Result<Judgement, Unknown> {
-    let find = |name: &str| Claim::find(name).ok_or_else(|| Unknown::Claim(name.to_owned()));
-    let promise = pass.claim.as_deref().ok_or_else(|| Unknown::Promise(pass.transfer.clone()))?;
-    let promise = find(promise)?;
+    let promise = promise(pass)?;
     let claim = match run.claims.iter().find(|claim| claim.transfer == pass.transfer) {
         Some(named) => find(&named.claim)?,
         None => promise,
     };
     let ledger = Ledger::of(pass);
-    let blind = rules::unseen_writes(promise, &ledger, &run.workload.file_system);
-    let before = blind.into_iter().collect();
-    let verdict = rules::decide(claim, pass, &ledger, run, before);
+    let verdict = decide(claim, promise, run, pass, &ledger);
     Ok(Judgement { transfer: pass.transfer.clone(), cache: pass.cache, claim, verdict, ledger })
+}
+
+fn decide(claim: &Claim, promise: &Claim, run: &Run, pass: &Pass, ledger: &Ledger) -> Verdict {
+    let blind = rules::unseen_writes(promise, ledger, &run.workload.file_system);
+    rules::decide(claim, pass, ledger, run, blind.into_iter().collect())
 }

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
 use crate::fetch::consumer::{Share, equal_shares};
-use crate::fetch::log::{Log, MakeLog, make};
+use crate::fetch::log::{Log, MakeLog, make_unless};
+use crate::measure::interrupt::interrupted;
 
 /// Records that make a batch of a little less than 4 KiB, so that the smallest fetches are full.
 const BATCH: MakeLog = MakeLog {
@@ -46,7 +47,7 @@ impl Served {
             (temporary.path().join("zcprof-0"), Some(temporary))
         };
         if !partition.exists() {
-            make(&partition, &MakeLog { bytes, ..BATCH })?;
+            make_unless(&partition, &MakeLog { bytes, ..BATCH }, &interrupted)?;
         }
         let log = Log::open(&partition)?;
         ensure!(

@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result};
 use crate::cli;
 use crate::fetch::cache;
 use crate::fetch::socket::Row as Socket;
-use crate::measure::{file_system, interrupt, path};
+use crate::measure::{feasible, file_system, interrupt, path};
 use crate::probe::kernel;
 use crate::transfer::Row;
 use calls::Calls;
@@ -30,6 +30,11 @@ use record::{BenchRun, Cell, Conditions, Round, SCHEMA, Series};
 /// Whatever keeps a contestant from being timed.
 pub fn fetch(options: &cli::BenchFetch) -> Result<BenchRun> {
     crate::fetch::allow_all_descriptors()?;
+    feasible::once_each(options.transfers.iter().map(|row| row.name))?;
+    options.connections.iter().try_for_each(|wanted| feasible::connections(*wanted))?;
+    if let Some(folder) = feasible::to_be_made(options.log_dir.as_deref())? {
+        feasible::room(&folder, options.bytes)?;
+    }
     let chosen = &options.transfers;
     let rows = if chosen.is_empty() { Row::possible().collect() } else { chosen.clone() };
     let served = Served::open(options.log_dir.as_deref(), options.bytes)?;
@@ -52,7 +57,7 @@ pub fn fetch(options: &cli::BenchFetch) -> Result<BenchRun> {
         for fetch_size in &options.fetch_sizes {
             let plan = served.plan(*connections, options.bytes, *fetch_size)?;
             eprintln!(
-                "zcprof: {connections} connections, fetches of {fetch_size} bytes: {} rounds of \
+                "timing {connections} connections, fetches of {fetch_size} bytes: {} rounds of \
                  {} contestants, {} MiB each",
                 options.rounds + contest::PRACTICE,
                 contest.contestants().len(),

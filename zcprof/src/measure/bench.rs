@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use super::interrupt::interrupted;
 use super::kcat::Kcat;
 use super::network::{End, Network};
 use super::storage::{self, Mount};
@@ -15,7 +16,7 @@ use super::workers::{Consumer, Server};
 use crate::cli;
 use crate::fetch::cache;
 use crate::fetch::consumer::{Command, Outcome, Protocol, Share, Verified, shares};
-use crate::fetch::log::{Log, MakeLog, make};
+use crate::fetch::log::{Log, MakeLog, make_unless};
 use crate::fetch::socket::Row as Socket;
 use crate::privilege::User;
 use crate::run::{Cache, Doubt, Layer, Workload};
@@ -111,7 +112,14 @@ impl Bench {
         let foreign = options.kcat.is_some();
         ensure!(!foreign || !log.is_plain(), "kcat consumes record batches, and no other file");
         ensure!(!foreign || options.network.is_loopback(), "kcat consumes over loopback only");
+        let all = usize::try_from(options.connections)?;
         let full = shares(&log, options.connections, options.bytes, options.fetch_size)?;
+        ensure!(
+            full.len() == all,
+            "--connections {all} is more than the payload has batches of records ({}), and each \
+             connection fetches one at least",
+            full.len()
+        );
         let control = shares(&log, options.connections, CONTROL_BYTES, options.fetch_size)?;
         let network = Network::set_up(options.network)?;
         let listen = network.listen(options.listen);
@@ -207,6 +215,7 @@ impl Bench {
     pub(super) fn prepare(&self, cache: Cache) -> Result<Option<Doubt>> {
         // A page that a socket buffer or a CPU's LRU batch still holds is not dropped at once.
         for attempt in 1.. {
+            super::interrupt::check()?;
             match cache {
                 Cache::Warm => cache::warm(&self.log)?,
                 Cache::Cold => cache::evict(&self.log)?,
@@ -407,12 +416,12 @@ fn open_or_make(directory: &Path, options: &cli::Workload) -> Result<Log> {
 /// there is such a one, who then owns it; else as this process's own, and gives it away.
 fn make_for_others(partition: &Path, wanted: &MakeLog) -> Result<()> {
     if let Some(owner) = User::master_of(partition) {
-        let made = owner.try_as(|| make(partition, wanted).map(drop));
+        let made = owner.try_as(|| make_unless(partition, wanted, &interrupted).map(drop));
         return made.map_err(|why| {
             anyhow::anyhow!("making the log in {} as {owner}: {why}", partition.display())
         });
     }
-    make(partition, wanted)?;
+    make_unless(partition, wanted, &interrupted)?;
     if let Some(user) = User::ordinary()
         && let Err(error) = user.own_all_in(partition)
     {

@@ -2,13 +2,16 @@
 //! everything is undone on the way out.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+use crate::terminal;
+
+/// The first signal that came; none has the number 0.
+static SIGNAL: AtomicI32 = AtomicI32::new(0);
 static WORKERS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
 /// Takes the signals over. Workers started later inherit the blocked signals and are killed by
@@ -23,8 +26,13 @@ pub fn take_over() -> Result<()> {
     signals.add(Signal::SIGHUP);
     signals.thread_block().context("blocking signals")?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        while signals.wait().is_ok() {
-            INTERRUPTED.store(true, Ordering::SeqCst);
+        while let Ok(signal) = signals.wait() {
+            let first =
+                SIGNAL.compare_exchange(0, signal as i32, Ordering::SeqCst, Ordering::SeqCst);
+            if first.is_ok() {
+                terminal::clear();
+                eprintln!("zcprof: {signal}; stopping");
+            }
             for pid in workers().iter() {
                 if let Ok(pid) = i32::try_from(*pid) {
                     let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
@@ -38,7 +46,13 @@ pub fn take_over() -> Result<()> {
 /// Whether a signal came.
 #[must_use]
 pub fn interrupted() -> bool {
-    INTERRUPTED.load(Ordering::SeqCst)
+    SIGNAL.load(Ordering::SeqCst) != 0
+}
+
+/// The exit code of a process that a signal ended, as a shell would say it: 130 for Ctrl-C.
+#[must_use]
+pub fn code() -> Option<u8> {
+    u8::try_from(SIGNAL.load(Ordering::SeqCst)).ok().filter(|number| *number > 0).map(|n| 128 + n)
 }
 
 /// Fails if a signal came.

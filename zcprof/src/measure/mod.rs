@@ -2,6 +2,7 @@
 //! knows both the probes and the workload.
 
 mod bench;
+pub mod feasible;
 pub mod interrupt;
 mod kcat;
 pub mod network;
@@ -20,6 +21,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::cli;
 use crate::probe::{Options, Probes, kernel};
 use crate::run::{Cache, Kernel, Phase, Round, Run, SCHEMA, Skipped, Timing};
+use crate::terminal;
 use crate::transfer::{Layer, Row, TRANSFERS};
 use bench::{Amount, Bench, Cpu};
 pub(crate) use bench::{file_system, path};
@@ -52,6 +54,7 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         }
         controls.push(row);
     }
+    terminal::step("making or opening the log");
     let mut bench = Bench::set_up(&options.workload, &served, &controls)?;
     let (caches, lacking) = bench.caches(options.cache)?;
     if let Some(reason) = lacking {
@@ -60,6 +63,7 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         skipped.extend(rows.iter().map(not));
     }
     clock.lap("log");
+    terminal::step("attaching the probes");
     let mut probes = Probes::attach(&Options {
         targets: bench.processes(),
         withheld: options.without.clone(),
@@ -69,6 +73,7 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         capacities: options.capacities.clone(),
     })?;
     clock.lap("attach");
+    terminal::step("controls: what is known must be seen");
     let controls = passes::controls(&mut bench, &mut probes, "")?;
     clock.lap("control");
     let kernel = kernel::running()?;
@@ -86,8 +91,11 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         phases: Vec::new(),
     };
     let mut with_probes = Vec::new();
+    let (mut at, all) = (0, caches.len() * rows.len());
     for cache in caches {
         for row in &rows {
+            at += 1;
+            terminal::step(&format!("measuring {at} of {all}: {}, {}", row.name, cache.name()));
             let amount = Amount::Full;
             let (pass, cpu) = passes::pass(&mut bench, &mut probes, row, cache, amount)?;
             if let (Cache::Warm | Cache::Uncached, Some(cpu)) = (cache, cpu) {
@@ -98,18 +106,22 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         }
         clock.lap(cache.name());
     }
+    terminal::step("controls again");
     run.controls.extend(passes::controls(&mut bench, &mut probes, "closing ")?);
     clock.lap("closing control");
     // Read again: what the probes missed over the whole run is known only now.
     run.coverage = probes.coverage();
+    terminal::step("detaching the probes");
     drop(probes);
     clock.lap("detach");
     if !with_probes.is_empty() && !options.untimed {
+        terminal::step("timing each transfer without probes");
         run.timings.extend(with_probes);
         run.timings.extend(time_with(&mut bench, &rows, 1)?);
         clock.lap("un-probed");
     }
     interrupt::check()?;
+    terminal::clear();
     run.phases = clock.phases;
     Ok(run)
 }
@@ -133,7 +145,8 @@ fn time_with(bench: &mut Bench, rows: &[&Row], rounds: u32) -> Result<Vec<Timing
     let new = |row: &&Row| timing(row, &kernel, false, payload, Vec::new());
     let mut timings: Vec<Timing> = rows.iter().map(new).collect();
     bench.prepare(bench.warmest())?;
-    for _ in 0..rounds {
+    for at in 1..=rounds {
+        terminal::step(&format!("timing, round {at} of {rounds}"));
         for (row, timing) in rows.iter().zip(&mut timings) {
             let fetched = bench.fetch(row.name, Amount::Full);
             let (outcome, cpu) = fetched.map_err(|error| bench.cause(error))?;

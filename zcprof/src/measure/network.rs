@@ -26,6 +26,7 @@ use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 use rtnetlink::{LinkUnspec, LinkVeth};
 use tunnel::Tunnel;
+use zcprof_common::names::network;
 
 /// A way between server and consumer.
 #[derive(Debug)]
@@ -93,71 +94,71 @@ impl Row {
 
 /// Every way.
 pub const NETWORKS: &[Row] = &[
-    Row { name: "loopback", summary: "loopback", device: Device::Loopback, ..Row::VETH },
-    Row { name: "veth", summary: "veth between two network namespaces", ..Row::VETH },
+    Row { name: network::LOOPBACK, summary: "loopback", device: Device::Loopback, ..Row::VETH },
+    Row { name: network::VETH, summary: "veth between two network namespaces", ..Row::VETH },
     Row {
-        name: "veth-no-tso",
+        name: network::VETH_NO_TSO,
         summary: "veth between two network namespaces, the sender's without TCP segmentation",
         lacks: &[Feature::TcpSegmentation],
         ..Row::VETH
     },
     Row {
-        name: "veth-no-checksum",
+        name: network::VETH_NO_CHECKSUM,
         summary: "veth between two network namespaces, the sender's without checksums",
         lacks: &[Feature::TxChecksum],
         ..Row::VETH
     },
     Row {
-        name: "veth-no-sg",
+        name: network::VETH_NO_SG,
         summary: "veth between two network namespaces, the sender's without scatter-gather",
         lacks: &[Feature::ScatterGather],
         ..Row::VETH
     },
     Row {
-        name: "veth-nocache",
+        name: network::VETH_NOCACHE,
         summary: "veth between two network namespaces, the sender's with tx-nocache-copy",
         nocache: true,
         ..Row::VETH
     },
     Row {
-        name: "veth-neither",
+        name: network::VETH_NEITHER,
         summary: "veth between two network namespaces, the sender's without checksums and \
                   scatter-gather",
         lacks: &[Feature::TxChecksum, Feature::ScatterGather],
         ..Row::VETH
     },
     Row {
-        name: "wireguard",
+        name: network::WIREGUARD,
         summary: "WireGuard over veth between two network namespaces",
         tunnel: Some(Tunnel::WireGuard),
         ..Row::VETH
     },
     Row {
-        name: "vxlan",
+        name: network::VXLAN,
         summary: "VXLAN over veth between two network namespaces",
         tunnel: Some(Tunnel::Vxlan),
         ..Row::VETH
     },
     Row {
-        name: "veth-loss",
+        name: network::VETH_LOSS,
         summary: "veth between two network namespaces, where packets are lost",
         trouble: Some(Trouble::Loss),
         ..Row::VETH
     },
     Row {
-        name: "veth-tap",
+        name: network::VETH_TAP,
         summary: "veth between two network namespaces, with a packet socket at the sender's",
         trouble: Some(Trouble::Tap),
         ..Row::VETH
     },
     Row {
-        name: "virtio",
+        name: network::VIRTIO,
         summary: "two virtio-net devices, each in a network namespace of its own",
         device: Device::Virtio,
         ..Row::VETH
     },
     Row {
-        name: "virtio-tap",
+        name: network::VIRTIO_TAP,
         summary: "two virtio-net devices, each in a network namespace of its own, with a packet \
                   socket at the sender's",
         device: Device::Virtio,

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::privilege::User;
 
 /// Where such folders are: what is in /tmp may be in memory, and so never cold.
-const PARENT: &str = "/var/tmp";
+pub(super) const PARENT: &str = "/var/tmp";
 
 /// How their names begin.
 const PREFIX: &str = "zcprof-log-";

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 
 use nix::fcntl::copy_file_range;
+use zcprof_common::names::transfer;
 use zcprof_common::vocabulary;
 
 use super::replica::Replica;
@@ -13,7 +14,7 @@ use crate::claim::REPLICA;
 use crate::fetch::log::Segment;
 
 pub(super) const ROW: Row = Row {
-    name: "copy_file_range",
+    name: transfer::COPY_FILE_RANGE,
     summary: "copy_file_range(2) from the segment to a replica, then sendfile(2) to the socket",
     claim: &REPLICA,
     make: || Ok(Box::new(Replica::new(copy))),

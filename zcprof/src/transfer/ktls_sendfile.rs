@@ -3,13 +3,15 @@
 
 use std::net::{TcpListener, TcpStream};
 
+use zcprof_common::names::transfer;
+
 use super::sendfile::Sendfile;
 use super::{Layer, Row, sendfile};
 use crate::claim::TRANSFORMED;
 use crate::fetch::tls;
 
 pub(super) const ROW: Row = Row {
-    name: "ktls_sendfile",
+    name: transfer::KTLS_SENDFILE,
     summary: "sendfile(2) from the segment to a socket with TLS in the kernel",
     claim: &TRANSFORMED,
     make: || Ok(Box::new(Sendfile)),

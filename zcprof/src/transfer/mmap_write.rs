@@ -7,13 +7,15 @@ use std::os::fd::BorrowedFd;
 
 use nix::unistd::write;
 
+use zcprof_common::names::transfer;
+
 use super::mapping::Mapping;
 use super::{Row, Transfer};
 use crate::claim::ONE_COPY;
 use crate::fetch::log::Segment;
 
 pub(super) const ROW: Row = Row {
-    name: "mmap_write",
+    name: transfer::MMAP_WRITE,
     summary: "write(2) to the socket from a mapping of the segment",
     claim: &ONE_COPY,
     make: || Ok(Box::new(MmapWrite(Mapping::default()))),

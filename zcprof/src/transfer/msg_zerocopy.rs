@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, send};
 
+use zcprof_common::names::transfer;
 use zcprof_common::vocabulary::File;
 
 use super::mapping::Mapping;
@@ -24,7 +25,7 @@ const SO_EE_ORIGIN_ZEROCOPY: u8 = 5;
 const SO_EE_CODE_ZEROCOPY_COPIED: u8 = 1;
 
 pub(super) const ROW: Row = Row {
-    name: "msg_zerocopy",
+    name: transfer::MSG_ZEROCOPY,
     summary: "send(2) with MSG_ZEROCOPY from a mapping of the segment",
     claim: &DEFERRED,
     make: || Ok(Box::new(MsgZerocopy::default())),

@@ -8,13 +8,15 @@ use std::os::unix::fs::FileExt as _;
 
 use nix::unistd::write;
 
+use zcprof_common::names::transfer;
+
 use super::held::Held;
 use super::{Row, Transfer};
 use crate::claim::TWO_COPIES;
 use crate::fetch::log::Segment;
 
 pub(super) const ROW: Row = Row {
-    name: "pread_write",
+    name: transfer::PREAD_WRITE,
     summary: "pread(2) into a user buffer, then write(2) to the socket",
     claim: &TWO_COPIES,
     make: || Ok(Box::new(PreadWrite(Held::default()))),

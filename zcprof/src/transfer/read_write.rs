@@ -8,13 +8,15 @@ use std::path::PathBuf;
 
 use nix::unistd::write;
 
+use zcprof_common::names::transfer;
+
 use super::held::Held;
 use super::{Row, Transfer};
 use crate::claim::TWO_COPIES;
 use crate::fetch::log::Segment;
 
 pub(super) const ROW: Row = Row {
-    name: "read_write",
+    name: transfer::READ_WRITE,
     summary: "read(2) into a user buffer, then write(2) to the socket",
     claim: &TWO_COPIES,
     make: || Ok(Box::new(ReadWrite { opened: None, position: 0, held: Held::default() })),

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::os::fd::BorrowedFd;
 
 use nix::sys::sendfile::sendfile;
+use zcprof_common::names::transfer;
 use zcprof_common::vocabulary::File;
 
 use super::{Argument, Row, Transfer};
@@ -12,7 +13,7 @@ use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
 pub(super) const ROW: Row = Row {
-    name: "sendfile",
+    name: transfer::SENDFILE,
     summary: "sendfile(2) from the segment to the socket, as Kafka does",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(Sendfile)),

@@ -6,13 +6,15 @@ use std::io;
 
 use nix::sys::sendfile::sendfile;
 
+use zcprof_common::names::transfer;
+
 use super::replica::Replica;
 use super::{Row, sendfile};
 use crate::claim::REPLICA;
 use crate::fetch::log::Segment;
 
 pub(super) const ROW: Row = Row {
-    name: "sendfile_to_file",
+    name: transfer::SENDFILE_TO_FILE,
     summary: "sendfile(2) from the segment to a replica, and from there to the socket",
     claim: &REPLICA,
     make: || Ok(Box::new(Replica::new(copy))),

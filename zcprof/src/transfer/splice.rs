@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use nix::fcntl::splice;
+use zcprof_common::names::transfer;
 use zcprof_common::vocabulary::File;
 
 use super::pipe::{FLAGS, Pipe};
@@ -13,7 +14,7 @@ use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
 pub(super) const ROW: Row = Row {
-    name: "splice",
+    name: transfer::SPLICE,
     summary: "splice(2) from the segment into a pipe and from there into the socket",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(Splice(Pipe::new()?))),

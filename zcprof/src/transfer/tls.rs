@@ -8,6 +8,8 @@ use std::os::unix::fs::FileExt as _;
 
 use nix::unistd::write;
 
+use zcprof_common::names::transfer;
+
 use super::held::Held;
 use super::{Layer, Row, Transfer};
 use crate::claim::TWO_COPIES;
@@ -15,7 +17,7 @@ use crate::fetch::link::{Session, lock};
 use crate::fetch::log::Segment;
 
 pub(super) const ROW: Row = Row {
-    name: "tls",
+    name: transfer::TLS,
     summary: "pread(2) into a user buffer, encryption in user space (rustls), then write(2)",
     claim: &TWO_COPIES,
     make: || Ok(Box::new(Tls::default())),

@@ -8,6 +8,8 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use io_uring::{opcode, types::Fd};
 
+use zcprof_common::names::transfer;
+
 use super::held::Held;
 use super::ring::{self, Ring};
 use super::{Row, Transfer};
@@ -15,7 +17,7 @@ use crate::claim::TWO_COPIES;
 use crate::fetch::log::Segment;
 
 pub(super) const ROW: Row = Row {
-    name: "uring_send",
+    name: transfer::URING_SEND,
     summary: "io_uring's READ into a user buffer, then its SEND to the socket",
     claim: &TWO_COPIES,
     make: || Ok(Box::new(UringSend { ring: Ring::new()?, held: Held::default() })),

@@ -8,6 +8,8 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use io_uring::{opcode, types::Fd};
 
+use zcprof_common::names::transfer;
+
 use super::mapping::Mapping;
 use super::ring::{self, Ring};
 use super::{Notices, Row, Transfer, settled};
@@ -18,7 +20,7 @@ use crate::fetch::log::Segment;
 const IORING_SEND_ZC_REPORT_USAGE: u16 = 1 << 3;
 
 pub(super) const ROW: Row = Row {
-    name: "uring_send_zc",
+    name: transfer::URING_SEND_ZC,
     summary: "io_uring's SEND_ZC from a mapping of the segment",
     claim: &DEFERRED,
     make: || {

@@ -8,6 +8,8 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use io_uring::{opcode, types::Fd};
 
+use zcprof_common::names::transfer;
+
 use super::pipe::{FLAGS, Pipe};
 use super::ring::{self, Ring};
 use super::{Row, Transfer};
@@ -18,7 +20,7 @@ use crate::fetch::log::Segment;
 const NO_OFFSET: i64 = -1;
 
 pub(super) const ROW: Row = Row {
-    name: "uring_splice",
+    name: transfer::URING_SPLICE,
     summary: "io_uring's SPLICE from the segment into a pipe and from there into the socket",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(UringSplice { ring: Ring::new()?, pipe: Pipe::new()? })),

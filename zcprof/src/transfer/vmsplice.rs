@@ -7,6 +7,8 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 
 use nix::fcntl::vmsplice;
 
+use zcprof_common::names::transfer;
+
 use super::mapping::Mapping;
 use super::pipe::{FLAGS, Pipe};
 use super::{Row, Transfer};
@@ -14,7 +16,7 @@ use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
 pub(super) const ROW: Row = Row {
-    name: "vmsplice",
+    name: transfer::VMSPLICE,
     summary: "vmsplice(2) of a mapping of the segment into a pipe, then splice(2) to the socket",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(Vmsplice { mapping: Mapping::default(), pipe: Pipe::new()? })),

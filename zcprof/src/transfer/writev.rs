@@ -7,6 +7,8 @@ use std::os::fd::BorrowedFd;
 
 use nix::sys::uio::writev;
 
+use zcprof_common::names::transfer;
+
 use super::mapping::Mapping;
 use super::{Row, Transfer};
 use crate::claim::ONE_COPY;
@@ -19,7 +21,7 @@ const PIECE: usize = 64 << 10;
 const PIECES: usize = 1024;
 
 pub(super) const ROW: Row = Row {
-    name: "writev",
+    name: transfer::WRITEV,
     summary: "writev(2) to the socket, of 64 KiB pieces of a mapping of the segment",
     claim: &ONE_COPY,
     make: || Ok(Box::new(Writev(Mapping::default()))),

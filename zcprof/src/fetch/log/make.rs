@@ -84,6 +84,14 @@ const MOST_SEGMENT_BYTES: u64 = i32::MAX as u64;
 /// # Errors
 /// Names the size that makes no log, or the file and what the kernel says.
 pub fn make(folder: &Path, wanted: &MakeLog) -> Result<Made> {
+    make_unless(folder, wanted, &|| false)
+}
+
+/// The same, unless it is told to stop: `stop` is asked before each batch.
+///
+/// # Errors
+/// As [`make`]'s, and that it was interrupted.
+pub fn make_unless(folder: &Path, wanted: &MakeLog, stop: &dyn Fn() -> bool) -> Result<Made> {
     if folder.exists() {
         bail!("{} is there already; name a folder that is not", folder.display());
     }
@@ -92,7 +100,7 @@ pub fn make(folder: &Path, wanted: &MakeLog) -> Result<Made> {
     let what = || format!("making a log in {}", parent.display());
     fs::create_dir_all(parent).with_context(what)?;
     let unfinished = unfinished(parent).with_context(what)?;
-    let made = fill(unfinished.path(), wanted, &|| false).with_context(what)?;
+    let made = fill(unfinished.path(), wanted, stop).with_context(what)?;
     fs::rename(unfinished.path(), folder).with_context(what)?;
     // The folder has its own name now, and must not be removed under the old one.
     let _ = unfinished.keep();
@@ -168,6 +176,7 @@ fn fill(folder: &Path, wanted: &MakeLog, stop: &dyn Fn() -> bool) -> Result<Made
     let bytes = finished + segment.finish()?;
     // Only now, so that the kernel writes segments back while others are made.
     for entry in fs::read_dir(folder)? {
+        ensure!(!stop(), "interrupted; nothing was made");
         sync(&entry?.path())?;
     }
     sync(folder)?;

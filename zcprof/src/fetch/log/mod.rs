@@ -31,7 +31,7 @@ pub use damage::{Damage, LogError};
 pub use epochs::LeaderEpochs;
 pub use index::{IndexDamage, IndexRule};
 pub use lookup::{LookupError, Place};
-pub use make::{Made, MadeTopic, MakeLog, check_topic_name, make, make_topic};
+pub use make::{Made, MadeTopic, MakeLog, check_topic_name, make, make_topic, make_unless};
 pub use topics::{Partition, State, Topic, Topics};
 pub use transactions::{Aborted, Transactions};
 

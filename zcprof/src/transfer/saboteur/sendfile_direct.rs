@@ -13,6 +13,8 @@ use nix::fcntl::splice;
 use nix::libc::O_DIRECT;
 use nix::sys::sendfile::sendfile;
 
+use zcprof_common::names::saboteur;
+
 use super::super::pipe::{FLAGS, Pipe};
 use super::super::{Row, Transfer, sendfile::OFFSETS};
 use crate::claim::ZERO_COPY;
@@ -25,7 +27,7 @@ const SECTOR: u64 = 512;
 const STEP: u64 = 64 << 10;
 
 pub(super) const ROW: Row = Row {
-    name: "sendfile_direct",
+    name: saboteur::SENDFILE_DIRECT,
     summary: "sendfile(2) with O_DIRECT into a pipe, then splice(2) to the socket",
     claim: &ZERO_COPY,
     make: || {

@@ -9,6 +9,8 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use memmap2::{MmapMut, MmapOptions};
 use nix::fcntl::vmsplice;
 
+use zcprof_common::names::saboteur;
+
 use super::super::pipe::{FLAGS, Pipe};
 use super::super::{Row, Transfer};
 use crate::claim::ZERO_COPY;
@@ -17,7 +19,7 @@ use crate::fetch::log::Segment;
 const PAGE: usize = 4096;
 
 pub(super) const ROW: Row = Row {
-    name: "vmsplice_cow",
+    name: saboteur::VMSPLICE_COW,
     summary: "vmsplice(2) of a private mapping of the segment, which is written to afterwards",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(VmspliceCow { mapping: None, pipe: Pipe::new()? })),

@@ -9,6 +9,8 @@ use memmap2::MmapMut;
 use nix::fcntl::vmsplice;
 use nix::sys::uio::pread;
 
+use zcprof_common::names::saboteur;
+
 use super::super::pipe::{FLAGS, Pipe};
 use super::super::{Row, Transfer};
 use crate::claim::ZERO_COPY;
@@ -22,7 +24,7 @@ const BUFFER: usize = 128 << 10;
 const SPOILT: usize = 200;
 
 pub(super) const ROW: Row = Row {
-    name: "vmsplice_reused",
+    name: saboteur::VMSPLICE_REUSED,
     summary: "vmsplice(2) of a buffer that is written to while its pages are on their way",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(VmspliceReused { buffer: None, pipe: Pipe::new()?, next: 0 })),

@@ -8,13 +8,15 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::sys::uio::pread;
 use nix::unistd::write;
 
+use zcprof_common::names::saboteur;
+
 use super::super::held::Held;
 use super::super::{Row, Transfer};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
 pub(super) const ROW: Row = Row {
-    name: "wrapped_sendfile",
+    name: saboteur::WRAPPED_SENDFILE,
     summary: "a function called sendfile that reads and writes in user space",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(WrappedSendfile(Held::default()))),

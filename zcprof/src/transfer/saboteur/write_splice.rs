@@ -7,6 +7,8 @@ use std::os::fd::BorrowedFd;
 
 use nix::unistd::write;
 
+use zcprof_common::names::saboteur;
+
 use super::super::mapping::Mapping;
 use super::super::pipe::Pipe;
 use super::super::{Row, Transfer};
@@ -17,7 +19,7 @@ use crate::fetch::log::Segment;
 const STEP: usize = 64 << 10;
 
 pub(super) const ROW: Row = Row {
-    name: "write_splice",
+    name: saboteur::WRITE_SPLICE,
     summary: "write(2) of a mapping into a pipe, then splice(2) to the socket",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(WriteSplice { mapping: Mapping::default(), pipe: Pipe::new()? })),

@@ -1,0 +1,75 @@
+//! The names that a command line knows: each is said here, and the tables of transfers, networks and
+//! claims take theirs from here. Whoever must know a name before zcprof is built reads this.
+
+/// Declares a module of names, and the slice of all in their order.
+macro_rules! names {
+    ($(#[$doc:meta])* $module:ident: $($constant:ident = $name:literal,)*) => {
+        $(#[$doc])*
+        pub mod $module {
+            $(#[doc = concat!("`", $name, "`.")] pub const $constant: &str = $name;)*
+
+            /// All of them.
+            pub const ALL: &[&str] = &[$($constant,)*];
+        }
+    };
+}
+
+names! {
+    /// Ways to move a segment to a socket.
+    transfer:
+    READ_WRITE = "read_write",
+    MMAP_WRITE = "mmap_write",
+    SENDFILE = "sendfile",
+    SPLICE = "splice",
+    PREAD_WRITE = "pread_write",
+    WRITEV = "writev",
+    VMSPLICE = "vmsplice",
+    MSG_ZEROCOPY = "msg_zerocopy",
+    URING_SEND = "uring_send",
+    URING_SEND_ZC = "uring_send_zc",
+    URING_SPLICE = "uring_splice",
+    TLS = "tls",
+    KTLS_SENDFILE = "ktls_sendfile",
+    SENDFILE_TO_FILE = "sendfile_to_file",
+    COPY_FILE_RANGE = "copy_file_range",
+}
+
+names! {
+    /// Transfers that copy where their system calls look as if they did not.
+    saboteur:
+    SENDFILE_DIRECT = "sendfile_direct",
+    WRITE_SPLICE = "write_splice",
+    VMSPLICE_REUSED = "vmsplice_reused",
+    VMSPLICE_COW = "vmsplice_cow",
+    WRAPPED_SENDFILE = "wrapped_sendfile",
+}
+
+names! {
+    /// Ways between server and consumer.
+    network:
+    LOOPBACK = "loopback",
+    VETH = "veth",
+    VETH_NO_TSO = "veth-no-tso",
+    VETH_NO_CHECKSUM = "veth-no-checksum",
+    VETH_NO_SG = "veth-no-sg",
+    VETH_NOCACHE = "veth-nocache",
+    VETH_NEITHER = "veth-neither",
+    WIREGUARD = "wireguard",
+    VXLAN = "vxlan",
+    VETH_LOSS = "veth-loss",
+    VETH_TAP = "veth-tap",
+    VIRTIO = "virtio",
+    VIRTIO_TAP = "virtio-tap",
+}
+
+names! {
+    /// What a transfer may promise.
+    claim:
+    ZERO_COPY = "zero-copy",
+    ZERO_COPY_FROM_STORAGE = "zero-copy-from-storage",
+    ONE_COPY = "one-copy",
+    TWO_COPIES = "two-copies",
+    DEFERRED = "deferred",
+    TRANSFORMS = "transforms",
+    REPLICA = "replica",
+}

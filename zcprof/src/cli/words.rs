@@ -1,0 +1,151 @@
+//! Words into values: each names what would have been right, and what is nearest to what was typed.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use zcprof_common::names;
+use zcprof_common::vocabulary::Instrument;
+
+use crate::claim::Claim;
+use crate::fetch::consumer::mode::{MODES, Row as Mode};
+use crate::fetch::log::{Codec, check_topic_name};
+use crate::fetch::socket::{Address, Row as Socket, SOCKETS};
+use crate::measure::network::Row as Network;
+use crate::run::ClaimOverride;
+use crate::transfer::Row;
+use crate::verdict::explain::Code;
+
+/// How alike two words must be for one to be meant by the other, as clap has it.
+const ALIKE: f64 = 0.7;
+
+/// One of some names; clap lists them, and says which one is nearest.
+fn one_of<T: Clone + Send + Sync + 'static>(
+    names: impl IntoIterator<Item = PossibleValue>,
+    find: fn(&str) -> Option<T>,
+) -> impl TypedValueParser<Value = T> {
+    let lost = "it is in the list and nowhere else";
+    PossibleValuesParser::new(names).try_map(move |name| find(&name).ok_or(lost))
+}
+
+fn shown(names: &[&'static str]) -> Vec<PossibleValue> {
+    names.iter().map(|name| PossibleValue::new(*name)).collect()
+}
+
+pub(super) fn transfer() -> impl TypedValueParser<Value = &'static Row> {
+    let hidden = names::saboteur::ALL.iter().map(|name| PossibleValue::new(*name).hide(true));
+    one_of(shown(names::transfer::ALL).into_iter().chain(hidden), Row::find)
+}
+
+pub(super) fn network() -> impl TypedValueParser<Value = &'static Network> {
+    one_of(shown(names::network::ALL), Network::find)
+}
+
+pub(super) fn socket() -> impl TypedValueParser<Value = &'static Socket> {
+    one_of(SOCKETS.iter().map(|row| PossibleValue::new(row.name)), Socket::find)
+}
+
+pub(super) fn mode() -> impl TypedValueParser<Value = &'static Mode> {
+    one_of(MODES.iter().map(|row| PossibleValue::new(row.name)), Mode::find)
+}
+
+/// A mode that verifies every byte.
+pub(super) fn verifying() -> impl TypedValueParser<Value = &'static Mode> {
+    let able = MODES.iter().filter(|row| row.verifies());
+    one_of(able.map(|row| PossibleValue::new(row.name)), Mode::find)
+}
+
+pub(super) fn codec() -> impl TypedValueParser<Value = Codec> {
+    one_of(Codec::ALL.iter().map(|codec| PossibleValue::new(codec.name())), Codec::from_name)
+}
+
+/// Any but `syscalls`, without which the others cannot say what they see.
+pub(super) fn instrument() -> impl TypedValueParser<Value = Instrument> {
+    let able = Instrument::ALL.iter().filter(|one| **one != Instrument::Syscalls);
+    one_of(able.map(|one| PossibleValue::new(one.name())), Instrument::from_name)
+}
+
+/// `ZC106`, `zc106` or `106`.
+pub(super) fn code(name: &str) -> Result<&'static Code, String> {
+    let found = Code::find(name).or_else(|| Code::find(&format!("ZC{name}")));
+    found.ok_or_else(|| "there is no such code; `zcprof explain` lists them all".to_owned())
+}
+
+pub(super) fn claim(text: &str) -> Result<ClaimOverride, String> {
+    let (name, claim) = text.split_once('=').ok_or("write TRANSFER=CLAIM")?;
+    Row::find(name).ok_or_else(|| lost("transfer", name, names::transfer::ALL))?;
+    Claim::find(claim).ok_or_else(|| lost("claim", claim, names::claim::ALL))?;
+    Ok(ClaimOverride { transfer: name.to_owned(), claim: claim.to_owned() })
+}
+
+/// What to say of a name that nothing has.
+fn lost(kind: &str, name: &str, all: &[&str]) -> String {
+    let likeness = |known: &&&str| strsim::jaro(name, known);
+    let nearest = all.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    let meant = nearest.filter(|known| likeness(known) > ALIKE);
+    let hint = meant.map_or(String::new(), |known| format!("did you mean {known}? "));
+    format!("no {kind} is called {name}; {hint}there are {}", all.join(", "))
+}
+
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    match parse_size::parse_size(text) {
+        Ok(0) => Err("must be above zero".to_owned()),
+        Ok(bytes) => Ok(bytes),
+        Err(error) => Err(format!("{error}; write a size such as 64MiB")),
+    }
+}
+
+/// A host, by name or address, and a port. Of several addresses the first of IPv4 is taken, as
+/// most clients do.
+pub(super) fn resolve(text: &str) -> Result<SocketAddr, String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("{text:?} is not HOST:PORT: {error}");
+    let found: Vec<_> = text.to_socket_addrs().map_err(|error| wrong(&error))?.collect();
+    let address = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    address.copied().ok_or_else(|| wrong(&"it has no address"))
+}
+
+pub(super) fn topic(name: &str) -> Result<String, String> {
+    check_topic_name(name).map(|()| name.to_owned()).map_err(|error| error.to_string())
+}
+
+pub(super) fn capacity(text: &str) -> Result<(String, u32), String> {
+    let (map, capacity) = text.split_once('=').ok_or("write MAP=N")?;
+    let capacity = capacity.parse().map_err(|error| format!("{capacity}: {error}"))?;
+    Ok((map.to_owned(), capacity))
+}
+
+pub(super) fn listener(text: &str) -> Result<(String, Address), String> {
+    let (name, address) = text.split_once('=').ok_or("write NAME=ADDR")?;
+    let address = address.parse().map_err(|error| format!("{address}: {error}"))?;
+    Ok((name.to_owned(), address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::CLAIMS;
+    use crate::measure::network::NETWORKS;
+    use crate::transfer::{SABOTEURS, TRANSFERS};
+
+    /// What a name is, is said once; the tables have each name, and no other.
+    #[test]
+    fn the_tables_have_every_name_that_there_is() {
+        let transfers: Vec<_> = TRANSFERS.iter().map(|row| row.name).collect();
+        assert_eq!(transfers, names::transfer::ALL);
+        let saboteurs: Vec<_> = SABOTEURS.iter().map(|row| row.name).collect();
+        assert_eq!(saboteurs, names::saboteur::ALL);
+        let networks: Vec<_> = NETWORKS.iter().map(|row| row.name).collect();
+        assert_eq!(networks, names::network::ALL);
+        let claims: Vec<_> = CLAIMS.iter().map(|claim| claim.name).collect();
+        assert_eq!(claims, names::claim::ALL);
+    }
+
+    #[test]
+    fn what_is_nearly_a_name_is_answered_with_it() {
+        let said = claim("sendfil=zero-copy").unwrap_err();
+        assert!(said.contains("did you mean sendfile?"), "{said}");
+        let said = claim("sendfile=zerocopy").unwrap_err();
+        assert!(said.contains("did you mean zero-copy?"), "{said}");
+        let said = claim("sendfile=qqq").unwrap_err();
+        assert!(!said.contains("did you mean") && said.contains("one-copy"), "{said}");
+    }
+}
