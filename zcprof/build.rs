@@ -13,14 +13,22 @@ use aya_build::{Package, Toolchain};
 
 const CHOICE: &str = "ZCPROF_BPF_TOOLCHAIN";
 
+/// The folder of rustup's that has that toolchain, if it is not the user's own.
+const HOME: &str = "ZCPROF_RUSTUP_HOME";
+
 fn main() -> Result<()> {
     println!("cargo:rerun-if-env-changed={CHOICE}");
+    println!("cargo:rerun-if-env-changed={HOME}");
     println!("cargo:rerun-if-changed=../zcprof-common/src");
     println!("cargo:rerun-if-changed=build.rs");
-    let toolchain = match env::var(CHOICE) {
-        Ok(name) => name,
+    let (toolchain, home) = match env::var(CHOICE) {
+        Ok(name) => (name, env::var_os(HOME).map(PathBuf::from)),
         Err(_) => detect()?,
     };
+    if let Some(home) = home {
+        // SAFETY: this build script has one thread.
+        unsafe { env::set_var("RUSTUP_HOME", home) };
+    }
     add_cached_linker_to_path()?;
     println!("cargo:rustc-env=ZCPROF_BPF_BUILT_BY={toolchain}");
     let package = Package { name: "zcprof-ebpf", root_dir: "../zcprof-ebpf", ..Package::default() };
@@ -28,23 +36,33 @@ fn main() -> Result<()> {
         .with_context(|| format!("building the eBPF programs with toolchain {toolchain}"))
 }
 
-/// The rustup name of a toolchain that has `core` for BPF, compiled or as source.
-fn detect() -> Result<String> {
+/// The rustup name of a toolchain that has `core` for BPF, compiled or as source, and the folder of
+/// rustup's that has it: the user's own, or the one that `cargo xtask setup` made.
+fn detect() -> Result<(String, Option<PathBuf>)> {
+    let cached = cache().map(|cache| cache.join("tools/rustup")).filter(|home| home.is_dir());
+    let found = detect_in(None).map(|name| (name, None));
+    let found = found.or_else(|| Some((detect_in(cached.as_deref())?, cached)));
+    // One line: what cargo shows of a build script that fails is long enough.
+    found.context("no Rust toolchain here can build for BPF; run `cargo xtask setup` to get one")
+}
+
+fn detect_in(home: Option<&Path>) -> Option<String> {
     for (name, proof) in [
         ("debian-bpf", "lib/rustlib/bpfel-unknown-none"),
         ("nightly", "lib/rustlib/src/rust/library/core/Cargo.toml"),
     ] {
         let sysroot = Command::new("rustup")
             .args(["run", name, "rustc", "--print", "sysroot"])
+            .envs(home.map(|home| ("RUSTUP_HOME", home)))
             .output()
             .ok()
             .filter(|output| output.status.success())
             .and_then(|output| String::from_utf8(output.stdout).ok());
         if sysroot.is_some_and(|path| Path::new(path.trim()).join(proof).exists()) {
-            return Ok(name.to_owned());
+            return Some(name.to_owned());
         }
     }
-    bail!("no Rust toolchain here can build for BPF; run `cargo xtask setup` to get one")
+    None
 }
 
 /// Puts the cached bpf-linker into PATH, where rustc looks for it, unless one is there already.
@@ -64,14 +82,18 @@ fn add_cached_linker_to_path() -> Result<()> {
 
 /// The folder of a bpf-linker that `cargo xtask setup` built.
 fn cached_linker() -> Option<PathBuf> {
-    let cache = env::var_os("ZCPROF_CACHE").map(PathBuf::from).or_else(|| {
-        let caches = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let caches = caches.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
-        Some(caches?.join("zcprof"))
-    })?;
-    fs::read_dir(cache.join("tools"))
+    fs::read_dir(cache()?.join("tools"))
         .ok()?
         .filter_map(Result::ok)
         .map(|entry| entry.path().join("bin"))
         .find(|bin| bin.join("bpf-linker").is_file())
+}
+
+/// The folder of what `cargo xtask setup` gets.
+fn cache() -> Option<PathBuf> {
+    env::var_os("ZCPROF_CACHE").map(PathBuf::from).or_else(|| {
+        let caches = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let caches = caches.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
+        Some(caches?.join("zcprof"))
+    })
 }

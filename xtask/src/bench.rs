@@ -9,9 +9,9 @@ use clap::{Args, Subcommand};
 use crate::cache::Cache;
 use crate::exit::Exit;
 use crate::phases::Phases;
-use crate::run::publish;
+use crate::run::{MEASURED, publish};
 use crate::setup::{self, Wants};
-use crate::{compile, process};
+use crate::{compile, process, words};
 
 /// Name of the report folder.
 const FOLDER: &str = "bench";
@@ -33,16 +33,79 @@ pub(crate) struct Options {
     #[arg(long)]
     without_nginx: bool,
     /// Folder of the reports; this one has the folder `bench` in it.
-    #[arg(long, value_name = "DIR", default_value = "reports")]
+    #[arg(long, value_name = "DIR", default_value = MEASURED)]
     out: PathBuf,
-    /// Options of `zcprof bench fetch`, behind those above: they go to it as they are.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
-    rest: Vec<String>,
+    /// What is timed; these go to `zcprof bench fetch` as they are.
+    #[command(flatten)]
+    timed: Timed,
+}
+
+/// Options of `zcprof bench fetch`.
+#[derive(Args, Debug)]
+struct Timed {
+    /// Folder of the log, which is made there if there is none.
+    #[arg(long, value_name = "DIR")]
+    log_dir: Option<String>,
+    /// Size of a new log, and payload of each round.
+    #[arg(long, value_name = "SIZE", value_parser = words::size)]
+    bytes: Option<String>,
+    /// Most record bytes in one fetch, comma-separated.
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = words::size)]
+    fetch_sizes: Vec<String>,
+    /// Connections fetching at once, comma-separated.
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',',
+          value_parser = clap::value_parser!(u32).range(1..))]
+    connections: Vec<u32>,
+    /// Rounds that count, of every contestant.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
+    /// The sockets between server and consumer.
+    #[arg(long, value_name = "KIND", value_parser = words::socket())]
+    socket: Option<String>,
+    /// Transfers, comma-separated (default: all).
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::transfer())]
+    transfer: Vec<String>,
+    /// Mode in which the consumer receives what is timed.
+    #[arg(long, value_name = "MODE", value_parser = words::mode())]
+    consumer: Option<String>,
+    /// Where the servers and the consumer run.
+    #[arg(long, value_name = "WHERE", value_parser = ["apart", "free"])]
+    placement: Option<String>,
+}
+
+impl Timed {
+    /// Whether what was typed goes together and fits.
+    fn check(&self) -> Result<()> {
+        words::agree(&self.transfer, &[])?;
+        self.bytes.as_deref().filter(|_| self.log_dir.is_none()).map_or(Ok(()), words::room)
+    }
+
+    /// As zcprof reads them.
+    fn words(&self) -> Vec<String> {
+        let Self { log_dir, bytes, fetch_sizes, connections, rounds, .. } = self;
+        let list = |items: &[String]| Some(items.join(",")).filter(|list| !list.is_empty());
+        let connections: Vec<_> = connections.iter().map(u32::to_string).collect();
+        let transfers = if self.transfer == [words::ALL] { &[][..] } else { &self.transfer };
+        let options = [
+            ("--log-dir", log_dir.clone()),
+            ("--bytes", bytes.clone()),
+            ("--fetch-sizes", list(fetch_sizes)),
+            ("--connections", list(&connections)),
+            ("--rounds", rounds.map(|rounds| rounds.to_string())),
+            ("--socket", self.socket.clone()),
+            ("--transfer", list(transfers)),
+            ("--consumer", self.consumer.clone()),
+            ("--placement", self.placement.clone()),
+        ];
+        let typed = options.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?]));
+        typed.flatten().collect()
+    }
 }
 
 /// Does `cargo xtask bench`.
 pub(crate) fn command(bench: &Bench) -> Result<Exit> {
     let Bench::Fetch(options) = bench;
+    options.timed.check()?;
     let cache = Cache::open()?;
     let out = compile::root().join(&options.out);
     publish::check(&out)?;
@@ -63,8 +126,8 @@ pub(crate) fn command(bench: &Bench) -> Result<Exit> {
     if nginx {
         command.arg("--nginx").arg(process::find("nginx").context("there is no nginx")?);
     }
-    let status = phases.time("bench", || process::run(command.args(&options.rest)))?;
-    println!("{}", phases.line());
+    let status = phases.time("bench", || process::run(command.args(options.timed.words())))?;
+    eprintln!("{}", phases.line());
     Ok(Exit::of_code(status.code()))
 }
 
@@ -85,8 +148,12 @@ mod tests {
         let words = ["bench", "fetch", "--without-nginx", "--rounds", "3", "--bytes", "1MiB"];
         let Bench::Fetch(options) = Cli::parse_from(words).bench;
         assert!(options.without_nginx);
-        assert_eq!(options.rest, ["--rounds", "3", "--bytes", "1MiB"]);
+        assert_eq!(options.timed.words(), ["--bytes", "1MiB", "--rounds", "3"]);
         let Bench::Fetch(options) = Cli::parse_from(["bench", "fetch"]).bench;
-        assert!(!options.without_nginx && options.rest.is_empty());
+        let wrong = ["--nope", "--rounds=0", "--consumer=all", "--transfer=sendfil", "--bytes=x"];
+        for word in wrong {
+            Cli::try_parse_from(["bench", "fetch", word]).err().expect(word);
+        }
+        assert!(!options.without_nginx && options.timed.words().is_empty());
     }
 }

@@ -46,6 +46,11 @@ impl Cache {
         Ok(Self { root })
     }
 
+    /// Where it is, for a message.
+    pub(crate) fn name(&self) -> String {
+        self.root.display().to_string()
+    }
+
     /// A path below the cache.
     pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.root.join(below)

@@ -28,6 +28,9 @@ pub(crate) fn cargo(ready: &Ready) -> Result<Command> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).env("PATH", path);
     command.env("ZCPROF_BPF_TOOLCHAIN", &ready.toolchain);
+    if let Some(home) = &ready.rustup_home {
+        command.env("ZCPROF_RUSTUP_HOME", home);
+    }
     // Set for the cargo inside the build script (see .cargo/config.toml); this one shows progress.
     command.env_remove("CARGO_TERM_QUIET");
     // aya-ebpf uses one unstable feature; this opens it for that crate alone.
@@ -77,7 +80,17 @@ pub(crate) fn fuzz_target(ready: &Ready, name: &str) -> Result<PathBuf> {
 fn static_cargo(ready: &Ready) -> Result<Command> {
     let mut command = cargo(ready)?;
     command.env("RUSTFLAGS", "-C target-feature=+crt-static");
+    if let Some(commit) = commit() {
+        command.env("ZCPROF_COMMIT", commit);
+    }
     Ok(command)
+}
+
+/// What git calls this tree, for `zcprof --version`.
+fn commit() -> Option<String> {
+    let mut git = Command::new("git");
+    git.current_dir(root()).args(["describe", "--always", "--dirty", "--exclude=*"]);
+    Some(process::output(&mut git).ok()?.trim().to_owned())
 }
 
 /// Runs a cargo verb on zcprof's own crates in the form in which they travel into guests, so

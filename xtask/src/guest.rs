@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::kernels::{self, Installed, Kernel};
 use crate::setup::{self, Wants};
 use crate::vm::{self, Accel, FILE_SYSTEMS, FileSystem, Outcome, Report, Spec};
+use crate::words;
 
 /// TLS in the kernel, AES-GCM for it, and what tests need of networks and file systems: guests
 /// have no modprobe that could find them.
@@ -40,10 +41,10 @@ const MODULES: [&str; 17] = [
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// The kernel.
-    #[arg(long, value_name = "NAME", default_value = kernels::DEFAULT)]
+    #[arg(long, value_name = "NAME", value_parser = words::kernel(), default_value = kernels::DEFAULT)]
     kernel: String,
     /// Processors of the guest (default: this machine's, at most 4).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = words::cpus())]
     smp: Option<usize>,
     /// Flags of the processors to add or, with a minus, to take away, as in QEMU's -cpu: a kernel
     /// before 6.4 chooses its copy routine by `erms` and `rep_good`; `-erms` and `-erms,family=6`
@@ -66,7 +67,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "HERE:THERE", value_parser = file)]
     file: Vec<(PathBuf, String)>,
     /// Size of the guest's disk, in GiB.
-    #[arg(long, value_name = "GIB", default_value_t = 3)]
+    #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..=1024),
+          default_value_t = 3)]
     disk: u64,
     /// Folder for what the command leaves in /out.
     #[arg(long, value_name = "DIR")]
@@ -178,6 +180,11 @@ pub(crate) fn code(outcome: &Outcome) -> Result<i32> {
         Outcome::QemuMissing => Err(crate::exit::Unmet(outcome.to_string()).into()),
         other => anyhow::bail!("{other}"),
     }
+}
+
+/// Prints a line of what is only on the way.
+pub(crate) fn mention(line: &str) {
+    eprintln!("{line}");
 }
 
 /// Prints a line of the guest's job.

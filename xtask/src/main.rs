@@ -22,6 +22,8 @@ mod scratch;
 mod setup;
 mod test;
 mod vm;
+mod words;
+mod zcprof;
 
 use std::process::ExitCode;
 
@@ -32,10 +34,13 @@ use crate::exit::Exit;
 /// Sets up, builds, runs and tests zcprof.
 ///
 /// Exit codes: 0 every claim holds; 1 a claim is refuted or a test failed; 2 wrong usage or a
-/// run-time error; 3 inconclusive; 4 something is missing here (it says what and how to get it).
+/// run-time error; 3 inconclusive; 4 something is missing here (it says what and how to get it);
+/// 130, 143 and 129 a signal ended it (SIGINT, SIGTERM, SIGHUP).
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
+    #[command(flatten)]
+    consent: setup::consent::Options,
     #[command(subcommand)]
     command: Command,
 }
@@ -57,12 +62,15 @@ enum Command {
     Vm(guest::Options),
     /// Measure over kernels, file systems, CPUs and networks, and compare with what is known.
     Matrix(matrix::Options),
-    /// Render the committed reports again from their run.json.
+    /// Render the committed reports again from their records, or publish what was measured.
     Reports(reports::Options),
+    /// Build zcprof and run it with these words: `cargo xtask zcprof explain ZC106`.
+    Zcprof(zcprof::Options),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    setup::consent::say(cli.consent);
     let done = interrupt::install().and_then(|()| match cli.command {
         Command::Setup(options) => setup::command(&options),
         Command::Run(options) => run::command(&options),
@@ -72,10 +80,12 @@ fn main() -> ExitCode {
         Command::Vm(options) => guest::command(&options),
         Command::Matrix(options) => matrix::command(&options),
         Command::Reports(options) => reports::command(&options),
+        Command::Zcprof(options) => zcprof::command(&options),
     });
-    done.unwrap_or_else(|error| {
+    let interrupted = interrupt::code().filter(|_| !matches!(done, Ok(Exit::Holds)));
+    let exit = done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         Exit::of_error(&error)
-    })
-    .into()
+    });
+    interrupted.map_or_else(|| exit.into(), ExitCode::from)
 }

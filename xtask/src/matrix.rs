@@ -18,23 +18,23 @@ use crate::exit::{Exit, Unmet};
 use crate::guest::{self, Guest};
 use crate::setup::{self, Wants};
 use crate::vm::FileSystem;
-use crate::{compile, interrupt, process, vm};
+use crate::{compile, interrupt, process, vm, words};
 
 /// Options of `matrix`. Without any of the first four it measures every kernel's file systems,
 /// and on ext4 other numbers of CPUs and other networks; with one, all that the four name.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// Kernels: names, or `all` for those that the tests use.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::kernel())]
     kernel: Vec<String>,
     /// File systems of the segments.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = FileSystem::find)]
     file_system: Vec<&'static FileSystem>,
     /// Numbers of CPUs.
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = words::cpus())]
     cpus: Vec<usize>,
-    /// Ways between server and consumer, as `zcprof measure --help` lists them.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    /// Ways between server and consumer.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::network())]
     network: Vec<String>,
     /// The few cells that `cargo xtask test` measures.
     #[arg(long, conflicts_with_all = ["kernel", "file_system", "cpus", "network"])]
@@ -46,7 +46,7 @@ pub(crate) struct Options {
     #[arg(long)]
     fresh: bool,
     /// Folder for matrix.json, matrix.txt and matrix.svg.
-    #[arg(long, value_name = "DIR", default_value = "reports/matrix")]
+    #[arg(long, value_name = "DIR", default_value = "measured/matrix")]
     out: PathBuf,
 }
 
@@ -54,13 +54,13 @@ pub(crate) struct Options {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Passes {
     /// Transfers, comma-separated (default: all).
-    #[arg(long, value_name = "NAMES")]
-    pub(crate) transfer: Option<String>,
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::transfer())]
+    pub(crate) transfer: Vec<String>,
     /// Payload of each pass.
-    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
+    #[arg(long, value_name = "SIZE", value_parser = words::size, default_value = "64MiB")]
     pub(crate) bytes: String,
     /// State of the page cache when a pass begins; of what has no other storage always warm.
-    #[arg(long, value_name = "warm|cold|both", default_value = "both")]
+    #[arg(long, value_name = "STATE", value_parser = words::cache(), default_value = "both")]
     pub(crate) cache: String,
 }
 
@@ -77,6 +77,7 @@ pub(crate) struct Bench<'a> {
 
 /// Does `cargo xtask matrix`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
+    words::agree(&options.passes.transfer, &[])?;
     let cache = Cache::open()?;
     let Options { kernel, file_system, cpus, network, .. } = options;
     let cells =
@@ -176,22 +177,24 @@ impl Bench<'_> {
     fn script(&self, cell: &Cell) -> String {
         let Passes { transfer, bytes, cache } = self.passes;
         let before = cell.file_system.before.unwrap_or("LOG=/data/log").replace("BYTES", bytes);
-        let mut words = vec!["/bin/zcprof measure --untimed --log-dir $LOG --out /out".to_owned()];
+        let mut script =
+            vec!["/bin/zcprof measure --untimed --quiet --log-dir $LOG --out /out".to_owned()];
         let mut add = |name: &str, value: &str| {
-            words.push(format!("{name} {}", process::quote(value)));
+            script.push(format!("{name} {}", process::quote(value)));
         };
         add("--bytes", bytes);
         add("--network", &cell.network);
         add("--cache", if cell.file_system.stays_warm { "warm" } else { cache });
-        if let Some(transfer) = transfer {
-            add("--transfer", transfer);
+        let all = transfer.is_empty() || *transfer == [words::ALL];
+        if !all {
+            add("--transfer", &transfer.join(","));
         }
         for (claimed, claim) in cell.claims() {
-            if transfer.as_ref().is_none_or(|named| named.split(',').any(|t| t == *claimed)) {
+            if all || transfer.iter().any(|named| named == claimed) {
                 add("--claim", &format!("{claimed}={claim}"));
             }
         }
-        format!("{before} && exec {}", words.join(" "))
+        format!("{before} && exec {}", script.join(" "))
     }
 
     /// What must be the same for a record to be used again.

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -60,12 +61,41 @@ pub(crate) fn logged(command: &mut Command, log: &Path) -> Result<()> {
     let errors = file.try_clone().context("sharing the log file")?;
     command.stdin(Stdio::null()).stdout(file).stderr(errors);
     let status = run(command)?;
+    succeeded(status, &name, log)
+}
+
+fn succeeded(status: ExitStatus, name: &str, log: &Path) -> Result<()> {
     if status.success() {
         return Ok(());
     }
     let mut said = String::new();
     File::open(log)?.read_to_string(&mut said).ok();
     Err(anyhow!("{name} failed ({status}), log in {}: {}", log.display(), last_lines(&said, 8)))
+}
+
+/// Runs to the end as [`logged`] does, whatever signals come: a package manager that is ended half-way
+/// leaves its data base to be repaired. Nothing that a terminal sends reaches it.
+pub(crate) fn logged_to_its_end(command: &mut Command, log: &Path) -> Result<()> {
+    let name = name(command);
+    let file = File::create(log).with_context(|| format!("creating {}", log.display()))?;
+    let errors = file.try_clone().context("sharing the log file")?;
+    command.stdin(Stdio::null()).stdout(file).stderr(errors).process_group(0);
+    let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+    let mut said = false;
+    let status = loop {
+        if let Some(status) = child.try_wait().context("waiting")? {
+            break status;
+        }
+        if interrupt::requested() {
+            interrupt::hold();
+            if !std::mem::replace(&mut said, true) {
+                eprintln!("letting {name} finish first, so that its packages stay whole");
+            }
+        }
+        thread::sleep(POLL);
+    };
+    interrupt::check()?;
+    succeeded(status, &name, log)
 }
 
 /// Waits for `child`; when this program is asked to stop, so is the child.

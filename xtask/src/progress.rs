@@ -8,6 +8,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Does `work` while `what` is shown, then says how long it took.
 pub(crate) fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    step_saying(what, work, |_| "done")
+}
+
+/// The same, and says what came of it.
+pub(crate) fn step_saying<T>(
+    what: &str,
+    work: impl FnOnce() -> Result<T>,
+    outcome: impl FnOnce(&T) -> &'static str,
+) -> Result<T> {
     let started = Instant::now();
     let bar = if stderr().is_terminal() {
         let bar = ProgressBar::new_spinner().with_message(what.to_owned());
@@ -24,7 +33,7 @@ pub(crate) fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
-    let verdict = if done.is_ok() { "done in" } else { "failed after" };
-    eprintln!("{what}: {verdict} {:.1} s", started.elapsed().as_secs_f64());
+    let verdict = done.as_ref().map_or("failed", outcome);
+    eprintln!("{what}: {verdict} after {:.1} s", started.elapsed().as_secs_f64());
     done
 }

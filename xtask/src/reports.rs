@@ -1,5 +1,7 @@
-//! `cargo xtask reports`: makes the committed reports again from their records.
+//! `cargo xtask reports`: makes the committed reports again from their records, or takes what was
+//! measured in their place. Nothing else changes them.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,6 +11,7 @@ use clap::Args;
 
 use crate::cache::Cache;
 use crate::exit::Exit;
+use crate::run::MEASURED;
 use crate::setup::{self, Wants};
 use crate::{compile, process};
 
@@ -32,12 +35,25 @@ pub(crate) struct Options {
     /// Write nothing; exit 1 if a file differs from what its record gives.
     #[arg(long)]
     check: bool,
+    /// First take what `run`, `bench` and `matrix` measured in place of the committed reports of the
+    /// same names.
+    #[arg(long, conflicts_with = "check")]
+    publish: bool,
+    /// Where that is.
+    #[arg(long, value_name = "DIR", default_value = MEASURED, requires = "publish")]
+    from: PathBuf,
 }
 
 /// Does `cargo xtask reports`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
+    let reports = compile::root().join("reports");
+    if options.publish {
+        for name in publish(&compile::root().join(&options.from), &reports)? {
+            println!("{} taken over", reports.join(name).display());
+        }
+    }
     let cache = Cache::open()?;
-    let runs = runs(&compile::root().join("reports"))?;
+    let runs = runs(&reports)?;
     let ready = setup::ensure(&cache, &Wants { build: true, ..Wants::default() })?;
     let program = compile::zcprof(&ready)?;
     let mut exit = Exit::Holds;
@@ -59,6 +75,36 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         }
     }
     Ok(exit)
+}
+
+/// Takes the files of every folder in `measured` that has a record and a namesake in `reports`.
+fn publish(measured: &Path, reports: &Path) -> Result<Vec<OsString>> {
+    let list = fs::read_dir(measured)
+        .with_context(|| format!("nothing was measured in {}", measured.display()))?;
+    let mut names = Vec::new();
+    for item in list {
+        let item = item?;
+        let (from, name) = (item.path(), item.file_name());
+        let to = reports.join(&name);
+        let has_record = RECORDS.iter().any(|record| from.join(record.file_name).is_file());
+        if !has_record || !to.is_dir() {
+            continue;
+        }
+        for file in fs::read_dir(&from)? {
+            let file = file?;
+            fs::copy(file.path(), to.join(file.file_name()))
+                .with_context(|| format!("copying {}", file.path().display()))?;
+        }
+        names.push(name);
+    }
+    names.sort();
+    ensure!(
+        !names.is_empty(),
+        "{} holds no record whose name is in {}",
+        measured.display(),
+        reports.display()
+    );
+    Ok(names)
 }
 
 /// Every record in a folder of `reports`, and zcprof's words to render it.
@@ -103,6 +149,30 @@ mod tests {
         fs::write(place.path().join("changed"), "old").expect("written");
         let names = differing(fresh.path(), place.path()).expect("compared");
         assert_eq!(names, ["changed", "new"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn what_was_measured_is_published_under_its_name_alone() {
+        let [measured, reports] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+        publish(&measured.path().join("nowhere"), reports.path()).unwrap_err();
+        for name in ["trixie", "native", "drawings"] {
+            fs::create_dir(measured.path().join(name)).expect("made");
+            fs::write(measured.path().join(name).join("run.json"), name).expect("written");
+        }
+        publish(measured.path(), reports.path()).unwrap_err();
+        fs::rename(
+            measured.path().join("drawings/run.json"),
+            measured.path().join("drawings/a.svg"),
+        )
+        .expect("renamed");
+        for name in ["trixie", "drawings"] {
+            fs::create_dir(reports.path().join(name)).expect("made");
+        }
+        assert_eq!(publish(measured.path(), reports.path()).expect("published"), ["trixie"]);
+        let there = fs::read_to_string(reports.path().join("trixie/run.json")).expect("there");
+        assert_eq!(there, "trixie");
+        assert!(!reports.path().join("native").exists());
+        assert!(!reports.path().join("drawings/a.svg").exists());
     }
 
     #[test]

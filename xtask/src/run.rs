@@ -1,4 +1,5 @@
 //! `cargo xtask run`: sets up, builds, measures here or in a guest, brings the reports back.
+//! What was typed is checked whole before any of that.
 
 mod measure;
 pub(crate) mod publish;
@@ -16,13 +17,13 @@ use crate::interrupt;
 use crate::kernels::{self, Kernel};
 use crate::phases::Phases;
 use crate::setup::{self, Ready, Wants};
+use crate::words;
 
 /// The four classic transfers.
 const CLASSICS: &str = "read_write,mmap_write,sendfile,splice";
 
-/// Word for every transfer that the kernel can make, which is what zcprof measures when it is told
-/// none.
-const ALL: &str = "all";
+/// Where reports go unless another folder is named; git ignores it.
+pub(crate) const MEASURED: &str = "measured";
 
 /// Options of `run`. Those that are not about where to measure are zcprof's own and go to it as
 /// they are.
@@ -32,45 +33,51 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "kernel")]
     native: bool,
     /// Measure in a guest with this kernel; `all` for each tested one in turn.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::kernel())]
     kernel: Vec<String>,
     /// Transfers, comma-separated, or `all`, which takes minutes under emulation.
-    #[arg(long, value_name = "NAMES", default_value = CLASSICS)]
-    transfer: String,
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::transfer(),
+          default_value = CLASSICS)]
+    transfer: Vec<String>,
     /// Payload of each pass.
-    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
+    #[arg(long, value_name = "SIZE", value_parser = words::size, default_value = "64MiB")]
     bytes: String,
     /// Most record bytes in one fetch.
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", value_parser = words::size)]
     fetch_size: Option<String>,
     /// Connections fetching at once.
-    #[arg(long, value_name = "N")]
-    connections: Option<String>,
-    /// The way between server and consumer, as `zcprof measure --help` lists them.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    connections: Option<u32>,
+    /// The way between server and consumer.
+    #[arg(long, value_name = "NAME", value_parser = words::network())]
     network: Option<String>,
     /// State of the page cache when a pass begins.
-    #[arg(long, value_name = "warm|cold|both")]
+    #[arg(long, value_name = "STATE", value_parser = words::cache())]
     cache: Option<String>,
     /// Judge a transfer by another claim, as TRANSFER=CLAIM.
-    #[arg(long, value_name = "T=C")]
+    #[arg(long, value_name = "T=C", value_parser = words::claim)]
     claim: Vec<String>,
     /// Withhold instruments, comma-separated.
-    #[arg(long, value_name = "NAMES")]
-    without: Option<String>,
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::instrument())]
+    without: Vec<String>,
     /// Folder of the reports; each kernel has a folder in it.
-    #[arg(long, value_name = "DIR", default_value = "reports")]
+    #[arg(long, value_name = "DIR", default_value = MEASURED)]
     out: PathBuf,
+    /// Print every column of the table.
+    #[arg(long)]
+    wide: bool,
     /// Keep the guest's work folder: initramfs, disk images, logs.
     #[arg(long)]
     keep: bool,
-    /// Say more.
-    #[arg(short, long)]
-    verbose: bool,
+    /// Say more: every number, what it rests on, and how long each phase took.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
 }
 
 /// Does `cargo xtask run`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
+    words::agree(&options.transfer, &options.claim)?;
+    words::room(&options.bytes)?;
     let cache = Cache::open()?;
     let named = kernels::choose(&options.kernel)?;
     publish::check(&measure::folder(options))?;
@@ -89,9 +96,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     }
     let place = choose(options, named, &program)?;
     let Place::Guests(kernels) = place else {
-        let exit = measure::native(options, &program, &mut phases)?;
-        println!("{}", phases.line());
-        return Ok(exit);
+        return measure::native(options, &program, &mut phases);
     };
     let wants = Wants {
         build: true,
@@ -106,7 +111,6 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         interrupt::check()?;
         let exit = measure::in_guest(options, &cache, kernel, &program, &mut phases)
             .with_context(|| format!("on kernel {}", kernel.name))?;
-        println!("{}", phases.line());
         phases = Phases::start();
         worst = worst.max(exit);
     }
@@ -122,7 +126,7 @@ enum Place {
 /// Chooses, and says why.
 fn choose(options: &Options, named: Vec<&'static Kernel>, program: &Path) -> Result<Place> {
     if options.native {
-        println!("measuring on the running kernel: --native");
+        eprintln!("measuring on the running kernel: --native");
         return Ok(Place::Native);
     }
     if !named.is_empty() {
@@ -130,23 +134,20 @@ fn choose(options: &Options, named: Vec<&'static Kernel>, program: &Path) -> Res
     }
     let output = Command::new(program).arg("doctor").output().context("starting zcprof doctor")?;
     if output.status.success() {
-        println!("measuring on the running kernel: zcprof doctor says that it shows everything");
+        eprintln!("measuring on the running kernel: zcprof doctor says that it shows everything");
         return Ok(Place::Native);
     }
     let kernel =
         Kernel::find(kernels::DEFAULT).context("the default kernel is not in the table")?;
-    println!(
-        "measuring in a guest with kernel {}: the running kernel cannot show all",
+    eprintln!(
+        "measuring in a guest with kernel {}, because the running kernel cannot show every copy \
+         (cargo xtask zcprof doctor says why; --native measures here all the same)",
         kernel.name
     );
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    // The first paragraph says what matters, the others show it.
-    let shown = |line: &&str| options.verbose || !line.trim().is_empty();
-    for line in said.lines().take_while(shown) {
-        println!("  {line}");
+    if options.verbose > 0 {
+        let said = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&said).lines().for_each(|line| eprintln!("  {line}"));
     }
-    println!("  (--native measures here all the same)");
     Ok(Place::Guests(vec![kernel]))
 }
 
@@ -159,19 +160,16 @@ impl Options {
     /// The words about the workload, which `zcprof time` and `zcprof measure` share.
     fn workload(&self) -> Vec<String> {
         let mut words = vec!["--bytes".to_owned(), self.bytes.clone()];
-        if self.transfer != ALL {
-            words.extend(["--transfer".to_owned(), self.transfer.clone()]);
+        if self.transfer != [words::ALL] {
+            words.extend(["--transfer".to_owned(), self.transfer.join(",")]);
         }
-        for (name, value) in
-            [("--fetch-size", &self.fetch_size), ("--connections", &self.connections)]
-        {
+        let connections = self.connections.map(|connections| connections.to_string());
+        for (name, value) in [("--fetch-size", &self.fetch_size), ("--connections", &connections)] {
             if let Some(value) = value {
                 words.extend([name.to_owned(), value.clone()]);
             }
         }
-        if self.verbose {
-            words.push("--verbose".to_owned());
-        }
+        words.extend((0..self.verbose).map(|_| "--verbose".to_owned()));
         words
     }
 
@@ -179,8 +177,9 @@ impl Options {
     fn measurement(&self) -> Vec<String> {
         let mut words = self.workload();
         let claims = self.claim.iter().map(|claim| ("--claim", claim));
+        let without = Some(self.without.join(",")).filter(|names| !names.is_empty());
         let single =
-            [("--cache", &self.cache), ("--network", &self.network), ("--without", &self.without)];
+            [("--cache", &self.cache), ("--network", &self.network), ("--without", &without)];
         let single = single.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
         for (name, value) in claims.chain(single) {
             words.extend([name.to_owned(), value.clone()]);
@@ -206,11 +205,32 @@ mod tests {
     }
 
     #[test]
+    fn what_zcprof_would_refuse_is_refused_before_it_is_built() {
+        for (words, answer) in [
+            (&["--transfer", "sendfil"][..], "sendfile"),
+            (&["--network", "veth-nosg"], "veth-no-sg"),
+            (&["--cache", "lukewarm"], "warm"),
+            (&["--without", "luck"], "callers"),
+            (&["--bytes", "lots"], "64MiB"),
+            (&["--connections", "0"], "1.."),
+            (&["--claim", "sendfile=fast"], "zero-copy"),
+            (&["--kernel", "jessie"], "bookworm"),
+            (&["--nope"], "--nope"),
+        ] {
+            let said = Cli::try_parse_from([&["run"], words].concat()).err();
+            let said = said.map(|error| error.to_string()).unwrap_or_default();
+            assert!(said.starts_with("error: ") && said.contains(answer), "{words:?}: {said}");
+        }
+    }
+
+    #[test]
     fn zcprofs_options_go_through() {
-        let words = ["--claim", "a=b", "--claim", "c=d", "--without", "audit", "-v"];
+        let words = ["--claim", "tls=replica", "--claim", "splice=one-copy"];
+        let words = [&words[..], &["--without", "audit", "-v"]].concat();
         let options = parse(&[&words[..], &["--transfer", "all"]].concat());
         assert_eq!(options.workload(), ["--bytes", "64MiB", "--verbose"]);
-        let wanted = "--bytes 64MiB --verbose --claim a=b --claim c=d --without audit";
+        let wanted = "--bytes 64MiB --verbose --claim tls=replica --claim splice=one-copy \
+                      --without audit";
         assert_eq!(options.measurement().join(" "), wanted);
         let options = parse(&["--transfer", "splice", "--bytes", "1MiB", "--cache", "cold"]);
         let wanted = "--bytes 1MiB --transfer splice --cache cold";

@@ -1,21 +1,24 @@
 //! `cargo xtask setup`: finds or installs what the other commands need.
 
 mod clients;
+pub(crate) mod consent;
 mod install;
 pub(crate) mod kafka;
 mod needs;
+mod plan;
 mod toolchain;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use self::needs::{Found, NEEDS, Need, World};
 use crate::cache::Cache;
 use crate::exit::{Exit, Unmet};
 use crate::interrupt;
 use crate::kernels::{self, Kernel};
+use crate::words;
 
 /// Options of `setup`.
 #[derive(Args, Debug)]
@@ -23,12 +26,45 @@ pub(crate) struct Options {
     /// Only list each need, the version found and the verdict; exit 4 if one is missing.
     #[arg(long)]
     check: bool,
-    /// Fetch the kernels anew, even those that are there.
+    /// Only print what would be installed, and what would stay of it.
     #[arg(long, conflicts_with = "check")]
+    dry_run: bool,
+    /// What it is for.
+    #[arg(long = "for", value_enum, value_name = "COMMAND", default_value = "test")]
+    purpose: Purpose,
+    /// Fetch the kernels anew, even those that are there.
+    #[arg(long, conflicts_with_all = ["check", "dry_run"])]
     refresh: bool,
-    /// Kernels to have: names, or `all` for those that the tests use.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "all")]
+    /// Kernels to have: names, or `all` for those that the tests use (default: those that the command
+    /// needs).
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::kernel())]
     kernel: Vec<String>,
+}
+
+/// Which command to set up for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Purpose {
+    /// `cargo xtask run`, in a guest if need be.
+    Run,
+    /// `cargo xtask test`, with foreign clients and other file systems.
+    Test,
+    /// `cargo xtask bench`, with nginx.
+    Bench,
+}
+
+impl Purpose {
+    /// What that command wants, with these kernels or its own.
+    fn wants(self, kernels: &[String]) -> Result<Wants> {
+        let own = match self {
+            Self::Run => kernels::DEFAULT,
+            Self::Test => words::ALL,
+            Self::Bench => return Ok(Wants { build: true, nginx: true, ..Wants::default() }),
+        };
+        let own = [own.to_owned()];
+        let kernels = kernels::choose(if kernels.is_empty() { &own } else { kernels })?;
+        let test = self == Self::Test;
+        Ok(Wants { build: true, guests: true, clients: test, nginx: false, matrix: test, kernels })
+    }
 }
 
 /// What a command is about to do.
@@ -54,6 +90,8 @@ pub(crate) struct Wants {
 pub(crate) struct Ready {
     /// The rustup name of the toolchain that builds for BPF.
     pub(crate) toolchain: String,
+    /// The folder of rustup's that has it, if that is not the user's own.
+    pub(crate) rustup_home: Option<PathBuf>,
     /// The folder of the bpf-linker that suits it, unless that is in PATH.
     pub(crate) linker: Option<PathBuf>,
     /// A foreign client, if it is there.
@@ -68,9 +106,15 @@ const CLIENTS: &str = "Kafka clients (Python)";
 /// Does `cargo xtask setup`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
-    let kernels = kernels::choose(&options.kernel)?;
-    let wants =
-        Wants { build: true, guests: true, clients: true, nginx: false, matrix: false, kernels };
+    let wants = options.purpose.wants(&options.kernel)?;
+    if options.dry_run {
+        let missing = unmet(&wants, &World::look(&cache, true));
+        let steps = install::plan(&missing);
+        let nothing = "nothing is missing\n".to_owned();
+        let text = if steps.is_empty() { nothing } else { plan::text(&steps, &cache.name()) };
+        print!("{text}");
+        return Ok(Exit::Holds);
+    }
     if options.check {
         let world = World::look(&cache, true);
         let mut all = true;
@@ -114,6 +158,7 @@ fn prepare(cache: &Cache, wants: &Wants, all_bytes: bool) -> Result<Ready> {
     for (need, found) in &missing {
         eprintln!("setup: {}: {found}", need.name());
     }
+    plan::agree(&install::plan(&missing), &cache.name(), consent::said())?;
     install::install(cache, &missing)?;
     let world = World::look(cache, all_bytes);
     let missing = unmet(wants, &world);

@@ -73,3 +73,29 @@ names! {
     TRANSFORMS = "transforms",
     REPLICA = "replica",
 }
+
+names! {
+    /// Kinds of sockets.
+    socket:
+    TCP = "tcp",
+    MPTCP = "mptcp",
+    UNIX = "unix",
+}
+
+names! {
+    /// Ways for the consumer to receive.
+    mode:
+    COPY = "copy",
+    DISCARD = "discard",
+    SPLICE = "splice",
+    RECEIVE_ZEROCOPY = "receive_zerocopy",
+    SLOW = "slow",
+}
+
+names! {
+    /// States of the page cache when a pass begins.
+    cache:
+    WARM = "warm",
+    COLD = "cold",
+    BOTH = "both",
+}

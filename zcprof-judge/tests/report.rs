@@ -197,6 +197,9 @@ fn diagnoses_equal_their_goldens() {
         let (path, diagnosis) = (golden("doctor").join(name), load_diagnosis(name));
         let text = doctor::table(&diagnosis);
         failures.extend(same(&path.with_extension("txt"), &text).err());
+        let short = doctor::short(&diagnosis);
+        failures.extend(same(&path.with_extension("short.txt"), &short).err());
+        assert!(short.lines().count() <= 12, "{name}: {short}");
         let json = String::from_utf8(doctor::json(&diagnosis).expect("rendered")).expect("text");
         failures.extend(same(&path.with_extension("json"), &json).err());
         let wide: Vec<_> = text.lines().filter(|line| line.chars().count() > 100).collect();

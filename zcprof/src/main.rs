@@ -49,7 +49,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Time(options) => time(options),
         Command::Bench(cli::Bench::Fetch(options)) => bench_fetch(options),
         Command::Bench(cli::Bench::Report(options)) => bench_report(options),
-        Command::Doctor { json } => doctor(*json),
+        Command::Doctor { json } => doctor(*json, cli.verbose > 0),
         Command::MakeLog(options) => make_log(options),
         Command::Report(options) => report(options, cli.verbose > 0),
         Command::Judge { record } => judge(record),
@@ -168,12 +168,14 @@ fn print_bench(run: &bench::record::BenchRun) -> Result<Exit> {
     Ok(Exit::Holds)
 }
 
-fn doctor(json: bool) -> Result<Exit> {
+fn doctor(json: bool, verbose: bool) -> Result<Exit> {
     let diagnosis = doctor::diagnose()?;
     let text = if json {
         report::doctor::json(&diagnosis)?
-    } else {
+    } else if verbose {
         report::doctor::table(&diagnosis).into_bytes()
+    } else {
+        report::doctor::short(&diagnosis).into_bytes()
     };
     output::print(&text)?;
     Ok(if diagnosis.complete { Exit::Holds } else { Exit::CannotMeasure })

@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow};
 
 use super::clients;
 use super::needs::{Found, Need, World};
+use super::plan::{self, Step};
 use super::toolchain::{self, DEBIAN_PACKAGES};
 use crate::cache::Cache;
 use crate::exit::Unmet;
@@ -58,8 +59,17 @@ pub(super) fn fetch_kernel(cache: &Cache, kernel: &Kernel) -> Result<()> {
     )
 }
 
-/// Installs Debian's packages for what is missing.
-fn packages(cache: &Cache, missing: &[(Need, Found)]) -> Result<()> {
+/// What [`install`] will do.
+pub(super) fn plan(missing: &[(Need, Found)]) -> Vec<Step> {
+    plan::of(missing, wanted_packages(missing), toolchain::debian_is_installed())
+}
+
+/// Debian's packages for what is missing, where they can be installed; elsewhere the caller prints the
+/// commands.
+fn wanted_packages(missing: &[(Need, Found)]) -> Vec<&'static str> {
+    if !nix::unistd::geteuid().is_root() || process::find("apt-get").is_none() {
+        return Vec::new();
+    }
     let mut names: Vec<&str> = Vec::new();
     for (need, _) in missing {
         if let Need::Tool(tool) = need {
@@ -69,11 +79,14 @@ fn packages(cache: &Cache, missing: &[(Need, Found)]) -> Result<()> {
     if toolchain::debian_is_installed() && Path::new("/usr/lib/llvm-22/include").exists() {
         names.retain(|name| !DEBIAN_PACKAGES.contains(name));
     }
+    names
+}
+
+/// Installs Debian's packages for what is missing.
+fn packages(cache: &Cache, missing: &[(Need, Found)]) -> Result<()> {
+    let mut names = wanted_packages(missing);
     if names.is_empty() {
         return Ok(());
-    }
-    if !nix::unistd::geteuid().is_root() || process::find("apt-get").is_none() {
-        return Ok(()); // the caller prints the commands
     }
     let log = cache.path("logs/apt.log");
     let apt = || {
@@ -92,7 +105,7 @@ fn packages(cache: &Cache, missing: &[(Need, Found)]) -> Result<()> {
     step(&format!("setup: installing {}", names.join(" ")), || {
         let mut command = apt();
         command.args(["install", "-y", "--no-install-recommends"]).args(&names);
-        process::logged(&mut command, &log)
+        process::logged_to_its_end(&mut command, &log)
     })
     .map_err(unmet)
 }
@@ -102,16 +115,17 @@ fn has_candidate(package: &str) -> bool {
         .is_ok_and(|said| said.contains("Candidate:") && !said.contains("Candidate: (none)"))
 }
 
-/// Links Debian's compiler if it is there, else asks rustup for nightly with the sources of core.
+/// Links Debian's compiler if it is there, else asks rustup for nightly with the sources of core,
+/// into the cache.
 fn rust_for_bpf(cache: &Cache) -> Result<()> {
     if process::find("rustup").is_none() {
         return Ok(());
     }
     if toolchain::debian_is_installed() {
-        return toolchain::link_debian();
+        return toolchain::link_debian(cache);
     }
     let log = cache.path("logs/rustup.log");
-    let mut command = process::command("rustup");
+    let mut command = toolchain::rustup(cache);
     command.args(["toolchain", "install", "nightly", "--profile", "minimal"]);
     command.args(["--component", "rust-src"]);
     step("setup: rustup installs nightly with rust-src", || process::logged(&mut command, &log))

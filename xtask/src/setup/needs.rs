@@ -189,7 +189,7 @@ impl Part {
 
 impl World {
     pub(super) fn look(cache: &Cache, all_bytes: bool) -> Self {
-        let bpf = toolchain::find();
+        let bpf = toolchain::find(cache);
         let linker = match &bpf {
             Some(bpf) => toolchain::find_linker(cache, bpf),
             None => Err(Found::Missing),
@@ -201,7 +201,8 @@ impl World {
         Ready {
             kcat: process::find("kcat"),
             python: Some(clients::python(&self.cache)).filter(|python| python.is_file()),
-            toolchain: self.bpf.map(|bpf| bpf.toolchain.to_owned()).unwrap_or_default(),
+            toolchain: self.bpf.as_ref().map(|bpf| bpf.toolchain.to_owned()).unwrap_or_default(),
+            rustup_home: self.bpf.and_then(|bpf| bpf.home),
             linker: self.linker.ok().map(|(folder, _)| folder),
         }
     }

@@ -32,6 +32,8 @@ const WAYS: &[(&str, &str)] = &[
 pub(super) struct Bpf {
     /// Its rustup name.
     pub(super) toolchain: &'static str,
+    /// The folder of rustup's that has it, if that is not the user's own.
+    pub(super) home: Option<PathBuf>,
     release: String,
     /// The major version of its LLVM, which the linker must share.
     llvm: String,
@@ -43,11 +45,25 @@ impl fmt::Display for Bpf {
     }
 }
 
-/// The first way that is there.
-pub(super) fn find() -> Option<Bpf> {
+/// Where rustup finds its toolchains.
+pub(super) const HOME: &str = "RUSTUP_HOME";
+
+/// The folder in the cache that serves rustup as its own, so that the user's stays as it is.
+pub(super) fn cached_home(cache: &Cache) -> PathBuf {
+    cache.path("tools/rustup")
+}
+
+/// The first way that is there: among the user's own toolchains, then in the cache.
+pub(super) fn find(cache: &Cache) -> Option<Bpf> {
+    let cached = Some(cached_home(cache)).filter(|home| home.is_dir());
+    find_in(None).or_else(|| find_in(Some(&cached?)))
+}
+
+fn find_in(home: Option<&Path>) -> Option<Bpf> {
     WAYS.iter().find_map(|&(toolchain, proof)| {
         let rustc = |arguments: &[&str]| {
             let mut command = process::command("rustup");
+            command.envs(home.map(|home| (HOME, home)));
             process::output(command.args(["run", toolchain, "rustc"]).args(arguments)).ok()
         };
         let sysroot = rustc(&["--print", "sysroot"])?;
@@ -55,7 +71,7 @@ pub(super) fn find() -> Option<Bpf> {
             return None;
         }
         let (release, llvm) = parse_version(&rustc(&["-vV"])?)?;
-        Some(Bpf { toolchain, release, llvm })
+        Some(Bpf { toolchain, home: home.map(Path::to_owned), release, llvm })
     })
 }
 
@@ -64,9 +80,16 @@ pub(super) fn debian_is_installed() -> bool {
     Path::new("/usr/bin/rustc").is_file() && Path::new("/usr").join(WAYS[0].1).exists()
 }
 
-/// Makes Debian's compiler known to rustup.
-pub(super) fn link_debian() -> Result<()> {
+/// A rustup that keeps its toolchains in the cache.
+pub(super) fn rustup(cache: &Cache) -> Command {
     let mut command = process::command("rustup");
+    command.env(HOME, cached_home(cache)).env_remove("RUSTUP_TOOLCHAIN");
+    command
+}
+
+/// Makes Debian's compiler known to the cache's rustup.
+pub(super) fn link_debian(cache: &Cache) -> Result<()> {
+    let mut command = rustup(cache);
     process::output(command.args(["toolchain", "link", DEBIAN, "/usr"])).map(|_| ())
 }
 
@@ -165,7 +188,8 @@ mod tests {
 
     #[test]
     fn a_linker_is_kept_by_version_and_llvm() {
-        let bpf = Bpf { toolchain: DEBIAN, release: "1.96.0".to_owned(), llvm: "22".to_owned() };
+        let (release, llvm) = ("1.96.0".to_owned(), "22".to_owned());
+        let bpf = Bpf { toolchain: DEBIAN, home: None, release, llvm };
         assert_eq!(linker_name(&bpf), format!("tools/bpf-linker-{LINKER_VERSION}-llvm22"));
         assert!(bpf.to_string().contains("debian-bpf"));
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
+use zcprof_common::names::transfer;
 
 use super::Stage;
 use super::parts::{Longer, PARTS};
@@ -104,8 +105,15 @@ pub(super) fn run(
 const CELL_BYTES: &str = "8MiB";
 
 /// Transfers of the daily cells: the classics, what pins pages, and what writes files.
-const CELL_TRANSFERS: &str =
-    "read_write,mmap_write,sendfile,splice,msg_zerocopy,uring_send_zc,sendfile_to_file";
+const CELL_TRANSFERS: [&str; 7] = [
+    transfer::READ_WRITE,
+    transfer::MMAP_WRITE,
+    transfer::SENDFILE,
+    transfer::SPLICE,
+    transfer::MSG_ZEROCOPY,
+    transfer::URING_SEND_ZC,
+    transfer::SENDFILE_TO_FILE,
+];
 
 /// The daily cells of the matrix that are on these kernels, and every number against what is
 /// known.
@@ -117,7 +125,7 @@ fn matrix(
     total: &mut Tally,
 ) -> Result<()> {
     let measured = Passes {
-        transfer: Some(CELL_TRANSFERS.to_owned()),
+        transfer: CELL_TRANSFERS.map(str::to_owned).to_vec(),
         bytes: CELL_BYTES.to_owned(),
         cache: "both".to_owned(),
     };

@@ -49,8 +49,14 @@ pub(crate) fn choose(cache: &Cache, kernel: &Installed) -> Result<(Accel, String
     {
         return Ok(read(said));
     }
-    let said =
-        progress::step("trying KVM with a guest that only boots", || try_kvm(cache, kernel))?;
+    let said = progress::step_saying(
+        "trying KVM with a guest that only boots",
+        || try_kvm(cache, kernel),
+        |said| if said.is_empty() { "KVM works" } else { "KVM does not work" },
+    )?;
+    if !said.is_empty() {
+        eprintln!("guest: under KVM {said}");
+    }
     let mut text = key;
     write!(text, "\n{said}")?;
     fs::write(&kept, text).with_context(|| format!("writing {}", kept.display()))?;
@@ -87,7 +93,7 @@ fn read(said: &str) -> (Accel, String) {
     if said.is_empty() {
         (Accel::Kvm, "a trial boot under KVM worked".to_owned())
     } else {
-        (Accel::Tcg, format!("in a trial boot under KVM {said}"))
+        (Accel::Tcg, "a trial boot under KVM failed".to_owned())
     }
 }
 

@@ -6,6 +6,7 @@ use super::canvas::{Canvas, Pen, Point, ink};
 use super::lettering::Type;
 use super::numbers::{counted, grouped, thousandths};
 use super::reading::{Judged, Reading};
+use super::spot;
 use crate::ledger::sum;
 use crate::storage::Storage;
 
@@ -55,6 +56,10 @@ pub(super) const ARROWS: &[Arrow] = &[
 pub(super) struct Seen {
     /// What decides how the arrow looks; `None` if nothing went over it.
     pub(super) strongest: Option<Disposition>,
+    /// Whether a claim fails here.
+    guilty: bool,
+    /// Whether no claim is about it.
+    quiet: bool,
     /// Bytes per payload byte: a line per disposition, or per cache state where they differ.
     bytes: Vec<String>,
     /// What the bytes are, where `bytes` does not say, and the calls.
@@ -113,7 +118,19 @@ impl Seen {
             format!("{}–{} calls", grouped(least), grouped(most))
         });
         let notes = notes.iter().flat_map(|note| Type::new(NOTE).wrap(note, arrow.room)).collect();
-        Self { strongest, bytes, notes }
+        let quiet = arrow.process == Process::Consumer;
+        let codes = if quiet { Vec::new() } else { spot::codes(arrow.hop, passes) };
+        bytes.extend((!codes.is_empty()).then(|| codes.join(" ")));
+        Self { strongest, guilty: !codes.is_empty(), quiet, bytes, notes }
+    }
+
+    /// Draws the arrow: one that no claim is about is grey.
+    pub(super) fn draw(&self, canvas: &mut Canvas, from: Point, to: Point) {
+        if self.quiet && self.strongest.is_some() {
+            pointed(canvas, from, to, Pen::new(ink::GREY, 2), 7);
+        } else {
+            arrow(canvas, from, to, self.strongest);
+        }
     }
 
     /// Height of the label beside a vertical arrow.
@@ -149,9 +166,11 @@ fn usual(hop: Hop) -> Disposition {
 
 /// Writes beside an arrow what went over it.
 pub(super) fn label(canvas: &mut Canvas, from: Point, to: Point, way: Way, seen: &Seen) {
-    let color = if seen.strongest.is_some() { ink::BLACK } else { ink::GREY };
+    let loud = seen.strongest.is_some() && !seen.quiet;
+    let color = if loud { ink::BLACK } else { ink::GREY };
     let (value, note) = (Type::new(13).color(color), Type::new(NOTE).color(color));
-    let value = if seen.strongest.is_some() { value.bold() } else { value };
+    let value = if loud { value.bold() } else { value };
+    let value = if seen.guilty { value.bold().color(ink::RED) } else { value };
     let (x, mut y, align): (_, _, fn(Type) -> Type) = match way {
         Way::Across(..) => {
             (i32::midpoint(from.0, to.0) - 4, from.1 - seen.over_line(way), Type::centred)
@@ -182,6 +201,11 @@ pub(super) fn arrow(canvas: &mut Canvas, from: Point, to: Point, what: Option<Di
         Some(_) => (Pen::new(ink::RED, 4).dashed(3), 10),
         None => (Pen::new(ink::PALE, 1), 5),
     };
+    pointed(canvas, from, to, pen, head);
+}
+
+/// A line with a head of this length.
+fn pointed(canvas: &mut Canvas, from: Point, to: Point, pen: Pen, head: i32) {
     let (dx, dy) = ((to.0 - from.0).signum(), (to.1 - from.1).signum());
     let neck = (to.0 - dx * head, to.1 - dy * head);
     canvas.line(from, neck, pen);

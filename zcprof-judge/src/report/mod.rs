@@ -16,6 +16,7 @@ pub mod matrix;
 mod numbers;
 mod path;
 mod reading;
+mod spot;
 mod table;
 pub mod terminal;
 mod time;

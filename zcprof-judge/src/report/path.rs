@@ -8,6 +8,7 @@ use super::canvas::{Canvas, LINE, MARGIN, Pen, SMALL, WIDTH, ink};
 use super::lettering::Type;
 use super::numbers::{counted, size};
 use super::reading::{Judged, Reading};
+use super::spot::{self, Copies, Spot};
 use super::{Format, ReportError};
 use crate::ledger::Entry;
 use crate::run::Run;
@@ -77,7 +78,9 @@ fn heading(canvas: &mut Canvas, reading: &Reading<'_>) -> i32 {
         canvas.text((x + 58, y), label, text);
         x += 58 + text.width(label) + 24;
     }
-    let note = "Named header and argument bytes are subtracted; their calls are counted. ";
+    let note = "A code such as ZC101 stands where a claim fails; `zcprof explain` has its page. The \
+                consumer's own copy is in no claim. Named header and argument bytes are subtracted; \
+                their calls are counted.";
     canvas.paragraph((MARGIN, y + LINE + 6), note, width, text.color(ink::GREY)) + 12
 }
 
@@ -92,7 +95,11 @@ fn panel(canvas: &mut Canvas, top: i32, passes: &[&Judged<'_>], reading: &Readin
     let tallest = |of: fn(&Seen, Way) -> i32| {
         labels.iter().zip(ARROWS).map(|(seen, arrow)| of(seen, arrow.way)).max().unwrap_or(0)
     };
-    let boundary = top + USER + BOX + 6 + tallest(Seen::beside_line).max(38);
+    let spots = Spot::ALL.iter().filter_map(|spot| spot::at(*spot, passes, reading));
+    let spots: Vec<_> = spots.collect();
+    let in_user = spots.iter().filter(|copies| !copies.is_in_kernel()).map(Copies::height);
+    let beside_line = tallest(Seen::beside_line).max(in_user.max().unwrap_or(0));
+    let boundary = top + USER + BOX + 6 + beside_line.max(38);
     let kernel = boundary + 6 + (tallest(Seen::over_line) - BOX / 2).max(18);
 
     let pen = Pen::new(ink::BLACK, 1).dashed(3);
@@ -114,10 +121,23 @@ fn panel(canvas: &mut Canvas, top: i32, passes: &[&Judged<'_>], reading: &Readin
             Way::Up(x) => ((x, lower), (x, upper)),
             Way::Down(x) => ((x, upper), (x, lower)),
         };
-        arrow(canvas, from, to, seen.strongest);
+        seen.draw(canvas, from, to);
         label(canvas, from, to, at.way, seen);
     }
     let mut y = kernel + BOX / 2 + tallest(Seen::under_line).max(BOX / 2) + 10;
+    for copies in spots {
+        let (from, label) = if !copies.is_in_kernel() {
+            (upper, upper)
+        } else if copies.is_on_the_way() {
+            (lane, y - 10)
+        } else {
+            (kernel + BOX + 2, kernel + BOX + 2)
+        };
+        copies.draw(canvas, from, label);
+        if copies.is_in_kernel() {
+            y = y.max(label + copies.height());
+        }
+    }
     let beside = beside(passes, reading);
     if !beside.is_empty() {
         let text = format!("Also seen: {beside}");
@@ -152,7 +172,8 @@ fn beside(passes: &[&Judged<'_>], reading: &Reading<'_>) -> String {
             let calls = counted(entry.calls, "call", "calls");
             format!("{} {bytes} {}, {calls}", entry.hop.name(), word(entry.disposition))
         };
-        entries.filter(|entry| !drawn(entry.hop)).map(text).collect::<Vec<_>>()
+        let entries = entries.filter(|e| !drawn(e.hop) && !spot::draws(e.hop, e.disposition));
+        entries.map(text).collect::<Vec<_>>()
     };
     let first = says(passes[0]);
     if passes.iter().all(|pass| says(pass) == first) {

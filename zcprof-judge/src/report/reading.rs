@@ -9,6 +9,7 @@ use super::numbers::{MIB, thousandths};
 use crate::claim::ZERO_COPY;
 use crate::ledger::Entry;
 use crate::run::{Pass, ProbeState, Run};
+use crate::verdict::code::of_finding;
 use crate::verdict::rules::sees_copies;
 use crate::verdict::{Judgement, Unknown, Verdict, blind_hops, judge, judge_as, per_byte};
 
@@ -291,6 +292,14 @@ impl Judged<'_> {
             || format!("{claim}: {verdict}"),
             |why| format!("{claim}: {verdict} {why}"),
         )
+    }
+
+    /// The codes of what refutes the claim at a hop.
+    pub(super) fn codes_at(&self, hop: Hop) -> Vec<&'static str> {
+        let Verdict::Refuted(findings) = &self.judgement.verdict else { return Vec::new() };
+        let there = findings.iter().filter(|finding| finding.hop == hop);
+        let codes = there.flat_map(|finding| of_finding(finding, &self.judgement.ledger));
+        codes.map(|code| code.name).collect()
     }
 
     /// Why the claim does not hold, for a picture: the first codes, and how many more there are.

@@ -110,9 +110,8 @@ pub fn of_reason(reason: &Reason) -> &'static Code {
         Reason::NoPayload => &explain::NO_PAYLOAD,
         Reason::PayloadUnverified => &explain::UNVERIFIED,
         Reason::NotWatching(Instrument::Audit, _) => &explain::AUDIT_BLIND,
-        Reason::NotWatching(Instrument::Callers | Instrument::Syscalls, _) => {
-            &explain::CALLERS_BLIND
-        }
+        Reason::NotWatching(Instrument::Callers, _) => &explain::CALLERS_BLIND,
+        Reason::NotWatching(Instrument::Syscalls, _) => &explain::SYSCALLS_BLIND,
         Reason::Unwatched(..) => &explain::UNWATCHED,
         Reason::ControlFailed(..) => &explain::CONTROL,
         Reason::WayDiffers(..) => &explain::WAY,
@@ -251,6 +250,7 @@ mod tests {
             Reason::PayloadUnverified,
             Reason::NotWatching(Instrument::Audit, why.clone()),
             Reason::NotWatching(Instrument::Callers, why.clone()),
+            Reason::NotWatching(Instrument::Syscalls, why.clone()),
             Reason::Unwatched(Hop::UserToPageCache, why.clone()),
             Reason::ControlFailed(Instrument::Audit, why.clone()),
             Reason::WayDiffers(Instrument::Audit, why.clone()),

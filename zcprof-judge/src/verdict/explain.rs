@@ -115,6 +115,8 @@ codes! {
     UNLIKE = "ZC221", "repetitions of a pass were not alike";
     /// A known truth was seen over plain TCP and not over the measured way.
     WAY = "ZC225", "the way to the consumer does something else to known bytes than plain TCP";
+    /// A tracepoint is not watched.
+    SYSCALLS_BLIND = "ZC230", "system calls could not be watched";
 }
 
 impl Code {

@@ -121,8 +121,11 @@ pub(super) fn listener(text: &str) -> Result<(String, Address), String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
+
     use super::*;
     use crate::claim::CLAIMS;
+    use crate::cli::CacheChoice;
     use crate::measure::network::NETWORKS;
     use crate::transfer::{SABOTEURS, TRANSFERS};
 
@@ -135,6 +138,14 @@ mod tests {
         assert_eq!(saboteurs, names::saboteur::ALL);
         let networks: Vec<_> = NETWORKS.iter().map(|row| row.name).collect();
         assert_eq!(networks, names::network::ALL);
+        let sockets: Vec<_> = SOCKETS.iter().map(|row| row.name).collect();
+        assert_eq!(sockets, names::socket::ALL);
+        let modes: Vec<_> = MODES.iter().map(|row| row.name).collect();
+        assert_eq!(modes, names::mode::ALL);
+        let states =
+            CacheChoice::value_variants().iter().filter_map(CacheChoice::to_possible_value);
+        let states: Vec<_> = states.map(|state| state.get_name().to_owned()).collect();
+        assert_eq!(states, names::cache::ALL);
         let claims: Vec<_> = CLAIMS.iter().map(|claim| claim.name).collect();
         assert_eq!(claims, names::claim::ALL);
     }

@@ -12,6 +12,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
+use zcprof_common::names;
 
 /// Connections that may wait to be accepted (the kernel's own limit is `somaxconn`, 4096). What
 /// overflows this queue is tried again by TCP a second later.
@@ -35,21 +36,21 @@ pub struct Row {
 /// Every kind.
 pub const SOCKETS: &[Row] = &[
     Row {
-        name: "tcp",
+        name: names::socket::TCP,
         title: "TCP",
         takes_pages: true,
         crosses_networks: true,
         address: |wanted, _| Address::Tcp(wanted),
     },
     Row {
-        name: "mptcp",
+        name: names::socket::MPTCP,
         title: "MPTCP",
         takes_pages: false, // mptcp_sendmsg() knows no MSG_SPLICE_PAGES, 6.1 to 7.3
         crosses_networks: true,
         address: |wanted, _| Address::Mptcp(wanted),
     },
     Row {
-        name: "unix",
+        name: names::socket::UNIX,
         title: "a Unix stream socket",
         takes_pages: true,
         crosses_networks: false,

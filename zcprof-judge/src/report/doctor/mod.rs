@@ -26,7 +26,19 @@ pub fn schema() -> String {
     format!("{:#}\n", schemars::schema_for!(Diagnosis).to_value())
 }
 
-/// What the terminal shows.
+/// What the terminal shows unless it is asked for all: what matters, and where the rest is.
+#[must_use]
+pub fn short(diagnosis: &Diagnosis) -> String {
+    let mut text = summary(diagnosis);
+    let blind = diagnosis.instruments.iter().filter(|_| diagnosis.barred.is_none());
+    for (watch, code) in blind.filter_map(|watch| Some((watch, watch.code.as_deref()?))) {
+        let _ = writeln!(text, "  zcprof explain {code} has more on {}", watch.instrument.name());
+    }
+    text.push_str("zcprof doctor -v lists hops, holes, sites, settings and capabilities\n");
+    text
+}
+
+/// All of it.
 #[must_use]
 pub fn table(diagnosis: &Diagnosis) -> String {
     let parts = [summary, matrix::render, holes, sites, environment, capabilities];

@@ -6,11 +6,13 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use nix::sys::socket::{MsgFlags, recv};
 
+use zcprof_common::names::mode;
+
 use super::{Mode, Received, Row, STEP, Step, count};
 use crate::fetch::check::Check;
 
 pub(super) const ROW: Row = Row {
-    name: "copy",
+    name: mode::COPY,
     summary: "recv(2) into user memory, where every byte is verified",
     promise: "copied 1",
     sees: true,

@@ -7,11 +7,13 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use nix::sys::socket::{MsgFlags, recv};
 
+use zcprof_common::names::mode;
+
 use super::{Mode, Received, Row, STEP, Step, count};
 use crate::fetch::check::Check;
 
 pub(super) const ROW: Row = Row {
-    name: "discard",
+    name: mode::DISCARD,
     summary: "recv(2) with MSG_TRUNC: the kernel drops the bytes unseen",
     promise: "copied 0",
     sees: false,

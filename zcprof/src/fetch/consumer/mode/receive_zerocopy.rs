@@ -14,12 +14,14 @@ use std::ptr::NonNull;
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
+use zcprof_common::names::mode;
+
 use super::copy::copy;
 use super::{Mode, Received, Row, STEP, Step, count};
 use crate::fetch::check::Check;
 
 pub(super) const ROW: Row = Row {
-    name: "receive_zerocopy",
+    name: mode::RECEIVE_ZEROCOPY,
     summary: "TCP_ZEROCOPY_RECEIVE into a mapping of the socket, the rest by recv(2)",
     promise: "mapped where whole pages arrive, else copied 1",
     sees: true,

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
 
+use zcprof_common::names::mode;
+
 use super::{Mode, Received, Row, Step, copy, count};
 use crate::fetch::check::Check;
 
 pub(super) const ROW: Row = Row {
-    name: "slow",
+    name: mode::SLOW,
     summary: "recv(2) in small pieces with rests between them, where every byte is verified",
     promise: copy::ROW.promise,
     sees: true,

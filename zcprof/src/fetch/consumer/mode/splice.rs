@@ -7,11 +7,13 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 
 use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice};
 
+use zcprof_common::names::mode;
+
 use super::{Mode, Received, Row, STEP, Step, count};
 use crate::fetch::check::Check;
 
 pub(super) const ROW: Row = Row {
-    name: "splice",
+    name: mode::SPLICE,
     summary: "splice(2) from the socket through a pipe into /dev/null",
     promise: "copied 0",
     sees: false,
