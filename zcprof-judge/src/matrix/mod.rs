@@ -9,7 +9,7 @@ use zcprof_common::sites::Site;
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Need, Process};
 
 pub use self::truth::{Known, known};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, sum};
 use crate::run::{Cache, Pass, Run};
 use crate::verdict::{self, Exit, Judgement, Reason, Unknown, Verdict};
 
@@ -198,8 +198,8 @@ impl Cell {
         match (self.callers, self.audit_copied) {
             (Some(callers), audit) => {
                 let unseen = if self.audit_between_files { 0 } else { callers.between_files };
-                let audit = audit.map_or(0, |bytes| bytes + unseen);
-                Some(callers.copied.max(audit) + callers.deferred)
+                let audit = audit.map_or(0, |bytes| bytes.saturating_add(unseen));
+                Some(callers.copied.max(audit).saturating_add(callers.deferred))
             }
             (None, audit) => audit,
         }
@@ -209,8 +209,8 @@ impl Cell {
 impl Numbers {
     fn of(ledger: &Ledger) -> Self {
         let callers = ledger.account(Instrument::Callers);
-        let sum = |what: Disposition| {
-            Hop::ALL.iter().map(|hop| callers.bytes(Process::Server, *hop, what)).sum()
+        let all_hops = |what: Disposition| {
+            sum(Hop::ALL.iter().map(|hop| callers.bytes(Process::Server, *hop, what)))
         };
         Self {
             copied: callers.copied(Process::Server),
@@ -221,8 +221,8 @@ impl Numbers {
             ),
             moved: ledger.handed_over(Hop::PageCacheToSocket),
             pinned: ledger.handed_over(Hop::UserToSocket),
-            deferred: sum(Disposition::Deferred),
-            transformed: sum(Disposition::Transformed),
+            deferred: all_hops(Disposition::Deferred),
+            transformed: all_hops(Disposition::Transformed),
         }
     }
 }
