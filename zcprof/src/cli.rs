@@ -15,6 +15,7 @@ use crate::fetch::log::Codec;
 use crate::fetch::server::Advertised;
 use crate::fetch::socket::{Address, Row as Socket};
 use crate::measure::network::Row as Network;
+use crate::measure::patience::Patience;
 use crate::run::ClaimOverride;
 use crate::transfer::Row;
 use crate::verdict::explain::Code;
@@ -131,8 +132,8 @@ pub struct Workload {
     #[arg(long, value_name = "NAME", default_value = "loopback", value_parser = words::network())]
     pub network: &'static Network,
     /// The sockets between server and consumer: tcp, mptcp or unix. Claims stay those of the
-    /// transfers, which are made for TCP; a transfer that such a socket refuses ends the
-    /// measurement (msg_zerocopy and uring_send_zc).
+    /// transfers, which are made for TCP; a transfer that such a socket refuses is skipped, with
+    /// its reason (msg_zerocopy and uring_send_zc).
     #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = words::socket())]
     pub socket: &'static Socket,
     /// Transfers, comma-separated (default: all).
@@ -146,9 +147,18 @@ pub struct Workload {
     /// Only the server is watched then. `time` knows no such consumer.
     #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["connections", "consumer"])]
     pub kcat: Option<PathBuf>,
+    /// Give up, with an error, when the server, the consumer or kcat does nothing for so many
+    /// seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = Patience::SECONDS)]
+    pub patience: u64,
 }
 
 impl Workload {
+    /// How long who takes part may do nothing.
+    pub(crate) fn patience(&self) -> Patience {
+        Patience(std::time::Duration::from_secs(self.patience))
+    }
+
     /// Whether the options go together.
     ///
     /// # Errors

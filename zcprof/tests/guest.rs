@@ -309,6 +309,31 @@ fn io_uring_that_only_root_may_use_is_left_out() {
     assert_eq!(run.expect("a record").passes.len(), 2, "a twin that may");
 }
 
+/// What its socket refuses is skipped with what the kernel said; the rest is measured.
+#[test]
+fn a_transfer_that_its_socket_refuses_is_left_out() {
+    let arguments = ["--transfer", "msg_zerocopy,read_write", "--cache", "both", "--socket"];
+    let (output, run) = measure("refused", &[&arguments[..], &["mptcp"]].concat());
+    let said = text(&output);
+    let run = run.unwrap_or_else(|| panic!("{said}"));
+    let [skipped] = &run.skipped[..] else { panic!("{:?}", run.skipped) };
+    assert_eq!(skipped.transfer, "msg_zerocopy");
+    assert!(skipped.reason.contains("(os error 95)"), "EOPNOTSUPP: {skipped:?}");
+    assert!(said.contains("refuses it for this socket or file"), "{said}");
+    let measured =
+        |run: &Run| -> Vec<_> { run.passes.iter().map(|pass| pass.transfer.clone()).collect() };
+    assert_eq!(measured(&run), ["read_write"; 2]);
+    assert_eq!(code(&output), 0, "{said}");
+    // Nothing else is there to be judged.
+    let alone = ["--transfer", "msg_zerocopy", "--cache", "warm", "--socket", "mptcp"];
+    let (output, run) = measure("refused-alone", &alone);
+    assert_eq!(code(&output), 3, "{}", text(&output));
+    assert_eq!(measured(&run.expect("a record")), [""; 0]);
+    let (output, run) = measure("taken", &[&arguments[..], &["tcp"]].concat());
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert_eq!(measured(&run.expect("a record")).len(), 4, "a twin that takes it");
+}
+
 /// What is on tmpfs is always in the page cache: it is measured warm, and that cold is left out is
 /// said; cold alone is an error.
 #[test]

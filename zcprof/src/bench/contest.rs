@@ -14,6 +14,7 @@ use super::record::{Contestant, Placement, Round};
 use crate::fetch::consumer::{Command, Outcome, Protocol, Share};
 use crate::fetch::log::Log;
 use crate::fetch::socket::Row as Socket;
+use crate::measure::patience::Patience;
 use crate::measure::workers::{Consumer, Server, cpu_seconds};
 use crate::transfer::Row;
 
@@ -42,8 +43,8 @@ impl<'a> Contest<'a> {
     pub(super) fn set_up(files: &'a Served, rows: &[&Row], nginx: Option<&Path>) -> Result<Self> {
         let log = &files.log;
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let server = Server::start(&files.folder(), Socket::TCP, any, rows)?;
-        let consumer = Consumer::start()?;
+        let server = Server::start(&files.folder(), Socket::TCP, any, rows, Patience::default())?;
+        let consumer = Consumer::start(Patience::default())?;
         let mut contest = Self { log, server, consumer, entrants: Vec::new() };
         for row in rows {
             contest.entrants.push(contest.transfer(row)?);

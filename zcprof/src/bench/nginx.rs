@@ -73,7 +73,7 @@ impl Nginx {
         // async-signal-safe.
         unsafe { command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGKILL)?)) };
         let child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
-        interrupt::kill_on_interrupt(child.id());
+        interrupt::kill_on_interrupt(&child)?;
         let mut nginx = Self { child, address, _folder: folder };
         nginx.await_ready(&log)?;
         Ok(nginx)
@@ -108,7 +108,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        interrupt::forget(self.child.id());
+        interrupt::forget(&self.child);
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

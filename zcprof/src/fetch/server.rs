@@ -34,7 +34,7 @@ use anyhow::{Context as _, Result, bail};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-pub use account::Account;
+pub use account::{Account, Told};
 pub use broker::{Answer, Broker, Reply};
 pub use coordinator::Later;
 pub use fetch::Slice;
@@ -120,8 +120,37 @@ async fn answer_all(
         Ok(()) => connection.settle().await,
         Err(_) => Ok(()),
     };
-    broker.book(row, connection.account());
+    let account = connection.account();
+    broker.book(row, account);
+    if let Err(error) = &served
+        && account.records == 0
+        && let Some(reason) = refusal(error)
+    {
+        broker.refuse(row, reason);
+    }
     served.and(settled)
+}
+
+/// What a kernel says that cannot do what it is asked for, with this kind of socket or file. The last
+/// one is the kernel's own ENOTSUPP, which some of its sockets give away (include/linux/errno.h, 6.1
+/// to 7.3).
+const REFUSALS: [i32; 9] = [
+    libc::EOPNOTSUPP,
+    libc::EPROTONOSUPPORT,
+    libc::ENOPROTOOPT,
+    libc::ENOSYS,
+    libc::EINVAL,
+    libc::ENODEV,
+    libc::ESPIPE,
+    libc::EXDEV,
+    524,
+];
+
+/// Why a transfer that sent nothing cannot be made, if that is what an error says.
+fn refusal(error: &anyhow::Error) -> Option<String> {
+    let mut numbers = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    let refused = numbers.any(|e| e.raw_os_error().is_some_and(|errno| REFUSALS.contains(&errno)));
+    refused.then(|| format!("the kernel refuses it for this socket or file: {error:#}"))
 }
 
 async fn secure(stream: TcpStream, layer: Layer, broker: &Broker) -> Result<Link> {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -12,7 +12,7 @@ use super::kcat::Kcat;
 use super::network::{End, Network};
 use super::storage::{self, Mount};
 use super::temporary::Temporary;
-use super::workers::{Consumer, Server};
+use super::workers::{Consumer, ENDING, PAUSE, Server};
 use crate::cli;
 use crate::fetch::cache;
 use crate::fetch::consumer::{Command, Outcome, Protocol, Share, Verified, shares};
@@ -28,13 +28,6 @@ const CONTROL_BYTES: u64 = 4 << 20;
 
 /// Times that the page cache is asked into its state before a pass is doubted.
 const PREPARATIONS: u32 = 20;
-
-/// Between two of them.
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// The longest that a worker that closed its sockets is given to end. Only who has an error to
-/// tell waits for it.
-const ENDING: Duration = Duration::from_secs(1);
 
 /// How much a pass fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,16 +116,18 @@ impl Bench {
         let control = shares(&log, options.connections, CONTROL_BYTES, options.fetch_size)?;
         let network = Network::set_up(options.network)?;
         let listen = network.listen(options.listen);
-        let server = network
-            .at(End::Server, || Server::start(log.folder(), options.socket, listen, rows))?;
-        let consumer = network.at(End::Consumer, Consumer::start)?;
+        let patience = options.patience();
+        let server = network.at(End::Server, || {
+            Server::start(log.folder(), options.socket, listen, rows, patience)
+        })?;
+        let consumer = network.at(End::Consumer, || Consumer::start(patience))?;
         let is_plain = options.network.is_loopback() && options.socket.name == Socket::TCP.name;
         let plain = if is_plain || controls.is_empty() {
             None
         } else {
             let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-            let server = Server::start(log.folder(), Socket::TCP, anywhere, controls)?;
-            Some((server, Consumer::start()?))
+            let server = Server::start(log.folder(), Socket::TCP, anywhere, controls, patience)?;
+            Some((server, Consumer::start(patience)?))
         };
         let kcat = options.kcat.as_deref().map(|program| Kcat::new(program, &log)).transpose()?;
         Ok(Self {
@@ -285,7 +280,10 @@ impl Bench {
         let listening = self.server.listening(transfer)?;
         ensure!(listening.certificate.is_none(), "kcat is not told how to decrypt {transfer}");
         let quiet = self.server.worker.descriptors()?;
-        let fetched = kcat.fetch(listening.address.internet(), &self.log, self.options.fetch_size);
+        let address = listening.address.internet();
+        let server = &mut self.server.worker;
+        let (fetch_size, patience) = (self.options.fetch_size, self.options.patience());
+        let fetched = kcat.fetch(address, &self.log, fetch_size, patience, server);
         super::interrupt::check()?;
         let (seconds, right) = fetched?;
         for _ in 0..PREPARATIONS {
@@ -313,6 +311,15 @@ impl Bench {
                 return error;
             }
             std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Why the server cannot make a transfer at all, if that is why it failed; the error itself if it
+    /// is not.
+    pub(super) fn refusal(&mut self, transfer: &str, error: anyhow::Error) -> Result<String> {
+        match self.server.refusal(transfer) {
+            Ok(Some(reason)) => Ok(reason),
+            Ok(None) | Err(_) => Err(error),
         }
     }
 

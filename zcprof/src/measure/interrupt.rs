@@ -1,18 +1,28 @@
 //! Ctrl-C and SIGTERM: the workers are killed, the measurement stops at its next step, and
 //! everything is undone on the way out.
 
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::Child;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use anyhow::{Context as _, Result, bail};
-use nix::sys::signal::{SigSet, Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::{SigSet, Signal};
+use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 
 use crate::terminal;
 
 /// The first signal that came; none has the number 0.
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
-static WORKERS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+static WORKERS: Mutex<Vec<Named>> = Mutex::new(Vec::new());
+
+/// A process and the kernel's name for just that one: once it is reaped, its number may be
+/// another's, who must not be killed for it.
+struct Named {
+    id: u32,
+    process: OwnedFd,
+}
 
 /// Takes the signals over. Workers started later inherit the blocked signals and are killed by
 /// this process instead.
@@ -33,14 +43,17 @@ pub fn take_over() -> Result<()> {
                 terminal::clear();
                 eprintln!("zcprof: {signal}; stopping");
             }
-            for pid in workers().iter() {
-                if let Ok(pid) = i32::try_from(*pid) {
-                    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-                }
-            }
+            kill_all();
         }
     })?;
     Ok(())
+}
+
+/// Kills the workers that are still there.
+fn kill_all() {
+    for worker in workers().iter() {
+        let _ = pidfd_send_signal(&worker.process, rustix::process::Signal::KILL);
+    }
 }
 
 /// Whether a signal came.
@@ -66,16 +79,75 @@ pub(crate) fn check() -> Result<()> {
     Ok(())
 }
 
-/// A worker to kill when a signal comes.
-pub(crate) fn kill_on_interrupt(pid: u32) {
-    workers().push(pid);
+/// A worker to kill when a signal comes. Nobody may have waited for it yet: until then its number
+/// is its own.
+///
+/// # Errors
+/// The kernel's own.
+pub(crate) fn kill_on_interrupt(child: &Child) -> Result<()> {
+    let id = child.id();
+    let pid = Pid::from_raw(i32::try_from(id)?).context("a child without a process id")?;
+    let process = pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from);
+    let process = process.with_context(|| format!("opening process {id}"))?;
+    workers().push(Named { id, process });
+    Ok(())
 }
 
 /// The worker is gone.
-pub(crate) fn forget(pid: u32) {
-    workers().retain(|known| *known != pid);
+pub(crate) fn forget(child: &Child) {
+    workers().retain(|known| known.id != child.id());
 }
 
-fn workers() -> std::sync::MutexGuard<'static, Vec<u32>> {
+fn workers() -> std::sync::MutexGuard<'static, Vec<Named>> {
     WORKERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// The last process id that was given away in this namespace; root may set it.
+    const LAST: &str = "/proc/sys/kernel/ns_last_pid";
+
+    fn sleeper() -> Child {
+        Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().expect("sleep starts")
+    }
+
+    /// A process that has the number of one which was waited for.
+    fn namesake(of: u32) -> Option<Child> {
+        (0..100).find_map(|_| {
+            fs::write(LAST, (of - 1).to_string()).ok()?;
+            let mut child = sleeper();
+            if child.id() == of {
+                return Some(child);
+            }
+            child.kill().and_then(|()| child.wait()).expect("it ends");
+            None
+        })
+    }
+
+    #[test]
+    fn who_has_the_number_of_a_worker_that_is_gone_is_not_killed() {
+        let (mut gone, mut there) = (sleeper(), sleeper());
+        for child in [&gone, &there] {
+            kill_on_interrupt(child).expect("it runs");
+        }
+        gone.kill().and_then(|()| gone.wait()).expect("it ends");
+        let namesake = namesake(gone.id());
+        kill_all();
+        there.wait().expect("a worker that is there is killed");
+        for child in [&gone, &there] {
+            forget(child);
+        }
+        let Some(mut namesake) = namesake else {
+            println!("skipped: process ids cannot be chosen here");
+            return;
+        };
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert!(namesake.try_wait().expect("a child").is_none(), "it was killed for another");
+        namesake.kill().and_then(|()| namesake.wait()).expect("it ends");
+    }
 }

@@ -14,6 +14,8 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 
 use super::interrupt;
+use super::patience::{Patience, Patient};
+use super::workers::{PAUSE, Worker};
 use crate::fetch::log::digest::{Digest, RecordDigest};
 use crate::fetch::log::{Log, records};
 use crate::privilege;
@@ -66,12 +68,14 @@ impl Kcat {
         address: SocketAddr,
         log: &Log,
         fetch_size: u64,
+        patience: Patience,
+        server: &mut Worker,
     ) -> Result<(f64, bool)> {
         // What a thread may not do, nothing that it starts may do.
         std::thread::scope(|scope| {
             let fetched = scope.spawn(|| {
                 privilege::give_up_capabilities()?;
-                self.fetch_from_here(address, log, fetch_size)
+                self.fetch_from_here(address, log, fetch_size, patience, server)
             });
             fetched.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?
         })
@@ -82,6 +86,8 @@ impl Kcat {
         address: SocketAddr,
         log: &Log,
         fetch_size: u64,
+        patience: Patience,
+        server: &mut Worker,
     ) -> Result<(f64, bool)> {
         let begun = Instant::now();
         let mut command = Command::new(&self.program);
@@ -97,14 +103,20 @@ impl Kcat {
         unsafe { command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGKILL)?)) };
         let mut child =
             command.spawn().with_context(|| format!("starting {}", self.program.display()))?;
-        interrupt::kill_on_interrupt(child.id());
+        interrupt::kill_on_interrupt(&child)?;
         let output = child.stdout.take().context("kcat has no output")?;
+        // It tries again and again to reach a server that is gone, so that only what it prints shows
+        // that it gets on.
+        let output = Patient::new(output, patience, || server.check().map(|()| 0.0))?;
         let found = digest(BufReader::with_capacity(1 << 20, output));
-        if found.is_err() {
-            let _ = child.kill();
+        let end = Instant::now() + patience.0;
+        while found.is_ok() && child.try_wait()?.is_none() && Instant::now() < end {
+            std::thread::sleep(PAUSE);
         }
+        // Who has ended already is not harmed.
+        let _ = child.kill();
         let status = child.wait();
-        interrupt::forget(child.id());
+        interrupt::forget(&child);
         let (found, status) = (found?, status?);
         ensure!(status.success(), "kcat ended with {status}");
         Ok((begun.elapsed().as_secs_f64(), found == self.expected))

@@ -7,6 +7,7 @@ pub mod interrupt;
 mod kcat;
 pub mod network;
 mod passes;
+pub(crate) mod patience;
 mod reachable;
 mod repetition;
 mod stir;
@@ -93,11 +94,18 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
     let mut with_probes = Vec::new();
     let (mut at, all) = (0, caches.len() * rows.len());
     for cache in caches {
-        for row in &rows {
+        for row in rows.clone() {
             at += 1;
             terminal::step(&format!("measuring {at} of {all}: {}, {}", row.name, cache.name()));
-            let amount = Amount::Full;
-            let (pass, cpu) = passes::pass(&mut bench, &mut probes, row, cache, amount)?;
+            let done = passes::pass(&mut bench, &mut probes, row, cache, Amount::Full);
+            let (pass, cpu) = match done {
+                Ok(done) => done,
+                Err(error) => {
+                    run.skipped.push(refused(&mut bench, row, error)?);
+                    rows.retain(|other| other.name != row.name);
+                    continue;
+                }
+            };
             if let (Cache::Warm | Cache::Uncached, Some(cpu)) = (cache, cpu) {
                 let round = round(pass.seconds, cpu);
                 with_probes.push(timing(row, &kernel, true, pass.payload.bytes, vec![round]));
@@ -147,13 +155,29 @@ fn time_with(bench: &mut Bench, rows: &[&Row], rounds: u32) -> Result<Vec<Timing
     bench.prepare(bench.warmest())?;
     for at in 1..=rounds {
         terminal::step(&format!("timing, round {at} of {rounds}"));
-        for (row, timing) in rows.iter().zip(&mut timings) {
-            let fetched = bench.fetch(row.name, Amount::Full);
-            let (outcome, cpu) = fetched.map_err(|error| bench.cause(error))?;
-            timing.rounds.push(round(outcome.seconds, cpu));
+        let mut unmade = Vec::new();
+        for timing in &mut timings {
+            let fetched = bench.fetch(&timing.transfer, Amount::Full);
+            match fetched.map_err(|error| bench.cause(error)) {
+                Ok((outcome, cpu)) => timing.rounds.push(round(outcome.seconds, cpu)),
+                Err(error) => {
+                    let reason = bench.refusal(&timing.transfer, error)?;
+                    log::warn!("{} is not timed: {reason}", timing.transfer);
+                    unmade.push(timing.transfer.clone());
+                }
+            }
         }
+        timings.retain(|timing| !unmade.contains(&timing.transfer));
     }
     Ok(timings)
+}
+
+/// What is said of a transfer that its socket or its file refuses; any other error ends the
+/// measurement.
+fn refused(bench: &mut Bench, row: &Row, error: anyhow::Error) -> Result<Skipped> {
+    let reason = bench.refusal(row.name, error)?;
+    log::warn!("{} is skipped: {reason}", row.name);
+    Ok(Skipped { transfer: row.name.to_owned(), reason })
 }
 
 fn timing(row: &Row, kernel: &Kernel, probed: bool, payload: u64, rounds: Vec<Round>) -> Timing {

@@ -2,10 +2,11 @@
 //! before, the next measurement removes it.
 
 use std::fs::{self, File};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
 use tempfile::TempDir;
 
 use crate::privilege::User;
@@ -78,9 +79,11 @@ fn abandoned(parent: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Holds a folder, unless somebody does already.
+/// Holds a folder, unless somebody does already, or has put a link in its place: others may write
+/// where it is.
 fn hold(folder: &Path) -> Option<Flock<File>> {
-    let file = File::open(folder).ok()?;
+    let flags = (OFlag::O_NOFOLLOW | OFlag::O_DIRECTORY).bits();
+    let file = File::options().read(true).custom_flags(flags).open(folder).ok()?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()
 }
 
@@ -102,5 +105,18 @@ mod tests {
         let path = mine.path().to_owned();
         drop(mine);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_folder_is_not_followed() {
+        let (parent, elsewhere) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir());
+        let elsewhere = elsewhere.expect("a folder");
+        fs::write(elsewhere.path().join("segment"), "somebody's").expect("written");
+        let link = parent.path().join("zcprof-log-link");
+        std::os::unix::fs::symlink(elsewhere.path(), &link).expect("a link");
+        assert!(hold(&link).is_none(), "it was followed");
+        assert!(hold(elsewhere.path()).is_some(), "a folder that is no link");
+        drop(Temporary::new_in(parent.path()).expect("made"));
+        assert!(link.is_symlink() && elsewhere.path().join("segment").exists());
     }
 }

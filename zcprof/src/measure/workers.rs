@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use nix::time::{clock_getcpuclockid, clock_gettime};
@@ -16,21 +16,29 @@ use nix::unistd::Pid;
 use serde::de::DeserializeOwned;
 
 use super::interrupt;
+use super::patience::{Patience, Patient};
 use crate::fetch::consumer;
-use crate::fetch::server::{Account, Greeting, Listening};
+use crate::fetch::server::{Account, Greeting, Listening, Told};
 use crate::fetch::socket::Row as Socket;
 use crate::transfer::Row;
+
+/// The longest that a worker that closed its sockets is given to end. Only who has an error to
+/// tell waits for it.
+pub(super) const ENDING: Duration = Duration::from_secs(1);
+
+/// Between two looks whether it has ended.
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// A worker process that is talked to in lines of JSON.
 pub(crate) struct Worker {
     name: &'static str,
     child: Child,
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
+    stdin: Patient<'static, ChildStdin>,
+    stdout: BufReader<Patient<'static, ChildStdout>>,
 }
 
 impl Worker {
-    fn start(name: &'static str, arguments: &[String]) -> Result<Self> {
+    fn start(name: &'static str, arguments: &[String], patience: Patience) -> Result<Self> {
         let program = std::env::current_exe().context("finding this program's own file")?;
         let mut child = Command::new(program)
             .arg(name)
@@ -42,8 +50,12 @@ impl Worker {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             bail!("the {name} has no pipes");
         };
-        interrupt::kill_on_interrupt(child.id());
-        Ok(Self { name, child, stdin, stdout: BufReader::new(stdout) })
+        interrupt::kill_on_interrupt(&child)?;
+        let pid = child.id();
+        // Who works uses its CPU, however long it takes to say something.
+        let stdin = Patient::new(stdin, patience, move || cpu_seconds(pid))?;
+        let stdout = BufReader::new(Patient::new(stdout, patience, move || cpu_seconds(pid))?);
+        Ok(Self { name, child, stdin, stdout })
     }
 
     /// Process id.
@@ -51,20 +63,30 @@ impl Worker {
         self.child.id()
     }
 
+    /// Says one line to the worker.
+    fn tell(&mut self, line: &str) -> Result<()> {
+        let told = self.stdin.write_all(format!("{line}\n").as_bytes());
+        told.with_context(|| format!("telling the {} what to do", self.name))
+    }
+
     /// One line from the worker.
     fn answer<T: DeserializeOwned>(&mut self) -> Result<T> {
         let mut line = String::new();
         let read = self.stdout.read_line(&mut line);
-        read.with_context(|| format!("listening to the {}", self.name))?;
+        read.with_context(|| format!("waiting for the {}", self.name))?;
         if line.is_empty() {
-            self.child.wait()?;
+            // It has closed its output, and is about to end.
+            let end = Instant::now() + ENDING;
+            while self.child.try_wait()?.is_none() && Instant::now() < end {
+                thread::sleep(PAUSE);
+            }
             self.check()?;
         }
         serde_json::from_str(&line)
             .with_context(|| format!("the {} said {:?}", self.name, line.trim_end()))
     }
 
-    /// Fails if the worker is gone.
+    /// Fails if the worker is gone, or somebody has stopped it.
     ///
     /// # Errors
     /// Says that it is, and what ended it; or that a signal came, which ends it too.
@@ -72,6 +94,9 @@ impl Worker {
         if let Some(status) = self.child.try_wait()? {
             interrupt::check()?;
             bail!("the {} ended before its work was done ({status})", self.name);
+        }
+        if state(self.pid()).is_ok_and(|state| state == 'T') {
+            bail!("the {} was stopped by a signal, and nothing happens any more", self.name);
         }
         Ok(())
     }
@@ -108,10 +133,7 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
     const MOMENTS: usize = 100;
     const MOMENT: Duration = Duration::from_micros(200);
     for _ in 0..MOMENTS {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
-            .with_context(|| format!("reading the state of process {pid}"))?;
-        // The state follows the name, which may hold anything.
-        if !stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" R")) {
+        if state(pid)? != 'R' {
             break;
         }
         thread::sleep(MOMENT);
@@ -122,9 +144,18 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
     Ok(Duration::from(time).as_secs_f64())
 }
 
+/// A process's state, a letter as in proc_pid_stat(5).
+fn state(pid: u32) -> Result<char> {
+    let what = || format!("reading the state of process {pid}");
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(what)?;
+    // It follows the name, which may hold anything.
+    let state = stat.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
+    state.with_context(what)
+}
+
 impl Drop for Worker {
     fn drop(&mut self) {
-        interrupt::forget(self.child.id());
+        interrupt::forget(&self.child);
         // Killed and reaped here; a worker whose parent dies is killed by the kernel.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -149,6 +180,7 @@ impl Server {
         socket: &Socket,
         listen: SocketAddr,
         rows: &[&Row],
+        patience: Patience,
     ) -> Result<Self> {
         let mut arguments = vec!["--log-dir".to_owned(), log_dir.display().to_string()];
         let mut address = listen;
@@ -160,7 +192,7 @@ impl Server {
                 address.set_port(next.context("there are no more ports after the first")?);
             }
         }
-        let mut worker = Worker::start("server", &arguments)?;
+        let mut worker = Worker::start("server", &arguments, patience)?;
         match worker.answer::<Greeting>()? {
             Greeting::Ready(listeners) => Ok(Self { worker, listeners, booked: BTreeMap::new() }),
             Greeting::Error(error) => bail!("{error}"),
@@ -178,12 +210,24 @@ impl Server {
     /// # Errors
     /// The server does not answer.
     pub(crate) fn account(&mut self, transfer: &str) -> Result<Account> {
-        self.worker.stdin.write_all(b"accounts\n").context("asking the server")?;
-        let all: BTreeMap<String, Account> = self.worker.answer()?;
+        let Told { accounts: all, .. } = self.ask()?;
         let now = all.get(transfer).copied().unwrap_or_default();
         let before = self.booked.get(transfer).copied().unwrap_or_default();
         self.booked = all;
         Ok(now.since(before))
+    }
+
+    /// Why a transfer cannot be made at all, if its socket or its file refused the first attempt.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub(crate) fn refusal(&mut self, transfer: &str) -> Result<Option<String>> {
+        Ok(self.ask()?.refusals.remove(transfer))
+    }
+
+    fn ask(&mut self) -> Result<Told> {
+        self.worker.tell("accounts")?;
+        self.worker.answer()
     }
 }
 
@@ -197,8 +241,8 @@ impl Consumer {
     ///
     /// # Errors
     /// The process cannot be started.
-    pub(crate) fn start() -> Result<Self> {
-        Ok(Self { worker: Worker::start("consumer", &[])? })
+    pub(crate) fn start(patience: Patience) -> Result<Self> {
+        Ok(Self { worker: Worker::start("consumer", &[], patience)? })
     }
 
     /// Has it fetch, and waits until everything is received and the server is quiet.
@@ -206,10 +250,7 @@ impl Consumer {
     /// # Errors
     /// What kept it from fetching everything.
     pub(crate) fn fetch(&mut self, command: &consumer::Command) -> Result<consumer::Outcome> {
-        let mut line = serde_json::to_string(command)?;
-        line.push('\n');
-        let told = self.worker.stdin.write_all(line.as_bytes());
-        told.context("telling the consumer what to fetch")?;
+        self.worker.tell(&serde_json::to_string(command)?)?;
         let outcome: consumer::Outcome = self.worker.answer()?;
         if let Some(error) = &outcome.error {
             bail!("the consumer: {error}");

@@ -1,8 +1,19 @@
 //! What connections came to, as the server itself knows it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::transfer::Notices;
+
+/// What the workload's server answers when it is asked what came of everything, by transfer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Of connections that have ended.
+    pub accounts: BTreeMap<String, Account>,
+    /// Why a transfer cannot be made: its socket or its file refused the first attempt.
+    pub refusals: BTreeMap<String, String>,
+}
 
 /// What came of connections that have ended. Sizes in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ConsumerGroupHeartbeatResponse};
 use kafka_protocol::protocol::{self, Encodable, HeaderVersion};
 
-use super::account::Account;
+use super::account::{Account, Told};
 use super::coordinator::{self, Later};
 use super::fetch::Slice;
 use super::groups::Groups;
@@ -33,7 +33,9 @@ pub struct Broker {
     /// Made when the first encrypted listener asks for it.
     identity: OnceLock<Identity>,
     /// What came of connections that have ended, by transfer.
-    accounts: Mutex<BTreeMap<&'static str, Account>>,
+    accounts: Mutex<BTreeMap<String, Account>>,
+    /// Why transfers cannot be made, of those that were refused.
+    refusals: Mutex<BTreeMap<String, String>>,
 }
 
 /// What a client gets.
@@ -68,6 +70,7 @@ impl Broker {
             groups: Mutex::default(),
             identity: OnceLock::new(),
             accounts: Mutex::default(),
+            refusals: Mutex::default(),
         }
     }
 
@@ -82,16 +85,24 @@ impl Broker {
         self.identity.get().context("the certificate is not there")
     }
 
-    /// What came of connections that have ended, by transfer.
+    /// What came of everything so far, by transfer.
     #[must_use]
-    pub fn accounts(&self) -> BTreeMap<&'static str, Account> {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn told(&self) -> Told {
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Told { accounts, refusals }
     }
 
     /// Adds what came of a connection.
     pub(super) fn book(&self, row: &'static Row, account: Account) {
         let mut all = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(row.name).or_default().add(account);
+        all.entry(row.name.to_owned()).or_default().add(account);
+    }
+
+    /// Notes why a transfer cannot be made.
+    pub(super) fn refuse(&self, row: &'static Row, reason: String) {
+        let mut all = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(row.name.to_owned()).or_insert(reason);
     }
 
     /// Answers a frame without its size that came in at the address `local`.

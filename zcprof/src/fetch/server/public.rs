@@ -2,7 +2,9 @@
 //! verified already beside what is not.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,9 +138,21 @@ fn write_certificate(broker: &Broker, options: &BrokerOptions) -> Result<()> {
             options.transfer.name
         )
     })?;
-    let certificate = &broker.identity()?.certificate;
-    fs::write(file, certificate)
+    put(file, broker.identity()?.certificate.as_bytes())
         .with_context(|| format!("cannot write the certificate to {}", file.display()))
+}
+
+/// Puts a file into its place, whatever was there. Nothing is written through a link: others may
+/// write into that folder.
+fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = tempfile::Builder::new()
+        .prefix(".zcprof-")
+        .permissions(fs::Permissions::from_mode(0o644))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    file.write_all(bytes)?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// Verifies everything on a thread of its own, and says how far it is while that takes long. An
@@ -181,4 +195,26 @@ fn summary(topics: &Topics) -> String {
         count(topics.logs().map(Log::bytes).sum(), "byte"),
     ]
     .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_takes_the_place_of_a_link_and_is_not_written_through_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [secret, link, plain] =
+            ["secret", "link", "plain"].map(|name| folder.path().join(name));
+        fs::write(&secret, "root's").expect("written");
+        std::os::unix::fs::symlink(&secret, &link).expect("a link");
+        for path in [&link, &plain, &plain] {
+            put(path, b"certificate").expect("written");
+            assert_eq!(fs::read(path).expect("there"), b"certificate");
+            assert!(!path.is_symlink());
+        }
+        assert_eq!(fs::read(&secret).expect("there"), b"root's");
+        let mode = fs::metadata(&plain).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o644, "clients read it");
+    }
 }

@@ -125,7 +125,7 @@ pub(super) fn say(line: &str) -> Result<()> {
 fn follow_stdin(broker: Arc<Broker>) -> Result<()> {
     std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
         for line in std::io::stdin().lines() {
-            let told = serde_json::to_string(&broker.accounts()).map_err(anyhow::Error::new);
+            let told = serde_json::to_string(&broker.told()).map_err(anyhow::Error::new);
             if line.is_err() || told.and_then(|told| say(&told)).is_err() {
                 break;
             }
