@@ -45,14 +45,23 @@ pub(crate) fn zcprof(ready: &Ready) -> Result<PathBuf> {
     artifact(&mut command, "zcprof")?.context("cargo built no zcprof")
 }
 
-/// Builds the tests that run in guests; `None` if this tree has none.
-pub(crate) fn guest_tests(ready: &Ready) -> Result<Option<PathBuf>> {
-    if !root().join("zcprof/tests/guest.rs").is_file() {
-        return Ok(None);
-    }
-    let mut command = static_cargo(ready)?;
-    command.args(["test", "--no-run", "--release", "--package", "zcprof", "--test", "guest"]);
-    artifact(&mut command, "guest")
+/// Programs that are tested, and that test.
+#[derive(Debug)]
+pub(crate) struct Tested {
+    /// zcprof, with what its tests' dependencies ask of its own ones (one feature of tokio).
+    pub(crate) zcprof: PathBuf,
+    /// The tests that run in guests.
+    pub(crate) guest_tests: PathBuf,
+}
+
+/// Builds zcprof and every test of zcprof's own crates, all at once, so that nothing is compiled
+/// twice.
+pub(crate) fn tested(ready: &Ready) -> Result<Tested> {
+    let words = ["test", "--no-run", "--lib", "--bins", "--tests", "--test=guest", MESSAGES];
+    let reports = reports(&mut on_our_crates(ready, &words)?, "the tests")?;
+    let zcprof = find_artifact(&reports, "zcprof", false).context("cargo built no zcprof")?;
+    let guest_tests = find_artifact(&reports, "guest", true);
+    Ok(Tested { zcprof, guest_tests: guest_tests.context("cargo built no guest tests")? })
 }
 
 /// What makes the compiler count which edges of the code are taken and tell what is compared
@@ -117,7 +126,15 @@ pub(crate) fn on_our_crates(ready: &Ready, words: &[&str]) -> Result<Command> {
 
 /// Builds, and finds the program that the target `name` became in what cargo reports.
 fn artifact(command: &mut Command, name: &str) -> Result<Option<PathBuf>> {
-    command.args(["--target", TARGET, "--message-format", "json-render-diagnostics"]);
+    command.args(["--target", TARGET, MESSAGES]);
+    Ok(find_artifact(&reports(command, name)?, name, false))
+}
+
+/// Has cargo say what it made of what, a line of JSON each.
+const MESSAGES: &str = "--message-format=json-render-diagnostics";
+
+/// Builds, and returns what cargo reports.
+fn reports(command: &mut Command, name: &str) -> Result<String> {
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let stdout = child.stdout.take().context("cargo has no output")?;
     let reports = std::thread::spawn(move || std::io::read_to_string(stdout));
@@ -126,14 +143,15 @@ fn artifact(command: &mut Command, name: &str) -> Result<Option<PathBuf>> {
     if !status.success() {
         bail!("building {name} failed");
     }
-    Ok(find_artifact(&reports, name))
+    Ok(reports)
 }
 
-fn find_artifact(reports: &str, name: &str) -> Option<PathBuf> {
+/// The program that a target became, or the test program.
+fn find_artifact(reports: &str, name: &str, tests: bool) -> Option<PathBuf> {
     reports
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|report| report["target"]["name"] == name)
+        .filter(|report| report["target"]["name"] == name && report["profile"]["test"] == tests)
         .filter_map(|report| report["executable"].as_str().map(PathBuf::from))
         .next_back()
 }
@@ -146,10 +164,12 @@ mod tests {
     fn the_executable_is_found_among_cargos_reports() {
         let reports = r#"{"reason":"compiler-artifact","target":{"name":"zcprof"},"executable":null}
 not json
-{"reason":"compiler-artifact","target":{"name":"zcprof"},"executable":"/t/zcprof"}
-{"reason":"compiler-artifact","target":{"name":"other"},"executable":"/t/other"}
+{"target":{"name":"zcprof"},"profile":{"test":false},"executable":"/t/zcprof"}
+{"target":{"name":"zcprof"},"profile":{"test":true},"executable":"/t/zcprof-tests"}
+{"target":{"name":"other"},"profile":{"test":false},"executable":"/t/other"}
 {"reason":"build-finished","success":true}"#;
-        assert_eq!(find_artifact(reports, "zcprof"), Some("/t/zcprof".into()));
-        assert_eq!(find_artifact(reports, "guest"), None);
+        assert_eq!(find_artifact(reports, "zcprof", false), Some("/t/zcprof".into()));
+        assert_eq!(find_artifact(reports, "zcprof", true), Some("/t/zcprof-tests".into()));
+        assert_eq!(find_artifact(reports, "guest", true), None);
     }
 }

@@ -24,15 +24,25 @@ const MEMORY: &str = "-rss_limit_mb=1024";
 /// Seconds that the worst input may take.
 const TIME: &str = "-timeout=10";
 
+/// Inputs, unless another number is asked for.
+const RUNS: u64 = 1_000_000;
+
 /// Options of `fuzz`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// Inputs that each target is given.
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    #[arg(long, value_name = "N", default_value_t = RUNS)]
     runs: u64,
     /// Only this target.
     #[arg(long, value_name = "NAME", value_parser = TARGETS)]
     target: Option<String>,
+}
+
+impl Options {
+    /// Every target, as without any option.
+    pub(crate) fn usual() -> Self {
+        Self { runs: RUNS, target: None }
+    }
 }
 
 /// What libFuzzer says of a run.

@@ -226,9 +226,10 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
                 vm::collect(work, out)?;
             }
             eprintln!(
-                "guest: exit code {code}; boot {:.1} s, command {:.1} s",
+                "guest: exit code {code}; boot {:.1} s, command {:.1} s, CPU time {:.1} s",
                 report.boot.as_secs_f64(),
-                report.job.as_secs_f64()
+                report.job.as_secs_f64(),
+                report.cpu.as_secs_f64()
             );
             Ok(Exit::of_code(Some(code)))
         })?;

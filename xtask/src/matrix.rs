@@ -7,7 +7,7 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -75,6 +75,14 @@ pub(crate) struct Bench<'a> {
     pub(crate) shelf: &'static str,
 }
 
+/// A cell that was measured.
+pub(crate) struct Measured {
+    /// Where its record is.
+    pub(crate) record: PathBuf,
+    /// CPU time of its guest; none for one that was measured before.
+    pub(crate) cpu: Duration,
+}
+
 /// Does `cargo xtask matrix`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     words::agree(&options.passes.transfer, &[])?;
@@ -102,7 +110,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     for (at, cell) in (1..).zip(&cells) {
         println!("== {at} of {}: {}", cells.len(), cell.name());
         match bench.measure(cell) {
-            Ok(run) => runs.push(run),
+            Ok(measured) => runs.push(measured.record),
             Err(error) => {
                 interrupt::check()?;
                 println!("{}: {error:#}", cell.name());
@@ -129,8 +137,8 @@ pub(crate) fn beside(program: &Path, runs: &[PathBuf], out: &Path) -> Result<Exi
 }
 
 impl Bench<'_> {
-    /// Measures a cell, unless that was done before; says where its record is.
-    pub(crate) fn measure(&self, cell: &Cell) -> Result<PathBuf> {
+    /// Measures a cell, unless that was done before.
+    pub(crate) fn measure(&self, cell: &Cell) -> Result<Measured> {
         let place = self.cache.path(self.shelf).join(cell.name());
         let guest = Guest::choose(self.cache, cell.kernel)?;
         let script = self.script(cell);
@@ -139,7 +147,7 @@ impl Bench<'_> {
         let known = fs::read_to_string(&key_file).is_ok_and(|known| known == key);
         if known && record.is_file() && !self.fresh {
             println!("measured before, and taken from {}", record.display());
-            return Ok(record);
+            return Ok(Measured { record, cpu: Duration::ZERO });
         }
         let begun = Instant::now();
         let files = vec![(self.program.to_owned(), "/bin/zcprof".to_owned())];
@@ -153,10 +161,10 @@ impl Bench<'_> {
         // The table of all cells comes at the end.
         let mut lines = Vec::new();
         let mut keep = |line: &str| lines.push(line.to_owned());
-        let code = guest::run_one(self.cache, &spec, false, &mut keep, |report, work| {
+        let (code, cpu) = guest::run_one(self.cache, &spec, false, &mut keep, |report, work| {
             let code = guest::code(&report.outcome)?;
             vm::collect(work, fresh.path())?;
-            Ok(code)
+            Ok((code, report.cpu))
         })?;
         let made = fresh.path().join("run.json");
         if !made.is_file() {
@@ -166,11 +174,11 @@ impl Bench<'_> {
             }
             bail!("no record (exit code {code}): {said}");
         }
-        println!("exit code {code}, {:.0} s", begun.elapsed().as_secs_f64());
+        println!("{}: exit code {code}, {:.0} s", cell.name(), begun.elapsed().as_secs_f64());
         fs::create_dir_all(&place).with_context(|| format!("making {}", place.display()))?;
         fs::rename(&made, &record).context("keeping the record")?;
         fs::write(&key_file, key).context("keeping the key")?;
-        Ok(record)
+        Ok(Measured { record, cpu })
     }
 
     /// What the guest does.

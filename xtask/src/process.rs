@@ -11,7 +11,7 @@ use std::{env, thread};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, SysconfVar, sysconf};
 
 use crate::interrupt;
 
@@ -118,6 +118,17 @@ pub(crate) fn wait(mut child: Child) -> Result<ExitStatus> {
         }
         thread::sleep(POLL);
     }
+}
+
+/// CPU time that a child has used so far, its own children's excepted.
+pub(crate) fn cpu_time(child: &Child) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).ok()?;
+    // Of proc_pid_stat(5) the name may hold anything; the state that follows it is field 3.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    let per_second = sysconf(SysconfVar::CLK_TCK).ok()??;
+    let ticks = ticks(14)? + ticks(15)?;
+    Some(Duration::from_millis(ticks * 1000 / u64::try_from(per_second).ok()?))
 }
 
 /// The last `count` lines of `text`, on one line.

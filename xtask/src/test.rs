@@ -2,25 +2,33 @@
 
 mod guests;
 mod parts;
+mod pool;
+mod stage;
 mod tally;
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 
 use self::guests::Wanted;
-use self::parts::{Longer, RANDOM, REPEAT};
+use self::parts::{Longer, PARTS, RANDOM, REPEAT};
+use self::stage::{Stage, Stages};
 use self::tally::Tally;
 use crate::cache::Cache;
+use crate::compile::Tested;
 use crate::exit::Exit;
-use crate::setup::{self, Wants};
-use crate::{compile, interrupt, kernels, process};
+use crate::kernels::Kernel;
+use crate::setup::{self, Ready, Wants};
+use crate::{compile, fuzz, interrupt, kernels, process};
 
 /// Options of `test`.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Options {
     /// Host tests only: no guest is booted.
     #[arg(long, conflicts_with = "kernel")]
@@ -41,10 +49,15 @@ pub(crate) struct Options {
     /// spread.
     #[arg(long, value_name = "TIMES", conflicts_with_all = ["quick", "clients", "random"])]
     repeat: Option<u32>,
-    /// Let faults strike on every kernel, and not only on one.
+    /// Everything that there is: the red team, the faults and random measurements whole on every
+    /// kernel, real clients, fuzzing. Takes hours; a daily run says at its end what it left out.
+    #[arg(long, conflicts_with_all = ["quick", "clients", "random", "repeat"])]
+    nightly: bool,
+    /// Have every test of the guests run whole on every kernel, and leave the rest of the nightly run
+    /// out.
     #[arg(long)]
     everywhere: bool,
-    /// Payload of each measured pass in the guests.
+    /// Payload of each pass of the claims and of kcat.
     #[arg(long, value_name = "SIZE", default_value = "16MiB")]
     bytes: String,
 }
@@ -89,15 +102,6 @@ const CLIENTS: &[(&str, bool, &[&str])] = &[
     ),
 ];
 
-/// One step of the tests: what it is called, whether it passed, how long it took.
-#[derive(Debug)]
-struct Stage {
-    name: String,
-    passed: bool,
-    note: String,
-    took: Duration,
-}
-
 /// Does `cargo xtask test`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
@@ -119,70 +123,118 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         ..Wants::default()
     };
     let started = Instant::now();
-    let mut stages = Vec::new();
+    let mut stages = Stages::default();
     let ready = setup::ensure(&cache, &wants)?;
-    stages.push(Stage {
-        name: "setup".to_owned(),
-        passed: true,
-        note: String::new(),
-        took: started.elapsed(),
-    });
+    stages.add(Stage::done("setup", true, started), Tally::default());
 
-    let mut total = Tally::default();
-    let here = match (options.clients, &longer) {
-        (true, _) => CLIENTS,
-        (false, None) => HOST,
-        (false, Some(_)) => &[],
+    let wanted = Wanted {
+        kernels: &kernels,
+        bytes: &options.bytes,
+        nightly: options.nightly || options.everywhere,
+        longer,
     };
-    let archives = options.clients.then(|| setup::kafka::archives(&cache)).transpose()?;
-    for (name, ours, words) in here {
+    if !options.clients {
+        // Everything that is compiled for the tests, once.
+        println!("== build");
+        let began = Instant::now();
+        let tested = compile::tested(&ready);
+        interrupt::check()?;
+        stages.add(Stage::done("build", tested.is_ok(), began), Tally::default());
+        match &tested {
+            Err(error) => println!("{error:#}"),
+            Ok(tested) => beside_each_other(&cache, &ready, tested, &wanted, quick, &mut stages)?,
+        }
+    }
+    if options.clients || options.nightly {
+        let archives = setup::kafka::archives(&cache)?;
+        host(&ready, CLIENTS, Some(&archives), &mut stages)?;
+    }
+    if options.nightly {
+        let began = Instant::now();
+        let passed = fuzz::command(&fuzz::Options::usual())? == Exit::Holds;
+        stages.add(Stage::done("fuzz", passed, began), Tally::of(passed));
+    }
+
+    println!("\n{}", stages.table(started.elapsed()));
+    let all = longer.is_none() && !options.nightly;
+    if let Some(left_out) = all.then(|| left_out(options, &kernels)) {
+        print!("{left_out}");
+    }
+    Ok(if stages.passed() { Exit::Holds } else { Exit::Refuted })
+}
+
+/// What this run did not test: nobody may take it for tested.
+fn left_out(options: &Options, kernels: &[&'static Kernel]) -> String {
+    let mut what = Vec::new();
+    if options.quick || options.clients {
+        what.push("everything that needs a guest");
+    } else if !options.everywhere {
+        let shorter = PARTS.iter().filter(|part| part.is_shorter(kernels));
+        what.extend(shorter.map(|part| part.left_out));
+    }
+    if options.clients {
+        what.push("the host's tests");
+    } else {
+        what.push("a million records by real clients, killed consumers, a real broker's folder");
+    }
+    what.push("fuzzing");
+    format!("NOT TESTED by this run; `cargo xtask test --nightly` does:\n  {}\n", what.join("\n  "))
+}
+
+/// The host's tests and the guests beside each other: these leave CPUs idle while they sleep.
+fn beside_each_other(
+    cache: &Cache,
+    ready: &Ready,
+    tested: &Tested,
+    wanted: &Wanted<'_>,
+    quick: bool,
+    stages: &mut Stages,
+) -> Result<()> {
+    let here = if wanted.longer.is_some() { &[] } else { HOST };
+    let (on_host, in_guests) = thread::scope(|scope| {
+        let on_host = scope.spawn(|| {
+            let mut stages = Stages::default();
+            host(ready, here, None, &mut stages).map(|()| stages)
+        });
+        let mut stages = Stages::default();
+        let done =
+            if quick { Ok(()) } else { guests::run(cache, ready, tested, wanted, &mut stages) };
+        (on_host.join(), done.map(|()| stages))
+    });
+    let on_host = on_host.map_err(|_| anyhow!("a thread panicked"))?;
+    stages.append(on_host?);
+    stages.append(in_guests?);
+    Ok(())
+}
+
+/// Runs cargo on this host for each.
+fn host(
+    ready: &Ready,
+    rows: &[(&str, bool, &[&str])],
+    archives: Option<&Path>,
+    stages: &mut Stages,
+) -> Result<()> {
+    for (name, ours, words) in rows {
+        interrupt::check()?;
         let mut command = if *ours {
-            compile::on_our_crates(&ready, words)?
+            compile::on_our_crates(ready, words)?
         } else {
-            let mut command = compile::cargo(&ready)?;
+            let mut command = compile::cargo(ready)?;
             command.args(*words);
             command
         };
-        if let Some(archives) = &archives {
+        if let Some(archives) = archives {
             command.env("ZCPROF_KAFKA", archives);
         }
-        stages.push(host_stage(command, name, words, &mut total)?);
+        println!("== {name}: cargo {}", words.join(" "));
+        let (began, mut tally) = (Instant::now(), Tally::default());
+        let passed = counted(&mut command, &mut tally)?;
+        stages.add(Stage::done(name, passed, began), tally);
     }
-    if !quick {
-        let wanted = Wanted {
-            kernels: &kernels,
-            bytes: &options.bytes,
-            everywhere: options.everywhere,
-            longer,
-        };
-        guests::run(&cache, &ready, &wanted, &mut stages, &mut total)?;
-    }
-
-    println!();
-    for stage in &stages {
-        let verdict = if stage.passed { "ok" } else { "FAILED" };
-        let took = stage.took.as_secs_f64();
-        println!("{:<28} {verdict:<7} {took:>7.1} s  {}", stage.name, stage.note);
-    }
-    println!("total: {} passed, {} failed", total.passed, total.failed);
-    let passed = stages.iter().all(|stage| stage.passed) && total.failed == 0;
-    Ok(if passed { Exit::Holds } else { Exit::Refuted })
+    Ok(())
 }
 
-/// Runs cargo on this host; its output is shown and its test results are counted.
-fn host_stage(
-    mut command: Command,
-    name: &str,
-    words: &[&str],
-    total: &mut Tally,
-) -> Result<Stage> {
-    interrupt::check()?;
-    println!("== {name}: cargo {}", words.join(" "));
-    let started = Instant::now();
-    let passed = counted(&mut command, total)?;
-    Ok(Stage { name: name.to_owned(), passed, note: String::new(), took: started.elapsed() })
-}
-
+/// Runs cargo; its output is shown and its test results are counted.
 fn counted(command: &mut Command, total: &mut Tally) -> Result<bool> {
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let stdout = BufReader::new(child.stdout.take().context("cargo has no output")?);

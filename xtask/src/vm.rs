@@ -70,6 +70,8 @@ pub(crate) struct Report {
     pub(crate) boot: Duration,
     /// From there to the end.
     pub(crate) job: Duration,
+    /// CPU time that the emulator has used.
+    pub(crate) cpu: Duration,
 }
 
 /// Boots the guest, runs the job, ends the guest. Its files stay in the folder `work`.
@@ -78,7 +80,8 @@ pub(crate) fn run(spec: &Spec<'_>, work: &Path, show: &mut dyn FnMut(&str)) -> R
     match prepare(spec, work) {
         Err(error) if process::is_out_of_space(&error) => {
             let outcome = Outcome::OutOfSpace(outcome::HOST);
-            return Ok(Report { outcome, boot: started.elapsed(), job: Duration::ZERO });
+            let (job, cpu) = (Duration::ZERO, Duration::ZERO);
+            return Ok(Report { outcome, boot: started.elapsed(), job, cpu });
         }
         other => other?,
     }
@@ -94,7 +97,7 @@ pub(crate) fn run(spec: &Spec<'_>, work: &Path, show: &mut dyn FnMut(&str)) -> R
     };
     let ended = qemu::run(&machine, work, show)?;
     let job = started.elapsed().saturating_sub(ended.boot);
-    Ok(Report { outcome: ended.outcome, boot: ended.boot, job })
+    Ok(Report { outcome: ended.outcome, boot: ended.boot, job, cpu: ended.cpu })
 }
 
 /// Unpacks what the job left in /out into `folder`.

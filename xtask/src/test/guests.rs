@@ -1,15 +1,18 @@
 //! The part of the tests that needs a kernel of its own.
 
 use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
 use std::time::Instant;
 
 use anyhow::Result;
 use zcprof_common::names::transfer;
 
-use super::Stage;
-use super::parts::{Longer, PARTS};
+use super::parts::{Longer, PARTS, Part, Work};
+use super::pool;
+use super::stage::{Stage, Stages};
 use super::tally::Tally;
 use crate::cache::Cache;
+use crate::compile::Tested;
 use crate::exit::Exit;
 use crate::guest::{self, Guest};
 use crate::kernels::{self, Kernel};
@@ -21,84 +24,136 @@ use crate::{compile, interrupt};
 /// What is to be tested in guests.
 pub(super) struct Wanted<'a> {
     pub(super) kernels: &'a [&'static Kernel],
-    /// Payload of each measured pass.
+    /// Payload of each pass of the claims.
     pub(super) bytes: &'a str,
-    /// Whether every part runs on every kernel.
-    pub(super) everywhere: bool,
+    /// Whether everything runs that is there.
+    pub(super) nightly: bool,
     /// The one test that is wanted, and how long.
     pub(super) longer: Option<(&'static Longer, u32)>,
 }
 
-impl Wanted<'_> {
-    /// What the test program is run for on a kernel: name and words of each guest's job.
-    fn parts(&self, kernel: &Kernel) -> Vec<(&'static str, Vec<String>)> {
-        const PROGRAM: [&str; 2] = ["/bin/guest-tests", "--test-threads=1"];
-        let words = |before: &[&str], after: &[&str]| {
-            let all = [before, &PROGRAM, after].concat();
-            all.into_iter().map(str::to_owned).collect()
-        };
-        if let Some((longer, times)) = &self.longer {
-            let variable = format!("{}={times}", longer.variable);
-            let before = ["/bin/busybox", "env", &variable];
-            return vec![(longer.name, words(&before, &["--nocapture", longer.test]))];
-        }
-        PARTS
-            .iter()
-            .filter(|part| part.runs_on(kernel, self.kernels, self.everywhere))
-            .map(|part| (part.name, words(&[], part.words)))
-            .collect()
-    }
+/// One guest's job.
+enum Job<'a> {
+    /// A part on a kernel: its name, what it brings along, what it does.
+    Part { name: String, guest: &'a Guest, files: Vec<(PathBuf, String)>, words: Vec<String> },
+    /// A cell of the matrix.
+    Cell(matrix::Cell),
 }
 
-/// Builds the programs once, then tests on each kernel. A kernel that fails does not keep the
-/// next one from being tested.
+/// What came of a job.
+struct Done {
+    stage: Stage,
+    tally: Tally,
+    /// The record of a cell.
+    run: Option<PathBuf>,
+}
+
+/// Guests at a time: each is emulated by about one CPU's work.
+fn at_a_time() -> usize {
+    available_parallelism().map_or(1, usize::from).clamp(1, 4)
+}
+
+/// Tests on each kernel, several guests at a time. A kernel that fails does not keep the next one
+/// from being tested.
 pub(super) fn run(
     cache: &Cache,
     ready: &Ready,
+    tested: &Tested,
     wanted: &Wanted<'_>,
-    stages: &mut Vec<Stage>,
-    total: &mut Tally,
+    stages: &mut Stages,
 ) -> Result<()> {
-    println!("== building for the guests");
-    let started = Instant::now();
-    let built =
-        compile::zcprof(ready).and_then(|zcprof| Ok((zcprof, compile::guest_tests(ready)?)));
-    interrupt::check()?;
-    let note = match &built {
-        Ok((_, Some(_))) => String::new(),
-        Ok((_, None)) => "this tree has no guest tests".to_owned(),
-        Err(error) => format!("{error:#}"),
-    };
-    let name = "build for guests".to_owned();
-    stages.push(Stage { name, passed: built.is_ok(), note, took: started.elapsed() });
-    let Ok((zcprof, tests)) = built else { return Ok(()) };
-
-    for kernel in wanted.kernels {
-        let guest = Guest::choose(cache, kernel)?;
-        if let Some(tests) = &tests {
-            let files = vec![bring(tests, "/bin/guest-tests"), bring(&zcprof, "/bin/zcprof")];
-            for (name, words) in wanted.parts(kernel) {
-                stages.push(stage(cache, &guest, name, files.clone(), words, total)?);
+    let guests: Vec<Guest> =
+        wanted.kernels.iter().map(|kernel| Guest::choose(cache, kernel)).collect::<Result<_>>()?;
+    let mut jobs = Vec::new();
+    if let Some((longer, times)) = wanted.longer {
+        let variables = [(longer.variable, times.to_string())];
+        let words = of_test_program(&variables, &["--nocapture", longer.test]);
+        jobs.extend(guests.iter().map(|guest| {
+            let name = format!("{} on {}", longer.name, guest.kernel.name);
+            let files = vec![bring(&tested.guest_tests, "/bin/guest-tests")];
+            Job::Part { name, guest, files: with(tested, files), words: words.clone() }
+        }));
+    } else {
+        for part in PARTS {
+            for guest in &guests {
+                jobs.extend(job(ready, tested, part, guest, wanted)?);
             }
         }
-        if wanted.longer.is_some() {
-            continue;
-        }
-        let words = ["/bin/zcprof", "measure", "--untimed", "--log-dir", "/data/log", "--out"];
-        let words = words.into_iter().chain(["/out", "--bytes", wanted.bytes]).map(str::to_owned);
-        let mut files = vec![bring(&zcprof, "/bin/zcprof")];
-        stages.push(stage(cache, &guest, "claims", files.clone(), words.clone().collect(), total)?);
-        if let Some(kcat) = &ready.kcat {
-            let more = ["--transfer", "sendfile", "--cache", "warm", "--kcat"].map(str::to_owned);
-            let words = words.chain(more).chain([kcat.display().to_string()]).collect();
-            files.extend(with_libraries(kcat)?);
-            stages.push(stage(cache, &guest, "kcat", files, words, total)?);
-        }
+        jobs.extend(daily_cells(wanted.kernels)?.into_iter().map(Job::Cell));
     }
-    if wanted.longer.is_some() {
-        return Ok(());
+    let measured = Passes {
+        transfer: CELL_TRANSFERS.map(str::to_owned).to_vec(),
+        bytes: CELL_BYTES.to_owned(),
+        cache: "both".to_owned(),
+    };
+    let (program, shelf) = (&tested.zcprof, "matrix-daily");
+    let bench = Bench { cache, program, passes: &measured, fresh: true, shelf };
+    let done = pool::at_a_time(at_a_time(), jobs, |job| match job {
+        Job::Part { name, guest, files, words } => of_part(cache, guest, name, files, words),
+        Job::Cell(cell) => of_cell(&bench, &cell),
+    });
+    interrupt::check()?;
+    let mut runs = Vec::new();
+    for Done { stage, tally, run } in done {
+        stages.add(stage, tally);
+        runs.extend(run);
     }
-    matrix(cache, &zcprof, wanted.kernels, stages, total)
+    if wanted.longer.is_none() {
+        beside(cache, &tested.zcprof, &runs, stages)?;
+    }
+    Ok(())
+}
+
+/// A part on a kernel, if it runs there.
+fn job<'a>(
+    ready: &Ready,
+    tested: &Tested,
+    part: &Part,
+    guest: &'a Guest,
+    wanted: &Wanted<'_>,
+) -> Result<Option<Job<'a>>> {
+    let name = format!("{} on {}", part.name, guest.kernel.name);
+    let Some(variables) = part.on(guest.kernel, wanted.kernels, wanted.nightly) else {
+        return Ok(None);
+    };
+    let (files, words) = match part.work {
+        Work::Tests(words) => {
+            let files = vec![bring(&tested.guest_tests, "/bin/guest-tests")];
+            (with(tested, files), of_test_program(&variables, words))
+        }
+        Work::Claims => {
+            let built = compile::zcprof(ready)?;
+            (vec![bring(&built, "/bin/zcprof")], of_measure(wanted.bytes, &[]))
+        }
+        Work::Kcat => {
+            let Some(kcat) = &ready.kcat else { return Ok(None) };
+            let path = kcat.display().to_string();
+            let more = ["--transfer", "sendfile", "--cache", "warm", "--kcat", &path];
+            (with(tested, with_libraries(kcat)?), of_measure(wanted.bytes, &more))
+        }
+    };
+    Ok(Some(Job::Part { name, guest, files, words }))
+}
+
+fn of_test_program(variables: &[(&str, String)], words: &[&str]) -> Vec<String> {
+    let set = variables.iter().map(|(name, value)| format!("{name}={value}"));
+    let program = ["/bin/guest-tests", "--test-threads=1"];
+    let before = ["/bin/busybox", "env"].map(str::to_owned).into_iter().chain(set);
+    before.chain(program.iter().chain(words).map(|word| (*word).to_owned())).collect()
+}
+
+fn of_measure(bytes: &str, more: &[&str]) -> Vec<String> {
+    let words = ["/bin/zcprof", "measure", "--untimed", "--log-dir", "/data/log", "--out", "/out"];
+    words.iter().chain(&["--bytes", bytes]).chain(more).map(|word| (*word).to_owned()).collect()
+}
+
+fn with(tested: &Tested, mut files: Vec<(PathBuf, String)>) -> Vec<(PathBuf, String)> {
+    files.push(bring(&tested.zcprof, "/bin/zcprof"));
+    files
+}
+
+fn bring(here: &Path, there: &str) -> (PathBuf, String) {
+    (here.to_owned(), there.to_owned())
 }
 
 /// Payload of a pass in the daily cells.
@@ -115,46 +170,28 @@ const CELL_TRANSFERS: [&str; 7] = [
     transfer::SENDFILE_TO_FILE,
 ];
 
-/// The daily cells of the matrix that are on these kernels, and every number against what is
-/// known.
-fn matrix(
-    cache: &Cache,
-    zcprof: &Path,
-    kernels: &[&'static Kernel],
-    stages: &mut Vec<Stage>,
-    total: &mut Tally,
-) -> Result<()> {
-    let measured = Passes {
-        transfer: CELL_TRANSFERS.map(str::to_owned).to_vec(),
-        bytes: CELL_BYTES.to_owned(),
-        cache: "both".to_owned(),
+fn of_cell(bench: &Bench<'_>, cell: &matrix::Cell) -> Done {
+    let name = format!("matrix {}", cell.name());
+    println!("== {name}");
+    let started = Instant::now();
+    let (run, cpu, note) = match bench.measure(cell) {
+        Ok(measured) => (Some(measured.record), Some(measured.cpu), String::new()),
+        Err(error) => (None, None, format!("{error:#}")),
     };
-    let bench =
-        Bench { cache, program: zcprof, passes: &measured, fresh: true, shelf: "matrix-daily" };
-    let mut runs = Vec::new();
-    for cell in daily_cells(kernels)? {
-        let name = format!("matrix {}", cell.name());
-        println!("== {name}");
-        let started = Instant::now();
-        let done = bench.measure(&cell);
-        interrupt::check()?;
-        let (passed, note) = match done {
-            Ok(run) => {
-                runs.push(run);
-                (true, String::new())
-            }
-            Err(error) => (false, format!("{error:#}")),
-        };
-        *total += Tally { passed: u64::from(passed), failed: u64::from(!passed) };
-        stages.push(Stage { name, passed, note, took: started.elapsed() });
-    }
+    let passed = run.is_some();
+    let tally = Tally::of(passed);
+    Done { stage: Stage { name, passed, note, took: started.elapsed(), cpu }, tally, run }
+}
+
+/// Every number of the cells against what is known.
+fn beside(cache: &Cache, zcprof: &Path, runs: &[PathBuf], stages: &mut Stages) -> Result<()> {
     let started = Instant::now();
     let out = cache.work_folder("matrix")?;
-    let exit = matrix::beside(zcprof, &runs, out.path())?;
+    let exit = matrix::beside(zcprof, runs, out.path())?;
     let passed = exit == Exit::Holds;
-    *total += Tally { passed: u64::from(passed), failed: u64::from(!passed) };
     let (name, note) = ("matrix".to_owned(), exit.word().to_owned());
-    stages.push(Stage { name, passed, note, took: started.elapsed() });
+    let tally = Tally::of(passed);
+    stages.add(Stage { name, passed, note, took: started.elapsed(), cpu: None }, tally);
     Ok(())
 }
 
@@ -167,43 +204,38 @@ pub(super) fn daily_cells(kernels: &[&'static Kernel]) -> Result<Vec<matrix::Cel
     Ok(matrix::daily()?.into_iter().filter(chosen).collect())
 }
 
-fn bring(here: &Path, there: &str) -> (PathBuf, String) {
-    (here.to_owned(), there.to_owned())
-}
-
-/// Runs one job in a guest.
-fn stage(
+/// Runs one job in a guest. Its lines are told apart by its name.
+fn of_part(
     cache: &Cache,
     guest: &Guest,
-    what: &str,
+    name: String,
     files: Vec<(PathBuf, String)>,
     words: Vec<String>,
-    total: &mut Tally,
-) -> Result<Stage> {
-    let name = format!("{what} on {}", guest.kernel.name);
+) -> Done {
+    let is_measurement = words[0] == "/bin/zcprof";
     println!("== {name} ({})", guest.installed.version());
-    let started = Instant::now();
-    let mut tally = Tally::default();
+    let (started, mut tally, mut cpu) = (Instant::now(), Tally::default(), None);
     let mut spec = guest.spec(files, words);
     spec.wire = true;
     let mut show = |line: &str| {
         tally.feed(line);
-        guest::show(line);
+        println!("{name} | {line}");
     };
     let done = guest::run_one(cache, &spec, false, &mut show, |report, _| {
+        cpu = Some(report.cpu);
         Ok(Exit::of_code(Some(guest::code(&report.outcome)?)))
     });
-    interrupt::check()?;
-    let (passed, mut note) = match done {
+    let (mut passed, mut note) = match done {
         Ok(exit) => (exit == Exit::Holds, exit.word().to_owned()),
         Err(error) => (false, format!("{error:#}")),
     };
-    if tally == Tally::default() {
-        // A measurement is one test: its claims hold, or not.
-        tally = Tally { passed: u64::from(passed), failed: u64::from(!passed) };
+    if is_measurement {
+        // It is one test: its claims hold, or not.
+        tally = Tally::of(passed);
     } else {
-        note = format!("{} passed, {} failed", tally.passed, tally.failed);
+        // Where none ran, its name was changed, say, and nothing was tested.
+        passed &= tally.passed > 0;
+        note = format!("{} passed, {} failed; {note}", tally.passed, tally.failed);
     }
-    *total += tally;
-    Ok(Stage { name, passed, note, took: started.elapsed() })
+    Done { stage: Stage { name, passed, note, took: started.elapsed(), cpu }, tally, run: None }
 }

@@ -1,31 +1,114 @@
-//! What of the guest tests runs on which kernels: a table.
+//! THE TABLE of what runs in guests: on which kernels, every day or only at night. To add a stage is
+//! to add a row.
 
 use crate::kernels::{DEFAULT, Kernel};
 
-/// A part of the guest tests, in a guest of its own.
+/// A stage in a guest of its own, on one kernel.
 #[derive(Debug)]
 pub(super) struct Part {
     /// Name of the stage.
     pub(super) name: &'static str,
-    /// What the test program is told.
-    pub(super) words: &'static [&'static str],
-    /// Whether it depends on the kernel what comes out; else one kernel is enough.
-    everywhere: bool,
+    /// What the guest does.
+    pub(super) work: Work,
+    /// Every day.
+    daily: Span,
+    /// With `--nightly`.
+    nightly: Span,
+    /// What the daily run does not do of it, and what covers that meanwhile; empty if nothing.
+    pub(super) left_out: &'static str,
 }
 
-/// Every part.
+/// What a guest does.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Work {
+    /// The test program is told these words.
+    Tests(&'static [&'static str]),
+    /// `zcprof measure` judges the claims of every transfer.
+    Claims,
+    /// The same with kcat as the consumer.
+    Kcat,
+}
+
+/// On which of the kernels that were chosen, and how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Span {
+    Nowhere,
+    /// On one: what comes out does not depend on the kernel.
+    One,
+    /// On every one, with variables of the test program.
+    Every(&'static [(&'static str, &'static str)]),
+    /// Each kernel does its share of a table's rows.
+    Shared,
+}
+
+/// The variable that says which share of a table's rows is wanted, as `2/3`.
+pub(super) const SHARE: &str = "ZCPROF_SHARE";
+
+/// Every part, the longest first.
 pub(super) const PARTS: &[Part] = &[
     Part {
-        name: "tests",
-        words: &["--skip=faults::", "--skip=leftovers::", "--skip=privileges::"],
-        everywhere: true,
+        name: "faults",
+        work: Work::Tests(&["faults::", "leftovers::", "privileges::"]),
+        daily: Span::One,
+        nightly: Span::Every(&[]),
+        left_out: "faults on the other kernels: they strike the same code on one",
     },
-    Part { name: "faults", words: &["faults::", "leftovers::", "privileges::"], everywhere: false },
+    Part {
+        name: "tests",
+        work: Work::Tests(&[
+            "--skip=faults::",
+            "--skip=leftovers::",
+            "--skip=privileges::",
+            "--skip=redteam::",
+            "--skip=repetitions::",
+        ]),
+        daily: Span::Every(&[]),
+        nightly: Span::Every(&[("ZCPROF_CONNECTIONS", "1,3")]),
+        left_out: "every transfer over one connection: the matrix and the red team have just one",
+    },
+    Part {
+        name: "red team",
+        work: Work::Tests(&["redteam::", "--skip=redteam::random"]),
+        daily: Span::Shared,
+        nightly: Span::Every(&[]),
+        left_out: "each sabotage on each kernel: every day each is planted on one, in turns",
+    },
+    Part {
+        name: "random",
+        work: Work::Tests(&["--nocapture", RANDOM.test]),
+        daily: Span::Every(&[(RANDOM.variable, "8")]),
+        nightly: Span::Every(&[(RANDOM.variable, "100")]),
+        left_out: "random measurements in bulk, 100 passes on each kernel: 8 are made",
+    },
+    Part {
+        name: "repetitions",
+        work: Work::Tests(&["--nocapture", REPEAT.test]),
+        daily: Span::Nowhere,
+        nightly: Span::Every(&[(REPEAT.variable, "20")]),
+        left_out: "the classics again and again: the tests measure them once, the matrix twice",
+    },
+    Part {
+        name: "claims",
+        work: Work::Claims,
+        daily: Span::Nowhere,
+        nightly: Span::Every(&[]),
+        left_out: "the claims of all transfers by the program that users build: the tests judge them \
+                   with the one that the tests build",
+    },
+    Part {
+        name: "kcat",
+        work: Work::Kcat,
+        daily: Span::Every(&[]),
+        nightly: Span::Every(&[]),
+        left_out: "",
+    },
     // It cannot be undone, so that nothing comes after it.
     Part {
         name: "lockdown",
-        words: &["--ignored", "a_kernel_that_is_locked_down_says_so"],
-        everywhere: false,
+        work: Work::Tests(&["--ignored", "a_kernel_that_is_locked_down_says_so"]),
+        daily: Span::One,
+        nightly: Span::Every(&[]),
+        left_out: "lockdown of the other kernels",
     },
 ];
 
@@ -53,11 +136,35 @@ pub(super) const REPEAT: Longer = Longer {
 };
 
 impl Part {
-    /// Whether it runs on one of the kernels that were chosen. One is enough: the default kernel,
-    /// or the first if that was not chosen.
-    pub(super) fn runs_on(&self, kernel: &Kernel, chosen: &[&Kernel], everywhere: bool) -> bool {
-        let default = chosen.iter().find(|known| known.name == DEFAULT).or(chosen.first());
-        everywhere || self.everywhere || default.is_some_and(|one| one.name == kernel.name)
+    /// The variables of the test program on one of the kernels that were chosen; `None` if the part
+    /// does not run there. One is enough for [`Span::One`]: the default kernel, or the first if that
+    /// was not chosen.
+    pub(super) fn on(
+        &self,
+        kernel: &Kernel,
+        chosen: &[&'static Kernel],
+        nightly: bool,
+    ) -> Option<Vec<(&'static str, String)>> {
+        let at = chosen.iter().position(|known| known.name == kernel.name)?;
+        match if nightly { self.nightly } else { self.daily } {
+            Span::Nowhere => None,
+            Span::One => {
+                let default = chosen.iter().position(|known| known.name == DEFAULT).unwrap_or(0);
+                (default == at).then(Vec::new)
+            }
+            Span::Every(variables) => {
+                Some(variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect())
+            }
+            Span::Shared => Some(vec![(SHARE, format!("{}/{}", at + 1, chosen.len()))]),
+        }
+    }
+
+    /// Whether a daily run on these kernels leaves something of it out.
+    pub(super) fn is_shorter(&self, chosen: &[&'static Kernel]) -> bool {
+        let one_is_all = chosen.len() == 1
+            && matches!(self.daily, Span::One | Span::Shared)
+            && self.nightly == Span::Every(&[]);
+        self.daily != self.nightly && !one_is_all
     }
 }
 
@@ -67,16 +174,43 @@ mod tests {
     use crate::kernels;
 
     #[test]
-    fn each_part_runs_on_some_kernel_whatever_is_chosen() {
+    fn at_night_each_part_runs_whole_on_every_kernel() {
         for names in ["all", "bookworm", "trixie"] {
             let chosen = kernels::choose(&[names.to_owned()]).expect("known");
             for part in PARTS {
-                let on = |everywhere| {
-                    chosen.iter().filter(|k| part.runs_on(k, &chosen, everywhere)).count()
-                };
-                assert_eq!(on(true), chosen.len());
-                assert_eq!(on(false), if part.everywhere { chosen.len() } else { 1 }, "{names}");
+                for kernel in &chosen {
+                    let variables = part.on(kernel, &chosen, true).expect("it runs");
+                    assert!(variables.iter().all(|(name, _)| *name != SHARE), "{}", part.name);
+                }
             }
         }
+    }
+
+    #[test]
+    fn what_a_daily_run_leaves_out_is_said() {
+        let chosen = kernels::choose(&["all".to_owned()]).expect("known");
+        for part in PARTS {
+            assert_eq!(part.is_shorter(&chosen), !part.left_out.is_empty(), "{}", part.name);
+            let runs = chosen.iter().filter(|kernel| part.on(kernel, &chosen, false).is_some());
+            let expected = match part.daily {
+                Span::Nowhere => 0,
+                Span::One => 1,
+                Span::Every(_) | Span::Shared => chosen.len(),
+            };
+            assert_eq!(runs.count(), expected, "{}", part.name);
+        }
+        let one = &chosen[..1];
+        let faults = PARTS.iter().find(|part| part.name == "faults").expect("there");
+        assert!(faults.is_shorter(&chosen) && !faults.is_shorter(one), "one kernel has it all");
+    }
+
+    #[test]
+    fn the_shares_of_all_kernels_are_the_whole() {
+        let chosen = kernels::choose(&["all".to_owned()]).expect("known");
+        let team = PARTS.iter().find(|part| part.name == "red team").expect("there");
+        let shares: Vec<_> =
+            chosen.iter().filter_map(|kernel| team.on(kernel, &chosen, false)).collect();
+        let share = |of: &str| vec![(SHARE, of.to_owned())];
+        assert_eq!(shares, ["1/3", "2/3", "3/3"].map(share));
     }
 }

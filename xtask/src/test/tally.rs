@@ -10,6 +10,11 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Of one test.
+    pub(crate) fn of(passed: bool) -> Self {
+        Self { passed: u64::from(passed), failed: u64::from(!passed) }
+    }
+
     /// Takes a line of output; only closing lines count.
     pub(crate) fn feed(&mut self, line: &str) {
         let Some(rest) = line.trim().strip_prefix("test result: ") else { return };

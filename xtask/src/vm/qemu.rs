@@ -53,6 +53,8 @@ pub(crate) struct Machine<'a> {
 pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     pub(crate) boot: Duration,
+    /// CPU time that QEMU has used.
+    pub(crate) cpu: Duration,
 }
 
 /// QEMU's version, in its own words.
@@ -66,7 +68,8 @@ pub(crate) fn version() -> Option<String> {
 /// that the job says goes to `show`.
 pub(crate) fn run(machine: &Machine<'_>, work: &Path, show: &mut dyn FnMut(&str)) -> Result<Ended> {
     let Some(qemu) = process::find(PROGRAM) else {
-        return Ok(Ended { outcome: Outcome::QemuMissing, boot: Duration::ZERO });
+        let (boot, cpu) = (Duration::ZERO, Duration::ZERO);
+        return Ok(Ended { outcome: Outcome::QemuMissing, boot, cpu });
     };
     for name in [file::CONSOLE, file::ERRORS] {
         File::create(work.join(name)).with_context(|| format!("creating {name}"))?;
@@ -77,9 +80,11 @@ pub(crate) fn run(machine: &Machine<'_>, work: &Path, show: &mut dyn FnMut(&str)
     let mut console = Console::new(machine.limits, started);
     let mut log = File::open(work.join(file::CONSOLE)).context("opening the console's log")?;
     let mut text = Lines::new(work)?;
+    let mut cpu = Duration::ZERO;
 
     let outcome = loop {
         let mut open = true;
+        cpu = process::cpu_time(&guest.0).unwrap_or(cpu);
         match job.recv_timeout(POLL) {
             Ok(bytes) => {
                 console.job_spoke(Instant::now());
@@ -108,7 +113,7 @@ pub(crate) fn run(machine: &Machine<'_>, work: &Path, show: &mut dyn FnMut(&str)
     };
     drop(guest);
     text.end(show);
-    Ok(Ended { outcome, boot: console.boot_time().unwrap_or_else(|| started.elapsed()) })
+    Ok(Ended { outcome, boot: console.boot_time().unwrap_or_else(|| started.elapsed()), cpu })
 }
 
 /// QEMU's process; it ends with this.

@@ -1,0 +1,94 @@
+//! What came of each step of the tests, as one table.
+
+use std::time::{Duration, Instant};
+
+use super::tally::Tally;
+
+/// One step of the tests: what it is called, whether it passed, how long it took.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) name: String,
+    pub(super) passed: bool,
+    pub(super) note: String,
+    pub(super) took: Duration,
+    /// CPU time of its guest. Two guests run at a time, so that this says what a stage costs.
+    pub(super) cpu: Option<Duration>,
+}
+
+impl Stage {
+    /// A step on this host.
+    pub(super) fn done(name: &str, passed: bool, began: Instant) -> Self {
+        let (name, note) = (name.to_owned(), String::new());
+        Self { name, passed, note, took: began.elapsed(), cpu: None }
+    }
+}
+
+/// Every step, and what the tests counted.
+#[derive(Debug, Default)]
+pub(super) struct Stages {
+    all: Vec<Stage>,
+    total: Tally,
+}
+
+impl Stages {
+    pub(super) fn add(&mut self, stage: Stage, tally: Tally) {
+        self.all.push(stage);
+        self.total += tally;
+    }
+
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.all.append(&mut other.all);
+        self.total += other.total;
+    }
+
+    pub(super) fn passed(&self) -> bool {
+        self.all.iter().all(|stage| stage.passed) && self.total.failed == 0
+    }
+
+    /// A line for each, and the sums.
+    pub(super) fn table(&self, took: Duration) -> String {
+        let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
+        let head = ["stage", "", "time", "CPU of its guest"];
+        let mut lines =
+            vec![format!("{:<36} {:<7} {:>9} {:>17}", head[0], head[1], head[2], head[3])];
+        for Stage { name, passed, note, took, cpu } in &self.all {
+            let verdict = if *passed { "ok" } else { "FAILED" };
+            let (took, cpu) = (seconds(*took), cpu.map(seconds).unwrap_or_default());
+            let line = format!("{name:<36} {verdict:<7} {took:>9} {cpu:>17}  {note}");
+            lines.push(line.trim_end().to_owned());
+        }
+        let guests: Duration = self.all.iter().filter_map(|stage| stage.cpu).sum();
+        let Tally { passed, failed } = self.total;
+        lines.push(format!(
+            "total: {passed} passed, {failed} failed; {:.1} min, guests used {:.1} min of CPU time",
+            took.as_secs_f64() / 60.0,
+            guests.as_secs_f64() / 60.0
+        ));
+        lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage(name: &str, passed: bool, cpu: Option<u64>) -> Stage {
+        let (took, cpu) = (Duration::from_secs(90), cpu.map(Duration::from_secs));
+        Stage { name: name.to_owned(), passed, note: String::new(), took, cpu }
+    }
+
+    #[test]
+    fn one_stage_that_failed_is_a_failure_and_so_is_one_test() {
+        let mut stages = Stages::default();
+        stages.add(stage("format", true, None), Tally::default());
+        stages.add(stage("tests on trixie", true, Some(60)), Tally { passed: 3, failed: 0 });
+        assert!(stages.passed());
+        let table = stages.table(Duration::from_mins(2));
+        assert!(table.ends_with("3 passed, 0 failed; 2.0 min, guests used 1.0 min of CPU time"));
+        stages.add(stage("kcat on trixie", false, Some(9)), Tally::default());
+        assert!(!stages.passed());
+        let mut stages = Stages::default();
+        stages.add(stage("tests on trixie", true, None), Tally { passed: 3, failed: 1 });
+        assert!(!stages.passed());
+    }
+}
