@@ -300,18 +300,18 @@ impl Notices {
     #[must_use]
     pub fn since(self, before: Self) -> Self {
         Self {
-            asked: self.asked - before.asked,
-            completed: self.completed - before.completed,
-            copied: self.copied - before.copied,
+            asked: self.asked.saturating_sub(before.asked),
+            completed: self.completed.saturating_sub(before.completed),
+            copied: self.copied.saturating_sub(before.copied),
             untold: self.untold,
         }
     }
 
     /// Adds another connection's.
     pub fn add(&mut self, other: Self) {
-        self.asked += other.asked;
-        self.completed += other.completed;
-        self.copied += other.copied;
+        self.asked = self.asked.saturating_add(other.asked);
+        self.completed = self.completed.saturating_add(other.completed);
+        self.copied = self.copied.saturating_add(other.copied);
         self.untold |= other.untold;
     }
 }

@@ -104,11 +104,11 @@ impl Known {
     /// The largest difference, in bytes, between what is known and what was seen of so much
     /// payload; `None` if nobody looked.
     pub(super) fn off(&self, payload: u64, seen: Seen) -> Option<u64> {
-        let off = |times: u64, seen: u64| seen.abs_diff(times * payload);
+        let off = |times: u64, seen: u64| seen.abs_diff(times.saturating_mul(payload));
         let unseen = if seen.audit_between_files { 0 } else { self.between_files };
         let audit = seen.audit_copied.map(|seen| off(self.copied - unseen, seen));
         let callers = seen.callers.map(|seen| {
-            let deferred = seen.deferred.min(self.deferred.max(1) * payload);
+            let deferred = seen.deferred.min(self.deferred.max(1).saturating_mul(payload));
             let all = [
                 off(self.copied, seen.copied),
                 off(self.between_files, seen.between_files),

@@ -7,7 +7,7 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 use super::ReportError;
 use super::numbers::{MIB, thousandths};
 use crate::claim::ZERO_COPY;
-use crate::ledger::Entry;
+use crate::ledger::{Entry, sum};
 use crate::run::{Pass, ProbeState, Run};
 use crate::verdict::code::of_finding;
 use crate::verdict::rules::sees_copies;
@@ -183,7 +183,7 @@ impl Judged<'_> {
     pub(super) fn copied_by_the_best(&self) -> Option<u64> {
         self.sources.copied?;
         let at = |hop: &Hop| self.entry(Process::Server, *hop, Disposition::Copied);
-        Some(Hop::ALL.iter().filter_map(at).map(|entry| entry.bytes).sum())
+        Some(sum(Hop::ALL.iter().filter_map(at).map(|entry| entry.bytes)))
     }
 
     /// Bytes that the server copied, at once or later.
@@ -245,14 +245,14 @@ impl Judged<'_> {
     /// The server's system calls, as printed, per MiB of payload.
     pub(super) fn syscalls_per_mib(&self) -> String {
         let server = self.pass.syscalls.iter().filter(|s| s.process == Process::Server);
-        let calls: u64 = server.map(|s| s.calls).sum();
+        let calls = sum(server.map(|s| s.calls));
         self.per_byte(self.sources.filled.map(|_| calls.saturating_mul(MIB)))
     }
 
     /// The server's page faults, as printed, per MiB of payload.
     pub(super) fn faults_per_mib(&self) -> String {
         let server = self.pass.counts.iter().filter(|count| count.process == Process::Server);
-        let faults: u64 = server.filter(|count| is_fault(&count.site)).map(|c| c.calls).sum();
+        let faults = sum(server.filter(|count| is_fault(&count.site)).map(|c| c.calls));
         self.per_byte(self.sources.faults.map(|_| faults.saturating_mul(MIB)))
     }
 
