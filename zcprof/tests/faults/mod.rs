@@ -224,6 +224,35 @@ fn a_cpu_that_comes_online_without_a_free_slot_is_an_error() {
     assert!(ended.run.is_none(), "a report was written");
 }
 
+/// Whether a command of the guest's busybox succeeded.
+fn busybox(words: &[&str]) -> bool {
+    let status = Command::new("/bin/busybox").args(words).status();
+    status.expect("busybox starts").success()
+}
+
+/// The file of a module that this guest has loaded.
+fn module(name: &str) -> String {
+    let order = fs::read_to_string("/modules/order").expect("the guest's list");
+    let is_it = |file: &&str| file.split(".ko").next() == Some(name);
+    format!("/modules/{}", order.lines().find(is_it).expect("it is a module"))
+}
+
+/// A module that a row of the table waits for is loaded under way: its function was not watched, and
+/// nothing holds. Its twin is one that no row waits for.
+#[test]
+fn a_module_that_is_loaded_under_way_is_a_reason() {
+    for (name, expected) in [("fuse", 3), ("vxlan", 0)] {
+        let file = module(name);
+        assert!(busybox(&["rmmod", name]), "somebody uses {name}");
+        let mut running = Running::begin("module", &["--transfer", "mmap_write,sendfile"]);
+        running.wait_for_pass("mmap_write");
+        assert!(busybox(&["insmod", &file]), "{file}");
+        let ended = running.end();
+        assert_eq!(ended.code, expected, "{name}: {}", ended.said);
+        assert_eq!(ended.said.contains("ZC218"), expected == 3, "{name}: {}", ended.said);
+    }
+}
+
 /// A day, in seconds.
 pub(crate) const DAY: i64 = 86_400;
 
