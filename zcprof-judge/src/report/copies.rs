@@ -170,7 +170,7 @@ fn draw(canvas: &mut Canvas, y: i32, bar: &Bar<'_>, reading: &Reading<'_>, end: 
     canvas.fill(vec![(x - 7, y - 12), (x + 7, y - 12), (x, y - 2)], ink::BLACK);
     canvas.halo((x + 11, y - 16), format!("claim {claim}"), Type::new(11));
     if let Some(second) = pass.copied(reading.sources.second) {
-        let second = second + pass.deferred().unwrap_or(0);
+        let second = second.saturating_add(pass.deferred().unwrap_or(0));
         let x = LEFT + along(thousandths(second, payload), end, LENGTH);
         callers_mark(canvas, (x, y + BAR));
     }

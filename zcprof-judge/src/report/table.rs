@@ -79,7 +79,7 @@ pub(super) fn columns(reading: &Reading<'_>) -> Vec<Column> {
     };
     let heading = if some(&|pass| pass.pinned()) { "moved,|pinned" } else { "moved" };
     columns.push(number(heading, moved_by, &|pass| {
-        pass.per_byte(pass.moved().map(|moved| moved + pass.pinned().unwrap_or(0)))
+        pass.per_byte(pass.moved().map(|moved| moved.saturating_add(pass.pinned().unwrap_or(0))))
     }));
     if some(&|pass| pass.deferred()) {
         let by = by(sources.moved);

@@ -152,7 +152,9 @@ fn draw_cells(canvas: &mut Canvas, (x, y): Point, cells: &[&Cell]) {
     numbers.dedup();
     let most = cells
         .iter()
-        .filter_map(|cell| Some((thousandths(cell.copied()?, cell.payload) + 500) / 1000))
+        .filter_map(|cell| {
+            Some(thousandths(cell.copied()?, cell.payload).saturating_add(500) / 1000)
+        })
         .max();
     let fill = most.map_or(ink::PAPER, |most| {
         HEAT[usize::try_from(most).unwrap_or(usize::MAX).min(HEAT.len() - 1)]
