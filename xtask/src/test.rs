@@ -157,14 +157,14 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
 
     println!("\n{}", stages.table(started.elapsed()));
     let all = longer.is_none() && !options.nightly;
-    if let Some(left_out) = all.then(|| left_out(options, &kernels)) {
+    if let Some(left_out) = all.then(|| left_out(options, &kernels, &ready)) {
         print!("{left_out}");
     }
     Ok(if stages.passed() { Exit::Holds } else { Exit::Refuted })
 }
 
 /// What this run did not test: nobody may take it for tested.
-fn left_out(options: &Options, kernels: &[&'static Kernel]) -> String {
+fn left_out(options: &Options, kernels: &[&'static Kernel], ready: &Ready) -> String {
     let mut what = Vec::new();
     if options.quick || options.clients {
         what.push("everything that needs a guest");
@@ -176,6 +176,9 @@ fn left_out(options: &Options, kernels: &[&'static Kernel]) -> String {
         what.push("the host's tests");
     } else {
         what.push("a million records by real clients, killed consumers, a real broker's folder");
+    }
+    if ready.kcat.is_none() {
+        what.push("kcat, which is not here");
     }
     what.push("fuzzing");
     format!("NOT TESTED by this run; `cargo xtask test --nightly` does:\n  {}\n", what.join("\n  "))
