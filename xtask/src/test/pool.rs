@@ -15,7 +15,10 @@ pub(super) fn at_a_time<J: Send, T: Send>(
     thread::scope(|scope| {
         for _ in 0..number.max(1) {
             scope.spawn(|| {
-                while let Some((at, job)) = held(&waiting).pop_front() {
+                loop {
+                    // Let go of the list before the work begins: others wait for it.
+                    let next = held(&waiting).pop_front();
+                    let Some((at, job)) = next else { break };
                     let came = work(job);
                     held(&done).push((at, came));
                 }

@@ -90,7 +90,7 @@ fn worker(name: &str) -> Pid {
 
 /// How long a measurement may last after whoever it waits for hangs: what `--patience` says, and
 /// under emulation a while to undo everything.
-const UNDOING: Duration = Duration::from_secs(30);
+const UNDOING: Duration = super::PATIENCE;
 
 /// A worker that hangs ends the measurement within the time that is stated; one that only rests goes
 /// on.
