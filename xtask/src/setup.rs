@@ -2,6 +2,7 @@
 
 mod clients;
 pub(crate) mod consent;
+pub(crate) mod go;
 mod install;
 pub(crate) mod kafka;
 mod needs;

@@ -7,7 +7,7 @@ mod stage;
 mod tally;
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
@@ -102,6 +102,10 @@ const CLIENTS: &[(&str, bool, &[&str])] = &[
     ),
 ];
 
+/// What else does, where there is a Go.
+const GO: &[(&str, bool, &[&str])] =
+    &[("clients for Go", true, &["test", "--test=broker", "clients_for_go", "--", "--nocapture"])];
+
 /// Does `cargo xtask test`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
@@ -145,9 +149,17 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
             Ok(tested) => beside_each_other(&cache, &ready, tested, &wanted, quick, &mut stages)?,
         }
     }
+    let mut without_go = None;
     if options.clients || options.nightly {
-        let archives = setup::kafka::archives(&cache)?;
-        host(&ready, CLIENTS, Some(&archives), &mut stages)?;
+        let mut programs = vec![("ZCPROF_KAFKA", setup::kafka::archives(&cache)?)];
+        match setup::go::consumer(&cache)? {
+            Ok(program) => {
+                programs.push(("ZCPROF_GO", program));
+                host(&ready, GO, &programs, &mut stages)?;
+            }
+            Err(why) => without_go = Some(why),
+        }
+        host(&ready, CLIENTS, &programs, &mut stages)?;
     }
     if options.nightly {
         let began = Instant::now();
@@ -159,6 +171,9 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     let all = longer.is_none() && !options.nightly;
     if let Some(left_out) = all.then(|| left_out(options, &kernels, &ready)) {
         print!("{left_out}");
+    }
+    if let Some(why) = without_go {
+        println!("NOT TESTED: Kafka's clients for Go: {why}");
     }
     Ok(if stages.passed() { Exit::Holds } else { Exit::Refuted })
 }
@@ -197,7 +212,7 @@ fn beside_each_other(
     let (on_host, in_guests) = thread::scope(|scope| {
         let on_host = scope.spawn(|| {
             let mut stages = Stages::default();
-            host(ready, here, None, &mut stages).map(|()| stages)
+            host(ready, here, &[], &mut stages).map(|()| stages)
         });
         let mut stages = Stages::default();
         let done =
@@ -214,7 +229,7 @@ fn beside_each_other(
 fn host(
     ready: &Ready,
     rows: &[(&str, bool, &[&str])],
-    archives: Option<&Path>,
+    programs: &[(&str, PathBuf)],
     stages: &mut Stages,
 ) -> Result<()> {
     for (name, ours, words) in rows {
@@ -226,9 +241,7 @@ fn host(
             command.args(*words);
             command
         };
-        if let Some(archives) = archives {
-            command.env("ZCPROF_KAFKA", archives);
-        }
+        command.envs(programs.iter().map(|(variable, program)| (variable, program)));
         println!("== {name}: cargo {}", words.join(" "));
         let (began, mut tally) = (Instant::now(), Tally::default());
         let passed = counted(&mut command, &mut tally)?;

@@ -366,6 +366,21 @@ fn hidden_symbols_are_named() {
     assert!(text.contains("kptr_restrict"), "{text}");
 }
 
+/// The server must not read records to find them: it would copy what it sends.
+#[test]
+fn a_log_of_one_small_record_per_batch_is_measured_as_any_other() {
+    let log = folder("tiny");
+    let made = zcprof(&["make-log", "--topic", "tiny", "--records", "120000"])
+        .args(["--record-bytes", "10", "--batch-bytes", "10"])
+        .arg(&log)
+        .output()
+        .expect("zcprof starts");
+    assert_eq!(code(&made), 0, "{}", text(&made));
+    let wanted = ["--cache", "warm", "--transfer", "sendfile,read_write", "--fetch-size", "64KiB"];
+    let (output, _) = measure_log(&log.join("tiny-0"), "tiny-report", &wanted);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+}
+
 #[test]
 fn missing_kernel_types_are_named() {
     use nix::mount::{MsFlags, mount, umount};

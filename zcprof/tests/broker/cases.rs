@@ -3,7 +3,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
@@ -19,6 +18,7 @@ use kafka_protocol::messages::{
 use nix::sys::signal::Signal;
 
 use crate::client::{Client, only, topic_name};
+use crate::offsets::{self, LIBRARIES};
 use crate::real::program;
 use crate::topic::{Broker, command, served};
 
@@ -239,30 +239,21 @@ fn names_are_resolved_and_what_is_no_host_is_refused() {
 }
 
 /// What foreign clients find in every case, and whether they know the newest offsets of it.
-fn clients_read_every_case(read: impl Fn(&Broker, &str, &str) -> Vec<u64>) {
+fn clients_read_every_case(read: impl Fn(&str, &str, &str) -> Vec<u64>) {
     let broker = Broker::start(&data("cases"), "sendfile");
+    let address = broker.address.to_string();
     for (topic, committed, all) in CASES {
-        assert_eq!(read(&broker, topic, "read_committed"), committed, "{topic}");
-        assert_eq!(read(&broker, topic, "read_uncommitted"), all, "{topic}");
+        assert_eq!(read(&address, topic, "read_committed"), committed, "{topic}");
+        assert_eq!(read(&address, topic, "read_uncommitted"), all, "{topic}");
     }
     let broker = Broker::start(&data("log-start"), "sendfile");
-    assert_eq!(read(&broker, "t", "read_committed"), [2]);
+    assert_eq!(read(&broker.address.to_string(), "t", "read_committed"), [2]);
 }
 
 #[test]
 fn kcat_reads_every_case() {
     let Some(kcat) = program("ZCPROF_KCAT", "kcat_reads_every_case") else { return };
-    clients_read_every_case(|broker, topic, isolation| {
-        let output = Command::new(&kcat)
-            .args(["-C", "-e", "-q", "-o", "beginning", "-f", "%o\n", "-t", topic])
-            .args(["-X", &format!("isolation.level={isolation}"), "-X", "check.crcs=true"])
-            .args(["-b", &broker.address.to_string()])
-            .output()
-            .expect("kcat starts");
-        assert!(output.status.success(), "{output:?}");
-        let text = String::from_utf8(output.stdout).expect("numbers");
-        text.lines().map(|line| line.parse().expect("an offset")).collect()
-    });
+    clients_read_every_case(|broker, topic, level| offsets::kcat(&kcat, broker, topic, level));
 }
 
 #[test]
@@ -270,16 +261,9 @@ fn clients_for_python_read_every_case() {
     let Some(python) = program("ZCPROF_PYTHON", "clients_for_python_read_every_case") else {
         return;
     };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/offsets.py");
-    for library in ["confluent-kafka", "kafka-python", "aiokafka"] {
-        clients_read_every_case(|broker, topic, isolation| {
-            let output = Command::new(&python)
-                .arg(&script)
-                .args([library, &broker.address.to_string(), topic, isolation])
-                .output()
-                .expect("python starts");
-            assert!(output.status.success(), "{library}: {output:?}");
-            serde_json::from_slice(&output.stdout).expect("offsets")
+    for library in LIBRARIES {
+        clients_read_every_case(|broker, topic, level| {
+            offsets::python(&python, library, broker, topic, level)
         });
     }
 }

@@ -19,11 +19,13 @@ import org.apache.kafka.common.serialization.StringSerializer;
 /**
  * The Java client.
  *
- * usage: write BOOTSTRAP | more BOOTSTRAP | read BOOTSTRAP TOPIC read_committed|read_uncommitted
+ * usage: write BOOTSTRAP | more BOOTSTRAP | create BOOTSTRAP TOPIC...
+ *        | read BOOTSTRAP TOPIC read_committed|read_uncommitted
  *
  * `write` makes three topics: `transactions` (committed, aborted and open ones), `compacted` (and
  * waits until the cleaner has run) and `deleted` (whose first records are deleted). `more` adds to
- * them, to be killed on. `read` prints a line for each record: partition, offset, timestamp and its
+ * them, to be killed on. `create` makes topics of one partition that nothing is deleted from. `read`
+ * prints a line for each record: partition, offset, timestamp and its
  * type, leader's epoch, key, value and headers, in hexadecimal digits.
  */
 public class Kafka {
@@ -31,6 +33,7 @@ public class Kafka {
         switch (words[0]) {
             case "write" -> write(words[1]);
             case "more" -> more(words[1]);
+            case "create" -> create(words[1], List.of(words).subList(2, words.length));
             default -> read(words[1], words[2], words[3]).forEach(System.out::println);
         }
         System.out.flush();
@@ -52,8 +55,12 @@ public class Kafka {
     }
 
     static void send(KafkaProducer<String, String> producer, String topic, int from, int to) {
+        send(producer, topic, 2, from, to);
+    }
+
+    static void send(KafkaProducer<String, String> producer, String topic, int partitions, int from, int to) {
         for (int number = from; number < to; number++) {
-            var record = new ProducerRecord<>(topic, number % 2, "k" + number % 7, "v".repeat(number % 90) + number);
+            var record = new ProducerRecord<>(topic, number % partitions, "k" + number % 7, "v".repeat(number % 90) + number);
             record.headers().add("h", ("x" + number).getBytes(StandardCharsets.UTF_8));
             producer.send(record);
         }
@@ -91,7 +98,8 @@ public class Kafka {
         var left = producer(bootstrap, "open", "gzip");
         left.initTransactions();
         left.beginTransaction();
-        send(left, "transactions", 500, 520);
+        // Of the other partition nothing is held back.
+        send(left, "transactions", 1, 500, 520);
         try (var plain = producer(bootstrap, null, "snappy")) {
             send(plain, "transactions", 600, 650);
         }
@@ -125,6 +133,14 @@ public class Kafka {
                     send(plain, "compacted", 1000 + round, 1001 + round);
                 }
             }
+        }
+    }
+
+    static void create(String bootstrap, List<String> topics) throws Exception {
+        try (var admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
+            var kept = Map.of("retention.ms", "-1");
+            admin.createTopics(topics.stream().map(t -> new NewTopic(t, 1, (short) 1).configs(kept)).toList()).all().get();
+            Thread.sleep(1000);
         }
     }
 

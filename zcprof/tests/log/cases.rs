@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use zcprof::fetch::log::{Damage, Load, Log, LogError, Progress, State, Topics};
+use zcprof::fetch::log::{Damage, Load, Log, LogError, MakeLog, Progress, State, Topics};
 
-use super::at_time;
+use super::{at_time, each_batch, made};
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
@@ -133,4 +133,46 @@ fn deleted_records_stay_deleted() {
     topics.verify(&capped).expect("lenient");
     let log = only(&topics);
     assert_eq!((log.end_offset(), log.high_watermark(), log.last_stable_offset()), (3, 2, 2));
+}
+
+/// Batches of one small record each. Those that lie behind each other share an entry of the list.
+#[test]
+fn tiny_batches_are_found_one_by_one_and_together() {
+    let tiny = MakeLog {
+        bytes: 200_000,
+        segment_bytes: 70_000,
+        batch_bytes: 10,
+        record_bytes: 10,
+        ..MakeLog::DEFAULT
+    };
+    let (folder, path) = made("orders-3", &tiny);
+    let log = Log::open(&path).expect("an intact log");
+    let all = each_batch(&log);
+    assert!(log.segments().len() > 1 && all.len() as u64 == log.end_offset());
+    assert!(log.batches().len() as u64 <= 2 * log.bytes() / 1024, "{}", log.batches().len());
+    for batch in &all {
+        let found = log.find(batch.base_offset).expect("readable").expect("it is there");
+        assert_eq!((found.position, found.length), (batch.position, batch.length));
+        assert_eq!((found.number, found.next_offset), (batch.segment, batch.next_offset));
+    }
+    for entry in log.batches() {
+        let find = |offset, most| log.find_within(offset, most).expect("readable").expect("there");
+        let whole = find(entry.base_offset, entry.length);
+        assert_eq!((whole.position, whole.length), (entry.position, entry.length));
+        let short = find(entry.base_offset, entry.length - 1);
+        assert_eq!((short.position, short.base_offset), (entry.position, entry.base_offset));
+        assert!(short.length < entry.length);
+        let within = find(entry.next_offset - 1, entry.length);
+        assert_eq!(within.base_offset, entry.next_offset - 1, "it is not where the entry begins");
+    }
+
+    // Records are deleted in the middle of an entry.
+    let start = log.batches()[1].base_offset + 3;
+    let checkpoint = format!("0\n1\norders 3 {start}\n");
+    fs::write(folder.path().join("log-start-offset-checkpoint"), checkpoint).expect("written");
+    let log = Log::open(&path).expect("an intact log");
+    let batch = all[usize::try_from(start).expect("small")];
+    let first = log.find_within(start, u64::MAX).expect("readable").expect("it is there");
+    assert_eq!((first.base_offset, first.position), (start, batch.position));
+    assert_eq!(each_batch(&log)[0], batch);
 }

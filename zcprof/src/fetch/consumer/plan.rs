@@ -1,5 +1,6 @@
 //! Which fetches cover how much of a log.
 
+use std::borrow::Cow;
 use std::os::unix::fs::FileExt as _;
 
 use anyhow::{Context as _, Result};
@@ -45,15 +46,18 @@ pub struct Planned {
 /// # Errors
 /// A segment cannot be read.
 pub fn shares(log: &Log, connections: u32, bytes: u64, fetch_size: u64) -> Result<Vec<Share>> {
+    // Small batches share an entry of the list, and small fetches may want them apart.
+    let shared = log.batches().iter().any(|entry| !entry.single && entry.length > fetch_size);
+    let batches = if shared { Cow::Owned(log.each_batch()?) } else { log.batches().into() };
     let mut wanted = 0;
-    let enough = log.batches().iter().take_while(|batch| {
+    let enough = batches.iter().take_while(|batch| {
         let before = wanted;
         wanted += batch.length;
         before < bytes
     });
     let count = enough.count();
     let parts = usize::try_from(connections)?.clamp(1, count.max(1));
-    let range = |part: usize| &log.batches()[count * part / parts..count * (part + 1) / parts];
+    let range = |part: usize| &batches[count * part / parts..count * (part + 1) / parts];
     (0..parts).map(|part| share(log, range(part), fetch_size)).collect()
 }
 

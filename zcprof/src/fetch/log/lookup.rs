@@ -2,16 +2,16 @@
 //! reads headers from the file from there on; here only where several small batches share an entry
 //! of the list their headers are read again.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 
 use bytes::Bytes;
 
-use super::batch::{BatchHeader, HEADER};
+use super::batch::BatchHeader;
 use super::{Batch, Log, Segment, records};
 
-/// Where one batch is.
+/// Where a batch is, or several small ones that lie behind each other.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
     /// Its segment.
@@ -53,32 +53,37 @@ impl Log {
     /// # Errors
     /// The kernel's own.
     pub fn find(&self, offset: u64) -> io::Result<Option<Place<'_>>> {
+        self.find_within(offset, 0)
+    }
+
+    /// As [`Log::find`], but small batches behind each other that begin there may be found as one,
+    /// if they come to at most `most` bytes: then nothing is read. What a server reads to find
+    /// records is a copy of bytes that are payload.
+    ///
+    /// # Errors
+    /// The kernel's own.
+    pub fn find_within(&self, offset: u64, most: u64) -> io::Result<Option<Place<'_>>> {
         let Some(at) = self.batch_at(offset) else { return Ok(None) };
-        let batch = &self.batches[at];
-        let mut place = Place {
+        let entry = self.batches[at];
+        let all = offset <= entry.base_offset && entry.length <= most;
+        if entry.single || all {
+            return Ok(Some(self.place(&entry)));
+        }
+        let bytes = self.read(&entry)?;
+        let found = singly(&entry, &bytes).find(|batch| offset < batch.next_offset);
+        let found = found.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "it was changed"));
+        Ok(Some(self.place(&found?)))
+    }
+
+    fn place(&self, batch: &Batch) -> Place<'_> {
+        Place {
             segment: &self.segments[batch.segment],
             number: batch.segment,
             position: batch.position,
             length: batch.length,
             base_offset: batch.base_offset,
             next_offset: batch.next_offset,
-        };
-        if !batch.single {
-            let bytes = self.read(batch)?;
-            let mut rest = &bytes[..];
-            while let Ok(header) = BatchHeader::read(rest) {
-                place.length = header.length as u64;
-                place.base_offset = header.base_offset.unsigned_abs();
-                place.next_offset = header.next_offset.unsigned_abs();
-                if offset < place.next_offset {
-                    return Ok(Some(place));
-                }
-                place.position += place.length;
-                rest = rest.get(header.length..).unwrap_or_default();
-            }
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "it was changed"));
         }
-        Ok(Some(place))
     }
 
     /// The offset after every record that lies before a position in a segment: at most those of
@@ -138,28 +143,11 @@ impl Log {
     /// The kernel's own.
     pub fn each_batch(&self) -> io::Result<Vec<Batch>> {
         let mut all = Vec::new();
-        for batch in &self.batches {
-            let mut next = batch.base_offset;
-            while next < batch.next_offset
-                && let Some(place) = self.find(next)?
-            {
-                let max_timestamp = if batch.single {
-                    batch.max_timestamp
-                } else {
-                    let mut header = [0; HEADER];
-                    place.segment.file.read_exact_at(&mut header, place.position)?;
-                    BatchHeader::read(&header).map_err(io::Error::other)?.max_timestamp
-                };
-                next = place.next_offset;
-                all.push(Batch {
-                    base_offset: place.base_offset,
-                    next_offset: place.next_offset,
-                    segment: place.number,
-                    position: place.position,
-                    length: place.length,
-                    max_timestamp,
-                    single: true,
-                });
+        for entry in &self.batches {
+            if entry.single {
+                all.push(*entry);
+            } else {
+                all.extend(singly(entry, &self.read(entry)?));
             }
         }
         Ok(all)
@@ -175,4 +163,24 @@ impl Log {
         self.segments[batch.segment].file.read_exact_at(&mut bytes, batch.position)?;
         Ok(bytes.into())
     }
+}
+
+/// The batches of an entry, whose bytes these are.
+fn singly<'a>(entry: &Batch, mut bytes: &'a [u8]) -> impl Iterator<Item = Batch> + use<'a> {
+    let (segment, mut position) = (entry.segment, entry.position);
+    std::iter::from_fn(move || {
+        let header = BatchHeader::read(bytes).ok()?;
+        let batch = Batch {
+            base_offset: header.base_offset.unsigned_abs(),
+            next_offset: header.next_offset.unsigned_abs(),
+            segment,
+            position,
+            length: header.length as u64,
+            max_timestamp: header.max_timestamp,
+            single: true,
+        };
+        position += batch.length;
+        bytes = bytes.get(header.length..).unwrap_or_default();
+        Some(batch)
+    })
 }

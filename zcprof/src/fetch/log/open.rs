@@ -4,7 +4,8 @@
 //! offsets are what compaction leaves, and behind the recovery point of a broker that did not end
 //! in order a tail that was never written whole is cut (in memory, for nothing is written here).
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::checkpoint::{self, Checkpoint, Checkpoints};
@@ -16,8 +17,12 @@ use super::transactions::Transactions;
 use super::{Batch, Damage, Load, Log, LogError, Segment};
 
 /// Batches that are shorter share an entry of the list, so that a log of many small ones takes
-/// little memory.
-const SMALL: u64 = 1 << 10;
+/// little memory: how much shorter depends on the log. What a look-up reads is no longer than two
+/// of the longest.
+const SMALL: RangeInclusive<u64> = 1 << 10..=16 << 10;
+
+/// Entries that a log of small batches should have at most, if it can be.
+const ENTRIES: u64 = 1 << 18;
 
 /// Opens one partition's folder; the checkpoints are those of the folder around it.
 pub(super) fn open(folder: &Path, load: &Load<'_>) -> Result<Log, LogError> {
@@ -51,13 +56,16 @@ pub(super) fn open_with(
         },
         load,
         recover_from: checkpoint.recover_from,
+        small: 0,
     };
     opening.epochs(folder);
-    opening.segments(files::list(folder)?)?;
+    let found = files::list(folder)?;
+    opening.small = small(bytes(&found));
+    opening.segments(found)?;
     if opening.log.segments.is_empty() {
         return Err(LogError::Empty(folder.into()));
     }
-    opening.bounds(checkpoint);
+    opening.bounds(checkpoint)?;
     Ok(opening.log)
 }
 
@@ -67,6 +75,8 @@ struct Opening<'a> {
     load: &'a Load<'a>,
     /// See [`Checkpoint::recover_from`].
     recover_from: Option<u64>,
+    /// Bytes from which on a batch has an entry of its own.
+    small: u64,
 }
 
 impl Opening<'_> {
@@ -169,7 +179,7 @@ impl Opening<'_> {
             self.log.epochs.assign(header.leader_epoch, batch.base_offset);
             self.log.transactions.batch(&header, bytes);
             self.log.end = batch.next_offset;
-            add(&mut self.log.batches, batch);
+            add(&mut self.log.batches, batch, self.small);
             let checked = indexes.batch(&batch);
             if let Err(disagreement) = checked {
                 indexes = Indexes::default();
@@ -203,7 +213,7 @@ impl Opening<'_> {
     }
 
     /// Where the log begins and ends for consumers.
-    fn bounds(&mut self, checkpoint: Checkpoint) {
+    fn bounds(&mut self, checkpoint: Checkpoint) -> Result<(), LogError> {
         let log = &mut self.log;
         let first = log.segments.first().map_or(0, |segment| segment.base_offset);
         log.start = checkpoint.log_start.max(first);
@@ -220,21 +230,30 @@ impl Opening<'_> {
         log.epochs.truncate(log.start, log.end);
         let deleted = log.batches.partition_point(|batch| batch.next_offset <= log.start);
         log.batches.drain(..deleted);
-        if let Some(batch) = log.batches.first_mut() {
-            batch.base_offset = batch.base_offset.max(log.start);
+        let first = log.find(log.start).map_err(|cause| {
+            let segment = log.batches.first().map(|batch| &log.segments[batch.segment]);
+            let path = segment.map_or(&log.folder, |segment| &segment.path).clone();
+            LogError::Read { path, cause }
+        })?;
+        let first = first.map(|place| (place.position, place.base_offset));
+        if let Some((batch, (position, base))) = log.batches.first_mut().zip(first) {
+            batch.length -= position - batch.position;
+            batch.position = position;
+            batch.base_offset = base.max(log.start);
         }
         if self.load.high_watermark {
             let known = checkpoint.high_watermark.unwrap_or(log.start);
             log.high_watermark = Some(known.clamp(log.start, log.end));
         }
+        Ok(())
     }
 }
 
 /// Adds a batch to the list: small ones share the entry of the one before.
-fn add(batches: &mut Vec<Batch>, batch: Batch) {
+fn add(batches: &mut Vec<Batch>, batch: Batch, small: u64) {
     match batches.last_mut() {
         Some(last)
-            if last.segment == batch.segment && last.length < SMALL && batch.length < SMALL =>
+            if last.segment == batch.segment && last.length < small && batch.length < small =>
         {
             last.next_offset = batch.next_offset;
             last.length += batch.length;
@@ -245,8 +264,31 @@ fn add(batches: &mut Vec<Batch>, batch: Batch) {
     }
 }
 
+/// Bytes that the segments come to.
+fn bytes(found: &Segments) -> u64 {
+    let logs = found.values().filter_map(|files| files.log.as_ref());
+    logs.filter_map(|log| fs::metadata(log).ok()).map(|file| file.len()).sum()
+}
+
+/// Bytes from which on a batch has an entry of its own, in a log of so many bytes.
+fn small(bytes: u64) -> u64 {
+    (bytes / ENTRIES).clamp(*SMALL.start(), *SMALL.end())
+}
+
 /// Topic and partition, as the name of a folder says.
 pub(super) fn split_name(folder: &Path) -> Option<(String, i32)> {
     let (topic, partition) = folder.file_name()?.to_str()?.rsplit_once('-')?;
     Some((topic.to_owned(), partition.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::small;
+
+    #[test]
+    fn the_longer_the_log_the_more_small_batches_share_an_entry() {
+        assert_eq!([0, 1 << 28].map(small), [1 << 10; 2]);
+        assert_eq!(small(1 << 30), 4 << 10);
+        assert_eq!([1 << 32, 1 << 40].map(small), [16 << 10; 2], "a look-up reads them");
+    }
 }

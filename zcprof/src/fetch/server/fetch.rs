@@ -169,10 +169,11 @@ impl<'a> Plan<'a> {
         if offset >= limit {
             return Ok(None);
         }
-        let Some(place) = log.find(offset)? else { return Ok(None) };
+        let mut bytes = most.min(self.limit.saturating_sub(self.bytes));
+        let Some(place) = log.find_within(offset, bytes)? else { return Ok(None) };
         let mut behind = place.segment.length;
         if limit < log.end_offset()
-            && let Some(first_withheld) = log.find(limit)?
+            && let Some(first_withheld) = log.find_within(limit, u64::MAX)?
             && first_withheld.number <= place.number
         {
             behind = first_withheld.position;
@@ -180,7 +181,6 @@ impl<'a> Plan<'a> {
                 return Ok(None);
             }
         }
-        let mut bytes = most.min(self.limit.saturating_sub(self.bytes));
         if bytes < place.length {
             if self.bytes > 0 {
                 return Ok(None);
