@@ -5,7 +5,7 @@
 #![allow(unsafe_code, reason = "a build script sets its own PATH, see below")]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::{env, fs};
 
 use anyhow::{Context as _, Result, bail};
@@ -16,7 +16,13 @@ const CHOICE: &str = "ZCPROF_BPF_TOOLCHAIN";
 /// The folder of rustup's that has that toolchain, if it is not the user's own.
 const HOME: &str = "ZCPROF_RUSTUP_HOME";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    // One line, without a backtrace: what is missing is no bug of this script.
+    let built = build().map_err(|error| eprintln!("error: {error:#}"));
+    if built.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn build() -> Result<()> {
     println!("cargo:rerun-if-env-changed={CHOICE}");
     println!("cargo:rerun-if-env-changed={HOME}");
     println!("cargo:rerun-if-changed=../zcprof-common/src");
@@ -42,7 +48,6 @@ fn detect() -> Result<(String, Option<PathBuf>)> {
     let cached = cache().map(|cache| cache.join("tools/rustup")).filter(|home| home.is_dir());
     let found = detect_in(None).map(|name| (name, None));
     let found = found.or_else(|| Some((detect_in(cached.as_deref())?, cached)));
-    // One line: what cargo shows of a build script that fails is long enough.
     found.context("no Rust toolchain here can build for BPF; run `cargo xtask setup` to get one")
 }
 

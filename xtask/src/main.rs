@@ -5,6 +5,7 @@
 mod bench;
 mod cache;
 mod compile;
+mod docs;
 mod exit;
 mod fuzz;
 mod guest;
@@ -88,4 +89,88 @@ fn main() -> ExitCode {
         Exit::of_error(&error)
     });
     interrupted.map_or_else(|| exit.into(), ExitCode::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::Cli;
+
+    /// Wrong words, and what the answer must have: each is refused while it is parsed, so that
+    /// nothing was installed, fetched, built or written.
+    const CASES: &[(&str, &[&str])] = &[
+        ("", &["Usage"]),
+        ("matrx", &["matrix", "similar"]),
+        ("run --nope", &["--nope"]),
+        ("run --transfer sendfil", &["similar", "sendfile"]),
+        ("run --transfer", &["--transfer"]),
+        ("run --kernel jessie", &["bookworm", "trixie", "all"]),
+        ("run --kernel trixe", &["similar", "trixie"]),
+        ("run --native --kernel trixie", &["--native", "--kernel"]),
+        ("run --bytes lots", &["64MiB"]),
+        ("run --bytes 0", &["above zero"]),
+        ("run --fetch-size 1MX", &["64MiB"]),
+        ("run --connections 0", &["1.."]),
+        ("run --connections many", &["--connections"]),
+        ("run --network veth-nosg", &["similar", "veth-no-sg"]),
+        ("run --cache tepid", &["warm", "cold"]),
+        ("run --claim sendfile", &["TRANSFER=CLAIM"]),
+        ("run --claim sendfile=fast", &["zero-copy"]),
+        ("run --without luck", &["audit", "callers"]),
+        ("run --yes --no-install", &["--yes", "--no-install"]),
+        ("matrix --cpus 0", &["--cpus", "1..=64"]),
+        ("matrix --cpus 65", &["1..=64"]),
+        ("matrix --file-system ntfs", &["ext4"]),
+        ("matrix --network avian", &["virtio"]),
+        ("matrix --transfer teleport", &["sendfile"]),
+        ("matrix --daily --kernel trixie", &["--daily"]),
+        ("matrix --bytes x", &["64MiB"]),
+        ("bench", &["fetch"]),
+        ("bench fetch --nope", &["--nope"]),
+        ("bench fetch --rounds 0", &["1.."]),
+        ("bench fetch --consumer telepathy", &["discard"]),
+        ("bench fetch --placement here", &["apart", "free"]),
+        ("setup --for moon", &["run", "test", "bench"]),
+        ("setup --check --dry-run", &["--check", "--dry-run"]),
+        ("setup --kernel jessie", &["bookworm"]),
+        ("test --kernel jessie", &["bookworm"]),
+        ("test --bytes x", &["64MiB"]),
+        ("test --quick --kernel trixie", &["--quick"]),
+        ("vm --smp 0 -- true", &["1..=64"]),
+        ("vm --kernel trixie", &["COMMAND"]),
+        ("vm --disk 0 -- true", &["1..=1024"]),
+        ("vm --file nowhere -- true", &["HERE:THERE"]),
+        ("reports --check --publish", &["--check", "--publish"]),
+        ("reports --from x", &["--publish"]),
+    ];
+
+    #[test]
+    fn wrong_words_are_answered_with_the_right_ones() {
+        for (typed, words) in CASES {
+            let all = ["cargo xtask"].into_iter().chain(typed.split_whitespace());
+            let error = Cli::try_parse_from(all).err().unwrap_or_else(|| panic!("{typed}: taken"));
+            let said = error.to_string();
+            assert!(words.iter().all(|word| said.contains(word)), "{typed}: {said}");
+            assert!(typed.is_empty() || error.exit_code() == 2, "{typed}: {said}");
+        }
+    }
+
+    #[test]
+    fn right_words_are_taken() {
+        for typed in [
+            "run",
+            "run --kernel all --transfer all -vv --yes",
+            "run --transfer sendfile,wrapped_sendfile --claim sendfile=zero-copy",
+            "matrix --kernel trixie --file-system xfs --bytes 8MiB --cpus 1,4",
+            "setup --check --for run --kernel trixie,bookworm",
+            "zcprof report -v measured/trixie --print",
+            "vm --smp 2 --kernel trixie -- sh -c true",
+            "reports --publish",
+        ] {
+            let all = ["cargo xtask"].into_iter().chain(typed.split_whitespace());
+            let taken = Cli::try_parse_from(all);
+            assert!(taken.is_ok(), "{typed}: {:?}", taken.err().map(|error| error.to_string()));
+        }
+    }
 }

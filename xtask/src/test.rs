@@ -24,7 +24,7 @@ use crate::compile::Tested;
 use crate::exit::Exit;
 use crate::kernels::Kernel;
 use crate::setup::{self, Ready, Wants};
-use crate::{compile, fuzz, interrupt, kernels, process};
+use crate::{compile, fuzz, interrupt, kernels, process, words};
 
 /// Options of `test`.
 #[derive(Args, Debug)]
@@ -34,7 +34,8 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "kernel")]
     quick: bool,
     /// Kernels of the guests: names, or `all`.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "all")]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::kernel(),
+          default_value = words::ALL)]
     kernel: Vec<String>,
     /// Only let real Kafka clients read a million records by every transfer, be killed and started
     /// again, and read what a real broker wrote, which is fetched from Maven Central (half an
@@ -58,7 +59,7 @@ pub(crate) struct Options {
     #[arg(long)]
     everywhere: bool,
     /// Payload of each pass of the claims and of kcat.
-    #[arg(long, value_name = "SIZE", default_value = "16MiB")]
+    #[arg(long, value_name = "SIZE", value_parser = words::size, default_value = "16MiB")]
     bytes: String,
 }
 

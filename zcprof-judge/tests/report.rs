@@ -16,7 +16,7 @@ use zcprof_judge::doctor::record::Diagnosis;
 use zcprof_judge::matrix::Matrix;
 use zcprof_judge::report::terminal::{Detail, Terminal, show};
 use zcprof_judge::report::{FORMATS, bench, doctor, matrix, render_all, schema};
-use zcprof_judge::run::{Probe, ProbeState, Run};
+use zcprof_judge::run::{Cache, ClaimOverride, Layer, Probe, ProbeState, Run};
 
 /// The runs: four classic transfers that hold; a refuted claim beside inconclusive passes;
 /// system calls only.
@@ -127,6 +127,48 @@ fn a_terminal_is_told_the_verdict_last() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// A pass whose claim begins at storage is no zero-copy where storage has the CPU copy; over a device
+/// it is.
+#[test]
+fn zero_copy_begins_where_the_claim_begins() {
+    let answers = |kind: &str| {
+        let mut run = load("transfers");
+        run.workload.storage = vec![Layer { kind: kind.to_owned(), name: "here".to_owned() }];
+        run.passes.retain(|pass| pass.transfer == "sendfile");
+        let claim = |cold| if cold { "zero-copy-from-storage" } else { "zero-copy" };
+        for pass in &mut run.passes {
+            pass.claim = Some(claim(pass.cache == Cache::Cold).to_owned());
+        }
+        let terminal = Terminal { width: 100, colour: false, program: "zcprof", place: None };
+        let text = show(&run, Detail::Brief, &terminal).expect("shown");
+        let rows = text.lines().filter(|line| line.starts_with("sendfile"));
+        let answer = |row: &str| row.split_whitespace().nth(3).map(str::to_owned);
+        rows.filter_map(answer).collect::<Vec<_>>()
+    };
+    assert_eq!(answers("ram"), ["no", "yes"], "cold, then warm");
+    assert_eq!(answers("virtio_blk"), ["yes", "yes"]);
+    assert_eq!(answers("a device that nobody knows"), ["unknown", "yes"]);
+}
+
+/// A copy that refutes a claim has its code in the picture where it happened, in red; the same copy
+/// has none where it was claimed.
+#[test]
+fn the_guilty_copy_is_in_the_picture_with_its_code() {
+    let path = FORMATS.iter().find(|format| format.name == "path").expect("listed");
+    let drawn = |run: &Run| String::from_utf8((path.render)(run).expect("drawn")).expect("text");
+    let mut run = load("transfers");
+    let claimed = drawn(&run);
+    assert!(claimed.contains("copied later") && !claimed.contains("ZC105"), "as claimed");
+    let (transfer, claim) = ("msg_zerocopy".to_owned(), "zero-copy".to_owned());
+    run.claims.push(ClaimOverride { transfer, claim });
+    let refuted = drawn(&run);
+    let tree = roxmltree::Document::parse(&refuted).expect("XML");
+    let texts = tree.descendants().filter(|node| node.has_tag_name("text"));
+    let codes = texts.filter(|node| node.text().is_some_and(|text| text.trim() == "ZC105"));
+    let fills: Vec<_> = codes.filter_map(|node| node.attribute("fill")).collect();
+    assert_eq!(fills, ["#A5141E"], "one, beside the loop at the socket");
 }
 
 /// The transfers and nginx, over nine cells.

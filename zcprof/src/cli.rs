@@ -54,7 +54,7 @@ pub enum Command {
     /// Say what can be seen of the running kernel: at each hop which instrument sees what, what
     /// became of each site, and the remedy for each hole. Exit 0 if it is everything, else 4.
     ///
-    /// Without privileges it says what is known all the same, and what root would add. With -v it
+    /// Without privileges it says what can be known, and what root would add. With -v it
     /// lists every hop, hole, site, setting and capability.
     Doctor {
         /// Print the record as JSON instead.

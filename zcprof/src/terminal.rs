@@ -10,7 +10,7 @@ use terminal_size::{Width, terminal_size};
 use crate::report::terminal::Terminal;
 
 /// Columns where there is no terminal that could say.
-const WIDTH: usize = 80;
+const WIDTH: usize = 100;
 
 /// Columns of standard output: what COLUMNS says, else the terminal.
 fn width() -> usize {

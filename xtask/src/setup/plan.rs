@@ -30,9 +30,13 @@ impl Step {
     /// What it does, and what becomes of that afterwards.
     fn words(&self) -> (String, &'static str) {
         const IN_CACHE: &str = "in the cache: goes with it";
+        const STAYS: &str = "stays: apt-get remove undoes it";
+        const STARTS: &str = "stays: apt-get remove undoes it; where a service manager runs, nginx's \
+                              service is started";
         match self {
             Self::Packages(names) => {
-                (format!("apt-get install {}", names.join(" ")), "stays: apt-get remove undoes it")
+                let after = if names.contains(&"nginx") { STARTS } else { STAYS };
+                (format!("apt-get install {}", names.join(" ")), after)
             }
             Self::LinkCompiler => {
                 ("a name for Debian's compiler that rustup can call it by".to_owned(), IN_CACHE)

@@ -6,7 +6,7 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use super::ReportError;
 use super::numbers::{MIB, thousandths};
-use crate::claim::ZERO_COPY;
+use crate::claim::{ZERO_COPY, ZERO_COPY_FROM_STORAGE};
 use crate::ledger::{Entry, sum};
 use crate::run::{Pass, ProbeState, Run};
 use crate::verdict::code::of_finding;
@@ -119,7 +119,10 @@ impl<'a> Reading<'a> {
             .zip(judgements)
             .map(|(pass, judgement)| {
                 let blind = blind_hops(pass, &run.coverage);
-                let zero_copy = judge_as(&ZERO_COPY, run, pass)?;
+                // Where the claim begins at storage, so does the answer.
+                let from_storage = judgement.claim.from_storage;
+                let nothing = if from_storage { &ZERO_COPY_FROM_STORAGE } else { &ZERO_COPY };
+                let zero_copy = judge_as(nothing, run, pass)?;
                 Ok(Judged { pass, judgement, zero_copy, sources, blind })
             })
             .collect::<Result<_, Unknown>>()?;
