@@ -478,3 +478,45 @@ fn more_bytes_than_a_number_holds_are_not_none() {
     assert_eq!(copied, u64::MAX);
     assert!(callers.copied(s) == u64::MAX && ledger.residual(Instrument::Callers) < u64::MAX);
 }
+
+/// A claim of a later copy is kept by pages that were handed over either way, pinned or moved, and
+/// copied later; not by pages that nobody copied.
+#[test]
+fn whichever_way_pages_came_a_later_copy_is_one() {
+    let under_deferred = |mut pass: zcprof_judge::run::Pass, later| {
+        let (site, none) = ("skb_copy_ubufs", ("none", File::None));
+        pass.counts.retain(|count| count.site != site);
+        pass.counts.push(count(Process::Server, site, none, Iter::None, later));
+        let (transfer, claim) = (pass.transfer.clone(), claim::DEFERRED.name.to_owned());
+        let mut run = run(vec![pass]);
+        run.claims.push(ClaimOverride { transfer, claim });
+        run
+    };
+    for pass in [msg_zerocopy(0), sendfile()] {
+        assert_eq!(only_verdict(&under_deferred(pass.clone(), PAYLOAD)), Verdict::Holds);
+        assert_ne!(only_verdict(&under_deferred(pass, 0)), Verdict::Holds);
+    }
+}
+
+/// Only a claim of no copy begins at storage, and only where the page cache is cold.
+#[test]
+fn the_state_of_the_page_cache_changes_one_promise() {
+    for claim in claim::CLAIMS {
+        assert_eq!(claim.of_pass(Cache::Warm), *claim);
+        assert_eq!(claim.of_pass(Cache::Uncached), *claim);
+        let begins_at_storage = **claim == claim::ZERO_COPY;
+        let cold = if begins_at_storage { &claim::ZERO_COPY_FROM_STORAGE } else { *claim };
+        assert_eq!(claim.of_pass(Cache::Cold), cold);
+    }
+}
+
+/// A reader tells claims apart by name and by phrase.
+#[test]
+fn claims_are_told_apart() {
+    for claim in claim::CLAIMS {
+        assert!(!claim.name.is_empty() && !claim.phrase.is_empty(), "{claim:?}");
+        let alike =
+            |other: &&&claim::Claim| other.name == claim.name || other.phrase == claim.phrase;
+        assert_eq!(claim::CLAIMS.iter().filter(alike).count(), 1, "{claim:?}");
+    }
+}
