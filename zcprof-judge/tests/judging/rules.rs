@@ -498,6 +498,18 @@ fn whichever_way_pages_came_a_later_copy_is_one() {
     }
 }
 
+/// Where nothing was seen to be handed over, the reason names the hop that the claim speaks of.
+#[test]
+fn a_hand_over_that_nobody_saw_is_named() {
+    let mut pass = msg_zerocopy(PAYLOAD);
+    pass.counts.retain(|count| count.site != "skb_zerocopy_iter_stream");
+    for count in pass.counts.iter_mut().filter(|count| count.site == "tcp_sendmsg_locked") {
+        count.bytes = HEADERS;
+    }
+    let reasons = reasons(&run(vec![pass]));
+    assert!(reasons.contains(&Reason::NoWitness(Hop::UserToSocket, 0)), "{reasons:?}");
+}
+
 /// Only a claim of no copy begins at storage, and only where the page cache is cold.
 #[test]
 fn the_state_of_the_page_cache_changes_one_promise() {
