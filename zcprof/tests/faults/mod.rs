@@ -230,11 +230,11 @@ fn busybox(words: &[&str]) -> bool {
     status.expect("busybox starts").success()
 }
 
-/// The file of a module that this guest has loaded.
-fn module(name: &str) -> String {
+/// The file of a module that this guest has loaded; none if it is built into the kernel.
+fn module(name: &str) -> Option<String> {
     let order = fs::read_to_string("/modules/order").expect("the guest's list");
     let is_it = |file: &&str| file.split(".ko").next() == Some(name);
-    format!("/modules/{}", order.lines().find(is_it).expect("it is a module"))
+    order.lines().find(is_it).map(|file| format!("/modules/{file}"))
 }
 
 /// A module that a row of the table waits for is loaded under way: its function was not watched, and
@@ -242,7 +242,10 @@ fn module(name: &str) -> String {
 #[test]
 fn a_module_that_is_loaded_under_way_is_a_reason() {
     for (name, expected) in [("fuse", 3), ("vxlan", 0)] {
-        let file = module(name);
+        let Some(file) = module(name) else {
+            println!("skipped: {name} is built into this kernel");
+            continue;
+        };
         assert!(busybox(&["rmmod", name]), "somebody uses {name}");
         let mut running = Running::begin("module", &["--transfer", "mmap_write,sendfile"]);
         running.wait_for_pass("mmap_write");
