@@ -3,15 +3,33 @@
 /// System-call number of a count that was made outside any observed system call.
 pub const NO_SYSCALL: i32 = -1;
 
-/// Owner, and process of the count, of a deferred copy of which nobody was seen to have pinned the
+/// Owner, and subject of the count, of a deferred copy of which nobody was seen to have pinned the
 /// pages or to send by the socket. No process has this number.
 pub const NO_OWNER: u32 = u32::MAX;
 
-/// Process of a count that belongs to none of the [`Targets`].
+/// Subject of a count that belongs to nobody who is watched.
 pub const ELSEWHERE: u32 = 0;
 
-/// Most processes that one run watches by name.
-pub const MAX_TARGETS: usize = 8;
+/// Subject of programs beyond [`MAX_PROGRAMS`], which are not told apart. No process has this number.
+pub const OTHER_PROGRAMS: u32 = u32::MAX - 1;
+
+/// Most programs of watched processes that are told apart.
+pub const MAX_PROGRAMS: u32 = 256;
+
+/// Port of a count that was made at no socket, or at one whose port is not told apart.
+pub const NO_PORT: u16 = 0;
+
+/// Most ports that are told apart.
+pub const MAX_PORTS: u32 = 64;
+
+/// [`Config::adopts`]: only processes that the loader named, and their descendants, are watched.
+pub const ADOPT_NONE: u32 = 0;
+
+/// [`Config::adopts`]: every process is watched from its next system call on, the loader excepted.
+pub const ADOPT_ALL: u32 = 1;
+
+/// [`Config::adopts`]: so is every process of a control group.
+pub const ADOPT_CGROUP: u32 = 2;
 
 /// Size of the per-system-call tables; x86-64 numbers are below it.
 pub const MAX_SYSCALLS: usize = 512;
@@ -26,21 +44,25 @@ pub const ITER_TYPES: usize = 128;
 /// Offset that stands for "this kernel has no such field".
 pub const NO_OFFSET: u32 = u32::MAX;
 
-/// What is counted together: one process, one system call, one site, one kind of iterator and
-/// file. Twelve bytes without padding, because a map key is compared as bytes.
+/// What is counted together: one subject, one system call, one site, one port, one kind of iterator
+/// and file. Sixteen bytes without padding, because a map key is compared as bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    /// Process (tgid), [`ELSEWHERE`] or [`NO_OWNER`].
-    pub tgid: u32,
+    /// Number of the subject, [`OTHER_PROGRAMS`], [`ELSEWHERE`] or [`NO_OWNER`].
+    pub subject: u32,
     /// System-call number, or [`NO_SYSCALL`].
     pub syscall: i32,
     /// Index into [`crate::sites::SITES`].
     pub site: u16,
+    /// Local port of the socket, or [`NO_PORT`].
+    pub port: u16,
     /// [`crate::vocabulary::Iter`] as `u8`.
     pub iter: u8,
     /// [`crate::vocabulary::File`] as `u8`.
     pub file: u8,
+    /// Zero.
+    pub unused: u16,
 }
 
 /// What was counted under a [`Key`] on one CPU.
@@ -51,6 +73,38 @@ pub struct Value {
     pub calls: u64,
     /// Bytes that it copied, moved or filled.
     pub bytes: u64,
+    /// Those of the calls that had at most [`Config::small`] bytes.
+    pub small_calls: u64,
+    /// Their bytes.
+    pub small_bytes: u64,
+    /// Bytes of the largest call.
+    pub largest: u64,
+}
+
+impl Value {
+    /// With what was counted on another CPU.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            calls: self.calls + other.calls,
+            bytes: self.bytes + other.bytes,
+            small_calls: self.small_calls + other.small_calls,
+            small_bytes: self.small_bytes + other.small_bytes,
+            largest: self.largest.max(other.largest),
+        }
+    }
+
+    /// What was counted since `before`; the largest call is that of the whole time.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            calls: self.calls - before.calls,
+            bytes: self.bytes - before.bytes,
+            small_calls: self.small_calls - before.small_calls,
+            small_bytes: self.small_bytes - before.small_bytes,
+            largest: self.largest,
+        }
+    }
 }
 
 /// The system call that a thread is in.
@@ -59,8 +113,10 @@ pub struct Value {
 pub struct Inflight {
     /// System-call number.
     pub syscall: i32,
-    /// [`crate::vocabulary::File`] of the file that it names, as `u32`.
-    pub file: u32,
+    /// [`crate::vocabulary::File`] of the file that it names, as `u16`.
+    pub file: u16,
+    /// Local port of the socket that it names or sends by, or [`NO_PORT`].
+    pub port: u16,
 }
 
 /// What a return probe needs to know from the entry.
@@ -103,12 +159,14 @@ pub enum Lost {
     Unreadable = 3,
     /// The owner of a deferred copy could not be remembered.
     Owner = 4,
+    /// A process that is to be watched could not be remembered.
+    Subject = 5,
 }
 
 impl Lost {
     /// Every kind, in index order.
-    pub const ALL: [Self; 5] =
-        [Self::Counts, Self::Inflight, Self::Entered, Self::Unreadable, Self::Owner];
+    pub const ALL: [Self; 6] =
+        [Self::Counts, Self::Inflight, Self::Entered, Self::Unreadable, Self::Owner, Self::Subject];
 }
 
 /// Everything that user space tells the programs, as one global set before load.
@@ -116,8 +174,40 @@ impl Lost {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// Watched processes (tgid); unused entries are zero.
-    pub targets: [u32; MAX_TARGETS],
+    /// Process (tgid) of the loader.
+    pub own: u32,
+    /// Which processes are watched that the loader did not name: [`ADOPT_NONE`], [`ADOPT_ALL`] or
+    /// [`ADOPT_CGROUP`].
+    pub adopts: u32,
+    /// The upper and lower half of the number of the control group that is watched.
+    pub cgroup: [u32; 2],
+    /// How deep below the root it is.
+    pub cgroup_level: u32,
+    /// Whether a watched process that runs another program becomes that program's subject.
+    pub by_program: u32,
+    /// Whether ports are told apart.
+    pub by_port: u32,
+    /// The first and last of the ports that the kernel hands out by itself
+    /// (`net.ipv4.ip_local_port_range`).
+    pub ephemeral: [u32; 2],
+    /// Most bytes of a small call.
+    pub small: u32,
+    /// `struct task_struct.pid`.
+    pub task_pid: u32,
+    /// `struct task_struct.tgid`.
+    pub task_tgid: u32,
+    /// `struct task_struct.signal`.
+    pub task_signal: u32,
+    /// `struct signal_struct.live`.
+    pub signal_live: u32,
+    /// `struct file.private_data`.
+    pub file_private: u32,
+    /// `struct socket.sk`.
+    pub socket_sock: u32,
+    /// `struct sock.__sk_common.skc_family`.
+    pub sock_family: u32,
+    /// `struct sock.__sk_common.skc_num`.
+    pub sock_port: u32,
     /// `struct iov_iter.iter_type`.
     pub iter_type: u32,
     /// `struct iov_iter.count`.
@@ -187,7 +277,7 @@ pub struct Config {
     pub argument_copies: [[u32; 2]; 2],
     /// [`crate::vocabulary::Iter`] of each value of `iov_iter.iter_type`.
     pub iter_class: [u8; ITER_TYPES],
-    /// Device and inode of the loader's pid namespace, by whose numbers `targets` are; zeros for
+    /// Device and inode of the loader's pid namespace, by whose numbers processes are watched; zeros for
     /// the initial one, whose numbers the kernel gives by itself.
     pub pid_namespace: [u32; 2],
     /// Which argument of each system call is the file descriptor, or [`NO_FD`].
@@ -219,11 +309,11 @@ mod tests {
 
     #[test]
     fn layout_has_no_padding() {
-        assert_eq!(size_of::<Key>(), 4 + 4 + 2 + 1 + 1);
-        assert_eq!(size_of::<Value>(), 16);
+        assert_eq!(size_of::<Key>(), 4 + 4 + 2 + 2 + 1 + 1 + 2);
+        assert_eq!(size_of::<Value>(), 40);
         assert_eq!(size_of::<Inflight>(), 8);
         assert_eq!(size_of::<Entered>(), 16);
         assert_eq!(size_of::<EnteredKey>(), 16);
-        assert_eq!(size_of::<Config>(), 4 * MAX_TARGETS + 4 * 39 + ITER_TYPES + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * 58 + ITER_TYPES + MAX_SYSCALLS);
     }
 }

@@ -6,13 +6,12 @@ use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuArray, PerCpuHashMap};
 use aya_ebpf::{EbpfContext, helpers};
 use aya_log_ebpf::debug;
 use zcprof_common::layout::{
-    ELSEWHERE, Entered, EnteredKey, IDLE, Inflight, Key, Lost, MAX_TARGETS, NO_OWNER, NO_SYSCALL,
-    Value,
+    ELSEWHERE, Entered, EnteredKey, IDLE, Inflight, Key, Lost, NO_OWNER, NO_PORT, NO_SYSCALL, Value,
 };
 use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::File;
 
-use crate::{CONFIG, current, kernel};
+use crate::{CONFIG, current, kernel, who};
 
 /// Preallocated, because a breakpoint's program may not allocate.
 #[map]
@@ -22,11 +21,11 @@ static COUNTS: PerCpuHashMap<Key, Value> = PerCpuHashMap::with_max_entries(8192,
 #[map]
 pub(crate) static ENTERED: HashMap<EnteredKey, Entered> = HashMap::with_max_entries(4096, 0);
 
-/// Who pinned the pages of a send, by its `struct ubuf_info *`. The oldest is forgotten first.
+/// The subject that pinned the pages of a send, by its `struct ubuf_info *`. The oldest is forgotten first.
 #[map]
 static OWNERS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(65536, 0);
 
-/// Who sends by a socket, by its `struct sock *`. The oldest is forgotten first.
+/// The subject that sends by a socket, by its `struct sock *`. The oldest is forgotten first.
 #[map]
 static SOCKETS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(65536, 0);
 
@@ -43,27 +42,28 @@ static WORKERS: HashMap<u64, u32> = HashMap::with_max_entries(4096, 0);
 #[map]
 static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(Lost::ALL.len() as u32, 0);
 
+/// No system call is current.
+const NOWHERE: Inflight = Inflight { syscall: NO_SYSCALL, file: File::None as u16, port: NO_PORT };
+
 /// Counts one call at a site.
 #[inline(always)]
 pub(crate) fn add<const SITE: usize, C: EbpfContext>(ctx: &C, iter: u8, bytes: u64) {
-    let (tgid, inflight) = now();
-    add_under::<SITE, C>(ctx, tgid, &inflight, iter, bytes);
+    let (subject, inflight) = now();
+    add_under::<SITE, C>(ctx, subject, &inflight, iter, bytes);
 }
 
 /// Counts one call at a site that knows by itself which kind of file it works on.
 #[inline(always)]
 pub(crate) fn add_on<const SITE: usize, C: EbpfContext>(ctx: &C, file: u8, bytes: u64) {
-    let (tgid, inflight) = now();
-    let inflight = Inflight { syscall: inflight.syscall, file: u32::from(file) };
-    add_under::<SITE, C>(ctx, tgid, &inflight, kernel::NO_ITER, bytes);
+    let (subject, inflight) = now();
+    let inflight = Inflight { file: u16::from(file), ..inflight };
+    add_under::<SITE, C>(ctx, subject, &inflight, kernel::NO_ITER, bytes);
 }
 
 /// Counts one deferred copy for its owner, in whoever's time it is made.
 #[inline(always)]
 pub(crate) fn add_for<const SITE: usize, C: EbpfContext>(ctx: &C, owner: u32, bytes: u64) {
-    let tgid = if owner == NO_OWNER || is_target(owner) { owner } else { ELSEWHERE };
-    let inflight = Inflight { syscall: NO_SYSCALL, file: File::None as u32 };
-    add_under::<SITE, C>(ctx, tgid, &inflight, kernel::NO_ITER, bytes);
+    add_under::<SITE, C>(ctx, owner, &NOWHERE, kernel::NO_ITER, bytes);
 }
 
 /// Number of the current process where the loader is, or [`ELSEWHERE`] for one in another pid
@@ -98,14 +98,14 @@ pub(crate) fn thread() -> u64 {
 /// memory that may have been a watched one's.
 #[inline(always)]
 pub(crate) fn send_by(socket: u64) {
-    let tgid = process();
+    let subject = who::subject();
     // SAFETY: the value is read at once, and is one word.
-    let known = unsafe { SOCKETS.get(&socket) }.copied().unwrap_or(NO_OWNER);
-    let works_for_it = known != tgid && is_target(known) && kernel::is_kernel_thread();
+    let known = unsafe { SOCKETS.get(&socket) }.copied().unwrap_or(ELSEWHERE);
+    let works_for_it = subject == ELSEWHERE && known != ELSEWHERE && kernel::is_kernel_thread();
     let done = if works_for_it {
         WORKERS.insert(&thread(), &known, 0)
     } else {
-        SOCKETS.insert(&socket, &tgid, 0)
+        SOCKETS.insert(&socket, &subject, 0)
     };
     if done.is_err() {
         lose(Lost::Owner);
@@ -143,8 +143,7 @@ pub(crate) fn take_back() {
 /// Remembers that the current process pinned the pages of a send.
 #[inline(always)]
 pub(crate) fn own(ubuf: u64) {
-    let tgid = process();
-    if OWNERS.insert(&ubuf, &tgid, 0).is_err() {
+    if OWNERS.insert(&ubuf, &who::subject(), 0).is_err() {
         lose(Lost::Owner);
     }
 }
@@ -159,46 +158,58 @@ pub(crate) fn owner(ubuf: u64) -> u32 {
 /// Whom to charge, and the system call that it is in.
 #[inline(always)]
 fn now() -> (u32, Inflight) {
-    let tgid = process();
-    let watched = is_target(tgid);
-    let inflight = if watched { current::get() } else { None };
-    let inflight = inflight.unwrap_or(Inflight { syscall: NO_SYSCALL, file: File::None as u32 });
-    if watched {
-        return (tgid, inflight);
+    let subject = who::subject();
+    if subject != ELSEWHERE {
+        return (subject, current::get().unwrap_or(NOWHERE));
     }
     // SAFETY: the value is read at once, and is one word.
     let works_for = unsafe { WORKERS.get(&thread()) }.copied();
-    (works_for.unwrap_or(ELSEWHERE), inflight)
+    (works_for.unwrap_or(ELSEWHERE), NOWHERE)
 }
 
 /// Counts one call at a site under a given process and system call.
 #[inline(always)]
 pub(crate) fn add_under<const SITE: usize, C: EbpfContext>(
     ctx: &C,
-    tgid: u32,
+    subject: u32,
     inflight: &Inflight,
     iter: u8,
     bytes: u64,
 ) {
-    let key =
-        Key { tgid, syscall: inflight.syscall, site: SITE as u16, iter, file: inflight.file as u8 };
+    let key = Key {
+        subject,
+        syscall: inflight.syscall,
+        site: SITE as u16,
+        port: inflight.port,
+        iter,
+        file: inflight.file as u8,
+        unused: 0,
+    };
+    let is_small = bytes <= u64::from(kernel::configured(&CONFIG.small));
+    let (small_calls, small_bytes) = if is_small { (1, bytes) } else { (0, 0) };
     if let Some(value) = COUNTS.get_ptr_mut(&key) {
         // SAFETY: the kernel gave this CPU's own value; nothing else on this CPU writes it
         // while this program runs.
         unsafe {
             (*value).calls += 1;
             (*value).bytes += bytes;
+            (*value).small_calls += small_calls;
+            (*value).small_bytes += small_bytes;
+            if bytes > (*value).largest {
+                (*value).largest = bytes;
+            }
         }
         return;
     }
-    if COUNTS.insert(&key, &Value { calls: 1, bytes }, 0).is_err() {
+    let value = Value { calls: 1, bytes, small_calls, small_bytes, largest: bytes };
+    if COUNTS.insert(&key, &value, 0).is_err() {
         lose(Lost::Counts);
     }
     debug!(
         ctx,
-        "first call at {} by process {}, system call {}: {} bytes",
+        "first call at {} by subject {}, system call {}: {} bytes",
         const { SITES[SITE].name },
-        tgid,
+        subject,
         inflight.syscall,
         bytes
     );
@@ -211,15 +222,4 @@ pub(crate) fn lose(what: Lost) {
         // SAFETY: as in `add_under`.
         unsafe { *times += 1 };
     }
-}
-
-/// Whether the process is watched by name.
-#[inline(always)]
-pub(crate) fn is_target(tgid: u32) -> bool {
-    for index in 0..MAX_TARGETS {
-        if kernel::configured(&CONFIG.targets[index]) == tgid {
-            return tgid != 0;
-        }
-    }
-    false
 }

@@ -4,12 +4,12 @@ use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
-use zcprof_common::layout::{Inflight, Lost, MAX_SYSCALLS, NO_FD, NO_SYSCALL};
+use zcprof_common::layout::{ELSEWHERE, Inflight, Lost, MAX_SYSCALLS, NO_FD, NO_PORT, NO_SYSCALL};
 use zcprof_common::sites::SITES;
 use zcprof_common::syscalls::IO_URING_ENTER;
 use zcprof_common::vocabulary::File;
 
-use crate::{CONFIG, count, kernel};
+use crate::{CONFIG, count, kernel, place, who};
 
 /// Keyed by thread (`bpf_get_current_pid_tgid()`); watched processes only.
 #[map]
@@ -28,14 +28,14 @@ const SYS_EXIT: usize = {
 #[inline(always)]
 pub(crate) fn enter(number: i64, fd: impl Fn(u8) -> u32) {
     let thread = helpers::bpf_get_current_pid_tgid();
-    if !count::is_target(count::process()) {
+    if who::subject_at_syscall() == ELSEWHERE {
         return;
     }
-    let file = match fd_argument(number) {
-        NO_FD => File::None as u8,
-        at => kernel::file_kind(fd(at)),
+    let (file, port) = match fd_argument(number) {
+        NO_FD => (File::None as u8, NO_PORT),
+        at => place::of(kernel::file(fd(at))),
     };
-    let inflight = Inflight { syscall: number as i32, file: u32::from(file) };
+    let inflight = Inflight { syscall: number as i32, file: u16::from(file), port };
     if INFLIGHT.insert(&thread, &inflight, 0).is_err() {
         count::lose(Lost::Inflight);
     }
@@ -51,7 +51,7 @@ pub(crate) fn exit<C: EbpfContext>(ctx: &C, result: i64) {
     // Only of data-moving system calls is the result a number of bytes.
     let moves = fd_argument(i64::from(inflight.syscall)) != NO_FD;
     let bytes = if moves && result > 0 { result as u64 } else { 0 };
-    count::add_under::<SYS_EXIT, C>(ctx, count::process(), &inflight, kernel::NO_ITER, bytes);
+    count::add_under::<SYS_EXIT, C>(ctx, who::subject(), &inflight, kernel::NO_ITER, bytes);
 }
 
 /// A watched thread begins to work on a kind of file that its system call does not name: it is
@@ -59,7 +59,7 @@ pub(crate) fn exit<C: EbpfContext>(ctx: &C, result: i64) {
 #[inline(always)]
 pub(crate) fn begin_scope(file: File) {
     let thread = helpers::bpf_get_current_pid_tgid();
-    if !count::is_target(count::process()) {
+    if who::subject() == ELSEWHERE {
         return;
     }
     let syscall = match get() {
@@ -68,7 +68,7 @@ pub(crate) fn begin_scope(file: File) {
         Some(inflight) if inflight.syscall == NO_SYSCALL => NO_SYSCALL,
         Some(_) => return,
     };
-    let inflight = Inflight { syscall, file: file as u32 };
+    let inflight = Inflight { syscall, file: file as u16, port: NO_PORT };
     if INFLIGHT.insert(&thread, &inflight, 0).is_err() {
         count::lose(Lost::Inflight);
     }
@@ -82,9 +82,32 @@ pub(crate) fn end_scope() {
     if inflight.syscall == NO_SYSCALL {
         let _ = INFLIGHT.remove(&thread);
     } else if inflight.syscall == IO_URING_ENTER {
-        let inflight = Inflight { syscall: IO_URING_ENTER, file: File::None as u32 };
+        let inflight = Inflight { syscall: IO_URING_ENTER, file: File::None as u16, port: NO_PORT };
         let _ = INFLIGHT.insert(&thread, &inflight, 0);
     }
+}
+
+/// From here on the current thread works on a socket of that port.
+#[inline(always)]
+pub(crate) fn at_port(port: u16) {
+    let Some(inflight) = get() else { return };
+    if inflight.port != port {
+        let thread = helpers::bpf_get_current_pid_tgid();
+        let _ = INFLIGHT.insert(&thread, &Inflight { port, ..inflight }, 0);
+    }
+}
+
+/// The current thread ends, in whatever system call that is.
+#[inline(always)]
+pub(crate) fn forget_this() {
+    let _ = INFLIGHT.remove(&helpers::bpf_get_current_pid_tgid());
+}
+
+/// A thread of the current process is gone that had this number.
+#[inline(always)]
+pub(crate) fn forget(number: u32) {
+    let process = helpers::bpf_get_current_pid_tgid() >> 32 << 32;
+    let _ = INFLIGHT.remove(&(process | u64::from(number)));
 }
 
 /// The system call that the current thread is in, if it is watched and was seen to enter.

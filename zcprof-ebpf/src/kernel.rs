@@ -87,23 +87,56 @@ pub(crate) fn fd_in_regs(regs: u64, at: u8) -> u32 {
     read_at(regs, offset)
 }
 
-/// [`File`] of a descriptor of the current process.
+/// The `struct file *` of a descriptor of the current process, or zero.
 #[inline(always)]
-pub(crate) fn file_kind(fd: u32) -> u8 {
+pub(crate) fn file(fd: u32) -> u64 {
     // SAFETY: the helper has no precondition.
     let task = unsafe { helpers::bpf_get_current_task() };
     let files: u64 = read_at(task, &CONFIG.task_files);
     let fdt: u64 = read_at(files, &CONFIG.files_fdt);
     let max: u32 = read_at(fdt, &CONFIG.fdt_max_fds);
     if fd >= max {
-        return File::None as u8;
+        return 0;
     }
     let array: u64 = read_at(fdt, &CONFIG.fdt_fd);
-    let file: u64 = read(array + u64::from(fd) * 8);
+    read(array + u64::from(fd) * 8)
+}
+
+/// [`File`] of a `struct file *`, which may be zero.
+#[inline(always)]
+pub(crate) fn file_kind(file: u64) -> u8 {
     if file == 0 {
         return File::None as u8;
     }
     inode_kind(read_at(file, &CONFIG.file_inode))
+}
+
+/// The `struct sock *` of a `struct file *` that is a socket: include/linux/net.h, `struct socket`.
+#[inline(always)]
+pub(crate) fn sock_of(file: u64) -> u64 {
+    let socket: u64 = read_at(file, &CONFIG.file_private);
+    read_at(socket, &CONFIG.socket_sock)
+}
+
+/// Address family and local port of a `struct sock *`: include/net/sock.h, `struct sock_common`.
+#[inline(always)]
+pub(crate) fn family_and_port(sock: u64) -> (u16, u16) {
+    (read_at(sock, &CONFIG.sock_family), read_at(sock, &CONFIG.sock_port))
+}
+
+/// Numbers of a `struct task_struct *`, as thread and as process, in the initial namespace.
+#[inline(always)]
+pub(crate) fn numbers(task: u64) -> (u32, u32) {
+    (read_at(task, &CONFIG.task_pid), read_at(task, &CONFIG.task_tgid))
+}
+
+/// Threads of the current process that have not begun to exit.
+#[inline(always)]
+pub(crate) fn living_threads() -> u32 {
+    // SAFETY: the helper has no precondition.
+    let task = unsafe { helpers::bpf_get_current_task() };
+    let signal: u64 = read_at(task, &CONFIG.task_signal);
+    read_at(signal, &CONFIG.signal_live)
 }
 
 /// [`File`] of the inode whose page cache a `struct folio *` is in.

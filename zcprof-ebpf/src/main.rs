@@ -7,6 +7,8 @@
 mod count;
 mod current;
 mod kernel;
+mod place;
+mod who;
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe, perf_event, raw_tracepoint, tracepoint};
@@ -15,14 +17,29 @@ use aya_ebpf::programs::{
     RetProbeContext, TracePointContext,
 };
 use zcprof_common::layout::{
-    Config, ELSEWHERE, Entered, EnteredKey, ITER_TYPES, Lost, MAX_SYSCALLS, MAX_TARGETS, NO_OWNER,
+    ADOPT_NONE, Config, ELSEWHERE, Entered, EnteredKey, ITER_TYPES, Lost, MAX_SYSCALLS, NO_OWNER,
 };
 use zcprof_common::sites::{Bytes, SITES};
 
 /// Set by the loader; the values here are never used.
 #[unsafe(no_mangle)]
 static CONFIG: Config = Config {
-    targets: [0; MAX_TARGETS],
+    own: 0,
+    adopts: ADOPT_NONE,
+    cgroup: [0; 2],
+    cgroup_level: 0,
+    by_program: 0,
+    by_port: 0,
+    ephemeral: [0; 2],
+    small: 0,
+    task_pid: 0,
+    task_tgid: 0,
+    task_signal: 0,
+    signal_live: 0,
+    file_private: 0,
+    socket_sock: 0,
+    sock_family: 0,
+    sock_port: 0,
     iter_type: 0,
     iter_count: 0,
     message_iter: 0,
@@ -177,6 +194,27 @@ fn sys_exit_tracepoint(ctx: TracePointContext) -> u32 {
     0
 }
 
+// Processes are followed by raw tracepoints, which alone show the new process itself: perf's
+// record of a fork does not tell a process from a thread (include/trace/events/sched.h).
+
+#[raw_tracepoint]
+fn sched_process_fork_raw(ctx: RawTracePointContext) -> i32 {
+    who::forked(ctx.arg(1));
+    0
+}
+
+#[raw_tracepoint]
+fn sched_process_exec_raw(ctx: RawTracePointContext) -> i32 {
+    who::executed(ctx.arg(1));
+    0
+}
+
+#[raw_tracepoint]
+fn sched_process_exit_raw(_ctx: RawTracePointContext) -> i32 {
+    who::exited();
+    0
+}
+
 #[inline(always)]
 fn leaf<const SITE: usize>(ctx: &ProbeContext) -> u32 {
     if let Bytes::Crossing(at) = const { SITES[SITE].bytes } {
@@ -271,7 +309,9 @@ fn enter<const SITE: usize>(argument: impl Fn(usize) -> u64) {
         current::begin_scope(file);
     }
     if let Some(at) = const { SITES[SITE].sends } {
-        count::send_by(argument(usize::from(at)));
+        let socket = argument(usize::from(at));
+        count::send_by(socket);
+        current::at_port(place::port(socket));
     }
     match const { SITES[SITE].bytes } {
         Bytes::Lends(at) => count::lend(kernel::socket(argument(usize::from(at)))),

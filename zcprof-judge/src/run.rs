@@ -396,6 +396,11 @@ pub enum Doubt {
         /// How often.
         times: u64,
     },
+    /// A fork, an exec or an exit was not followed, so that a process may have been overlooked.
+    Unfollowed {
+        /// How often.
+        times: u64,
+    },
     /// A CPU came online that no breakpoint watched.
     UnwatchedCpu {
         /// Which.

@@ -107,6 +107,8 @@ codes! {
     NO_WITNESS = "ZC214", "no copy was seen, and no hand-over either";
     /// A file system or a device that is not in the table.
     UNKNOWN_FILLER = "ZC215", "how storage fills the page cache is not known";
+    /// A tracepoint's program was skipped, or a map was full.
+    UNFOLLOWED = "ZC216", "a process may have been overlooked";
     /// modprobe under way.
     MODULE_LOADED = "ZC218", "a module with functions to watch was loaded under way";
     /// More leaves than slots.

@@ -210,7 +210,10 @@ fn concerns(doubt: &Doubt, instrument: Instrument) -> bool {
         }
         Doubt::UnwatchedCpu { .. } => instrument == Instrument::Audit,
         Doubt::ModuleLoaded { .. } => instrument == Instrument::Callers,
-        Doubt::Lost { .. } | Doubt::CacheState { .. } | Doubt::Unlike { .. } => true,
+        Doubt::Lost { .. }
+        | Doubt::CacheState { .. }
+        | Doubt::Unlike { .. }
+        | Doubt::Unfollowed { .. } => true,
     }
 }
 

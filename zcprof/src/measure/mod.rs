@@ -20,7 +20,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::cli;
-use crate::probe::{Options, Probes, kernel};
+use crate::probe::{Follow, Options, Probes, kernel};
 use crate::run::{Cache, Kernel, Phase, Round, Run, SCHEMA, Skipped, Timing};
 use crate::terminal;
 use crate::transfer::{Layer, Row, TRANSFERS};
@@ -67,6 +67,7 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
     terminal::step("attaching the probes");
     let mut probes = Probes::attach(&Options {
         targets: bench.processes(),
+        follow: Follow::default(),
         withheld: options.without.clone(),
         avoid_fexit: options.avoid_fexit,
         explain: verbose,

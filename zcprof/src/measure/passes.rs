@@ -245,11 +245,11 @@ fn file(key: &Key) -> File {
 }
 
 fn process(bench: &Bench, key: &Key) -> Process {
-    if key.tgid == bench.server.worker.pid() {
+    if key.subject == bench.server.worker.pid() {
         Process::Server
-    } else if key.tgid == bench.consumer.worker.pid() {
+    } else if key.subject == bench.consumer.worker.pid() {
         Process::Consumer
-    } else if key.tgid == NO_OWNER {
+    } else if key.subject == NO_OWNER {
         Process::Unknown
     } else {
         Process::Elsewhere

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use anyhow::{Context as _, Result, bail};
 use btf_rs::{Btf, EnumMember, Struct, Type};
-use zcprof_common::layout::{Config, ITER_TYPES, MAX_SYSCALLS, MAX_TARGETS, NO_FD, NO_OFFSET};
+use zcprof_common::layout::{ADOPT_NONE, Config, ITER_TYPES, MAX_SYSCALLS, NO_FD, NO_OFFSET};
 use zcprof_common::sites::{Bytes, SITES, Site, Version};
 use zcprof_common::syscalls::SYSCALLS;
 use zcprof_common::vocabulary::Iter;
@@ -26,19 +26,35 @@ const ITERATORS: &[(&str, Iter)] = &[
     ("ITER_DISCARD", Iter::Discard),
 ];
 
-/// The programs' configuration for the running kernel and these processes.
+/// The programs' configuration for the running kernel, with nobody watched yet.
 ///
 /// # Errors
 /// No BTF, or a structure in it that is not what the programs read.
-pub(super) fn configure(targets: &[u32], version: Version, tls_done: u64) -> Result<Config> {
+pub(super) fn configure(version: Version, tls_done: u64) -> Result<Config> {
     let types = Types::of_running_kernel()?;
     // Before 5.14 the type is one of several bits (include/linux/uio.h).
     let iter_type = types.offset("iov_iter", "iter_type");
     let iter_type = iter_type.or_else(|_| types.offset("iov_iter", "type"))?;
     // A folio is its first page, and before 5.16 it was called that (include/linux/mm_types.h).
     let folio = |member| types.offset("folio", member).or_else(|_| types.offset("page", member));
+    let common = types.offset("sock", "__sk_common")?;
     let mut config = Config {
-        targets: [0; MAX_TARGETS],
+        own: std::process::id(),
+        adopts: ADOPT_NONE,
+        cgroup: [0; 2],
+        cgroup_level: 0,
+        by_program: 0,
+        by_port: 0,
+        ephemeral: [0; 2],
+        small: 0,
+        task_pid: types.offset("task_struct", "pid")?,
+        task_tgid: types.offset("task_struct", "tgid")?,
+        task_signal: types.offset("task_struct", "signal")?,
+        signal_live: types.offset("signal_struct", "live")?,
+        file_private: types.offset("file", "private_data")?,
+        socket_sock: types.offset("socket", "sk")?,
+        sock_family: common + types.offset("sock_common", "skc_family")?,
+        sock_port: common + types.offset("sock_common", "skc_num")?,
         iter_type,
         iter_count: types.offset("iov_iter", "count")?,
         message_iter: types.offset("msghdr", "msg_iter")?,
@@ -76,10 +92,6 @@ pub(super) fn configure(targets: &[u32], version: Version, tls_done: u64) -> Res
         pid_namespace: pid_namespace()?,
         fd_argument: [NO_FD; MAX_SYSCALLS],
     };
-    if targets.len() > MAX_TARGETS {
-        bail!("{} processes to watch, but {MAX_TARGETS} is the most", targets.len());
-    }
-    config.targets[..targets.len()].copy_from_slice(targets);
     for syscall in SYSCALLS {
         if let (Ok(number), Some(fd)) = (usize::try_from(syscall.number), syscall.fd) {
             config.fd_argument[number] = fd;

@@ -4,6 +4,7 @@
 mod audit;
 mod btf;
 mod callers;
+mod follow;
 pub mod kernel;
 mod kprobes;
 mod modules;
@@ -26,13 +27,16 @@ use zcprof_common::vocabulary::{Instrument, Need};
 
 use crate::run::{Coverage, Doubt, Hole, ProbeState};
 use audit::Audit;
+pub use follow::{Adopt, Follow};
 use plan::Plan;
 
 /// What to attach.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Processes (tgid) to watch by name.
+    /// Processes (tgid) to watch, each as a subject of its own, with all that they fork.
     pub targets: Vec<u32>,
+    /// Who else is watched, and what is told apart.
+    pub follow: Follow,
     /// Instruments that the user withholds.
     pub withheld: Vec<Instrument>,
     /// Attach the callers by kprobe and kretprobe although fexit would do.
@@ -63,6 +67,8 @@ struct Totals {
     counts: BTreeMap<Key, Value>,
     lost: Vec<u64>,
     missed: Vec<u64>,
+    /// Forks, execs and exits that were not followed.
+    unfollowed: u64,
 }
 
 /// What was counted since the snapshot before.
@@ -124,7 +130,8 @@ impl Probes {
             BTreeMap::new()
         });
         let tls_done = symbols.get(TLS_DONE).copied().unwrap_or(0);
-        let config = btf::configure(&options.targets, version, tls_done)?;
+        let mut config = btf::configure(version, tls_done)?;
+        options.follow.configure(&mut config)?;
         let log_level = if options.explain { log::Level::Debug as u8 } else { 0 };
         let mut loader = EbpfLoader::new();
         for (map, capacity) in &options.capacities {
@@ -136,6 +143,15 @@ impl Probes {
             .load(aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/zcprof")))
             .context("loading the eBPF maps and programs")?;
         let logger = options.explain.then(|| EbpfLogger::init(&mut ebpf)).transpose()?;
+        options.follow.name(&mut ebpf)?;
+        for target in &options.targets {
+            follow::watch(&mut ebpf, *target, *target)?;
+        }
+        // Whoever is watched from here on is followed from here on.
+        if let Err(error) = follow::attach(&mut ebpf) {
+            let remedy = "a kernel that allows raw tracepoints";
+            holes.extend(both(&format!("processes cannot be followed: {error:#}"), remedy));
+        }
         let (withheld, unneeded) = (&options.withheld, &options.unneeded);
         let mut plan = Plan::new(version, &symbols, withheld, unneeded, modules::is_there);
         // System calls first: the other two attribute their counts to them.
@@ -175,6 +191,38 @@ impl Probes {
         let loaded = self.plan.loaded_since(modules::is_loaded).into_iter();
         snapshot.doubts.extend(loaded.map(|name| Doubt::ModuleLoaded { module: name.to_owned() }));
         Ok(snapshot)
+    }
+
+    /// Watches a process that there is, under a subject.
+    ///
+    /// # Errors
+    /// Too many processes are watched.
+    pub fn watch(&mut self, process: u32, subject: u32) -> Result<()> {
+        follow::watch(&mut self.ebpf, process, subject)
+    }
+
+    /// Makes a program's subject known, before a process of it is watched.
+    ///
+    /// # Errors
+    /// Too many programs are watched.
+    pub fn know(&mut self, program: &str, subject: u32) -> Result<()> {
+        follow::know(&mut self.ebpf, program, subject)
+    }
+
+    /// Watched processes that live, each with its subject.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn watched(&mut self) -> Result<Vec<(u32, u32)>> {
+        follow::watched(&mut self.ebpf)
+    }
+
+    /// Programs that watched processes have run, by subject.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn programs(&mut self) -> Result<Vec<(u32, String)>> {
+        follow::programs(&mut self.ebpf)
     }
 
     /// The groups of leaves that some work has to be repeated for, by what it needs: the first
@@ -219,10 +267,7 @@ impl Probes {
         let mut counts = BTreeMap::new();
         for entry in &map {
             let (key, values) = entry.context("reading the map of counts")?;
-            let sum = values.iter().fold(Value::default(), |sum, value| Value {
-                calls: sum.calls + value.calls,
-                bytes: sum.bytes + value.bytes,
-            });
+            let sum = values.iter().copied().fold(Value::default(), Value::plus);
             counts.insert(key, sum);
         }
         let lost = self.ebpf.map("LOST").context("the programs have no map of losses")?;
@@ -238,21 +283,29 @@ impl Probes {
             let runs: u64 = runs.map(|(_, value)| value.calls).sum();
             missed[site] += hits.abs_diff(runs);
         }
-        Ok(Totals { counts, lost, missed })
+        let failed = lost[Lost::Subject as usize];
+        let mut unfollowed = failed;
+        for name in follow::PROGRAMS {
+            unfollowed += self.skipped_by(&format!("{name}_raw"))?;
+        }
+        Ok(Totals { counts, lost, missed, unfollowed })
     }
 
-    /// Runs of a site's programs that the kernel says it skipped, because one was active.
+    /// Runs of a program that the kernel says it skipped, because one was active.
+    fn skipped_by(&self, name: &str) -> Result<u64> {
+        let Some(Ok(fd)) = self.ebpf.program(name).map(Program::fd) else { return Ok(0) };
+        recursion_misses(fd.as_fd().as_raw_fd())
+            .with_context(|| format!("reading the misses of {name}"))
+    }
+
+    /// The same of all programs of a site.
     fn skipped(&self, site: &Site) -> Result<u64> {
         // The entry of a system call has no row of its own: it counts no bytes.
         let entry = (site.name == "sys_exit").then_some("sys_enter");
         let mut skipped = 0;
         for name in [Some(site.name), entry].into_iter().flatten() {
             for suffix in ["fentry", "fexit", "entry", "return", "kprobe", "tracepoint", "raw"] {
-                let program = self.ebpf.program(&format!("{name}_{suffix}"));
-                if let Some(Ok(fd)) = program.map(Program::fd) {
-                    skipped += recursion_misses(fd.as_fd().as_raw_fd())
-                        .with_context(|| format!("reading the misses of {name}"))?;
-                }
+                skipped += self.skipped_by(&format!("{name}_{suffix}"))?;
             }
         }
         Ok(skipped)
@@ -273,7 +326,7 @@ impl Totals {
         let mut snapshot = Snapshot::default();
         for (key, value) in &self.counts {
             let old = before.counts.get(key).copied().unwrap_or_default();
-            let value = Value { calls: value.calls - old.calls, bytes: value.bytes - old.bytes };
+            let value = value.since(old);
             if value.calls > 0 {
                 snapshot.counts.insert(*key, value);
             }
@@ -281,10 +334,14 @@ impl Totals {
         let old = |list: &[u64], at: usize| list.get(at).copied().unwrap_or(0);
         for (at, what) in Lost::ALL.iter().enumerate() {
             let times = self.lost[at] - old(&before.lost, at);
-            if times > 0 {
+            if times > 0 && *what != Lost::Subject {
                 let what = lost(*what).to_owned();
                 snapshot.doubts.push(Doubt::Lost { what, times });
             }
+        }
+        if self.unfollowed > before.unfollowed {
+            let times = self.unfollowed - before.unfollowed;
+            snapshot.doubts.push(Doubt::Unfollowed { times });
         }
         for (at, site) in SITES.iter().enumerate() {
             let runs = self.missed[at].saturating_sub(old(&before.missed, at));
@@ -303,6 +360,7 @@ const fn lost(what: Lost) -> &'static str {
         Lost::Entered => "a call's entry and return did not meet",
         Lost::Unreadable => "a kernel structure could not be read",
         Lost::Owner => "the owner of a later copy could not be remembered",
+        Lost::Subject => "a process could not be remembered",
     }
 }
 

@@ -165,7 +165,7 @@ fn seen(snapshot: &Snapshot, instrument: Instrument) -> BTreeMap<Place, i128> {
     let mut sums = BTreeMap::new();
     for (key, value) in &snapshot.counts {
         let site = &SITES[usize::from(key.site)];
-        if site.instrument != instrument || key.tgid != std::process::id() {
+        if site.instrument != instrument || key.subject != std::process::id() {
             continue;
         }
         let iter = Iter::ALL[usize::from(key.iter)];

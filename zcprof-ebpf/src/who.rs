@@ -1,0 +1,128 @@
+//! Who is watched: processes, each under its subject, followed from fork to exec to exit.
+
+use aya_ebpf::helpers;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::HashMap;
+use zcprof_common::layout::{
+    ADOPT_ALL, ADOPT_CGROUP, ADOPT_NONE, ELSEWHERE, Lost, MAX_PROGRAMS, OTHER_PROGRAMS,
+};
+
+use crate::{CONFIG, count, current, kernel};
+
+/// The subject of each watched process, by its number (tgid). A subject has the number of the
+/// process that it began with; children are of their parent's until they run another program.
+#[map]
+static SUBJECTS: HashMap<u32, u32> = HashMap::with_max_entries(65536, 0);
+
+/// The subject of each program that a watched process has run, by the name of its first thread
+/// (`task_struct.comm`).
+#[map]
+static PROGRAMS: HashMap<[u8; 16], u32> = HashMap::with_max_entries(MAX_PROGRAMS, 0);
+
+/// Names of programs that are watched as soon as somebody runs them.
+#[map]
+static WANTED: HashMap<[u8; 16], u32> = HashMap::with_max_entries(64, 0);
+
+/// The subject of the current process, or [`ELSEWHERE`].
+#[inline(always)]
+pub(crate) fn subject() -> u32 {
+    // SAFETY: the value is read at once, and is one word.
+    unsafe { SUBJECTS.get(&count::process()) }.copied().unwrap_or(ELSEWHERE)
+}
+
+/// The same at a system call, where a process that is to be watched is found if it is not yet.
+#[inline(always)]
+pub(crate) fn subject_at_syscall() -> u32 {
+    let known = subject();
+    let adopts = kernel::configured(&CONFIG.adopts);
+    if known != ELSEWHERE || adopts == ADOPT_NONE {
+        return known;
+    }
+    let process = count::process();
+    let wanted = match adopts {
+        ADOPT_ALL => process != kernel::configured(&CONFIG.own),
+        ADOPT_CGROUP => is_in_cgroup(),
+        _ => false,
+    };
+    if wanted && process != ELSEWHERE { adopt(process) } else { ELSEWHERE }
+}
+
+#[inline(always)]
+fn is_in_cgroup() -> bool {
+    let level = kernel::configured(&CONFIG.cgroup_level) as i32;
+    // SAFETY: the helper has no precondition; it gives zero where there is no such ancestor.
+    let id = unsafe { helpers::generated::bpf_get_current_ancestor_cgroup_id(level) };
+    let [high, low] = [0, 1].map(|at| u64::from(kernel::configured(&CONFIG.cgroup[at])));
+    id != 0 && id == high << 32 | low
+}
+
+/// Watches the current process from here on, under the subject of its program.
+#[inline(always)]
+fn adopt(process: u32) -> u32 {
+    let Ok(name) = helpers::bpf_get_current_comm() else {
+        count::lose(Lost::Subject);
+        return ELSEWHERE;
+    };
+    let subject = program(&name, process);
+    if SUBJECTS.insert(&process, &subject, 0).is_err() {
+        count::lose(Lost::Subject);
+        return ELSEWHERE;
+    }
+    subject
+}
+
+/// The subject of a program; a new one has the number of the process that runs it.
+#[inline(always)]
+fn program(name: &[u8; 16], process: u32) -> u32 {
+    const NEW_ONLY: u64 = 1; // BPF_NOEXIST, include/uapi/linux/bpf.h
+    // SAFETY: the value is read at once, and is one word.
+    if let Some(known) = unsafe { PROGRAMS.get(name) } {
+        return *known;
+    }
+    if PROGRAMS.insert(name, &process, NEW_ONLY).is_ok() {
+        return process;
+    }
+    // Another CPU was faster, or there are too many programs to tell them all apart.
+    // SAFETY: as above.
+    unsafe { PROGRAMS.get(name) }.copied().unwrap_or(OTHER_PROGRAMS)
+}
+
+/// The current process has made a child, which does not run yet: kernel_clone(), kernel/fork.c, 5.10
+/// to 7.3.
+#[inline(always)]
+pub(crate) fn forked(child: u64) {
+    let (thread, process) = kernel::numbers(child);
+    if thread != process || kernel::configured(&CONFIG.pid_namespace[1]) != 0 {
+        return; // a thread, or a child whose number the loader does not know
+    }
+    let subject = subject();
+    if subject != ELSEWHERE && SUBJECTS.insert(&process, &subject, 0).is_err() {
+        count::lose(Lost::Subject);
+    }
+}
+
+/// The current process runs another program: exec_binprm(), fs/exec.c, 5.10 to 7.3. Its thread may
+/// have had another number before.
+#[inline(always)]
+pub(crate) fn executed(thread_before: u32) {
+    let process = count::process();
+    current::forget(thread_before);
+    let known = subject();
+    let Ok(name) = helpers::bpf_get_current_comm() else { return };
+    // SAFETY: the map's values are not read.
+    let wanted = unsafe { WANTED.get(&name) }.is_some();
+    let renames = kernel::configured(&CONFIG.by_program) != 0;
+    if process != ELSEWHERE && (wanted || known != ELSEWHERE && renames) {
+        adopt(process);
+    }
+}
+
+/// The current thread ends: do_exit(), kernel/exit.c, 5.10 to 7.3, which counts it as no longer
+/// living before.
+#[inline(always)]
+pub(crate) fn exited() {
+    current::forget_this();
+    if kernel::living_threads() == 0 {
+        let _ = SUBJECTS.remove(&count::process());
+    }
+}
