@@ -66,6 +66,9 @@ pub(crate) struct Options {
     /// A file to bring along, as HERE:THERE.
     #[arg(long, value_name = "HERE:THERE", value_parser = file)]
     file: Vec<(PathBuf, String)>,
+    /// A disk's image that the guest can read and not write, /dev/vdc.
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
     /// Size of the guest's disk, in GiB.
     #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..=1024),
           default_value_t = 3)]
@@ -119,6 +122,7 @@ impl Guest {
             append: "",
             modules: MODULES.to_vec(),
             files,
+            image: None,
             variables: vec![("ZCPROF", "/bin/zcprof")],
             command,
             file_system: &FILE_SYSTEMS[0],
@@ -212,6 +216,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     for kernel in chosen {
         let guest = Guest::choose(&cache, kernel)?;
         let mut spec = guest.spec(files.clone(), options.command.clone());
+        spec.image.clone_from(&options.image);
         spec.flags = &options.cpu;
         spec.append = &options.append;
         spec.modules.extend(options.module.iter().map(String::as_str));

@@ -49,6 +49,8 @@ pub(crate) struct Spec<'a> {
     pub(crate) modules: Vec<&'a str>,
     /// Files to bring along: here, there.
     pub(crate) files: Vec<(PathBuf, String)>,
+    /// A disk's image that the guest can read and not write, behind its own disks.
+    pub(crate) image: Option<PathBuf>,
     /// The job's environment.
     pub(crate) variables: Vec<(&'a str, &'a str)>,
     /// The job.
@@ -93,6 +95,7 @@ pub(crate) fn run(spec: &Spec<'_>, work: &Path, show: &mut dyn FnMut(&str)) -> R
         flags: spec.flags,
         append: spec.append,
         wire: spec.wire,
+        disk: spec.image.as_deref(),
         limits: spec.limits,
     };
     let ended = qemu::run(&machine, work, show)?;

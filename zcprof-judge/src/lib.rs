@@ -24,3 +24,4 @@ pub mod report;
 pub mod run;
 pub mod storage;
 pub mod verdict;
+pub mod watch;

@@ -9,6 +9,7 @@ use crate::bench::record::BenchRun;
 use crate::doctor::record::Diagnosis;
 use crate::matrix::Matrix;
 use crate::run::{Run, Timing};
+use crate::watch::Watch;
 
 /// A kind of record.
 pub trait Record: DeserializeOwned {
@@ -22,6 +23,10 @@ impl Record for Run {
 
 impl Record for BenchRun {
     const SCHEMA: u32 = crate::bench::record::SCHEMA;
+}
+
+impl Record for Watch {
+    const SCHEMA: u32 = crate::watch::record::SCHEMA;
 }
 
 impl Record for Matrix {
@@ -80,18 +85,33 @@ fn cleaned(text: &[u8]) -> Result<Value, Unreadable> {
     Ok(value)
 }
 
-/// Whether a matrix is in the text, and not a run.
+/// Which kind of record a text holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A measurement of the built-in workload.
+    Run,
+    /// Several, beside each other.
+    Matrix,
+    /// A window in which programs were watched.
+    Watch,
+}
+
+/// Which kind of record is in the text: a run, unless it says that it is another.
 ///
 /// # Errors
-/// It is neither.
-pub fn is_matrix(text: &[u8]) -> Result<bool, Unreadable> {
-    /// What no run has.
+/// It is no record.
+pub fn kind(text: &[u8]) -> Result<Kind, Unreadable> {
+    /// What tells kinds apart.
     #[derive(Deserialize)]
-    struct Celled {
+    struct Told {
         cells: Option<serde::de::IgnoredAny>,
+        kind: Option<crate::watch::record::Kind>,
     }
-    let Celled { cells } = serde_json::from_slice(text)?;
-    Ok(cells.is_some())
+    Ok(match serde_json::from_slice(text)? {
+        Told { kind: Some(crate::watch::record::Kind::Watch), .. } => Kind::Watch,
+        Told { cells: Some(_), .. } => Kind::Matrix,
+        Told { .. } => Kind::Run,
+    })
 }
 
 fn clean(value: &mut Value) {

@@ -1,5 +1,6 @@
 //! What was typed. No behaviour.
 
+mod watch;
 mod words;
 
 use std::net::SocketAddr;
@@ -19,6 +20,8 @@ use crate::measure::patience::Patience;
 use crate::run::ClaimOverride;
 use crate::transfer::Row;
 use crate::verdict::explain::Code;
+
+pub use watch::Watch;
 
 /// Does this data path really move bytes without copying them? zcprof measures it, on the
 /// running kernel, per payload byte.
@@ -71,6 +74,12 @@ pub enum Command {
     /// the value. The total is SHA-256 over the partitions' digests (32 bytes each) by rising
     /// number of the partition.
     MakeLog(MakeLog),
+    /// Watch a program that is not zcprof's: count how often each byte that it sends is copied.
+    ///
+    /// A command after -- is started when the probes are armed, as the user who called sudo; the
+    /// window ends with its last descendant. With --claim the exit code is the verdict's, without it
+    /// the command's own. The first Ctrl-C ends the window and still judges it.
+    Watch(Watch),
     /// Render the reports of a run again, and exit with its verdict. Needs no privileges.
     Report(Report),
     /// Judge a run or a matrix again: say its verdict and exit with it. Needs no privileges.

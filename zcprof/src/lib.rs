@@ -11,6 +11,7 @@ pub mod privilege;
 pub mod probe;
 pub mod terminal;
 pub mod transfer;
+pub mod watch;
 
 // The records, the rules that judge them and the reports are a crate of their own.
 pub use zcprof_judge::{claim, ledger, matrix, report, run, verdict};

@@ -34,12 +34,15 @@ fn main() -> ExitCode {
         .format_timestamp(None)
         .target(env_logger::Target::Pipe(Box::new(terminal::Messages)))
         .init();
-    let ended = run(&cli);
+    let ended = match &cli.command {
+        Command::Watch(options) => watch(options, cli.verbose > 0),
+        _ => run(&cli).map(ExitCode::from),
+    };
     terminal::clear();
     let failed = ended.as_ref().err().map(|error| eprintln!("error: {error:#}")).is_some();
     match (measure::interrupt::code().filter(|_| failed), ended) {
         (Some(code), _) => code.into(),
-        (None, ended) => ended.unwrap_or(Exit::Error).into(),
+        (None, ended) => ended.unwrap_or_else(|_| Exit::Error.into()),
     }
 }
 
@@ -53,6 +56,10 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::MakeLog(options) => make_log(options),
         Command::Report(options) => report(options, cli.verbose > 0),
         Command::Judge { record } => judge(record),
+        Command::Watch(options) => {
+            watch(options, cli.verbose > 0)?;
+            Ok(Exit::Holds)
+        }
         Command::Matrix(options) => matrix(options),
         Command::Explain { code } => explain(*code),
         Command::List => list(),
@@ -114,6 +121,37 @@ fn measure(options: &cli::Measure, verbose: bool) -> Result<Exit> {
 /// What the run's verdicts come to.
 fn exit(run: &run::Run) -> Result<Exit> {
     Ok(verdict::exit(&verdict::judge(run)?))
+}
+
+/// Watches, and ends as the verdict says; without a claim as the command did.
+fn watch(options: &cli::Watch, verbose: bool) -> Result<ExitCode> {
+    if let Some((reason, remedy)) = probe::kernel::barred() {
+        eprintln!("error: nothing can be watched here: {reason}; {remedy}");
+        return Ok(Exit::CannotMeasure.into());
+    }
+    measure::interrupt::take_over()?;
+    if let Some(folder) = &options.out {
+        output::check_writable(folder)?;
+    }
+    let watch = zcprof::watch::watch(options, verbose)?;
+    if let Some(folder) = &options.out {
+        output::write_watch(&watch, folder)?;
+    }
+    if options.json {
+        output::print(&report::watch::json(&watch)?)?;
+    } else {
+        output::print(report::watch::table(&watch)?.as_bytes())?;
+    }
+    if watch.claims.is_empty() {
+        let status = watch.command.and_then(|command| command.status).unwrap_or(0);
+        return Ok(ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)));
+    }
+    Ok(watch_exit(&watch)?.into())
+}
+
+fn watch_exit(watch: &zcprof_judge::watch::Watch) -> Result<Exit> {
+    let judgements = zcprof_judge::watch::judge(watch).map_err(anyhow::Error::msg)?;
+    Ok(zcprof_judge::watch::exit(&judgements))
 }
 
 fn time(options: &cli::Time) -> Result<Exit> {
@@ -221,14 +259,18 @@ fn report(options: &cli::Report, verbose: bool) -> Result<Exit> {
 }
 
 fn judge(path: &Path) -> Result<Exit> {
-    let path = output::locate(path, &["run.json", "matrix.json"])?;
-    match output::read_either(&path)? {
-        output::Either::Run(run) => {
+    let path = output::locate(path, &["run.json", "matrix.json", "watch.json"])?;
+    match output::read_any(&path)? {
+        output::Any::Watch(watch) => {
+            output::print(report::watch::table(&watch)?.as_bytes())?;
+            watch_exit(&watch)
+        }
+        output::Any::Run(run) => {
             let text = terminal::shown(None, |to| report::terminal::last_lines(&run, to))?;
             output::print(text.as_bytes())?;
             exit(&run)
         }
-        output::Either::Matrix(matrix) => {
+        output::Any::Matrix(matrix) => {
             output::print(report::matrix::table(&matrix).as_bytes())?;
             Ok(matrix.exit())
         }

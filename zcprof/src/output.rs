@@ -4,8 +4,9 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
-use zcprof_judge::record::{self, Record, Unreadable};
+use anyhow::{Context as _, Result, bail};
+use zcprof_judge::record::{self, Kind, Record, Unreadable};
+use zcprof_judge::watch::Watch;
 
 use crate::bench::record::BenchRun;
 use crate::matrix::Matrix;
@@ -47,6 +48,14 @@ pub fn write_bench(run: &BenchRun, folder: &Path) -> Result<()> {
 /// Names the file and what the kernel says.
 pub fn write_matrix(matrix: &Matrix, folder: &Path) -> Result<()> {
     write_files(report::matrix::render_all(matrix)?.into_iter(), folder)
+}
+
+/// Writes every report of a watched window, as [`write_reports`] does.
+///
+/// # Errors
+/// Names the file and what the kernel says.
+pub fn write_watch(watch: &Watch, folder: &Path) -> Result<()> {
+    write_files(report::watch::render_all(watch)?.into_iter(), folder)
 }
 
 fn write_files(files: impl Iterator<Item = (&'static str, Vec<u8>)>, folder: &Path) -> Result<()> {
@@ -128,9 +137,13 @@ pub fn read_timings(path: &Path) -> Result<Vec<Timing>> {
 /// Names the file, and what is wrong with it.
 pub fn read_matrix(files: &[PathBuf]) -> Result<Matrix> {
     if let [file] = files {
-        return match read_either(&locate(file, &["matrix.json", "run.json"])?)? {
-            Either::Matrix(matrix) => Ok(matrix),
-            Either::Run(run) => Ok(Matrix::of(&[*run])?),
+        return match read_any(&locate(file, &["matrix.json", "run.json"])?)? {
+            Any::Matrix(matrix) => Ok(matrix),
+            Any::Run(run) => Ok(Matrix::of(&[*run])?),
+            Any::Watch(_) => bail!(
+                "{} is the record of a watched window, which is no cell of a matrix",
+                file.display()
+            ),
         };
     }
     let files = files.iter().map(|file| locate(file, &["run.json"])).collect::<Result<Vec<_>>>()?;
@@ -138,26 +151,29 @@ pub fn read_matrix(files: &[PathBuf]) -> Result<Matrix> {
     Ok(Matrix::of(&runs)?)
 }
 
-/// A run or a matrix.
+/// A record that can be judged.
 #[derive(Debug)]
-pub enum Either {
+pub enum Any {
     /// One measurement.
     Run(Box<Run>),
     /// Several, beside each other.
     Matrix(Matrix),
+    /// A window in which programs were watched.
+    Watch(Box<Watch>),
 }
 
 /// Reads whichever a file holds.
 ///
 /// # Errors
 /// Names the file, and what is wrong with it.
-pub fn read_either(path: &Path) -> Result<Either> {
+pub fn read_any(path: &Path) -> Result<Any> {
     let bytes = bytes(path)?;
     let what = || format!("cannot read {}", path.display());
-    if record::is_matrix(&bytes).with_context(what)? {
-        return Ok(Either::Matrix(record::read(&bytes).with_context(what)?));
-    }
-    Ok(Either::Run(Box::new(record::read(&bytes).with_context(what)?)))
+    Ok(match record::kind(&bytes).with_context(what)? {
+        Kind::Run => Any::Run(Box::new(record::read(&bytes).with_context(what)?)),
+        Kind::Matrix => Any::Matrix(record::read(&bytes).with_context(what)?),
+        Kind::Watch => Any::Watch(Box::new(record::read(&bytes).with_context(what)?)),
+    })
 }
 
 /// Standard input as a file.

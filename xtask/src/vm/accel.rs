@@ -75,6 +75,7 @@ fn try_kvm(cache: &Cache, kernel: &Installed) -> Result<String> {
         append: "",
         modules: Vec::new(),
         files: Vec::new(),
+        image: None,
         variables: Vec::new(),
         command: vec!["true".to_owned()],
         file_system: &super::FILE_SYSTEMS[0],

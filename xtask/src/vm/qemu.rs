@@ -45,6 +45,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) append: &'a str,
     /// Whether there are two network devices, joined by a wire.
     pub(crate) wire: bool,
+    /// A disk's image to read.
+    pub(crate) disk: Option<&'a Path>,
     pub(crate) limits: Limits,
 }
 
@@ -165,6 +167,11 @@ fn command(qemu: &Path, machine: &Machine<'_>, work: &Path) -> Result<Command> {
             command.arg("-drive");
             command.arg(format!("file={disk},format=raw,if=virtio,cache=unsafe"));
         }
+    }
+    if let Some(disk) = machine.disk {
+        let disk = disk.canonicalize().with_context(|| format!("finding {}", disk.display()))?;
+        command.arg("-drive");
+        command.arg(format!("file={},format=raw,if=virtio,readonly=on", disk.display()));
     }
     let errors = File::options().append(true).open(work.join(file::ERRORS))?;
     command.current_dir(work).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);

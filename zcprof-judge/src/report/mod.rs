@@ -21,6 +21,7 @@ mod table;
 pub mod terminal;
 mod time;
 mod timing;
+pub mod watch;
 
 use crate::run::Run;
 use crate::verdict::Unknown;
@@ -48,6 +49,9 @@ pub enum ReportError {
     /// The run claims nothing that this version can judge.
     #[error(transparent)]
     Unknown(#[from] Unknown),
+    /// A watched window's claim that this version does not know.
+    #[error("{0}")]
+    Claim(String),
     /// The drawing library failed.
     #[error("cannot draw: {0}")]
     Draw(String),

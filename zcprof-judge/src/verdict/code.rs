@@ -121,6 +121,8 @@ pub fn of_reason(reason: &Reason) -> &'static Code {
         Reason::Unowned(..) => &explain::UNOWNED,
         Reason::UnknownFiller(..) => &explain::UNKNOWN_FILLER,
         Reason::NoWitness(..) => &explain::NO_WITNESS,
+        Reason::MayBeSent(..) => &explain::MAY_BE_SENT,
+        Reason::CommandFailed(..) => &explain::COMMAND_FAILED,
     }
 }
 
@@ -160,17 +162,7 @@ impl Judgement {
     /// Every finding or reason with its codes, in the verdict's order; none if the claim holds.
     #[must_use]
     pub fn why(&self) -> Vec<Why> {
-        match &self.verdict {
-            Verdict::Holds => Vec::new(),
-            Verdict::Refuted(findings) => findings
-                .iter()
-                .map(|f| Why { codes: of_finding(f, &self.ledger), text: f.to_string() })
-                .collect(),
-            Verdict::Inconclusive(reasons) => reasons
-                .iter()
-                .map(|r| Why { codes: vec![of_reason(r)], text: r.to_string() })
-                .collect(),
-        }
+        why(&self.verdict, &self.ledger)
     }
 
     /// The names of all its codes, each once, by rising number.
@@ -181,6 +173,21 @@ impl Judgement {
         names.sort_unstable();
         names.dedup();
         names
+    }
+}
+
+/// What a verdict rests on, in words and codes; nothing if it is `holds`.
+#[must_use]
+pub fn why(verdict: &Verdict, ledger: &Ledger) -> Vec<Why> {
+    match verdict {
+        Verdict::Holds => Vec::new(),
+        Verdict::Refuted(findings) => findings
+            .iter()
+            .map(|f| Why { codes: of_finding(f, ledger), text: f.to_string() })
+            .collect(),
+        Verdict::Inconclusive(reasons) => {
+            reasons.iter().map(|r| Why { codes: vec![of_reason(r)], text: r.to_string() }).collect()
+        }
     }
 }
 
@@ -261,6 +268,8 @@ mod tests {
             Reason::Unowned(1, why.clone()),
             Reason::UnknownFiller(why),
             Reason::NoWitness(Hop::PageCacheToSocket, 0),
+            Reason::MayBeSent(Hop::PageCacheToUser, 1),
+            Reason::CommandFailed(1),
         ];
         reasons.extend(doubts.map(Reason::Doubt));
         reasons

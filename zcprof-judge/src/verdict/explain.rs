@@ -115,6 +115,10 @@ codes! {
     UNWATCHED = "ZC220", "a leaf that can be reached was not watched in this pass";
     /// The same work, and other bytes.
     UNLIKE = "ZC221", "repetitions of a pass were not alike";
+    /// A watched program read a file, and sent other bytes, or the same.
+    MAY_BE_SENT = "ZC222", "what a program read may be what it sent, or not";
+    /// `zcprof watch -- false`.
+    COMMAND_FAILED = "ZC223", "the watched command failed";
     /// A known truth was seen over plain TCP and not over the measured way.
     WAY = "ZC225", "the way to the consumer does something else to known bytes than plain TCP";
     /// A tracepoint is not watched.

@@ -27,7 +27,7 @@ pub(super) fn at(blind: &[Blind], hop: Hop) -> bool {
 ///
 /// # Errors
 /// It does not, so that the audit's silence in it means nothing.
-pub(super) fn said(instrument: Instrument, pass: &Pass) -> Result<(), Reason> {
+pub(crate) fn said(instrument: Instrument, pass: &Pass) -> Result<(), Reason> {
     if instrument == Instrument::Audit && pass.leaves.iter().all(Vec::is_empty) {
         let why = "the pass does not say which leaves were watched in it";
         return Err(Reason::NotWatching(instrument, why.to_owned()));
@@ -82,4 +82,12 @@ pub(super) fn missing(blind: &[Blind], claim: &Claim, ledger: &Ledger) -> Vec<Re
     };
     let reason = |blind: &Blind| Reason::Unwatched(blind.hop, blind.leaf.to_owned());
     blind.iter().filter(wanted).map(reason).collect()
+}
+
+/// Leaves that a watched program may have reached unseen. What it writes into files the callers tell
+/// by themselves.
+pub(crate) fn unseen(pass: &Pass, coverage: &Coverage) -> Vec<Reason> {
+    let blind = unwatched(pass, coverage);
+    let reachable = blind.iter().filter(|blind| blind.need != Need::Writes);
+    reachable.map(|blind| Reason::Unwatched(blind.hop, blind.leaf.to_owned())).collect()
 }

@@ -7,7 +7,7 @@
 pub mod code;
 pub mod explain;
 mod fill;
-mod leaves;
+pub(crate) mod leaves;
 pub mod rules;
 mod words;
 
@@ -155,6 +155,10 @@ pub enum Reason {
     UnknownFiller(String),
     /// A zero without a witness.
     NoWitness(Hop, u64),
+    /// Bytes that a watched program got, and may have sent or not.
+    MayBeSent(Hop, u64),
+    /// The watched command failed, with this exit code, or 128 and its signal.
+    CommandFailed(i32),
 }
 
 /// Judges every pass of a run.

@@ -162,7 +162,7 @@ pub fn watching(instrument: Instrument, coverage: &Coverage) -> Result<(), Reaso
 }
 
 /// Whether the instrument saw what is certainly there, and nothing when nothing moved.
-fn control(instrument: Instrument, controls: &[Control]) -> Result<(), Reason> {
+pub(crate) fn control(instrument: Instrument, controls: &[Control]) -> Result<(), Reason> {
     let failed = |why: String| Err(Reason::ControlFailed(instrument, why));
     let mut plain = controls.iter().filter(|control| control.way == Way::Plain);
     let is_run = |c: &Control| c.truth.iter().any(|truth| truth.instrument == instrument);
@@ -291,7 +291,7 @@ fn misplaces(ledger: &Ledger) -> bool {
 
 /// Fresh pages that were filled although the call hands pages over. No claim promises them, for
 /// whether the CPU, a device or another process fills them is more than this site can tell.
-fn bounced(ledger: &Ledger) -> Option<Finding> {
+pub(crate) fn bounced(ledger: &Ledger) -> Option<Finding> {
     let (hop, disposition) = (Hop::PageCacheToPipe, Disposition::Bounced);
     let entry = ledger.account(Instrument::Callers).entry(Process::Server, hop, disposition)?;
     beyond_tolerance(entry.bytes, ledger.payload).then(|| Finding {
@@ -307,7 +307,7 @@ fn bounced(ledger: &Ledger) -> Option<Finding> {
 
 /// Copies that were put off, against the claim. Bytes that are sent again are copied again, so
 /// that a claim of such copies is kept by more than it says.
-fn late(claim: &Claim, ledger: &Ledger) -> Option<Finding> {
+pub(crate) fn late(claim: &Claim, ledger: &Ledger) -> Option<Finding> {
     let (hop, disposition) = (Hop::SocketToSocket, Disposition::Deferred);
     let entry = ledger.account(Instrument::Callers).entry(Process::Server, hop, disposition);
     let bytes = entry.map_or(0, |entry| entry.bytes);
@@ -325,7 +325,7 @@ fn late(claim: &Claim, ledger: &Ledger) -> Option<Finding> {
 }
 
 /// Copies below the sockets that may have been the server's.
-fn unowned(ledger: &Ledger) -> Option<Reason> {
+pub(crate) fn unowned(ledger: &Ledger) -> Option<Reason> {
     let (hop, disposition) = (Hop::SocketToSocket, Disposition::Deferred);
     let entry = ledger.account(Instrument::Callers).entry(Process::Unknown, hop, disposition)?;
     let known = !beyond_tolerance(entry.bytes, ledger.payload);

@@ -70,6 +70,14 @@ impl fmt::Display for Reason {
             Self::UnknownFiller(layer) => {
                 write!(f, "whether the CPU fills the page cache from storage is not known: {layer}")
             }
+            Self::MayBeSent(hop, bytes) => write!(
+                f,
+                "{bytes} bytes went {} in the programs that sent, and may be what was sent",
+                hop.name()
+            ),
+            Self::CommandFailed(status) => {
+                write!(f, "the command failed with {status}, and may not have done its work")
+            }
             Self::NoWitness(hop, moved) => {
                 write!(f, "no witness: only {moved} bytes were seen moving {}", hop.name())
             }

@@ -4,17 +4,22 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::Child;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use anyhow::{Context as _, Result, bail};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 
 use crate::terminal;
 
 /// The first signal that came; none has the number 0.
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
+/// Whether the next signal only ends a window.
+static ENDS_WINDOW: AtomicBool = AtomicBool::new(false);
+static WINDOW_OVER: AtomicBool = AtomicBool::new(false);
+/// The signals that were blocked when this process began.
+static BEFORE: OnceLock<SigSet> = OnceLock::new();
 static WORKERS: Mutex<Vec<Named>> = Mutex::new(Vec::new());
 
 /// A process and the kernel's name for just that one: once it is reaped, its number may be
@@ -34,9 +39,14 @@ pub fn take_over() -> Result<()> {
     signals.add(Signal::SIGINT);
     signals.add(Signal::SIGTERM);
     signals.add(Signal::SIGHUP);
-    signals.thread_block().context("blocking signals")?;
+    let before = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).context("blocking signals")?;
+    BEFORE.get_or_init(|| before);
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         while let Ok(signal) = signals.wait() {
+            if ENDS_WINDOW.swap(false, Ordering::SeqCst) {
+                WINDOW_OVER.store(true, Ordering::SeqCst);
+                continue;
+            }
             let first =
                 SIGNAL.compare_exchange(0, signal as i32, Ordering::SeqCst, Ordering::SeqCst);
             if first.is_ok() {
@@ -54,6 +64,21 @@ fn kill_all() {
     for worker in workers().iter() {
         let _ = pidfd_send_signal(&worker.process, rustix::process::Signal::KILL);
     }
+}
+
+/// Whether the next signal only ends the window that is open, and interrupts nothing.
+pub(crate) fn end_window_first(first: bool) {
+    ENDS_WINDOW.store(first, Ordering::SeqCst);
+}
+
+/// Whether a signal ended the window.
+pub(crate) fn is_window_over() -> bool {
+    WINDOW_OVER.load(Ordering::SeqCst) || interrupted()
+}
+
+/// The signals that were blocked before they were taken over: what a command is to have blocked.
+pub(crate) fn mask_before() -> SigSet {
+    BEFORE.get().copied().unwrap_or_else(SigSet::empty)
 }
 
 /// Whether a signal came.

@@ -2,6 +2,7 @@
 //! knows both the probes and the workload.
 
 mod bench;
+mod controls;
 pub mod feasible;
 pub mod interrupt;
 mod kcat;
@@ -26,6 +27,9 @@ use crate::terminal;
 use crate::transfer::{Layer, Row, TRANSFERS};
 use bench::{Amount, Bench, Cpu};
 pub(crate) use bench::{file_system, path};
+pub(crate) use controls::Controls;
+pub(crate) use passes::syscall_name;
+pub(crate) use storage::mounts::is_any_dax;
 
 /// Transfers that the controls need, whatever is measured.
 const CONTROLS: [&str; 2] = ["read_write", "sendfile"];
@@ -209,17 +213,17 @@ fn possible(rows: &[&'static Row]) -> (Vec<&'static Row>, Vec<Skipped>) {
 }
 
 /// Wall-clock time of each step.
-struct Clock {
+pub(crate) struct Clock {
     last: Instant,
-    phases: Vec<Phase>,
+    pub(crate) phases: Vec<Phase>,
 }
 
 impl Clock {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { last: Instant::now(), phases: Vec::new() }
     }
 
-    fn lap(&mut self, name: &str) {
+    pub(crate) fn lap(&mut self, name: &str) {
         let now = Instant::now();
         let seconds = now.duration_since(self.last).as_secs_f64();
         self.phases.push(Phase { name: name.to_owned(), seconds });

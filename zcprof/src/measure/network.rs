@@ -297,6 +297,28 @@ impl Network {
     }
 }
 
+/// All devices of this network namespace, if none has tx-nocache-copy.
+///
+/// # Errors
+/// A device that does not tell its features.
+pub(crate) fn all_without_nocache() -> Result<Option<String>> {
+    const DEVICES: &str = "/sys/class/net";
+    let mut names = Vec::new();
+    for found in std::fs::read_dir(DEVICES).with_context(|| format!("reading {DEVICES}"))? {
+        let name = found?.file_name().to_string_lossy().into_owned();
+        // Files such as `bonding_masters` are there too.
+        if if_nametoindex(name.as_str()).is_err() {
+            continue;
+        }
+        if feature::is_on(&name, feature::NOCACHE)? {
+            return Ok(None);
+        }
+        names.push(name);
+    }
+    names.sort_unstable();
+    Ok(Some(names.join(", ")))
+}
+
 /// A new network namespace, with nothing in it.
 fn namespace() -> Result<OwnedFd> {
     // Only the thread that asks gets into it, so that this process stays where it is.

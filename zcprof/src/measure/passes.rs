@@ -256,7 +256,7 @@ fn process(bench: &Bench, key: &Key) -> Process {
     }
 }
 
-fn syscall_name(number: i32) -> String {
+pub(crate) fn syscall_name(number: i32) -> String {
     if number == NO_SYSCALL {
         return "none".to_owned();
     }

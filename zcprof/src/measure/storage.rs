@@ -5,7 +5,7 @@
 mod block;
 mod extents;
 mod mapper;
-mod mounts;
+pub(super) mod mounts;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -43,7 +43,7 @@ type Comm = [u8; 16];
 const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
 /// Where control groups of version 2 are mounted: systemd's file-hierarchy(7).
-const CGROUPS: &str = "/sys/fs/cgroup";
+pub const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// Tracepoints by which processes are followed.
 pub(super) const PROGRAMS: [&str; 3] =

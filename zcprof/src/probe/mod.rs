@@ -27,7 +27,7 @@ use zcprof_common::vocabulary::{Instrument, Need};
 
 use crate::run::{Coverage, Doubt, Hole, ProbeState};
 use audit::Audit;
-pub use follow::{Adopt, Follow};
+pub use follow::{Adopt, CGROUPS, Follow};
 use plan::Plan;
 
 /// What to attach.
@@ -223,6 +223,15 @@ impl Probes {
     /// The map cannot be read.
     pub fn programs(&mut self) -> Result<Vec<(u32, String)>> {
         follow::programs(&mut self.ebpf)
+    }
+
+    /// What was counted since the last snapshot, which stays the last. The breakpoints go on, so that
+    /// the numbers of different sites are of slightly different moments.
+    ///
+    /// # Errors
+    /// A map or event cannot be read.
+    pub fn peek(&mut self) -> Result<Snapshot> {
+        Ok(self.totals()?.since(&self.before))
     }
 
     /// The groups of leaves that some work has to be repeated for, by what it needs: the first

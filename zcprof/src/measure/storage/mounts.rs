@@ -77,6 +77,16 @@ impl Mount {
     }
 }
 
+/// Whether a file system of this mount namespace maps persistent memory.
+///
+/// # Errors
+/// The mounts cannot be read.
+pub(crate) fn is_any_dax() -> Result<bool> {
+    let mounts = fs::read("/proc/self/mountinfo").context("reading /proc/self/mountinfo")?;
+    let mut mounts = mounts.split(|byte| *byte == b'\n').filter_map(parse);
+    Ok(mounts.any(|(_, mount)| mount.is_dax()))
+}
+
 /// A line: the mount's number, and the mount.
 fn parse(line: &[u8]) -> Option<(u64, Mount)> {
     let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();

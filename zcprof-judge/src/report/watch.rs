@@ -1,0 +1,204 @@
+//! A watched window as a table for the terminal: the verdict of each claim first, then the numbers of
+//! all that was sent, of each program and of each port.
+
+use std::fmt::Write as _;
+
+use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument};
+
+use super::ReportError;
+use super::columns::{Column, lay_out};
+use super::numbers::size;
+use crate::verdict::code::why;
+use crate::verdict::per_byte;
+use crate::watch::judge::{Judgement, Span, judge, spans};
+use crate::watch::record::{Of, Watch, WatchedCount};
+use crate::watch::traffic::Traffic;
+
+/// Files of a watched window, in the order in which they are written.
+///
+/// # Errors
+/// A claim that this version does not know, or a record that cannot be written as JSON.
+pub fn render_all(watch: &Watch) -> Result<Vec<(&'static str, Vec<u8>)>, ReportError> {
+    Ok(vec![("watch.json", json(watch)?), ("table.txt", table(watch)?.into_bytes())])
+}
+
+/// The record as it is written.
+///
+/// # Errors
+/// It cannot be written as JSON.
+pub fn json(watch: &Watch) -> Result<Vec<u8>, ReportError> {
+    let mut text = serde_json::to_vec_pretty(watch)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// The table.
+///
+/// # Errors
+/// A claim that this version does not know.
+pub fn table(watch: &Watch) -> Result<String, ReportError> {
+    let judgements = judge(watch).map_err(ReportError::Claim)?;
+    let mut text = heading(watch);
+    for judgement in &judgements {
+        text.push_str(&verdict(judgement));
+    }
+    if judgements.is_empty() {
+        text.push_str("Nothing is claimed (--claim zero-copy).\n");
+    }
+    text.push('\n');
+    text.push_str(&numbers(watch));
+    text.push_str(&notes(watch));
+    Ok(text)
+}
+
+fn heading(watch: &Watch) -> String {
+    let kernel = &watch.kernel;
+    let hypervisor = kernel.hypervisor.as_ref().map_or(String::new(), |by| format!(" under {by}"));
+    let mut text = format!(
+        "zcprof {} on Linux {} {}, {} CPUs{hypervisor}: watched {} for {:.1} s\n",
+        watch.zcprof,
+        kernel.release,
+        kernel.machine,
+        kernel.cpus,
+        watch.targets.join(" and "),
+        watch.seconds
+    );
+    if let Some(command) = &watch.command {
+        let ended = match command.status {
+            _ if command.ended_by_us => "was ended with the window".to_owned(),
+            Some(status) => format!("ended with {status}"),
+            None => "did not end".to_owned(),
+        };
+        let _ = writeln!(text, "The command {ended}: {}", command.line.join(" "));
+    }
+    text
+}
+
+fn verdict(judgement: &Judgement) -> String {
+    let traffic = &judgement.traffic;
+    let copies = interval(judgement);
+    let mut text = format!(
+        "{} of {}: {} ({copies} copied per sent byte, {} sent)\n",
+        judgement.promise,
+        judgement.of,
+        judgement.verdict.name(),
+        size(traffic.sent())
+    );
+    for why in why(&judgement.verdict, &traffic.ledger) {
+        let codes: Vec<_> = why.codes.iter().map(|code| code.name).collect();
+        let _ = writeln!(text, "  {} {}", codes.join(" "), why.text);
+    }
+    if judgement.framing > 0 {
+        let _ = writeln!(
+            text,
+            "  framing tolerated: {} per byte in {} calls, the largest of {}",
+            per_byte(judgement.framing, traffic.sent()),
+            traffic.calls,
+            size(traffic.largest)
+        );
+    }
+    text
+}
+
+fn interval(judgement: &Judgement) -> String {
+    let copies = judgement.copies();
+    let (least, most) = (format!("{:.3}", copies.least), format!("{:.3}", copies.most));
+    if least == most { most } else { format!("{least} to {most}") }
+}
+
+/// All that was sent, then each program and each port, if there are several.
+fn parts(watch: &Watch) -> Vec<Of> {
+    let mut parts = vec![Of::All];
+    let sends = |of: &Of| Traffic::of(watch, of).sent() > 0;
+    let programs = watch.programs.iter().map(|program| Of::Program(program.name.clone()));
+    let programs: Vec<_> = programs.filter(sends).collect();
+    let at = |count: &WatchedCount| count.port.map(Of::Port);
+    let mut listened: Vec<_> = watch.counts.iter().filter_map(at).collect();
+    listened.sort();
+    listened.dedup();
+    listened.retain(sends);
+    parts.extend(programs);
+    parts.extend(listened);
+    parts
+}
+
+/// A line of the table.
+struct Line {
+    name: String,
+    traffic: Traffic,
+    spans: Vec<Span>,
+}
+
+fn numbers(watch: &Watch) -> String {
+    let line = |of: &Of| {
+        let traffic = Traffic::of(watch, of);
+        let spans = spans(&traffic, Instrument::Callers);
+        Line { name: of.to_string(), traffic, spans }
+    };
+    let lines: Vec<_> = parts(watch).iter().map(line).collect();
+    if lines.iter().all(|line| line.traffic.sent() == 0) {
+        return "Nothing was sent over a socket that zcprof knows.\n".to_owned();
+    }
+    let mut columns = vec![
+        column("", true, &lines, |line| line.name.clone()),
+        column("sent", false, &lines, |line| size(line.traffic.sent())),
+    ];
+    for hop in Hop::ALL.iter().copied() {
+        let most = |line: &Line| line.spans.iter().find(|span| span.hop == hop).map(|s| s.most);
+        if lines.iter().any(|line| most(line).is_some_and(|bytes| bytes > 0)) {
+            let heading = format!("{}|copied", hop.name().replace(' ', "|").replace("->", "->|"));
+            columns.push(column(&heading, false, &lines, |line| {
+                per_byte(most(line).unwrap_or(0), line.traffic.sent())
+            }));
+        }
+    }
+    let shown = [
+        ("moved", Hop::PageCacheToSocket, Disposition::Moved),
+        ("pinned", Hop::UserToSocket, Disposition::Pinned),
+        ("copied|later", Hop::SocketToSocket, Disposition::Deferred),
+        ("encrypted", Hop::PageCacheToSocket, Disposition::Transformed),
+        ("bounced", Hop::PageCacheToPipe, Disposition::Bounced),
+    ];
+    for (heading, hop, disposition) in shown {
+        if lines.iter().any(|line| line.traffic.seen(hop, disposition) > 0) {
+            columns.push(column(heading, false, &lines, |line| {
+                per_byte(line.traffic.seen(hop, disposition), line.traffic.sent())
+            }));
+        }
+    }
+    columns.push(column("by", true, &lines, |line| families(&line.traffic.families)));
+    format!(
+        "Per sent byte, as the callers saw it; of what was read at most what was sent from memory:\n\n{}",
+        lay_out(&columns)
+    )
+}
+
+fn families(families: &[(Family, u64)]) -> String {
+    families.iter().map(|(family, _)| family.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn column(heading: &str, left: bool, lines: &[Line], cell: impl Fn(&Line) -> String) -> Column {
+    let heading = heading.split('|').map(str::to_owned).collect();
+    Column { heading, cells: lines.iter().map(cell).collect(), left }
+}
+
+/// Who else was there, and what every number rests on.
+fn notes(watch: &Watch) -> String {
+    let mut text = String::from("\n");
+    let failed = watch.controls.iter().flat_map(|control| {
+        [Instrument::Audit, Instrument::Callers]
+            .into_iter()
+            .filter_map(|instrument| crate::verdict::control_failure(control, instrument))
+    });
+    let failed: Vec<_> = failed.collect();
+    if failed.is_empty() {
+        let _ = writeln!(text, "Controls: {} known truths seen as known.", watch.controls.len());
+    }
+    for failure in failed {
+        let _ = writeln!(text, "Control failed: {failure}");
+    }
+    if watch.kernel.hypervisor.is_some() {
+        text.push_str("In a virtual machine: what its host copies is not seen from here.\n");
+    }
+    text
+}

@@ -1,0 +1,403 @@
+//! Pure: a claim about what a watched program sent, and its traffic, into a verdict.
+//!
+//! As with the built-in workload, excess refutes and a zero needs both instruments. What is new is
+//! that nobody names bytes for us: which of the bytes that a program read it also sent is known
+//! within bounds only, so that the copies at a hop are an interval.
+
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
+
+use super::promise::{Bound, Promise};
+use super::record::{HopBytes, Interval, Of, Outcome, Watch, WatchedCount};
+use super::traffic::Traffic;
+use crate::claim::Claim;
+use crate::ledger::sum;
+use crate::verdict::code::why;
+use crate::verdict::leaves;
+use crate::verdict::rules::{self, beyond_tolerance};
+use crate::verdict::{Exit, Finding, Reason, Verdict};
+
+/// The judgement of one claim.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// What it is about.
+    pub of: Of,
+    /// What was claimed.
+    pub promise: Promise,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// What was sent.
+    pub traffic: Traffic,
+    /// Bytes at each hop.
+    pub hops: Vec<Span>,
+    /// Framing that the verdict tolerates, in bytes.
+    pub framing: u64,
+}
+
+/// Bytes that were copied at a hop and sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Where.
+    pub hop: Hop,
+    /// The least.
+    pub least: u64,
+    /// The most.
+    pub most: u64,
+}
+
+use Disposition::{Copied, Deferred, Moved, Pinned, Transformed};
+
+/// Most bytes of a TLS record that are not plaintext: header, explicit nonce and tag of TLS 1.2
+/// (RFC 5288), which are more than TLS 1.3's (RFC 8446, 5.2).
+const RECORD_OVERHEAD: u64 = 5 + 8 + 16;
+
+/// Judges every claim of a record.
+///
+/// # Errors
+/// A claim that this version does not know.
+pub fn judge(watch: &Watch) -> Result<Vec<Judgement>, String> {
+    let mut judgements = Vec::new();
+    for asked in &watch.claims {
+        let promise = Promise::parse(&asked.claim)?;
+        let traffic = Traffic::of(watch, &asked.of);
+        let hops = spans(&traffic, Instrument::Callers);
+        let framing = if tolerates(&promise) { traffic.framing(watch) } else { 0 };
+        let verdict = decide(watch, &promise, &traffic, framing);
+        judgements.push(Judgement {
+            of: asked.of.clone(),
+            promise,
+            verdict,
+            traffic,
+            hops,
+            framing,
+        });
+    }
+    Ok(judgements)
+}
+
+/// Bytes sent, and copies per sent byte, as far as counts tell without anybody to vouch for them.
+#[must_use]
+pub fn so_far(counts: &[WatchedCount]) -> (u64, Interval) {
+    let traffic = Traffic::counted(counts, &Of::All);
+    let (least, most) = total(&traffic, &spans(&traffic, Instrument::Callers));
+    let sent = traffic.sent();
+    (sent, Interval { least: ratio(least, sent), most: ratio(most, sent) })
+}
+
+/// What a list of judgements means for the exit code.
+#[must_use]
+pub fn exit(judgements: &[Judgement]) -> Exit {
+    let any = |wanted: fn(&Verdict) -> bool| judgements.iter().any(|j| wanted(&j.verdict));
+    if any(|v| matches!(v, Verdict::Refuted(_))) {
+        Exit::Refuted
+    } else if judgements.is_empty() || any(|v| matches!(v, Verdict::Inconclusive(_))) {
+        Exit::Inconclusive
+    } else {
+        Exit::Holds
+    }
+}
+
+impl Judgement {
+    /// What the record keeps of it.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let why = why_of(self);
+        let traffic = &self.traffic;
+        let per_byte = |bytes| ratio(bytes, traffic.sent());
+        let copies = self.hops.iter().map(|span| HopBytes {
+            hop: span.hop,
+            disposition: Copied,
+            per_byte: Interval { least: per_byte(span.least), most: per_byte(span.most) },
+        });
+        let exact = EXACT.iter().map(|(hop, disposition)| {
+            let bytes = per_byte(traffic.seen(*hop, *disposition));
+            let per_byte = Interval { least: bytes, most: bytes };
+            HopBytes { hop: *hop, disposition: *disposition, per_byte }
+        });
+        Outcome {
+            of: self.of.clone(),
+            claim: self.promise.to_string(),
+            verdict: self.verdict.name().to_owned(),
+            codes: why.iter().flat_map(|(codes, _)| codes.clone()).collect(),
+            reasons: why.into_iter().map(|(_, text)| text).collect(),
+            sent: traffic.sent(),
+            copies: self.copies(),
+            hops: copies.chain(exact).filter(|hop| hop.per_byte.most > 0.0).collect(),
+        }
+    }
+
+    /// Copies per sent byte over all hops, those that were put off and framing included.
+    #[must_use]
+    pub fn copies(&self) -> Interval {
+        let (least, most) = total(&self.traffic, &self.hops);
+        let sent = self.traffic.sent();
+        Interval { least: ratio(least, sent), most: ratio(most, sent) }
+    }
+}
+
+/// What is known exactly, beside the copies.
+const EXACT: [(Hop, Disposition); 5] = [
+    (Hop::PageCacheToSocket, Moved),
+    (Hop::UserToSocket, Pinned),
+    (Hop::SocketToSocket, Deferred),
+    (Hop::PageCacheToSocket, Transformed),
+    (Hop::StorageToPageCache, Disposition::Filled),
+];
+
+/// Codes and words for what a judgement rests on, unless it holds.
+fn why_of(judgement: &Judgement) -> Vec<(Vec<String>, String)> {
+    let why = why(&judgement.verdict, &judgement.traffic.ledger);
+    why.into_iter()
+        .map(|why| (why.codes.iter().map(|code| code.name.to_owned()).collect(), why.text))
+        .collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown, and not judged by")]
+fn ratio(bytes: u64, sent: u64) -> f64 {
+    if sent == 0 { 0.0 } else { bytes as f64 / sent as f64 }
+}
+
+/// Whether framing is tolerated: a claim without a copy into the socket.
+fn tolerates(promise: &Promise) -> bool {
+    match promise {
+        Promise::Named(claim) => !claim.copied.iter().any(|(hop, _)| *hop == Hop::UserToSocket),
+        Promise::Bound(_) => false,
+    }
+}
+
+/// Bytes at each hop that copies, as one instrument saw them. What a program got into its memory it
+/// sent at most as often as it sent from there; whether it did is not known.
+#[must_use]
+pub fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
+    let account = traffic.ledger.account(instrument);
+    let copied = |hop| account.bytes(Process::Server, hop, Copied);
+    let into_pipes = copied(Hop::UserToPipe);
+    let left = sum([
+        copied(Hop::UserToSocket),
+        traffic.seen(Hop::UserToSocket, Pinned),
+        into_pipes.min(unexplained_moves(traffic)),
+    ]
+    .into_iter());
+    let exactly = |hop| Span { hop, least: copied(hop), most: copied(hop) };
+    let at_most = |hop: Hop, most: u64| Span { hop, least: 0, most: copied(hop).min(most) };
+    let from_pipes = into_pipes.min(unexplained_moves(traffic));
+    vec![
+        at_most(Hop::PageCacheToUser, left),
+        at_most(Hop::PipeToUser, left),
+        at_most(Hop::SocketToUser, left),
+        exactly(Hop::UserToSocket),
+        exactly(Hop::PageCacheToPipe),
+        exactly(Hop::PageCacheToSocket),
+        Span { hop: Hop::UserToPipe, least: from_pipes, most: from_pipes },
+    ]
+}
+
+/// Bytes that were handed over to a socket, and that no file's pages account for. Pages that were
+/// encrypted are new ones.
+fn unexplained_moves(traffic: &Traffic) -> u64 {
+    let moved = traffic.seen(Hop::PageCacheToSocket, Moved);
+    let from_files = traffic.seen(Hop::PageCacheToPipe, Moved)
+        + traffic.seen(Hop::PageCacheToPipe, Disposition::Bounced);
+    if traffic.seen(Hop::PageCacheToSocket, Transformed) > 0 {
+        return 0;
+    }
+    moved.saturating_sub(from_files)
+}
+
+fn total(traffic: &Traffic, spans: &[Span]) -> (u64, u64) {
+    let late = traffic.seen(Hop::SocketToSocket, Deferred);
+    let least = sum(spans.iter().map(|span| span.least)).saturating_add(late);
+    // What came into the program's memory by different ways was sent once each at most.
+    let into_user = [Hop::PageCacheToUser, Hop::PipeToUser, Hop::SocketToUser];
+    let (read, other): (Vec<&Span>, Vec<&Span>) =
+        spans.iter().partition(|span| into_user.contains(&span.hop));
+    let most = sum(other.iter().chain(&read).map(|span| span.most)).saturating_add(late);
+    (least, most)
+}
+
+fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> Verdict {
+    let ledger = &traffic.ledger;
+    if ledger.payload < watch.min_bytes.max(1) {
+        return Verdict::Inconclusive(vec![Reason::NoPayload]);
+    }
+    let mut reasons = Vec::new();
+    let mut usable = Vec::new();
+    for instrument in [Instrument::Audit, Instrument::Callers] {
+        let failed = rules::watching(instrument, &watch.coverage)
+            .and_then(|()| leaves::said(instrument, &traffic.pass))
+            .and_then(|()| rules::control(instrument, &watch.controls));
+        match failed {
+            Ok(()) => usable.push(instrument),
+            Err(reason) => reasons.push(reason),
+        }
+    }
+    let disagreements = disagreements(&usable, traffic);
+    let more = |r: &Reason| matches!(r, Reason::Disagree(_, audit, callers) if callers > audit);
+    let contested = disagreements.iter().any(more);
+    reasons.extend(disagreements);
+    reasons.extend(watch.doubts.iter().cloned().map(Reason::Doubt));
+    if usable.contains(&Instrument::Callers) {
+        reasons.extend(rules::unowned(ledger));
+    }
+    if usable.contains(&Instrument::Audit) {
+        reasons.extend(leaves::unseen(&traffic.pass, &watch.coverage));
+    }
+    reasons.extend(failed_command(watch));
+    let mut findings = Vec::new();
+    for instrument in &usable {
+        let (found, open) = match promise {
+            Promise::Named(claim) => against(claim, traffic, *instrument, framing),
+            Promise::Bound(bound) => against_bound(*bound, traffic, *instrument),
+        };
+        findings.extend(found);
+        reasons.extend(
+            open.into_iter().filter(|reason| !reasons.contains(reason)).collect::<Vec<_>>(),
+        );
+    }
+    if let (Promise::Named(claim), true) = (promise, usable.contains(&Instrument::Callers)) {
+        findings.extend(rules::bounced(ledger));
+        findings.extend(rules::late(claim, ledger));
+        findings.extend(transformed(claim, traffic));
+    }
+    let excess = findings.iter().any(|found| found.bytes > found.claimed);
+    if !contested && excess || reasons.is_empty() && !findings.is_empty() {
+        return Verdict::Refuted(findings);
+    }
+    if let Promise::Named(Claim { moved: Some(hop), .. }) = promise {
+        reasons.extend(witness(traffic, *hop, framing));
+    }
+    if reasons.is_empty() { Verdict::Holds } else { Verdict::Inconclusive(reasons) }
+}
+
+/// A zero is worth what was seen to be handed over instead, from a file's pages.
+fn witness(traffic: &Traffic, hop: Hop, framing: u64) -> Option<Reason> {
+    let moved = traffic.ledger.handed_over_at_all();
+    let missing = traffic.sent().saturating_sub(moved.saturating_add(framing));
+    if beyond_tolerance(missing, traffic.sent()) {
+        return Some(Reason::NoWitness(hop, moved));
+    }
+    let unexplained = unexplained_moves(traffic);
+    beyond_tolerance(unexplained, traffic.sent())
+        .then(|| Reason::NoWitness(Hop::PageCacheToPipe, moved.saturating_sub(unexplained)))
+}
+
+/// A command that failed may not have done what it was started for.
+fn failed_command(watch: &Watch) -> Option<Reason> {
+    let command = watch.command.as_ref()?;
+    let status = command.status.filter(|status| *status != 0)?;
+    (!watch.ignore_status && !command.ended_by_us).then_some(Reason::CommandFailed(status))
+}
+
+/// Places at which both instruments can see copies of what was sent, and say different things.
+fn disagreements(usable: &[Instrument], traffic: &Traffic) -> Vec<Reason> {
+    const PLACES: [&[Hop]; 3] = [
+        &[Hop::PageCacheToUser],
+        &[Hop::UserToSocket, Hop::PageCacheToSocket],
+        &[Hop::PageCacheToPipe],
+    ];
+    let &[first, second] = usable else { return Vec::new() };
+    let sees = |instrument, hops: &[Hop]| {
+        let spans = spans(traffic, instrument);
+        sum(spans.iter().filter(|span| hops.contains(&span.hop)).map(|span| span.most))
+    };
+    PLACES
+        .iter()
+        .map(|hops| (hops[0], sees(first, hops), sees(second, hops)))
+        .filter(|(_, a, b)| beyond_tolerance(a.abs_diff(*b), traffic.sent()))
+        .map(|(hop, a, b)| Reason::Disagree(hop, a, b))
+        .collect()
+}
+
+/// What one instrument saw against a claim: what contradicts it, and what may.
+fn against(
+    claim: &Claim,
+    traffic: &Traffic,
+    instrument: Instrument,
+    framing: u64,
+) -> (Vec<Finding>, Vec<Reason>) {
+    let (mut findings, mut open) = (Vec::new(), Vec::new());
+    let sent = traffic.sent();
+    for span in spans(traffic, instrument) {
+        let copies = claim.copied.iter().find(|(hop, _)| *hop == span.hop).map_or(0, |(_, n)| *n);
+        let claimed = sent.saturating_mul(u64::from(copies));
+        let tolerated = if claimed == 0 { framing } else { 0 };
+        let (least, most) =
+            (span.least.saturating_sub(tolerated), span.most.saturating_sub(tolerated));
+        let too_many = least > claimed && beyond_tolerance(least - claimed, sent);
+        let too_few = most < claimed && beyond_tolerance(claimed - most, sent);
+        if too_many || too_few {
+            let bytes = if too_many { span.least } else { span.most };
+            findings.push(finding(traffic, instrument, span.hop, Copied, bytes, claimed));
+        } else if most > claimed && beyond_tolerance(most - claimed, sent) {
+            open.push(Reason::MayBeSent(span.hop, most));
+        }
+    }
+    (findings, open)
+}
+
+/// The same against a bound.
+fn against_bound(
+    bound: Bound,
+    traffic: &Traffic,
+    instrument: Instrument,
+) -> (Vec<Finding>, Vec<Reason>) {
+    let sent = traffic.sent();
+    let (hop, least, most) = match bound.what {
+        Disposition::Moved => {
+            let moved = traffic.ledger.handed_over_at_all();
+            (Hop::PageCacheToSocket, moved, moved)
+        }
+        Disposition::Deferred => {
+            let late = traffic.seen(Hop::SocketToSocket, Deferred);
+            (Hop::SocketToSocket, late, late)
+        }
+        Disposition::Transformed => {
+            let encrypted = traffic.seen(Hop::PageCacheToSocket, Transformed);
+            (Hop::PageCacheToSocket, encrypted, encrypted)
+        }
+        _ => {
+            let (least, most) = total(traffic, &spans(traffic, instrument));
+            (Hop::UserToSocket, least, most)
+        }
+    };
+    let claimed = u128::from(sent) * u128::from(bound.millionths) / 1_000_000;
+    let claimed = u64::try_from(claimed).unwrap_or(u64::MAX);
+    let fails = |bytes: u64| if bound.at_most { bytes > claimed } else { bytes < claimed };
+    match (fails(least), fails(most)) {
+        (false, false) => (Vec::new(), Vec::new()),
+        (true, true) => {
+            let bytes = if bound.at_most { least } else { most };
+            (vec![finding(traffic, instrument, hop, bound.what, bytes, claimed)], Vec::new())
+        }
+        _ => (Vec::new(), vec![Reason::MayBeSent(hop, most)]),
+    }
+}
+
+/// Bytes that were encrypted, against the claim. What TLS adds to each record is not.
+fn transformed(claim: &Claim, traffic: &Traffic) -> Option<Finding> {
+    let hop = Hop::PageCacheToSocket;
+    let callers = traffic.ledger.account(Instrument::Callers);
+    let entry = callers.entry(Process::Server, hop, Transformed);
+    let bytes = entry.map_or(0, |entry| entry.bytes);
+    let records = entry.map_or(0, |entry| entry.calls);
+    let claimed = if claim.transformed == Some(hop) { traffic.sent() } else { 0 };
+    let allowed = if claimed > 0 { records.saturating_mul(RECORD_OVERHEAD) } else { 0 };
+    let off = bytes.abs_diff(claimed).saturating_sub(allowed);
+    beyond_tolerance(off, traffic.sent())
+        .then(|| finding(traffic, Instrument::Callers, hop, Transformed, bytes, claimed))
+}
+
+fn finding(
+    traffic: &Traffic,
+    instrument: Instrument,
+    hop: Hop,
+    disposition: Disposition,
+    bytes: u64,
+    claimed: u64,
+) -> Finding {
+    let account = traffic.ledger.account(instrument);
+    let at = account.entry(Process::Server, hop, disposition).map_or_else(String::new, |entry| {
+        format!("{} in {}", entry.sites.join(", "), entry.syscalls.join(", "))
+    });
+    let payload = traffic.sent();
+    Finding { instrument, hop, disposition, bytes, claimed, payload, at }
+}

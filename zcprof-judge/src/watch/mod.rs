@@ -1,0 +1,11 @@
+//! A watched program: the record of a window, what was sent in it, and whether what was claimed of
+//! that holds.
+
+pub mod judge;
+pub mod promise;
+pub mod record;
+pub mod traffic;
+
+pub use judge::{Judgement, exit, judge, so_far};
+pub use promise::Promise;
+pub use record::Watch;

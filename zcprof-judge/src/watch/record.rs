@@ -1,0 +1,209 @@
+//! The one serialisable record of a watched window. Watching writes it; judging and rendering read it
+//! and nothing else.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use zcprof_common::vocabulary::{File, Iter};
+
+use crate::run::{Control, Coverage, Doubt, Kernel, Phase};
+
+/// Version of this record's form. A reader refuses any other.
+pub const SCHEMA: u32 = 1;
+
+/// A window in which programs were watched.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Watch {
+    /// Version of this record's form, [`SCHEMA`].
+    pub schema: u32,
+    /// What kind of record this is.
+    pub kind: Kind,
+    /// Version of zcprof that wrote it.
+    pub zcprof: String,
+    /// The kernel that was watched.
+    pub kernel: Kernel,
+    /// What could be seen.
+    pub coverage: Coverage,
+    /// Known-truth passes of zcprof's own processes, before the window and after it.
+    pub controls: Vec<Control>,
+    /// Who was to be watched, as it was asked for: `pid 812`, `port 8080`, `the command`.
+    pub targets: Vec<String>,
+    /// The command that was started, if one was.
+    pub command: Option<Command>,
+    /// Length of the window in seconds.
+    pub seconds: f64,
+    /// Programs that watched processes ran.
+    pub programs: Vec<Program>,
+    /// What the probes counted, sorted.
+    pub counts: Vec<WatchedCount>,
+    /// What went wrong with the evidence.
+    pub doubts: Vec<Doubt>,
+    /// The leaves that were watched, by their sites' names.
+    pub leaves: Vec<String>,
+    /// How much framing a claim of no copy tolerates.
+    pub framing: Tolerance,
+    /// Bytes that must have been sent for a verdict.
+    pub min_bytes: u64,
+    /// What was claimed of whom.
+    pub claims: Vec<Asked>,
+    /// Whether a command that fails leaves the verdict as it is.
+    pub ignore_status: bool,
+    /// What came of each claim when the record was written; `zcprof judge` judges anew.
+    #[serde(default)]
+    pub results: Vec<Outcome>,
+    /// The verdict over all claims, or none where nothing was claimed.
+    #[serde(default)]
+    pub verdict: Option<String>,
+    /// Wall-clock time of each step.
+    pub phases: Vec<Phase>,
+}
+
+/// What tells this kind of record from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Kind {
+    /// The only one.
+    #[serde(rename = "zcprof.watch")]
+    Watch,
+}
+
+/// A command that zcprof started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Command {
+    /// The program and its arguments.
+    pub line: Vec<String>,
+    /// How it ended, if it did: its exit code, or 128 and the number of the signal.
+    pub status: Option<i32>,
+    /// zcprof ended it, because the window was over.
+    pub ended_by_us: bool,
+}
+
+/// A program that watched processes ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Program {
+    /// Name of its first thread (`/proc/PID/comm`).
+    pub name: String,
+    /// The process that it began with.
+    pub pid: u32,
+}
+
+/// Calls and bytes at a probe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WatchedCount {
+    /// The site's name in the table.
+    pub site: String,
+    /// Who is charged.
+    pub charged: Charged,
+    /// Local port of the socket, if it is one that is told apart.
+    pub port: Option<u16>,
+    /// The current system call: a name, `#N` for one that the table does not name, or `none`.
+    pub syscall: String,
+    /// The site's iterator.
+    pub iter: Iter,
+    /// The system call's file.
+    pub file: File,
+    /// Times reached.
+    pub calls: u64,
+    /// Bytes copied, moved or filled.
+    pub bytes: u64,
+    /// Calls of at most [`Tolerance::size`] bytes.
+    pub small_calls: u64,
+    /// Their bytes.
+    pub small_bytes: u64,
+    /// Bytes of the largest call.
+    pub largest: u64,
+}
+
+/// Who a count is charged to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Charged {
+    /// A watched program, by its name.
+    Program(String),
+    /// Nobody knows: it may be a watched program.
+    Unknown,
+    /// Somebody else.
+    Elsewhere,
+}
+
+/// How much framing a claim of no copy tolerates: bytes that a server writes from user memory into a
+/// socket that also has pages handed over, such as response headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tolerance {
+    /// Most bytes of a small call. It decides nothing; the report says how many calls were larger.
+    pub size: u64,
+    /// Most of the sent bytes, in millionths.
+    pub millionths: u32,
+}
+
+/// A claim about what was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Asked {
+    /// About what.
+    pub of: Of,
+    /// What: a [`Promise`](super::Promise) as it is written.
+    pub claim: String,
+}
+
+/// A part of what was sent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Of {
+    /// All that the watched programs sent.
+    All,
+    /// What one program sent, by its name.
+    Program(String),
+    /// What was sent from one local port.
+    Port(u16),
+}
+
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => write!(f, "all"),
+            Self::Program(name) => write!(f, "{name}"),
+            Self::Port(port) => write!(f, "port {port}"),
+        }
+    }
+}
+
+/// What came of a claim.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Outcome {
+    /// About what.
+    pub of: Of,
+    /// What was claimed.
+    pub claim: String,
+    /// `holds`, `refuted` or `inconclusive`.
+    pub verdict: String,
+    /// Codes of what refutes it or is missing; `zcprof explain CODE` says more.
+    pub codes: Vec<String>,
+    /// The same in words.
+    pub reasons: Vec<String>,
+    /// Bytes sent.
+    pub sent: u64,
+    /// Copies per sent byte, framing included.
+    pub copies: Interval,
+    /// Bytes by hop and disposition.
+    pub hops: Vec<HopBytes>,
+}
+
+/// Bytes at a hop, as an interval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HopBytes {
+    /// Which arrow of the path.
+    pub hop: zcprof_common::vocabulary::Hop,
+    /// What happened there.
+    pub disposition: zcprof_common::vocabulary::Disposition,
+    /// The least and the most per sent byte.
+    pub per_byte: Interval,
+}
+
+/// The least and the most that a number can be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Interval {
+    /// The least.
+    pub least: f64,
+    /// The most.
+    pub most: f64,
+}

@@ -1,0 +1,181 @@
+//! Pure: a part of what was sent in a window, as a ledger per sent byte.
+
+use zcprof_common::sites::{Site, Term};
+use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Instrument, Process};
+
+use super::record::{Charged, Of, Watch, WatchedCount};
+use crate::ledger::{Ledger, sum};
+use crate::run::{Cache, Count, Notices, Pass, Payload, SyscallCount};
+
+/// A part of what was sent.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    /// The account of it; the payload is what was sent.
+    pub ledger: Ledger,
+    /// The window as a pass of that part.
+    pub(super) pass: Pass,
+    /// Bytes sent by each family of sockets, those that sent nothing left out.
+    pub families: Vec<(Family, u64)>,
+    /// Calls that sent from user memory.
+    pub calls: u64,
+    /// Bytes of the largest of these.
+    pub largest: u64,
+}
+
+/// System calls that send pages of a file or a pipe, and no user memory.
+const SPLICES: [&str; 2] = ["sendfile", "splice"];
+
+impl Traffic {
+    /// The part of a window.
+    #[must_use]
+    pub fn of(watch: &Watch, of: &Of) -> Self {
+        let mut traffic = Self::counted(&watch.counts, of);
+        traffic.pass.doubts.clone_from(&watch.doubts);
+        traffic.pass.leaves = vec![watch.leaves.clone()];
+        traffic
+    }
+
+    /// The same of counts alone, for which nobody vouches.
+    #[must_use]
+    pub fn counted(counts: &[WatchedCount], of: &Of) -> Self {
+        let senders = senders(counts, of);
+        let chosen = |count: &&WatchedCount| is_chosen(count, of, &senders);
+        let counts: Vec<_> = counts.iter().filter(chosen).collect();
+        let mut families = Vec::new();
+        for family in Family::ALL.iter().copied().filter(|family| *family != Family::Pipe) {
+            let by_it = counts.iter().filter(|count| sent_by(count) == Some(family));
+            let by_it = by_it.filter(|count| is_program(count));
+            let bytes = sum(by_it.map(|count| count.bytes));
+            if bytes > 0 {
+                families.push((family, bytes));
+            }
+        }
+        let writes = counts.iter().filter(|count| {
+            let socket = sent_by(count).is_some_and(|family| family != Family::Pipe);
+            socket && is_program(count) && !SPLICES.contains(&count.syscall.as_str())
+        });
+        let calls = sum(writes.clone().map(|count| count.calls));
+        let largest = writes.map(|count| count.largest).max().unwrap_or(0);
+        let sent = sum(families.iter().map(|(_, bytes)| *bytes));
+        let pass = pass(of, &counts, sent);
+        Self { ledger: Ledger::of(&pass), pass, families, calls, largest }
+    }
+
+    /// Bytes that were sent.
+    #[must_use]
+    pub const fn sent(&self) -> u64 {
+        self.ledger.payload
+    }
+
+    /// Bytes at a hop, as the callers saw them: of all dispositions they are the only ones to see
+    /// hand-overs.
+    #[must_use]
+    pub fn seen(&self, hop: Hop, disposition: Disposition) -> u64 {
+        self.ledger.account(Instrument::Callers).bytes(Process::Server, hop, disposition)
+    }
+
+    /// Bytes that the sockets took from user memory, if they are framing: pages were handed over
+    /// too, and these bytes are no larger a share of what was sent than the record tolerates.
+    #[must_use]
+    pub fn framing(&self, watch: &Watch) -> u64 {
+        let copied = self.seen(Hop::UserToSocket, Disposition::Copied);
+        let most = u128::from(self.sent()) * u128::from(watch.framing.millionths) / 1_000_000;
+        let handed_over = self.ledger.handed_over_at_all() > 0;
+        if handed_over && u128::from(copied) <= most { copied } else { 0 }
+    }
+}
+
+fn is_program(count: &WatchedCount) -> bool {
+    matches!(count.charged, Charged::Program(_))
+}
+
+/// What the bytes leave by, if the site is a way to send.
+fn sent_by(count: &WatchedCount) -> Option<Family> {
+    Site::find(&count.site).and_then(|(_, site)| site.sent)
+}
+
+/// Programs that sent from a port.
+fn senders<'a>(counts: &'a [WatchedCount], of: &Of) -> Vec<&'a str> {
+    let Of::Port(port) = of else { return Vec::new() };
+    let mut senders = Vec::new();
+    for count in counts {
+        if let (Charged::Program(name), true) = (&count.charged, count.port == Some(*port))
+            && !senders.contains(&name.as_str())
+        {
+            senders.push(name);
+        }
+    }
+    senders
+}
+
+/// Whether a count belongs to the part. What a program does at no socket may be for any of its ports.
+fn is_chosen(count: &WatchedCount, of: &Of, senders: &[&str]) -> bool {
+    match (of, &count.charged) {
+        (Of::All, _) | (_, Charged::Unknown) => true,
+        (_, Charged::Elsewhere) => false,
+        (Of::Program(name), Charged::Program(of_it)) => name == of_it,
+        (Of::Port(port), Charged::Program(name)) => match count.port {
+            Some(at) => at == *port,
+            None => senders.contains(&name.as_str()) && !is_at_socket(count),
+        },
+    }
+}
+
+/// Whether a count was made at a socket, be it one whose port is not told apart.
+fn is_at_socket(count: &WatchedCount) -> bool {
+    const AT_SOCKETS: [Hop; 3] = [Hop::UserToSocket, Hop::PageCacheToSocket, Hop::SocketToUser];
+    let terms = Site::find(&count.site).and_then(|(_, site)| site.terms(count.iter, count.file));
+    let at = |term: &Term| AT_SOCKETS.contains(&term.hop);
+    terms.is_some_and(|terms| terms.iter().any(at)) || count.file == File::Socket
+}
+
+/// The window as if it were a pass in which a server sent so much.
+fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
+    let process = |count: &WatchedCount| match (&count.charged, of) {
+        (Charged::Unknown, _) => Process::Unknown,
+        (Charged::Elsewhere, _) => Process::Elsewhere,
+        // What was put off names a program, but no port: it may be another port's.
+        (Charged::Program(_), Of::Port(_)) if count.port.is_none() && is_put_off(count) => {
+            Process::Unknown
+        }
+        (Charged::Program(_), _) => Process::Server,
+    };
+    let (results, counts): (Vec<&WatchedCount>, Vec<&WatchedCount>) =
+        chosen.iter().copied().partition(|count| count.site == "sys_exit");
+    let counts = counts.into_iter().map(|count| Count {
+        site: count.site.clone(),
+        process: process(count),
+        syscall: count.syscall.clone(),
+        iter: count.iter,
+        file: count.file,
+        calls: count.calls,
+        bytes: count.bytes,
+    });
+    let syscalls = results.into_iter().map(|count| SyscallCount {
+        process: process(count),
+        syscall: count.syscall.clone(),
+        file: count.file,
+        calls: count.calls,
+        bytes: count.bytes,
+    });
+    Pass {
+        transfer: of.to_string(),
+        claim: None,
+        cache: Cache::Warm,
+        payload: Payload { bytes: sent, fetches: 0, verified: true },
+        named: Vec::new(),
+        counts: counts.collect(),
+        syscalls: syscalls.collect(),
+        notices: Notices::default(),
+        doubts: Vec::new(),
+        leaves: Vec::new(),
+        watched_consumer: false,
+        seconds: 0.0,
+        void: Vec::new(),
+    }
+}
+
+fn is_put_off(count: &WatchedCount) -> bool {
+    let terms = Site::find(&count.site).and_then(|(_, site)| site.terms(count.iter, count.file));
+    terms.is_some_and(|terms| terms.iter().any(|term| term.hop == Hop::SocketToSocket))
+}

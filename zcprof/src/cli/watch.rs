@@ -1,0 +1,146 @@
+//! What was typed after `zcprof watch`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use zcprof_common::vocabulary::Instrument;
+use zcprof_judge::watch::Promise;
+use zcprof_judge::watch::promise::millionths;
+use zcprof_judge::watch::record::{Asked, Of, Tolerance};
+
+use super::words::{capacity, instrument, size};
+
+/// Options of `watch`.
+#[derive(Clone, Debug, Args)]
+pub struct Watch {
+    /// What to claim: zero-copy, one-copy, two-copies, deferred, transforms, or a bound such as
+    /// 'copied<=0.02' (of copied, moved, deferred or transformed, <= or >=). Of a part: port:8080=C
+    /// or program:nginx=C.
+    #[arg(long = "claim", value_name = "C", value_parser = asked)]
+    pub claims: Vec<Asked>,
+    /// Processes to watch, comma-separated, with all that they fork.
+    #[arg(long = "pid", value_name = "PIDS", value_delimiter = ',')]
+    pub pids: Vec<u32>,
+    /// Programs to watch, by the name of their process (`/proc/PID/comm`): those that run, and those
+    /// that will.
+    #[arg(long = "comm", value_name = "NAMES", value_delimiter = ',')]
+    pub programs: Vec<String>,
+    /// Watch whoever listens at these local TCP ports, comma-separated.
+    #[arg(long = "port", value_name = "PORTS", value_delimiter = ',')]
+    pub ports: Vec<u16>,
+    /// Watch the processes of a control group (version 2) and of those below it.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["unit", "all"])]
+    pub cgroup: Option<PathBuf>,
+    /// Watch the processes of a systemd unit.
+    #[arg(long, value_name = "NAME", conflicts_with = "all")]
+    pub unit: Option<String>,
+    /// Watch every process.
+    #[arg(long)]
+    pub all: bool,
+    /// End the window after this time: 30s, 5m, 1h.
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub time: Option<Duration>,
+    /// End the window when this command (of a shell) ends; it is the load, and not watched.
+    #[arg(long = "while", value_name = "COMMAND")]
+    pub load: Option<String>,
+    /// Start the load when somebody listens at this port; after 30 s that is an error.
+    #[arg(long, value_name = "PORT", requires = "load")]
+    pub ready: Option<u16>,
+    /// How much framing zero-copy tolerates, as the size of a small call and a share of what is sent.
+    /// The share decides.
+    #[arg(long, value_name = "SIZE,SHARE", default_value = "4KiB,1%", value_parser = framing)]
+    pub framing: Tolerance,
+    /// Bytes that must have been sent for a verdict.
+    #[arg(long, value_name = "SIZE", default_value = "1", value_parser = size)]
+    pub min_bytes: u64,
+    /// Let a command that fails change no verdict.
+    #[arg(long)]
+    pub ignore_status: bool,
+    /// Start the command as this user.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Withhold instruments, comma-separated: what they would have seen becomes inconclusive.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = instrument())]
+    pub without: Vec<Instrument>,
+    /// Folder for watch.json, the table and the picture.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print the record (JSON) instead of the table.
+    #[arg(long)]
+    pub json: bool,
+    /// Give a map of the programs another capacity, to see what happens when it is full.
+    #[arg(long = "map-capacity", value_name = "MAP=N", value_parser = capacity, hide = true)]
+    pub capacities: Vec<(String, u32)>,
+    /// The command to start and watch.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// A claim, of all that is sent or of a part.
+fn asked(text: &str) -> Result<Asked, String> {
+    let (of, claim) = match text.split_once('=') {
+        Some((part, claim)) if part.starts_with("port:") => {
+            let number = part["port:".len()..].parse();
+            (Of::Port(number.map_err(|error| format!("{part}: {error}"))?), claim)
+        }
+        Some((part, claim)) if part.starts_with("program:") => {
+            (Of::Program(part["program:".len()..].to_owned()), claim)
+        }
+        _ => (Of::All, text),
+    };
+    let promise = Promise::parse(claim)?;
+    Ok(Asked { of, claim: promise.to_string() })
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
+    let found = units.into_iter().find_map(|(unit, factor)| {
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        number.checked_mul(factor)
+    });
+    let found = found.filter(|ms| *ms > 0).map(Duration::from_millis);
+    found.ok_or_else(|| format!("{text:?} is no time; write 30s, 5m or 1h"))
+}
+
+fn framing(text: &str) -> Result<Tolerance, String> {
+    let wrong = || format!("{text:?} is no size and share; write 4KiB,1%");
+    let (calls, share) = text.split_once(',').ok_or_else(wrong)?;
+    let share = share.trim().strip_suffix('%').ok_or_else(wrong)?;
+    // A hundredth part of a number in millionths is what the number is in percent.
+    let share = millionths(share).filter(|share| *share <= 100_000_000).ok_or_else(wrong)? / 100;
+    let share = u32::try_from(share).map_err(|_| wrong())?;
+    Ok(Tolerance { size: size(calls.trim())?, millionths: share })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_about_all_or_a_part() {
+        let of = |text: &str| asked(text).expect(text).of;
+        assert_eq!(of("zero-copy"), Of::All);
+        assert_eq!(of("copied<=0.02"), Of::All);
+        assert_eq!(of("port:8080=zero-copy"), Of::Port(8080));
+        assert_eq!(of("program:nginx=copied>=1"), Of::Program("nginx".to_owned()));
+        for wrong in ["port:x=zero-copy", "port:70000=zero-copy", "program:nginx=fast", "zero copy"]
+        {
+            assert!(asked(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_and_framing_are_read_whole() {
+        assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(time("250ms"), Ok(Duration::from_millis(250)));
+        for wrong in ["", "0s", "5", "1d", "-1s", "99999999999999999999h"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(framing("4KiB,1%"), Ok(Tolerance { size: 4096, millionths: 10_000 }));
+        assert_eq!(framing("1KiB,0.05%").map(|read| read.millionths), Ok(500));
+        for wrong in ["4KiB", "4KiB,1", "4KiB,101%", "0,1%", "x,1%"] {
+            assert!(framing(wrong).is_err(), "{wrong}");
+        }
+    }
+}

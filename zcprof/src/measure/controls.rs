@@ -1,0 +1,71 @@
+//! The known-truth passes by themselves: what tells that the instruments see, where what is watched
+//! is not the built-in workload.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context as _, Result};
+
+use super::bench::Bench;
+use super::network::Row as Network;
+use super::{CONTROLS, passes};
+use crate::cli::Workload;
+use crate::fetch::consumer::mode::Row as Mode;
+use crate::fetch::socket::Row as Socket;
+use crate::probe::Probes;
+use crate::run::Control;
+use crate::transfer::Row;
+
+/// Bytes of the log that is served in the controls.
+const BYTES: u64 = 4 << 20;
+
+/// A server and a consumer of zcprof's own, over plain TCP on the loopback device.
+pub(crate) struct Controls {
+    bench: Bench,
+}
+
+impl Controls {
+    /// Makes a small log and starts both processes.
+    ///
+    /// # Errors
+    /// No space, or no process.
+    pub(crate) fn set_up() -> Result<Self> {
+        let find = |name| Row::find(name).with_context(|| format!("there is no transfer {name}"));
+        let rows = CONTROLS.into_iter().map(find).collect::<Result<Vec<_>>>()?;
+        let workload = Workload {
+            log_dir: None,
+            bytes: BYTES,
+            fetch_size: 1 << 20,
+            segment_bytes: BYTES,
+            connections: 1,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            network: Network::find("loopback").context("there is no loopback")?,
+            socket: Socket::TCP,
+            transfers: rows.clone(),
+            consumer: Mode::find("copy").context("there is no mode of copies")?,
+            kcat: None,
+        };
+        Ok(Self { bench: Bench::set_up(&workload, &rows, &rows)? })
+    }
+
+    /// Its processes.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        self.bench.processes()
+    }
+
+    /// Has the instruments look at what is known.
+    ///
+    /// # Errors
+    /// Whatever keeps the passes from being made.
+    pub(crate) fn run(&mut self, probes: &mut Probes, prefix: &str) -> Result<Vec<Control>> {
+        passes::controls(&mut self.bench, probes, prefix)
+    }
+
+    /// Devices of this network namespace whose routes have user memory copied past the CPU's cache;
+    /// none if there is none.
+    ///
+    /// # Errors
+    /// A device that does not tell its features.
+    pub(crate) fn devices_without_nocache(&self) -> Result<Option<String>> {
+        super::network::all_without_nocache()
+    }
+}

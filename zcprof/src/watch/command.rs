@@ -1,0 +1,225 @@
+//! The command that is watched. It is started when everybody is armed: its process exists before, so
+//! that it can be named to the probes, and waits at a pipe until it may become the command.
+#![expect(unsafe_code, reason = "what happens between fork and exec")]
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, ExitStatus};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use nix::sys::signal::{SigmaskHow, Signal, kill, sigprocmask};
+use nix::unistd::{Gid, Pid, Uid, setgroups, setresgid, setresuid};
+use zcprof_judge::watch::record;
+
+use super::caller::{Caller, OF_SUDO};
+use crate::probe::Probes;
+
+/// How long a command is given to end once the window is over.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How often it is asked whether it has ended.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A command that waits, runs, or has ended.
+pub(super) struct Started {
+    line: Vec<String>,
+    pid: u32,
+    go: Option<io::PipeWriter>,
+    spawning: Option<JoinHandle<io::Result<Child>>>,
+    child: Option<Child>,
+    status: Option<ExitStatus>,
+    ended_by_us: bool,
+}
+
+impl Started {
+    /// Makes the command's process, which waits; none if there is no command.
+    ///
+    /// # Errors
+    /// The program cannot be found, or no process can be made.
+    pub(super) fn prepare(line: &[String], user: Option<&str>) -> Result<Option<Self>> {
+        let Some((program, arguments)) = line.split_first() else { return Ok(None) };
+        let mut command = std::process::Command::new(program);
+        command.args(arguments);
+        for variable in OF_SUDO {
+            command.env_remove(variable);
+        }
+        let caller = Caller::find(user)?;
+        if let Some(caller) = &caller {
+            command.envs(caller.environment.iter().map(|(name, value)| (name, value)));
+        }
+        let (mut pids, mut say) = io::pipe().context("making a pipe")?;
+        let (mut wait, go) = io::pipe().context("making a pipe")?;
+        let mask = crate::measure::interrupt::mask_before();
+        let before_exec = move || {
+            say.write_all(&std::process::id().to_ne_bytes())?;
+            let mut word = [0];
+            if wait.read(&mut word)? == 0 {
+                // zcprof is gone, or gave up.
+                return Err(io::Error::from_raw_os_error(nix::libc::ECANCELED));
+            }
+            if let Some(caller) = &caller {
+                become_it(caller)?;
+            }
+            sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
+            Ok(())
+        };
+        // SAFETY: between fork and exec only system calls are made, and nothing is allocated.
+        unsafe { command.pre_exec(before_exec) };
+        // spawn() returns when the command runs or could not be started.
+        let spawning = std::thread::Builder::new()
+            .name("command".to_owned())
+            .spawn(move || command.spawn())
+            .context("starting a thread")?;
+        let mut pid = [0; 4];
+        if pids.read_exact(&mut pid).is_err() {
+            let failed = spawning.join().map_err(|_| anyhow!("the thread panicked"))?;
+            return Err(failed.err().unwrap_or_else(|| io::Error::other("it ended at once")))
+                .with_context(|| format!("starting {program}"));
+        }
+        Ok(Some(Self {
+            line: line.to_vec(),
+            pid: u32::from_ne_bytes(pid),
+            go: Some(go),
+            spawning: Some(spawning),
+            child: None,
+            status: None,
+            ended_by_us: false,
+        }))
+    }
+
+    /// Number of its process.
+    pub(super) const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Lets it run.
+    ///
+    /// # Errors
+    /// It cannot be run: no such file, no permission.
+    pub(super) fn release(&mut self) -> Result<()> {
+        let mut go = self.go.take().context("the command runs already")?;
+        go.write_all(&[1]).context("letting the command run")?;
+        let spawning = self.spawning.take().context("the command runs already")?;
+        let started = spawning.join().map_err(|_| anyhow!("the command's thread panicked"))?;
+        let line = &self.line[0];
+        self.child = Some(started.with_context(|| format!("cannot run {line:?}"))?);
+        Ok(())
+    }
+
+    /// Whether it has ended.
+    ///
+    /// # Errors
+    /// The kernel's own.
+    pub(super) fn has_ended(&mut self) -> Result<bool> {
+        if self.status.is_none()
+            && let Some(child) = &mut self.child
+        {
+            self.status = child.try_wait().context("waiting for the command")?;
+        }
+        Ok(self.status.is_some())
+    }
+
+    /// Passes a signal on.
+    pub(super) fn signal(&self, signal: Signal) {
+        if self.status.is_none()
+            && let Ok(pid) = i32::try_from(self.pid)
+        {
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+
+    /// Ends it and what descends from it, if it has not ended: SIGTERM, and SIGKILL after 10 s.
+    ///
+    /// # Errors
+    /// The probes cannot say who is left.
+    pub(super) fn end(&mut self, probes: &mut Probes, own: &[u32]) -> Result<()> {
+        for (signal, patience) in [(Signal::SIGTERM, GRACE), (Signal::SIGKILL, GRACE)] {
+            let end = Instant::now() + patience;
+            let left = self.left(probes, own)?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            self.ended_by_us |= !self.has_ended()?;
+            for pid in &left {
+                let _ = kill(Pid::from_raw(*pid), signal);
+            }
+            while Instant::now() < end && !self.left(probes, own)?.is_empty() {
+                self.has_ended()?;
+                std::thread::sleep(PAUSE);
+            }
+        }
+        bail!("the command's processes do not end: {:?}", self.left(probes, own)?)
+    }
+
+    /// Processes of the command that are left: itself and those whose ancestor it was.
+    fn left(&mut self, probes: &mut Probes, own: &[u32]) -> Result<Vec<i32>> {
+        self.has_ended()?;
+        let of_it = self.status.is_none().then_some(self.pid);
+        let all = super::processes::all();
+        let below = super::processes::with_descendants(&[self.pid], &all);
+        let watched = probes.watched()?.into_iter().map(|(pid, _)| pid);
+        let watched = watched.filter(|pid| !own.contains(pid) && below.contains(pid));
+        let is_zombie = |pid: u32| {
+            fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+                stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z"))
+            })
+        };
+        let left = of_it.into_iter().chain(watched).filter(|pid| !is_zombie(*pid));
+        let mut left: Vec<i32> = left.filter_map(|pid| i32::try_from(pid).ok()).collect();
+        left.sort_unstable();
+        left.dedup();
+        Ok(left)
+    }
+
+    /// How it ended: its exit code, or 128 and its signal.
+    pub(super) fn into_record(mut self) -> record::Command {
+        let status = self.status.take();
+        let code = status.map(|status| {
+            status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
+        });
+        record::Command {
+            line: std::mem::take(&mut self.line),
+            status: code,
+            ended_by_us: self.ended_by_us,
+        }
+    }
+}
+
+/// A command that was never let run ends when the pipe closes; one that runs dies with zcprof's error.
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.go = None;
+        if let Some(spawning) = self.spawning.take() {
+            let _ = spawning.join();
+        }
+        if let Some(child) = &mut self.child
+            && self.status.is_none()
+        {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Gives a command back the signals that zcprof has blocked.
+pub(super) fn with_signals(command: &mut std::process::Command) {
+    let mask = crate::measure::interrupt::mask_before();
+    let unblock = move || Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?);
+    // SAFETY: one system call between fork and exec.
+    unsafe { command.pre_exec(unblock) };
+}
+
+fn become_it(caller: &Caller) -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(caller.ids.0), Gid::from_raw(caller.ids.1));
+    // `Gid` is a number, so that the slice is one of numbers; nothing is allocated here.
+    let groups: &[u32] = &caller.groups;
+    // SAFETY: `Gid` is `repr(transparent)` over `gid_t`.
+    let groups = unsafe { std::slice::from_raw_parts(groups.as_ptr().cast::<Gid>(), groups.len()) };
+    setgroups(groups)?;
+    setresgid(gid, gid, gid)?;
+    setresuid(uid, uid, uid)?;
+    Ok(())
+}

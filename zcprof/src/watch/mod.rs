@@ -1,0 +1,171 @@
+//! Watches programs that are not zcprof's: finds them, follows them for a window, and makes what the
+//! probes counted meanwhile one [`Watch`]. Judging and rendering are `zcprof-judge`'s.
+
+mod caller;
+mod command;
+mod processes;
+mod record;
+mod targets;
+mod window;
+
+use anyhow::{Result, bail};
+use zcprof_common::vocabulary::Need;
+use zcprof_judge::watch::record::{Kind, SCHEMA, WatchedCount};
+use zcprof_judge::watch::{Watch, judge};
+
+use crate::cli;
+use crate::measure::{Clock, Controls, is_any_dax};
+use crate::probe::{Follow, Options, Probes, kernel};
+use command::Started;
+use targets::Targets;
+use window::{End, Window};
+
+/// Watches for a window.
+///
+/// # Errors
+/// Nobody to watch, a command that cannot be started, or whatever keeps the probes from being loaded.
+pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
+    let mut clock = Clock::start();
+    let targets = Targets::find(options)?;
+    let mut command = Started::prepare(&options.command, options.user.as_deref())?;
+    let mut controls = Controls::set_up()?;
+    clock.lap("preparation");
+    let mut probes = Probes::attach(&Options {
+        targets: controls.processes(),
+        follow: Follow {
+            adopt: targets.adopt.clone(),
+            programs: targets.programs.clone(),
+            by_program: true,
+            ports: Some(targets.ports.clone()),
+            small: u32::try_from(options.framing.size).unwrap_or(u32::MAX),
+        },
+        withheld: options.without.clone(),
+        explain: verbose,
+        unneeded: unneeded(&controls)?,
+        capacities: options.capacities.clone(),
+        ..Options::default()
+    })?;
+    let own = controls.processes();
+    targets.seed(&mut probes, &own)?;
+    clock.lap("attach");
+    let mut known = controls.run(&mut probes, "")?;
+    clock.lap("control");
+    if let Some(command) = &mut command {
+        probes.watch(command.pid(), command.pid())?;
+    }
+    probes.snapshot()?;
+    let mut window = Window::open(options, &targets, own.clone());
+    if let Some(command) = &mut command {
+        command.release()?;
+    }
+    let end = window.wait(&mut probes, command.as_mut())?;
+    let snapshot = probes.snapshot()?;
+    let seconds = window.seconds();
+    let programs = probes.programs()?;
+    if let Some(command) = &mut command {
+        command.end(&mut probes, &own)?;
+    }
+    clock.lap("window");
+    if end == End::Gone && targets.is_by_process() {
+        log::info!("the last watched process is gone");
+    }
+    known.extend(controls.run(&mut probes, "closing ")?);
+    clock.lap("closing control");
+    let leaves = probes.leaves();
+    let coverage = probes.coverage();
+    drop(probes);
+    clock.lap("detach");
+    let running = kernel::running()?;
+    let (programs, counts) = record::counted(&snapshot, &programs, &own);
+    let mut watch = Watch {
+        schema: SCHEMA,
+        kind: Kind::Watch,
+        zcprof: env!("CARGO_PKG_VERSION").to_owned(),
+        kernel: running,
+        coverage,
+        controls: known,
+        targets: targets.described(&options.command),
+        command: command.map(Started::into_record),
+        seconds,
+        programs,
+        counts,
+        doubts: snapshot.doubts,
+        leaves,
+        framing: options.framing,
+        min_bytes: options.min_bytes,
+        claims: options.claims.clone(),
+        ignore_status: options.ignore_status,
+        results: Vec::new(),
+        verdict: None,
+        phases: clock.phases,
+    };
+    settle(&mut watch)?;
+    Ok(watch)
+}
+
+/// Writes into a record what came of its claims.
+///
+/// # Errors
+/// A claim that this version does not know.
+pub fn settle(watch: &mut Watch) -> Result<()> {
+    let judgements = match judge(watch) {
+        Ok(judgements) => judgements,
+        Err(unknown) => bail!("{unknown}"),
+    };
+    watch.results = judgements.iter().map(zcprof_judge::watch::Judgement::outcome).collect();
+    watch.verdict = (!judgements.is_empty()).then(|| {
+        let exit = zcprof_judge::watch::exit(&judgements);
+        match exit {
+            crate::verdict::Exit::Holds => "holds",
+            crate::verdict::Exit::Refuted => "refuted",
+            _ => "inconclusive",
+        }
+        .to_owned()
+    });
+    Ok(())
+}
+
+/// What has been sent so far, in a line.
+fn so_far(counts: &[WatchedCount]) -> String {
+    let (sent, copies) = zcprof_judge::watch::so_far(counts);
+    if sent == 0 {
+        return "nothing sent yet".to_owned();
+    }
+    let number = if copies.most - copies.least < 0.0005 {
+        format!("{:.3}", copies.most)
+    } else {
+        format!("{:.3} to {:.3}", copies.least, copies.most)
+    };
+    format!("{} sent, {number} copied per sent byte", size(sent))
+}
+
+/// A size as people read it.
+#[expect(clippy::cast_precision_loss, reason = "shown, and not judged by")]
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut number, mut unit) = (bytes as f64, 0);
+    while number >= 1024.0 && unit + 1 < UNITS.len() {
+        number /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{number:.1} {}", UNITS[unit]) }
+}
+
+/// What no watched program can do that matters here, with the reason.
+fn unneeded(controls: &Controls) -> Result<Vec<(Need, String)>> {
+    let mut unneeded = vec![
+        (Need::Checksums, "what is sent by UDP is not judged".to_owned()),
+        (Need::Writes, "what is written into files the callers tell".to_owned()),
+        (
+            Need::KernelMemory,
+            "what is read of /proc/kcore leaves by copies that are seen".to_owned(),
+        ),
+    ];
+    if let Some(devices) = controls.devices_without_nocache()? {
+        unneeded.push((Need::NocacheDevice, format!("tx-nocache-copy is off on {devices}")));
+    }
+    if !is_any_dax()? {
+        unneeded.push((Need::Dax, "no file system is mounted with dax".to_owned()));
+    }
+    Ok(unneeded)
+}

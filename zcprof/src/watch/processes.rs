@@ -1,0 +1,127 @@
+//! Processes as /proc shows them (proc_pid_stat(5), proc_pid_comm(5), proc_net_tcp(5)).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// A process that there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Process {
+    /// Its number.
+    pub(super) pid: u32,
+    /// Its parent's.
+    pub(super) parent: u32,
+    /// Name of its first thread.
+    pub(super) name: String,
+}
+
+/// Every process that there is; those that end meanwhile are left out.
+pub(super) fn all() -> Vec<Process> {
+    let Ok(folder) = fs::read_dir("/proc") else { return Vec::new() };
+    let numbers = folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut all: Vec<_> = numbers.filter_map(one).collect();
+    all.sort_by_key(|process| process.pid);
+    all
+}
+
+/// One process, if there is such a one. The number of a thread is none of a process.
+pub(super) fn one(pid: u32) -> Option<Process> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.trim().to_owned())
+    };
+    let leader: u32 = field("Tgid:")?.parse().ok()?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    let parent = field("PPid:")?.parse().ok()?;
+    (leader == pid).then(|| Process { pid, parent, name: name.trim_end_matches('\n').to_owned() })
+}
+
+/// These processes and all that descend from them, of those that there are.
+pub(super) fn with_descendants(roots: &[u32], all: &[Process]) -> BTreeSet<u32> {
+    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for process in all {
+        children.entry(process.parent).or_default().push(process.pid);
+    }
+    let mut found = BTreeSet::new();
+    let mut open: Vec<u32> = roots.to_vec();
+    while let Some(pid) = open.pop() {
+        if found.insert(pid) {
+            open.extend(children.get(&pid).into_iter().flatten());
+        }
+    }
+    found
+}
+
+/// Processes that have a socket which listens at a TCP port, in this network namespace.
+pub(super) fn listening_at(port: u16) -> BTreeSet<u32> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
+    let inodes: BTreeSet<String> = tables
+        .iter()
+        .flatten()
+        .flat_map(|table| listeners(table, port))
+        .map(|inode| format!("socket:[{inode}]"))
+        .collect();
+    let holds = |pid: &u32| {
+        let Ok(folder) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+        let links = folder.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+        links.into_iter().any(|link| link.to_str().is_some_and(|link| inodes.contains(link)))
+    };
+    all().into_iter().map(|process| process.pid).filter(holds).collect()
+}
+
+/// Inodes of the sockets that listen (state 0A) at a port, from /proc/net/tcp.
+fn listeners(table: &str, port: u16) -> Vec<u64> {
+    const LISTEN: &str = "0A"; // TCP_LISTEN, include/net/tcp_states.h
+    let wanted = format!(":{port:04X}");
+    let lines = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    lines
+        .filter(|words| words.len() > 9 && words[3] == LISTEN && words[1].ends_with(&wanted))
+        .filter_map(|words| words[9].parse().ok())
+        .collect()
+}
+
+/// Folder of a systemd unit's control group, as systemd says.
+pub(super) fn control_group_of(unit: &str) -> Result<String, String> {
+    let asked = std::process::Command::new("systemctl")
+        .args(["show", "--property=ControlGroup", "--value", "--", unit])
+        .output()
+        .map_err(|error| format!("asking systemctl for {unit}: {error}"))?;
+    let folder = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
+    if folder.is_empty() || !Path::new(crate::probe::CGROUPS).join(&folder[1..]).exists() {
+        return Err(format!("the unit {unit} has no control group; is it running?"));
+    }
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_found_and_a_thread_is_none() {
+        let own = one(std::process::id()).expect("this process");
+        assert!(own.parent > 0 && !own.name.is_empty());
+        assert!(all().contains(&own));
+        let thread = std::thread::spawn(nix::unistd::gettid).join().expect("ended");
+        assert_eq!(one(u32::try_from(thread.as_raw()).expect("above zero")), None);
+    }
+
+    #[test]
+    fn descendants_are_found_at_any_depth() {
+        let process = |pid, parent| Process { pid, parent, name: String::new() };
+        let all = [process(1, 0), process(2, 1), process(3, 2), process(4, 1), process(5, 4)];
+        assert_eq!(with_descendants(&[2], &all), BTreeSet::from([2, 3]));
+        assert_eq!(with_descendants(&[1], &all).len(), 5);
+        assert_eq!(with_descendants(&[9], &all), BTreeSet::from([9]));
+    }
+
+    #[test]
+    fn a_listening_socket_is_found_by_its_port() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+             0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4242 1 0 100 0 0 10 0\n\
+             1: 0100007F:1F90 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 4243 1 0 20 4 30 10 -1\n";
+        assert_eq!(listeners(table, 8080), [4242]);
+        assert!(listeners(table, 80).is_empty());
+    }
+}

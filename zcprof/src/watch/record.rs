@@ -1,0 +1,71 @@
+//! What the probes counted, as the record has it.
+
+use std::collections::BTreeMap;
+
+use zcprof_common::layout::{ELSEWHERE, Key, NO_OWNER, NO_PORT, OTHER_PROGRAMS, Value};
+use zcprof_common::sites::SITES;
+use zcprof_common::vocabulary::{File, Iter};
+use zcprof_judge::watch::record::{Charged, Program, WatchedCount};
+
+use crate::measure::syscall_name;
+use crate::probe::Snapshot;
+
+/// Name of the programs that were too many to be told apart.
+const OTHERS: &str = "(other programs)";
+
+/// The programs that were watched, and the counts, sorted. `own` are zcprof's processes: what these
+/// did is nobody's.
+pub(super) fn counted(
+    snapshot: &Snapshot,
+    names: &[(u32, String)],
+    own: &[u32],
+) -> (Vec<Program>, Vec<WatchedCount>) {
+    let charged = |subject: u32| match subject {
+        NO_OWNER => Charged::Unknown,
+        ELSEWHERE => Charged::Elsewhere,
+        OTHER_PROGRAMS => Charged::Program(OTHERS.to_owned()),
+        subject if own.contains(&subject) => Charged::Elsewhere,
+        subject => Charged::Program(name(subject, names)),
+    };
+    let mut programs = BTreeMap::new();
+    let mut counts: Vec<_> = snapshot
+        .counts
+        .iter()
+        .map(|(key, value)| {
+            let charged = charged(key.subject);
+            if let Charged::Program(name) = &charged {
+                programs.entry(name.clone()).or_insert(key.subject);
+            }
+            count(key, value, charged)
+        })
+        .collect();
+    counts.sort_by(|a, b| order(a).cmp(&order(b)));
+    let programs = programs.into_iter().map(|(name, pid)| Program { name, pid }).collect();
+    (programs, counts)
+}
+
+/// A subject's program. One that was not seen to begin is known by its process's number.
+fn name(subject: u32, names: &[(u32, String)]) -> String {
+    let known = names.iter().find(|(known, _)| *known == subject);
+    known.map_or_else(|| format!("process {subject}"), |(_, name)| name.clone())
+}
+
+fn count(key: &Key, value: &Value, charged: Charged) -> WatchedCount {
+    WatchedCount {
+        site: SITES[usize::from(key.site)].name.to_owned(),
+        charged,
+        port: (key.port != NO_PORT).then_some(key.port),
+        syscall: syscall_name(key.syscall),
+        iter: Iter::ALL.get(usize::from(key.iter)).copied().unwrap_or(Iter::Unknown),
+        file: File::ALL.get(usize::from(key.file)).copied().unwrap_or(File::Other),
+        calls: value.calls,
+        bytes: value.bytes,
+        small_calls: value.small_calls,
+        small_bytes: value.small_bytes,
+        largest: value.largest,
+    }
+}
+
+fn order(count: &WatchedCount) -> impl Ord + '_ {
+    (&count.charged, count.port, &count.site, &count.syscall, count.iter, count.file)
+}

@@ -1,0 +1,157 @@
+//! The window: when it ends, and what is said meanwhile.
+
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use nix::sys::signal::Signal;
+
+use super::command::Started;
+use super::targets::Targets;
+use crate::cli;
+use crate::measure::interrupt;
+use crate::probe::Probes;
+
+/// How often it is asked whether the window is over.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How often something is said.
+const LINE: Duration = Duration::from_secs(10);
+
+/// How long a port is waited for.
+const READY: Duration = Duration::from_secs(30);
+
+/// Why the window ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The time was up.
+    Time,
+    /// The load has ended.
+    Load,
+    /// The last watched process has ended.
+    Gone,
+    /// A signal came.
+    Signal,
+}
+
+/// A window that is open.
+pub(super) struct Window<'a> {
+    options: &'a cli::Watch,
+    begin: Instant,
+    closed: Option<Instant>,
+    said: Instant,
+    /// Whether the window ends with the last process.
+    by_process: bool,
+    own: Vec<u32>,
+    load: Option<Child>,
+}
+
+impl<'a> Window<'a> {
+    /// Opens it.
+    pub(super) fn open(options: &'a cli::Watch, targets: &Targets, own: Vec<u32>) -> Self {
+        interrupt::end_window_first(true);
+        let now = Instant::now();
+        let by_process = targets.is_by_process();
+        Self { options, begin: now, closed: None, said: now, by_process, own, load: None }
+    }
+
+    /// Its length so far, or in all, in seconds.
+    pub(super) fn seconds(&self) -> f64 {
+        let end = self.closed.unwrap_or_else(Instant::now);
+        end.duration_since(self.begin).as_secs_f64()
+    }
+
+    /// Waits until it is over.
+    ///
+    /// # Errors
+    /// The load cannot be started or fails, or nobody listens in time.
+    pub(super) fn wait(
+        &mut self,
+        probes: &mut Probes,
+        mut command: Option<&mut Started>,
+    ) -> Result<End> {
+        let end = loop {
+            if let Some(command) = &mut command {
+                command.has_ended()?;
+            }
+            if let Some(end) = self.is_over(probes)? {
+                break end;
+            }
+            self.start_load()?;
+            self.say(probes)?;
+            std::thread::sleep(PAUSE);
+        };
+        self.closed = Some(Instant::now());
+        interrupt::end_window_first(false);
+        if end == End::Signal
+            && let Some(command) = &command
+        {
+            command.signal(Signal::SIGTERM);
+        }
+        if let Some(load) = &mut self.load {
+            let _ = load.kill();
+            let _ = load.wait();
+        }
+        Ok(end)
+    }
+
+    fn is_over(&mut self, probes: &mut Probes) -> Result<Option<End>> {
+        if interrupt::is_window_over() {
+            return Ok(Some(End::Signal));
+        }
+        if self.options.time.is_some_and(|time| self.begin.elapsed() >= time) {
+            return Ok(Some(End::Time));
+        }
+        if let Some(load) = &mut self.load
+            && let Some(status) = load.try_wait().context("waiting for the load")?
+        {
+            self.load = None;
+            if !status.success() {
+                bail!("the load failed ({status})");
+            }
+            return Ok(Some(End::Load));
+        }
+        let waits_for_load = self.options.load.is_some();
+        if self.by_process && !waits_for_load && self.left(probes)? == 0 {
+            return Ok(Some(End::Gone));
+        }
+        Ok(None)
+    }
+
+    /// Watched processes that are left.
+    fn left(&self, probes: &mut Probes) -> Result<usize> {
+        let watched = probes.watched()?;
+        Ok(watched.iter().filter(|(pid, _)| !self.own.contains(pid)).count())
+    }
+
+    /// Starts the load when the port is listened at.
+    fn start_load(&mut self) -> Result<()> {
+        let Some(line) = self.options.load.as_ref().filter(|_| self.load.is_none()) else {
+            return Ok(());
+        };
+        if let Some(port) = self.options.ready
+            && super::processes::listening_at(port).is_empty()
+        {
+            if self.begin.elapsed() > READY {
+                bail!("nobody listens at port {port} after {} s", READY.as_secs());
+            }
+            return Ok(());
+        }
+        let mut shell = std::process::Command::new("sh");
+        shell.arg("-c").arg(line);
+        super::command::with_signals(&mut shell);
+        self.load = Some(shell.spawn().with_context(|| format!("starting the load {line:?}"))?);
+        Ok(())
+    }
+
+    /// One line every ten seconds.
+    fn say(&mut self, probes: &mut Probes) -> Result<()> {
+        if self.said.elapsed() < LINE {
+            return Ok(());
+        }
+        self.said = Instant::now();
+        let (_, counts) = super::record::counted(&probes.peek()?, &[], &self.own);
+        eprintln!("zcprof: {:.0} s: {}", self.seconds(), super::so_far(&counts));
+        Ok(())
+    }
+}
