@@ -13,6 +13,14 @@ pub const ELSEWHERE: u32 = 0;
 /// Subject of programs beyond [`MAX_PROGRAMS`], which are not told apart. No process has this number.
 pub const OTHER_PROGRAMS: u32 = u32::MAX - 1;
 
+/// Bits of a subject's number that are the number of the process it began with, which is below
+/// `PID_MAX_LIMIT` (include/linux/threads.h). The others count the programs that this process ran
+/// before.
+pub const PROCESS_BITS: u32 = 22;
+
+/// Most programs that one process runs one after the other and that are told apart.
+pub const MAX_EXECS: u32 = 1000;
+
 /// Most programs of watched processes that are told apart.
 pub const MAX_PROGRAMS: u32 = 256;
 

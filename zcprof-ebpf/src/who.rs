@@ -4,13 +4,14 @@ use aya_ebpf::helpers;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
 use zcprof_common::layout::{
-    ADOPT_ALL, ADOPT_CGROUP, ADOPT_NONE, ELSEWHERE, Lost, MAX_PROGRAMS, OTHER_PROGRAMS,
+    ADOPT_ALL, ADOPT_CGROUP, ADOPT_NONE, ELSEWHERE, Lost, MAX_EXECS, MAX_PROGRAMS, OTHER_PROGRAMS,
+    PROCESS_BITS,
 };
 
 use crate::{CONFIG, count, current, kernel};
 
-/// The subject of each watched process, by its number (tgid). A subject has the number of the
-/// process that it began with; children are of their parent's until they run another program.
+/// The subject of each watched process, by its number (tgid). Children are of their parent's until
+/// they run another program.
 #[map]
 static SUBJECTS: HashMap<u32, u32> = HashMap::with_max_entries(65536, 0);
 
@@ -44,7 +45,7 @@ pub(crate) fn subject_at_syscall() -> u32 {
         ADOPT_CGROUP => is_in_cgroup(),
         _ => false,
     };
-    if wanted && process != ELSEWHERE { adopt(process) } else { ELSEWHERE }
+    if wanted && process != ELSEWHERE { adopt(process, ELSEWHERE) } else { ELSEWHERE }
 }
 
 #[inline(always)]
@@ -56,14 +57,15 @@ fn is_in_cgroup() -> bool {
     id != 0 && id == high << 32 | low
 }
 
-/// Watches the current process from here on, under the subject of its program.
+/// Watches the current process from here on, under the subject of its program; `before` is that of
+/// the one that it ran before.
 #[inline(always)]
-fn adopt(process: u32) -> u32 {
+fn adopt(process: u32, before: u32) -> u32 {
     let Ok(name) = helpers::bpf_get_current_comm() else {
         count::lose(Lost::Subject);
         return ELSEWHERE;
     };
-    let subject = program(&name, process);
+    let subject = program(&name, process, before);
     if SUBJECTS.insert(&process, &subject, 0).is_err() {
         count::lose(Lost::Subject);
         return ELSEWHERE;
@@ -71,16 +73,22 @@ fn adopt(process: u32) -> u32 {
     subject
 }
 
-/// The subject of a program; a new one has the number of the process that runs it.
+/// The subject of a program. A new one has the number of the process that runs it, or, if that was
+/// the first to run another too, the next of that process's.
 #[inline(always)]
-fn program(name: &[u8; 16], process: u32) -> u32 {
+fn program(name: &[u8; 16], process: u32, before: u32) -> u32 {
     const NEW_ONLY: u64 = 1; // BPF_NOEXIST, include/uapi/linux/bpf.h
     // SAFETY: the value is read at once, and is one word.
     if let Some(known) = unsafe { PROGRAMS.get(name) } {
         return *known;
     }
-    if PROGRAMS.insert(name, &process, NEW_ONLY).is_ok() {
-        return process;
+    let began_it = before & ((1 << PROCESS_BITS) - 1) == process;
+    let new = if began_it { before + (1 << PROCESS_BITS) } else { process };
+    if new >> PROCESS_BITS > MAX_EXECS {
+        return OTHER_PROGRAMS;
+    }
+    if PROGRAMS.insert(name, &new, NEW_ONLY).is_ok() {
+        return new;
     }
     // Another CPU was faster, or there are too many programs to tell them all apart.
     // SAFETY: as above.
@@ -113,7 +121,7 @@ pub(crate) fn executed(thread_before: u32) {
     let wanted = unsafe { WANTED.get(&name) }.is_some();
     let renames = kernel::configured(&CONFIG.by_program) != 0;
     if process != ELSEWHERE && (wanted || known != ELSEWHERE && renames) {
-        adopt(process);
+        adopt(process, known);
     }
 }
 

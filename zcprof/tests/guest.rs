@@ -7,6 +7,7 @@ mod families;
 mod faults;
 mod leftovers;
 mod privileges;
+mod programs;
 mod redteam;
 mod repetitions;
 

@@ -3,13 +3,13 @@
 
 use std::fmt::Write as _;
 
-use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument};
+use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument, Process};
 
 use super::ReportError;
 use super::columns::{Column, lay_out};
 use super::numbers::size;
 use crate::verdict::code::why;
-use crate::verdict::per_byte;
+use crate::verdict::{Verdict, per_byte};
 use crate::watch::judge::{Judgement, Span, judge, spans};
 use crate::watch::record::{Of, Watch, WatchedCount};
 use crate::watch::traffic::Traffic;
@@ -88,6 +88,9 @@ fn verdict(judgement: &Judgement) -> String {
         let codes: Vec<_> = why.codes.iter().map(|code| code.name).collect();
         let _ = writeln!(text, "  {} {}", codes.join(" "), why.text);
     }
+    if let Verdict::Refuted(_) = judgement.verdict {
+        text.push_str(&pair(traffic));
+    }
     if judgement.framing > 0 {
         let _ = writeln!(
             text,
@@ -98,6 +101,23 @@ fn verdict(judgement: &Judgement) -> String {
         );
     }
     text
+}
+
+/// The calls by which the bytes came into the program's memory and left it.
+fn pair(traffic: &Traffic) -> String {
+    let callers = traffic.ledger.account(Instrument::Callers);
+    let by = |hop| {
+        let entry = callers.entry(Process::Server, hop, Disposition::Copied);
+        entry.filter(|entry| entry.bytes > 0).map(|entry| entry.syscalls.join(", "))
+    };
+    let (read, sent) = (by(Hop::PageCacheToUser), by(Hop::UserToSocket));
+    match (read, sent) {
+        (Some(read), Some(sent)) => {
+            format!("  read by {read} and sent by {sent}; sendfile would hand the pages over\n")
+        }
+        (None, Some(sent)) => format!("  sent by {sent} from the program's own memory\n"),
+        _ => String::new(),
+    }
 }
 
 fn interval(judgement: &Judgement) -> String {

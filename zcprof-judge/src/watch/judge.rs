@@ -171,6 +171,7 @@ pub fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
     let account = traffic.ledger.account(instrument);
     let copied = |hop| account.bytes(Process::Server, hop, Copied);
     let into_pipes = copied(Hop::UserToPipe);
+    let moved = traffic.seen(Hop::PageCacheToSocket, Moved);
     let left = sum([
         copied(Hop::UserToSocket),
         traffic.seen(Hop::UserToSocket, Pinned),
@@ -188,6 +189,9 @@ pub fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
         exactly(Hop::PageCacheToPipe),
         exactly(Hop::PageCacheToSocket),
         Span { hop: Hop::UserToPipe, least: from_pipes, most: from_pipes },
+        // What was copied into a file may be what was then handed over from it.
+        at_most(Hop::UserToPageCache, moved),
+        at_most(Hop::PageCacheToPageCache, moved),
     ]
 }
 
@@ -307,6 +311,10 @@ fn disagreements(usable: &[Instrument], traffic: &Traffic) -> Vec<Reason> {
         .collect()
 }
 
+/// Hops that framing takes: into the program's memory, and out of it.
+const FRAMED: [Hop; 4] =
+    [Hop::PageCacheToUser, Hop::PipeToUser, Hop::SocketToUser, Hop::UserToSocket];
+
 /// What one instrument saw against a claim: what contradicts it, and what may.
 fn against(
     claim: &Claim,
@@ -319,7 +327,7 @@ fn against(
     for span in spans(traffic, instrument) {
         let copies = claim.copied.iter().find(|(hop, _)| *hop == span.hop).map_or(0, |(_, n)| *n);
         let claimed = sent.saturating_mul(u64::from(copies));
-        let tolerated = if claimed == 0 { framing } else { 0 };
+        let tolerated = if claimed == 0 && FRAMED.contains(&span.hop) { framing } else { 0 };
         let (least, most) =
             (span.least.saturating_sub(tolerated), span.most.saturating_sub(tolerated));
         let too_many = least > claimed && beyond_tolerance(least - claimed, sent);
@@ -355,8 +363,11 @@ fn against_bound(
             (Hop::PageCacheToSocket, encrypted, encrypted)
         }
         _ => {
-            let (least, most) = total(traffic, &spans(traffic, instrument));
-            (Hop::UserToSocket, least, most)
+            let spans = spans(traffic, instrument);
+            let (least, most) = total(traffic, &spans);
+            // Where most of it was copied, or may have been.
+            let widest = spans.iter().max_by_key(|span| (span.most, span.most - span.least));
+            (widest.map_or(Hop::UserToSocket, |span| span.hop), least, most)
         }
     };
     let claimed = u128::from(sent) * u128::from(bound.millionths) / 1_000_000;
@@ -368,7 +379,7 @@ fn against_bound(
             let bytes = if bound.at_most { least } else { most };
             (vec![finding(traffic, instrument, hop, bound.what, bytes, claimed)], Vec::new())
         }
-        _ => (Vec::new(), vec![Reason::MayBeSent(hop, most)]),
+        _ => (Vec::new(), vec![Reason::MayBeSent(hop, most - least)]),
     }
 }
 

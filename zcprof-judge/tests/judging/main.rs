@@ -4,3 +4,4 @@ mod hostile;
 mod properties;
 mod records;
 mod rules;
+mod watched;

@@ -2,6 +2,7 @@
 //! is not the built-in workload.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -17,6 +18,9 @@ use crate::transfer::Row;
 
 /// Bytes of the log that is served in the controls.
 const BYTES: u64 = 4 << 20;
+
+/// How long a worker that says nothing is waited for.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server and a consumer of zcprof's own, over plain TCP on the loopback device.
 pub(crate) struct Controls {
@@ -43,6 +47,7 @@ impl Controls {
             transfers: rows.clone(),
             consumer: Mode::find("copy").context("there is no mode of copies")?,
             kcat: None,
+            patience: PATIENCE,
         };
         Ok(Self { bench: Bench::set_up(&workload, &rows, &rows)? })
     }
@@ -65,7 +70,7 @@ impl Controls {
     ///
     /// # Errors
     /// A device that does not tell its features.
-    pub(crate) fn devices_without_nocache(&self) -> Result<Option<String>> {
+    pub(crate) fn devices_without_nocache() -> Result<Option<String>> {
         super::network::all_without_nocache()
     }
 }

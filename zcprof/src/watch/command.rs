@@ -3,18 +3,20 @@
 #![expect(unsafe_code, reason = "what happens between fork and exec")]
 
 use std::io::{Read as _, Write as _};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, ExitStatus};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use nix::sys::signal::{SigmaskHow, Signal, kill, sigprocmask};
 use nix::unistd::{Gid, Pid, Uid, setgroups, setresgid, setresuid};
 use zcprof_judge::watch::record;
 
 use super::caller::{Caller, OF_SUDO};
+use super::processes;
 use crate::probe::Probes;
 
 /// How long a command is given to end once the window is over.
@@ -32,6 +34,8 @@ pub(super) struct Started {
     child: Option<Child>,
     status: Option<ExitStatus>,
     ended_by_us: bool,
+    /// Nothing of it is left.
+    done: bool,
 }
 
 impl Started {
@@ -53,7 +57,11 @@ impl Started {
         let (mut pids, mut say) = io::pipe().context("making a pipe")?;
         let (mut wait, go) = io::pipe().context("making a pipe")?;
         let mask = crate::measure::interrupt::mask_before();
+        let own_end = go.as_raw_fd();
         let before_exec = move || {
+            // The child has this end too, and would wait for itself where zcprof is gone.
+            // SAFETY: in the child nothing else uses it.
+            drop(unsafe { OwnedFd::from_raw_fd(own_end) });
             say.write_all(&std::process::id().to_ne_bytes())?;
             let mut word = [0];
             if wait.read(&mut word)? == 0 {
@@ -87,6 +95,7 @@ impl Started {
             child: None,
             status: None,
             ended_by_us: false,
+            done: false,
         }))
     }
 
@@ -140,6 +149,7 @@ impl Started {
             let end = Instant::now() + patience;
             let left = self.left(probes, own)?;
             if left.is_empty() {
+                self.done = true;
                 return Ok(());
             }
             self.ended_by_us |= !self.has_ended()?;
@@ -151,15 +161,18 @@ impl Started {
                 std::thread::sleep(PAUSE);
             }
         }
-        bail!("the command's processes do not end: {:?}", self.left(probes, own)?)
+        let left = self.left(probes, own)?;
+        self.done = left.is_empty();
+        ensure!(self.done, "the command's processes do not end: {left:?}");
+        Ok(())
     }
 
     /// Processes of the command that are left: itself and those whose ancestor it was.
     fn left(&mut self, probes: &mut Probes, own: &[u32]) -> Result<Vec<i32>> {
         self.has_ended()?;
         let of_it = self.status.is_none().then_some(self.pid);
-        let all = super::processes::all();
-        let below = super::processes::with_descendants(&[self.pid], &all);
+        let all = processes::all();
+        let below = processes::with_descendants(&[self.pid], &all);
         let watched = probes.watched()?.into_iter().map(|(pid, _)| pid);
         let watched = watched.filter(|pid| !own.contains(pid) && below.contains(pid));
         let is_zombie = |pid: u32| {
@@ -188,19 +201,21 @@ impl Started {
     }
 }
 
-/// A command that was never let run ends when the pipe closes; one that runs dies with zcprof's error.
+/// A command that was never let run ends when the pipe closes; one that runs is killed with all that it
+/// has started if zcprof ends with an error.
 impl Drop for Started {
     fn drop(&mut self) {
         self.go = None;
         if let Some(spawning) = self.spawning.take() {
             let _ = spawning.join();
         }
-        if let Some(child) = &mut self.child
-            && self.status.is_none()
-        {
-            let _ = child.kill();
-            let _ = child.wait();
+        let Some(child) = self.child.as_mut().filter(|_| !self.done) else { return };
+        // What it has started would outlive it, and hold its terminal and pipes.
+        let of_it = processes::with_descendants(&[self.pid], &processes::all());
+        for pid in of_it.into_iter().filter_map(|pid| i32::try_from(pid).ok()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
+        let _ = child.wait();
     }
 }
 

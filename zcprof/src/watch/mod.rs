@@ -41,7 +41,7 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
         },
         withheld: options.without.clone(),
         explain: verbose,
-        unneeded: unneeded(&controls)?,
+        unneeded: unneeded()?,
         capacities: options.capacities.clone(),
         ..Options::default()
     })?;
@@ -152,7 +152,7 @@ pub(crate) fn size(bytes: u64) -> String {
 }
 
 /// What no watched program can do that matters here, with the reason.
-fn unneeded(controls: &Controls) -> Result<Vec<(Need, String)>> {
+fn unneeded() -> Result<Vec<(Need, String)>> {
     let mut unneeded = vec![
         (Need::Checksums, "what is sent by UDP is not judged".to_owned()),
         (Need::Writes, "what is written into files the callers tell".to_owned()),
@@ -161,7 +161,7 @@ fn unneeded(controls: &Controls) -> Result<Vec<(Need, String)>> {
             "what is read of /proc/kcore leaves by copies that are seen".to_owned(),
         ),
     ];
-    if let Some(devices) = controls.devices_without_nocache()? {
+    if let Some(devices) = Controls::devices_without_nocache()? {
         unneeded.push((Need::NocacheDevice, format!("tx-nocache-copy is off on {devices}")));
     }
     if !is_any_dax()? {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use zcprof_common::layout::{ELSEWHERE, Key, NO_OWNER, NO_PORT, OTHER_PROGRAMS, Value};
+use zcprof_common::layout::{
+    ELSEWHERE, Key, NO_OWNER, NO_PORT, OTHER_PROGRAMS, PROCESS_BITS, Value,
+};
 use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::{File, Iter};
 use zcprof_judge::watch::record::{Charged, Program, WatchedCount};
@@ -40,7 +42,9 @@ pub(super) fn counted(
         })
         .collect();
     counts.sort_by(|a, b| order(a).cmp(&order(b)));
-    let programs = programs.into_iter().map(|(name, pid)| Program { name, pid }).collect();
+    let pid = |subject: u32| subject & ((1 << PROCESS_BITS) - 1);
+    let programs =
+        programs.into_iter().map(|(name, subject)| Program { name, pid: pid(subject) }).collect();
     (programs, counts)
 }
 

@@ -1,0 +1,289 @@
+//! Watched windows, made by hand as kernel 6.12 shows them: what must hold, what must be refuted, and
+//! what nobody can know.
+
+use zcprof_common::vocabulary::{File, Iter};
+use zcprof_judge::run::{Doubt, Run};
+use zcprof_judge::verdict::{Exit, Reason, Verdict};
+use zcprof_judge::watch::record::{
+    Asked, Charged, Command, Kind, Of, Program, SCHEMA, Tolerance, Watch, WatchedCount,
+};
+use zcprof_judge::watch::{exit, judge};
+
+use super::records::{every_leaf, run, sendfile};
+
+const BODY: u64 = 64 << 20;
+const HEAD: u64 = 64 * 240;
+
+/// One count of a program called `nginx` at port 80, or at none where it is at no socket.
+fn count(site: &str, syscall: &str, file: File, iter: Iter, bytes: u64) -> WatchedCount {
+    let at_socket = file == File::Socket
+        || ["tcp_sendmsg_locked", "skb_splice_from_iter", "_copy_from_iter"].contains(&site);
+    WatchedCount {
+        site: site.to_owned(),
+        charged: Charged::Program("nginx".to_owned()),
+        port: at_socket.then_some(80),
+        syscall: syscall.to_owned(),
+        iter,
+        file,
+        calls: 64,
+        bytes,
+        small_calls: 0,
+        small_bytes: 0,
+        largest: bytes / 64,
+    }
+}
+
+/// Bytes that are sent by sendfile.
+fn handed_over(bytes: u64) -> Vec<WatchedCount> {
+    let at = |site, iter| count(site, "sendfile", File::Regular, iter, bytes);
+    vec![
+        at("filemap_splice_read", Iter::None),
+        at("tcp_sendmsg_locked", Iter::None),
+        at("skb_splice_from_iter", Iter::None),
+    ]
+}
+
+/// Bytes that are sent from user memory.
+fn written(bytes: u64) -> Vec<WatchedCount> {
+    let at = |site, iter| count(site, "writev", File::Socket, iter, bytes);
+    vec![at("_copy_from_iter", Iter::User), at("tcp_sendmsg_locked", Iter::None)]
+}
+
+/// Bytes that are read from a file.
+fn read(bytes: u64) -> Vec<WatchedCount> {
+    let at = |site| count(site, "pread64", File::Regular, Iter::User, bytes);
+    vec![at("_copy_to_iter"), at("filemap_read")]
+}
+
+fn window(claim: &str, parts: &[Vec<WatchedCount>]) -> Watch {
+    let Run { kernel, coverage, controls, .. } = run(vec![sendfile()]);
+    Watch {
+        schema: SCHEMA,
+        kind: Kind::Watch,
+        zcprof: "0.1.0".to_owned(),
+        kernel,
+        coverage,
+        controls,
+        targets: vec!["pid 80 (nginx)".to_owned()],
+        command: None,
+        seconds: 1.0,
+        programs: vec![Program { name: "nginx".to_owned(), pid: 80 }],
+        counts: parts.concat(),
+        doubts: Vec::new(),
+        leaves: every_leaf(),
+        framing: Tolerance { size: 4096, millionths: 10_000 },
+        min_bytes: 1,
+        claims: vec![Asked { of: Of::All, claim: claim.to_owned() }],
+        ignore_status: false,
+        results: Vec::new(),
+        verdict: None,
+        phases: Vec::new(),
+    }
+}
+
+fn verdict(watch: &Watch) -> Verdict {
+    judge(watch).expect("known claims").remove(0).verdict
+}
+
+fn says(claim: &str, parts: &[Vec<WatchedCount>]) -> &'static str {
+    verdict(&window(claim, parts)).name()
+}
+
+#[test]
+fn a_server_that_hands_pages_over_and_writes_headers_holds() {
+    let parts = [handed_over(BODY), written(HEAD)];
+    let judged = judge(&window("zero-copy", &parts)).expect("known").remove(0);
+    assert_eq!(judged.verdict, Verdict::Holds);
+    assert_eq!((judged.framing, judged.traffic.calls), (HEAD, 64));
+    assert_eq!(judged.traffic.sent(), BODY + HEAD);
+    assert_eq!(says("copied<=0.001", &parts), "holds");
+    assert_eq!(says("copied<=0.0001", &parts), "refuted");
+    assert_eq!(says("moved>=0.999", &parts), "holds");
+}
+
+#[test]
+fn headers_that_are_much_of_what_is_sent_are_no_framing() {
+    let parts = [handed_over(BODY), written(BODY / 50)];
+    assert_eq!(says("zero-copy", &parts), "refuted");
+    let mut watch = window("zero-copy", &parts);
+    watch.framing.millionths = 50_000;
+    assert_eq!(verdict(&watch), Verdict::Holds);
+}
+
+#[test]
+fn a_server_that_reads_and_writes_is_refuted() {
+    let parts = [read(BODY), written(BODY)];
+    assert_eq!(says("zero-copy", &parts), "refuted");
+    assert_eq!(says("two-copies", &parts), "holds");
+    assert_eq!(says("copied<=2", &parts), "holds");
+    // Whether what it read is what it sent nobody knows.
+    assert_eq!(says("one-copy", &parts), "inconclusive");
+    assert_eq!(says("copied<=1.5", &parts), "inconclusive");
+    assert_eq!(says("copied<=0.5", &parts), "refuted");
+    // All its writes are small, and they are all that there is.
+    let mut small = window("zero-copy", &parts);
+    for count in &mut small.counts {
+        (count.small_calls, count.small_bytes, count.largest) = (count.calls, count.bytes, 4096);
+    }
+    assert_eq!(verdict(&small).name(), "refuted");
+}
+
+#[test]
+fn a_file_that_is_hashed_and_then_sent_by_sendfile_holds() {
+    let parts = [read(BODY), handed_over(BODY), written(HEAD)];
+    assert_eq!(says("zero-copy", &parts), "holds");
+}
+
+#[test]
+fn half_and_half_is_refuted() {
+    let parts = [read(BODY), written(BODY), handed_over(BODY)];
+    assert_eq!(says("zero-copy", &parts), "refuted");
+    assert_eq!(says("copied<=1", &parts), "holds");
+}
+
+#[test]
+fn what_comes_out_of_a_pipe_that_was_written_to_was_copied() {
+    let moved = |site| count(site, "splice", File::Pipe, Iter::None, BODY);
+    let spliced = vec![moved("tcp_sendmsg_locked"), moved("skb_splice_from_iter")];
+    let piped = |site| count(site, "write", File::Pipe, Iter::User, BODY);
+    let filled = vec![piped("_copy_from_iter"), piped("pipe_write")];
+    assert_eq!(says("zero-copy", &[spliced.clone(), filled]), "refuted");
+    // Whoever filled it.
+    assert_eq!(says("zero-copy", &[spliced]), "inconclusive");
+}
+
+#[test]
+fn what_was_copied_into_a_file_may_be_what_is_handed_over_from_it() {
+    let staged = |bytes| {
+        let staged = count("generic_perform_write", "write", File::Regular, Iter::User, bytes);
+        let read_before = read(bytes);
+        [vec![staged], read_before].concat()
+    };
+    assert_eq!(says("zero-copy", &[staged(BODY), handed_over(BODY)]), "inconclusive");
+    assert_eq!(says("zero-copy", &[staged(HEAD), handed_over(BODY)]), "holds", "a log of accesses");
+}
+
+#[test]
+fn nothing_sent_and_too_little_sent_are_no_evidence() {
+    assert_eq!(says("zero-copy", &[]), "inconclusive");
+    let mut watch = window("zero-copy", &[handed_over(BODY)]);
+    watch.min_bytes = BODY + 1;
+    assert_eq!(verdict(&watch), Verdict::Inconclusive(vec![Reason::NoPayload]));
+    assert_eq!(exit(&[]), Exit::Inconclusive);
+}
+
+#[test]
+fn a_claim_about_a_part_that_nobody_sent_from_is_inconclusive() {
+    let mut watch = window("zero-copy", &[handed_over(BODY)]);
+    for (of, expected) in [
+        (Of::Port(80), "holds"),
+        (Of::Port(8080), "inconclusive"),
+        (Of::Program("nginx".to_owned()), "holds"),
+        (Of::Program("caddy".to_owned()), "inconclusive"),
+    ] {
+        watch.claims[0].of = of.clone();
+        assert_eq!(verdict(&watch).name(), expected, "{of}");
+    }
+}
+
+#[test]
+fn ports_are_judged_apart() {
+    let mut other = [read(BODY), written(BODY)].concat();
+    for count in other.iter_mut().filter(|count| count.port.is_some()) {
+        count.port = Some(443);
+    }
+    let mut watch = window("zero-copy", &[handed_over(BODY), written(HEAD), other]);
+    for (of, expected) in
+        [(Of::All, "refuted"), (Of::Port(80), "holds"), (Of::Port(443), "refuted")]
+    {
+        watch.claims[0].of = of.clone();
+        assert_eq!(verdict(&watch).name(), expected, "{of}");
+    }
+}
+
+/// What takes evidence away.
+type Takes = fn(&mut Watch);
+
+/// Whatever is missing, a claim of no copy does not hold.
+#[test]
+fn less_evidence_makes_nothing_hold() {
+    let good = window("zero-copy", &[handed_over(BODY), written(HEAD)]);
+    assert_eq!(verdict(&good), Verdict::Holds);
+    let less: [(&str, Takes); 8] = [
+        ("no controls", |w| w.controls.clear()),
+        ("no leaves", |w| w.leaves.clear()),
+        ("a leaf that the record lacks", |w| {
+            w.coverage.probes.retain(|probe| probe.site != "_copy_from_iter");
+        }),
+        ("a caller that the record lacks", |w| {
+            w.coverage.probes.retain(|probe| probe.site != "mptcp_sendmsg");
+        }),
+        ("a process overlooked", |w| w.doubts.push(Doubt::Unfollowed { times: 1 })),
+        ("a probe that missed runs", |w| {
+            w.doubts.push(Doubt::Missed { site: "_copy_from_iter".to_owned(), runs: 1 });
+        }),
+        ("the witness", |w| w.counts.retain(|c| c.site != "skb_splice_from_iter")),
+        ("where the pages came from", |w| w.counts.retain(|c| c.site != "filemap_splice_read")),
+    ];
+    for (what, take) in less {
+        let mut watch = good.clone();
+        take(&mut watch);
+        assert_ne!(verdict(&watch), Verdict::Holds, "{what}");
+    }
+}
+
+#[test]
+fn copies_of_nobody_known_are_no_zero() {
+    let mut late = count("skb_copy_bits", "none", File::None, Iter::None, BODY);
+    late.charged = Charged::Unknown;
+    assert_eq!(says("zero-copy", &[handed_over(BODY), vec![late.clone()]]), "inconclusive");
+    late.charged = Charged::Elsewhere;
+    assert_eq!(says("zero-copy", &[handed_over(BODY), vec![late.clone()]]), "holds");
+    late.charged = Charged::Program("nginx".to_owned());
+    assert_eq!(says("zero-copy", &[handed_over(BODY), vec![late]]), "refuted");
+}
+
+#[test]
+fn tls_in_the_kernel_transforms() {
+    // 16 KiB a record, each with 22 bytes of TLS 1.3 around the plaintext's type and tag.
+    let records = BODY / 16384;
+    let mut encrypted = count("crypto_aead_encrypt", "sendfile", File::Regular, Iter::None, BODY);
+    encrypted.calls = records;
+    let mut parts = handed_over(BODY);
+    for count in parts.iter_mut().filter(|count| count.site != "filemap_splice_read") {
+        count.bytes += records * 22;
+    }
+    parts.push(encrypted);
+    assert_eq!(says("transforms", &[parts.clone()]), "holds");
+    assert_eq!(says("zero-copy", &[parts]), "refuted");
+    assert_eq!(says("transforms", &[handed_over(BODY)]), "refuted");
+}
+
+#[test]
+fn a_command_that_failed_holds_nothing_unless_its_status_is_ignored() {
+    let mut watch = window("zero-copy", &[handed_over(BODY)]);
+    let command = |status, ended_by_us| Command { line: Vec::new(), status, ended_by_us };
+    watch.command = Some(command(Some(0), false));
+    assert_eq!(verdict(&watch), Verdict::Holds);
+    watch.command = Some(command(Some(143), true));
+    assert_eq!(verdict(&watch), Verdict::Holds, "zcprof ended it");
+    watch.command = Some(command(Some(1), false));
+    assert_eq!(verdict(&watch), Verdict::Inconclusive(vec![Reason::CommandFailed(1)]));
+    watch.ignore_status = true;
+    assert_eq!(verdict(&watch), Verdict::Holds);
+}
+
+#[test]
+fn an_unknown_claim_is_said_and_a_record_comes_back_as_it_was_written() {
+    let mut watch = window("free-copy", &[]);
+    assert!(judge(&watch).expect_err("unknown").contains("free-copy"));
+    watch.claims[0].claim = "zero-copy".to_owned();
+    let text = zcprof_judge::report::watch::json(&watch).expect("JSON");
+    assert_eq!(
+        zcprof_judge::record::kind(&text).expect("a record"),
+        zcprof_judge::record::Kind::Watch
+    );
+    let again: Watch = zcprof_judge::record::read(&text).expect("a watch");
+    assert_eq!(zcprof_judge::report::watch::json(&again).expect("JSON"), text);
+    assert!(zcprof_judge::record::read::<Run>(&text).is_err(), "it is no run");
+}
