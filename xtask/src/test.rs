@@ -42,6 +42,10 @@ pub(crate) struct Options {
     /// hour).
     #[arg(long, conflicts_with_all = ["quick", "kernel"])]
     clients: bool,
+    /// Only watch programs that zcprof did not write (nginx, Python), on each kernel, and compare what
+    /// is seen with what is known beforehand. They are fetched as Debian packages them.
+    #[arg(long, conflicts_with_all = ["quick", "clients"])]
+    programs: bool,
     /// Only measure at random so many times on each kernel, and check that no false claim holds and
     /// no true one is refuted.
     #[arg(long, value_name = "PASSES", conflicts_with_all = ["quick", "clients"])]
@@ -114,7 +118,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     let kernels = if quick { Vec::new() } else { kernels::choose(&options.kernel)? };
     let longer = options.longer();
     let mut needed = kernels.clone();
-    if longer.is_none() {
+    if longer.is_none() && !options.programs {
         needed.extend(guests::daily_cells(&kernels)?.iter().map(|cell| cell.kernel));
     }
     needed.sort_by_key(|kernel| kernel.name);
@@ -122,7 +126,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     let wants = Wants {
         build: true,
         guests: !quick,
-        clients: longer.is_none(),
+        clients: longer.is_none() && !options.programs,
         matrix: !quick,
         kernels: needed,
         ..Wants::default()
@@ -136,6 +140,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         kernels: &kernels,
         bytes: &options.bytes,
         nightly: options.nightly || options.everywhere,
+        only_programs: options.programs,
         longer,
     };
     if !options.clients {
@@ -169,7 +174,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     }
 
     println!("\n{}", stages.table(started.elapsed()));
-    let all = longer.is_none() && !options.nightly;
+    let all = longer.is_none() && !options.nightly && !options.programs;
     if let Some(left_out) = all.then(|| left_out(options, &kernels, &ready)) {
         print!("{left_out}");
     }
@@ -209,7 +214,7 @@ fn beside_each_other(
     quick: bool,
     stages: &mut Stages,
 ) -> Result<()> {
-    let here = if wanted.longer.is_some() { &[] } else { HOST };
+    let here = if wanted.longer.is_some() || wanted.only_programs { &[] } else { HOST };
     let (on_host, in_guests) = thread::scope(|scope| {
         let on_host = scope.spawn(|| {
             let mut stages = Stages::default();

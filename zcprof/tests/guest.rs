@@ -10,6 +10,7 @@ mod privileges;
 mod programs;
 mod redteam;
 mod repetitions;
+mod watching;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use zcprof_common::names::transfer;
 
-use super::parts::{Longer, PARTS, Part, Work};
+use super::parts::{Longer, PARTS, PROGRAMS, Part, Work};
 use super::pool;
 use super::stage::{Stage, Stages};
 use super::tally::Tally;
@@ -18,7 +18,7 @@ use crate::guest::{self, Guest};
 use crate::kernels::{self, Kernel};
 use crate::libraries::with_libraries;
 use crate::matrix::{self, Bench, Passes};
-use crate::setup::Ready;
+use crate::setup::{Ready, programs};
 use crate::{compile, interrupt};
 
 /// What is to be tested in guests.
@@ -28,6 +28,8 @@ pub(super) struct Wanted<'a> {
     pub(super) bytes: &'a str,
     /// Whether everything runs that is there.
     pub(super) nightly: bool,
+    /// Whether only programs of others are watched.
+    pub(super) only_programs: bool,
     /// The one test that is wanted, and how long.
     pub(super) longer: Option<(&'static Longer, u32)>,
 }
@@ -35,7 +37,13 @@ pub(super) struct Wanted<'a> {
 /// One guest's job.
 enum Job<'a> {
     /// A part on a kernel: its name, what it brings along, what it does.
-    Part { name: String, guest: &'a Guest, files: Vec<(PathBuf, String)>, words: Vec<String> },
+    Part {
+        name: String,
+        guest: &'a Guest,
+        files: Vec<(PathBuf, String)>,
+        words: Vec<String>,
+        image: Option<PathBuf>,
+    },
     /// A cell of the matrix.
     Cell(matrix::Cell),
 }
@@ -71,15 +79,18 @@ pub(super) fn run(
         jobs.extend(guests.iter().map(|guest| {
             let name = format!("{} on {}", longer.name, guest.kernel.name);
             let files = vec![bring(&tested.guest_tests, "/bin/guest-tests")];
-            Job::Part { name, guest, files: with(tested, files), words: words.clone() }
+            let files = with(tested, files);
+            Job::Part { name, guest, files, words: words.clone(), image: None }
         }));
     } else {
-        for part in PARTS {
+        for part in PARTS.iter().filter(|part| !wanted.only_programs || part.name == PROGRAMS) {
             for guest in &guests {
-                jobs.extend(job(ready, tested, part, guest, wanted)?);
+                jobs.extend(job(cache, ready, tested, part, guest, wanted)?);
             }
         }
-        jobs.extend(daily_cells(wanted.kernels)?.into_iter().map(Job::Cell));
+        if !wanted.only_programs {
+            jobs.extend(daily_cells(wanted.kernels)?.into_iter().map(Job::Cell));
+        }
     }
     let measured = Passes {
         transfer: CELL_TRANSFERS.map(str::to_owned).to_vec(),
@@ -89,7 +100,9 @@ pub(super) fn run(
     let (program, shelf) = (&tested.zcprof, "matrix-daily");
     let bench = Bench { cache, program, passes: &measured, fresh: true, shelf };
     let done = pool::at_a_time(at_a_time(), jobs, |job| match job {
-        Job::Part { name, guest, files, words } => of_part(cache, guest, name, files, words),
+        Job::Part { name, guest, files, words, image } => {
+            of_part(cache, guest, name, files, words, image)
+        }
         Job::Cell(cell) => of_cell(&bench, &cell),
     });
     interrupt::check()?;
@@ -98,7 +111,7 @@ pub(super) fn run(
         stages.add(stage, tally);
         runs.extend(run);
     }
-    if wanted.longer.is_none() {
+    if wanted.longer.is_none() && !wanted.only_programs {
         beside(cache, &tested.zcprof, &runs, stages)?;
     }
     Ok(())
@@ -106,6 +119,7 @@ pub(super) fn run(
 
 /// A part on a kernel, if it runs there.
 fn job<'a>(
+    cache: &Cache,
     ready: &Ready,
     tested: &Tested,
     part: &Part,
@@ -113,11 +127,17 @@ fn job<'a>(
     wanted: &Wanted<'_>,
 ) -> Result<Option<Job<'a>>> {
     let name = format!("{} on {}", part.name, guest.kernel.name);
-    let Some(variables) = part.on(guest.kernel, wanted.kernels, wanted.nightly) else {
+    let Some(variables) =
+        part.on(guest.kernel, wanted.kernels, wanted.nightly || wanted.only_programs)
+    else {
         return Ok(None);
     };
+    let image = match part.work {
+        Work::Programs(_) => Some(programs::image(cache)?),
+        _ => None,
+    };
     let (files, words) = match part.work {
-        Work::Tests(words) => {
+        Work::Tests(words) | Work::Programs(words) => {
             let files = vec![bring(&tested.guest_tests, "/bin/guest-tests")];
             (with(tested, files), of_test_program(&variables, words))
         }
@@ -132,7 +152,7 @@ fn job<'a>(
             (with(tested, with_libraries(kcat)?), of_measure(wanted.bytes, &more))
         }
     };
-    Ok(Some(Job::Part { name, guest, files, words }))
+    Ok(Some(Job::Part { name, guest, files, words, image }))
 }
 
 fn of_test_program(variables: &[(&str, String)], words: &[&str]) -> Vec<String> {
@@ -211,12 +231,14 @@ fn of_part(
     name: String,
     files: Vec<(PathBuf, String)>,
     words: Vec<String>,
+    image: Option<PathBuf>,
 ) -> Done {
     let is_measurement = words[0] == "/bin/zcprof";
     println!("== {name} ({})", guest.installed.version());
     let (started, mut tally, mut cpu) = (Instant::now(), Tally::default(), None);
     let mut spec = guest.spec(files, words);
     spec.wire = true;
+    spec.image = image;
     let mut show = |line: &str| {
         tally.feed(line);
         println!("{name} | {line}");

@@ -27,6 +27,8 @@ pub(super) enum Work {
     Claims,
     /// The same with kcat as the consumer.
     Kcat,
+    /// The test program is told these words, and has the image of programs.
+    Programs(&'static [&'static str]),
 }
 
 /// On which of the kernels that were chosen, and how much.
@@ -40,6 +42,9 @@ pub(super) enum Span {
     /// Each kernel does its share of a table's rows.
     Shared,
 }
+
+/// The part in which programs of others are watched.
+pub(super) const PROGRAMS: &str = "programs";
 
 /// The variable that says which share of a table's rows is wanted, as `2/3`.
 pub(super) const SHARE: &str = "ZCPROF_SHARE";
@@ -101,6 +106,13 @@ pub(super) const PARTS: &[Part] = &[
         daily: Span::Every(&[]),
         nightly: Span::Every(&[]),
         left_out: "",
+    },
+    Part {
+        name: PROGRAMS,
+        work: Work::Programs(&["--ignored", "--nocapture", "programs::"]),
+        daily: Span::Nowhere,
+        nightly: Span::Every(&[]),
+        left_out: "programs of others (nginx, Python), watched: every day a command of zcprof's own is",
     },
     // It cannot be undone, so that nothing comes after it.
     Part {

@@ -2,7 +2,6 @@
 //! is not the built-in workload.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -19,8 +18,8 @@ use crate::transfer::Row;
 /// Bytes of the log that is served in the controls.
 const BYTES: u64 = 4 << 20;
 
-/// How long a worker that says nothing is waited for.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Seconds that a worker which says nothing is waited for.
+const PATIENCE: u64 = 60;
 
 /// A server and a consumer of zcprof's own, over plain TCP on the loopback device.
 pub(crate) struct Controls {

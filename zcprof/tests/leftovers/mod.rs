@@ -154,7 +154,7 @@ fn a_kcat_that_waits_for_ever_is_given_up() {
             .stderr(Stdio::piped())
             .spawn()
             .expect("zcprof starts");
-        super::wait_until("kcat did not start", || is_asleep());
+        super::wait_until("kcat did not start", is_asleep);
         let begun = Instant::now();
         if kills {
             kill(worker("server"), Signal::SIGKILL).expect("root may");
@@ -175,5 +175,5 @@ fn is_asleep() -> bool {
     let entries = fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
     entries
         .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
-        .any(|command| command.ends_with(b"sleep\0600\0"))
+        .any(|command| command.ends_with(b"sleep\x00600\0"))
 }

@@ -172,7 +172,9 @@ fn no_false_claim_holds_and_no_true_claim_is_refuted() {
         println!("{claims} claims: {holds} hold, {refuted} refuted, {inconclusive} inconclusive");
     }
     println!("{} of {untroubled} without trouble inconclusive:", undecided.len());
-    undecided.iter().for_each(|line| println!("  {line}"));
+    for line in &undecided {
+        println!("  {line}");
+    }
     assert!(wrong.is_empty(), "seed {seed}:\n{}", wrong.join("\n"));
     let most = (untroubled / PER_UNDECIDED).max(1);
     assert!(undecided.len() <= most, "seed {seed}: more than {most}:\n{}", undecided.join("\n"));

@@ -1,0 +1,108 @@
+//! `zcprof watch` by what it says and leaves: exit codes, what the command gets, what is left behind.
+//! The command is a transfer of zcprof's own, which is nobody's workload here.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Output;
+
+use zcprof_judge::watch::Watch;
+
+use super::{code, loaded_programs, text, wait_until, zcprof};
+
+/// Watches, with these words.
+fn watch(words: &[&str]) -> Output {
+    fs::create_dir_all("/var/tmp").expect("a folder for the controls' log");
+    zcprof(&["watch"]).args(words).output().expect("zcprof runs")
+}
+
+/// A transfer that is timed: two processes, of which one serves and the other consumes.
+fn timed(transfer: &str) -> [String; 8] {
+    let program = std::env::var("ZCPROF").expect("ZCPROF names the program under test");
+    [&program, "time", "--transfer", transfer, "--bytes=8MiB", "--rounds=2", "--out", "/dev/null"]
+        .map(str::to_owned)
+}
+
+fn watched(claims: &[&str], transfer: &str, out: &str) -> (Output, Watch) {
+    let out = PathBuf::from("/data").join(out);
+    let folder = out.display().to_string();
+    let command = timed(transfer);
+    let mut words = vec!["--out", &folder];
+    words.extend(claims.iter().flat_map(|claim| ["--claim", claim]));
+    words.push("--");
+    words.extend(command.iter().map(String::as_str));
+    let output = watch(&words);
+    let read = fs::read(out.join("watch.json")).unwrap_or_else(|_| panic!("{}", text(&output)));
+    (output, zcprof_judge::record::read(&read).expect("a record"))
+}
+
+#[test]
+fn a_command_that_hands_pages_over_holds_and_one_that_copies_is_refuted() {
+    let (output, record) = watched(&["zero-copy"], "sendfile", "handed-over");
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert_eq!(record.verdict.as_deref(), Some("holds"));
+    let sent = record.results[0].sent;
+    assert!((16 << 20..17 << 20).contains(&sent), "{sent}");
+    assert!(record.counts.iter().all(|count| count.bytes > 0 || count.calls > 0));
+
+    let (output, record) = watched(&["zero-copy"], "read_write", "copied");
+    assert_eq!(code(&output), 1, "{}", text(&output));
+    let outcome = &record.results[0];
+    assert!(outcome.codes.contains(&"ZC102".to_owned()), "{outcome:?}");
+    assert!((outcome.copies.least - 1.0).abs() < 0.001, "{outcome:?}");
+    // Judged again without privileges it is the same.
+    let again = zcprof(&["judge", "/data/copied"]).output().expect("zcprof runs");
+    assert_eq!(code(&again), 1, "{}", text(&again));
+}
+
+#[test]
+fn the_exit_code_is_the_commands_where_nothing_is_claimed() {
+    for (script, expected) in [("exit 7", 7), ("kill -TERM $$", 128 + 15), ("true", 0)] {
+        let output = watch(&["--", "sh", "-c", script]);
+        assert_eq!(code(&output), expected, "{script}: {}", text(&output));
+    }
+    // A claim that nothing was sent for is no pass.
+    let output = watch(&["--claim", "zero-copy", "--", "true"]);
+    assert_eq!(code(&output), 3, "{}", text(&output));
+}
+
+#[test]
+fn who_cannot_be_watched_is_said_before_anything_is_attached() {
+    let wrong: [(&[&str], &str); 6] = [
+        (&["--pid", "4194300"], "there is no process 4194300"),
+        (&[], "nobody to watch"),
+        (&["--", "/no/such/program"], "/no/such/program"),
+        (&["--cgroup", "/no/such/group"], "no control group"),
+        (&["--user", "nobody-has-this-name", "--", "true"], "has no user nobody-has-this-name"),
+        (&["--claim", "zero-copi", "--", "true"], "zero-copi"),
+    ];
+    for (words, said) in wrong {
+        let output = watch(words);
+        assert_eq!(code(&output), 2, "{words:?}: {}", text(&output));
+        assert!(text(&output).contains(said), "{words:?}: {}", text(&output));
+    }
+}
+
+/// What its shell would have given it: signals, limits, descriptors, user.
+#[test]
+fn the_command_gets_what_a_shell_would_have_given_it() {
+    let script = "grep -E '^(Sig(Blk|Ign|Cgt)|NoNewPrivs|Cap(Prm|Eff|Bnd)|Uid|Gid|Groups)' \
+                  /proc/self/status > $0; ulimit -a >> $0; ls /proc/self/fd >> $0; pwd >> $0; \
+                  env | grep -v ^_= | sort >> $0";
+    let got = |by: &str| fs::read_to_string(format!("/data/{by}")).expect("written");
+    let output = watch(&["--", "sh", "-c", script, "/data/by-zcprof"]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let mut shell = std::process::Command::new("sh");
+    let done = shell.args(["-c", script, "/data/by-shell"]).stdout(std::process::Stdio::piped());
+    assert!(done.output().expect("sh runs").status.success());
+    assert_eq!(got("by-zcprof"), got("by-shell"));
+}
+
+#[test]
+fn a_watch_that_is_killed_leaves_nothing_attached() {
+    let before = loaded_programs();
+    let mut watching = zcprof(&["watch", "--", "sleep", "3"]).spawn().expect("zcprof runs");
+    wait_until("programs are loaded", || loaded_programs().len() > before.len());
+    watching.kill().expect("killed");
+    watching.wait().expect("waited for");
+    wait_until("nothing is attached", || loaded_programs() == before);
+}
