@@ -15,7 +15,7 @@ use zcprof_judge::bench::record::BenchRun;
 use zcprof_judge::doctor::record::Diagnosis;
 use zcprof_judge::matrix::Matrix;
 use zcprof_judge::report::terminal::{Detail, Terminal, show};
-use zcprof_judge::report::{FORMATS, bench, doctor, matrix, render_all, schema};
+use zcprof_judge::report::{FORMATS, bench, doctor, matrix, render_all, schema, watch};
 use zcprof_judge::run::{Cache, ClaimOverride, Layer, Probe, ProbeState, Run};
 
 /// The runs: four classic transfers that hold; a refuted claim beside inconclusive passes;
@@ -326,6 +326,8 @@ fn the_schema_is_in_step_with_the_record() {
     same(&path, &doctor::schema()).unwrap_or_else(|failure| panic!("{failure}"));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/matrix.schema.json");
     same(&path, &matrix::schema()).unwrap_or_else(|failure| panic!("{failure}"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/watch.schema.json");
+    same(&path, &watch::schema()).unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 /// Cells that hold, that are refuted, inconclusive and off, in more than one panel.

@@ -32,6 +32,12 @@ pub fn json(watch: &Watch) -> Result<Vec<u8>, ReportError> {
     Ok(text)
 }
 
+/// The JSON schema of [`Watch`], as text.
+#[must_use]
+pub fn schema() -> String {
+    format!("{:#}\n", schemars::schema_for!(Watch).to_value())
+}
+
 /// The table.
 ///
 /// # Errors

@@ -65,8 +65,9 @@ impl Started {
             say.write_all(&std::process::id().to_ne_bytes())?;
             let mut word = [0];
             if wait.read(&mut word)? == 0 {
-                // zcprof is gone, or gave up.
-                return Err(io::Error::from_raw_os_error(nix::libc::ECANCELED));
+                // zcprof is gone, or gave up; there is nobody to tell.
+                // SAFETY: it ends this process, and runs nothing before.
+                unsafe { nix::libc::_exit(1) };
             }
             if let Some(caller) = &caller {
                 become_it(caller)?;
@@ -206,8 +207,10 @@ impl Started {
 impl Drop for Started {
     fn drop(&mut self) {
         self.go = None;
-        if let Some(spawning) = self.spawning.take() {
-            let _ = spawning.join();
+        if let Some(spawning) = self.spawning.take()
+            && let Ok(Ok(mut ended)) = spawning.join()
+        {
+            let _ = ended.wait();
         }
         let Some(child) = self.child.as_mut().filter(|_| !self.done) else { return };
         // What it has started would outlive it, and hold its terminal and pipes.
