@@ -57,10 +57,13 @@ pub(crate) struct Tested {
 /// Builds zcprof and every test of zcprof's own crates, all at once, so that nothing is compiled
 /// twice.
 pub(crate) fn tested(ready: &Ready) -> Result<Tested> {
-    let words = ["test", "--no-run", "--lib", "--bins", "--tests", "--test=guest", MESSAGES];
-    let reports = reports(&mut on_our_crates(ready, &words)?, "the tests")?;
-    let zcprof = find_artifact(&reports, "zcprof", false).context("cargo built no zcprof")?;
-    let guest_tests = find_artifact(&reports, "guest", true);
+    let of_host = ["test", "--no-run", "--lib", "--bins", "--tests", MESSAGES];
+    // Beside `--tests` cargo takes no test by name, and that leaves this one out (`test = false`).
+    let of_guests = ["test", "--no-run", "--test=guest", MESSAGES];
+    let of_host = reports(&mut on_our_crates(ready, &of_host)?, "the tests")?;
+    let of_guests = reports(&mut on_our_crates(ready, &of_guests)?, "the guests' tests")?;
+    let zcprof = find_artifact(&of_host, "zcprof", false).context("cargo built no zcprof")?;
+    let guest_tests = find_artifact(&of_guests, "guest", true);
     Ok(Tested { zcprof, guest_tests: guest_tests.context("cargo built no guest tests")? })
 }
 

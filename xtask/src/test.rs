@@ -78,7 +78,13 @@ impl Options {
 /// What runs on this host: name, whether on zcprof's own crates (else as it is), cargo's words.
 const HOST: &[(&str, bool, &[&str])] = &[
     ("format", false, &["fmt", "--check"]),
-    ("lints", true, &["clippy", "--quiet", "--all-targets", "--test=guest", "--", "-Dwarnings"]),
+    ("lints", true, &["clippy", "--quiet", "--all-targets", "--", "-Dwarnings"]),
+    // What is named beside `--all-targets` cargo does not take.
+    (
+        "lints of the guests' tests",
+        true,
+        &["clippy", "--quiet", "--test=guest", "--", "-Dwarnings"],
+    ),
     (
         "lints of xtask",
         false,
