@@ -398,7 +398,8 @@ fn missing_kernel_types_are_named() {
 fn interrupt_undoes_everything_and_says_so() {
     let before = loaded_programs();
     let out = folder("interrupted");
-    let child = zcprof(&["measure", "--bytes", "64MiB", "--out"])
+    let child = zcprof(&["measure", "--bytes", "64MiB"])
+        .arg("--out")
         .arg(&out)
         .arg("--log-dir")
         .arg(out.join("log"))

@@ -174,7 +174,7 @@ fn a_signal_leaves_nothing_and_kill_9_nothing_that_opens() {
         let mut kill = Command::new("kill");
         assert!(kill.args([signal, &child.id().to_string()]).status().expect("kill").success());
         let status = child.wait().expect("it ends");
-        assert_eq!(status.code(), (signal == "-TERM").then_some(2));
+        assert_eq!(status.code(), (signal == "-TERM").then_some(143));
         assert_eq!(directory.exists(), signal == "-KILL");
     }
     let left = fs::read_dir(folder.path().join("kill")).expect("readable");
