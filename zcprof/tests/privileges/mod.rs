@@ -57,9 +57,8 @@ fn measured(more: &[&str], prepare: impl FnOnce(&mut Command)) -> (Output, Optio
         let (output, _) = measure("log-of-root", &arguments);
         assert_eq!(code(&output), 0, "{}", text(&output));
     }
-    let mut command =
-        zcprof(&["measure", "--untimed", "--bytes", "8MiB", "--cache", "warm", "--log-dir"]);
-    command.arg(log).args(more);
+    let mut command = zcprof(&["measure", "--untimed", "--bytes", "8MiB", "--cache", "warm"]);
+    command.arg("--log-dir").arg(log).args(more);
     // Somebody else may have to write there.
     fs::set_permissions(&out, fs::Permissions::from_mode(0o777)).expect("root may");
     command.arg("--out").arg(&out);
