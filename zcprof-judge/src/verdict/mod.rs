@@ -13,7 +13,7 @@ mod words;
 
 use std::process::ExitCode;
 
-use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use crate::claim::Claim;
 use crate::ledger::Ledger;
@@ -125,6 +125,22 @@ pub struct Finding {
     pub payload: u64,
     /// The sites that saw them, and in which system calls.
     pub at: String,
+}
+
+impl Finding {
+    /// What an instrument saw of the server at a hop, where it is `bytes` and something else is claimed.
+    pub(crate) fn of(
+        ledger: &Ledger,
+        (instrument, hop, disposition): (Instrument, Hop, Disposition),
+        bytes: u64,
+        claimed: u64,
+    ) -> Self {
+        let entry = ledger.account(instrument).entry(Process::Server, hop, disposition);
+        let at = entry.map_or_else(String::new, |entry| {
+            format!("{} in {}", entry.sites.join(", "), entry.syscalls.join(", "))
+        });
+        Self { instrument, hop, disposition, bytes, claimed, payload: ledger.payload, at }
+    }
 }
 
 /// Why no verdict can be given.

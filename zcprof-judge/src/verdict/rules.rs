@@ -46,25 +46,11 @@ pub(super) fn decide(
     if !pass.payload.verified {
         return Verdict::Inconclusive(vec![Reason::PayloadUnverified]);
     }
-    let mut usable = Vec::new();
-    for instrument in [Instrument::Audit, Instrument::Callers] {
-        let failed = watching(instrument, coverage)
-            .and_then(|()| leaves::said(instrument, pass))
-            .and_then(|()| control(instrument, controls));
-        match failed {
-            Ok(()) => {
-                usable.push(instrument);
-                reasons.extend(way(instrument, controls));
-            }
-            Err(reason) => reasons.push(reason),
-        }
-    }
+    let (usable, unusable) = usable(pass, coverage, controls);
+    reasons.extend(unusable);
     let blind = leaves::unwatched(pass, coverage);
     let disagreements = disagreements(&usable, &blind, ledger);
-    // The callers are a list that may lack a row, so that seeing less than the leaves does not
-    // weaken what the leaves saw. Seeing more does.
-    let more = |r: &Reason| matches!(r, Reason::Disagree(_, audit, callers) if callers > audit);
-    let contested = disagreements.iter().any(more);
+    let contested = is_contested(&disagreements);
     reasons.extend(disagreements);
     reasons.extend(pass.doubts.iter().cloned().map(Reason::Doubt));
     // Only the callers see what is moved; without them nothing can be balanced.
@@ -93,14 +79,12 @@ pub(super) fn decide(
     if usable.contains(&Instrument::Callers) {
         findings.extend(bounced(ledger));
         findings.extend(late(claim, ledger));
-        findings.extend(transformed(claim, ledger));
+        findings.extend(transformed(claim, ledger, 0));
     }
     let (filled, unknown) = fill::judge(claim, pass, ledger, &run.workload.storage);
     findings.extend(filled);
     reasons.extend(unknown);
-    // What an instrument saw too much of, it did see, whatever else is missing.
-    let excess = findings.iter().any(|f| f.bytes > f.claimed);
-    if !contested && excess || reasons.is_empty() && !findings.is_empty() {
+    if is_refuted(&findings, &reasons, contested) {
         return Verdict::Refuted(findings);
     }
     if let Some(hop) = claim.moved {
@@ -112,6 +96,41 @@ pub(super) fn decide(
         }
     }
     if reasons.is_empty() { Verdict::Holds } else { Verdict::Inconclusive(reasons) }
+}
+
+/// The instruments whose numbers count, and what speaks against the others, and against the way.
+pub(crate) fn usable(
+    pass: &Pass,
+    coverage: &Coverage,
+    controls: &[Control],
+) -> (Vec<Instrument>, Vec<Reason>) {
+    let (mut usable, mut reasons) = (Vec::new(), Vec::new());
+    for instrument in [Instrument::Audit, Instrument::Callers] {
+        let failed = watching(instrument, coverage)
+            .and_then(|()| leaves::said(instrument, pass))
+            .and_then(|()| control(instrument, controls));
+        match failed {
+            Ok(()) => {
+                usable.push(instrument);
+                reasons.extend(way(instrument, controls));
+            }
+            Err(reason) => reasons.push(reason),
+        }
+    }
+    (usable, reasons)
+}
+
+/// Whether a disagreement weakens what the leaves saw. The callers are a list that may lack a row, so
+/// that seeing less than the leaves does not. Seeing more does.
+pub(crate) fn is_contested(disagreements: &[Reason]) -> bool {
+    let more = |r: &Reason| matches!(r, Reason::Disagree(_, audit, callers) if callers > audit);
+    disagreements.iter().any(more)
+}
+
+/// Whether findings refute. What an instrument saw too much of, it did see, whatever else is missing.
+pub(crate) fn is_refuted(findings: &[Finding], reasons: &[Reason], contested: bool) -> bool {
+    let excess = findings.iter().any(|f| f.bytes > f.claimed);
+    !contested && excess || reasons.is_empty() && !findings.is_empty()
 }
 
 const COPIED: Disposition = Disposition::Copied;
@@ -162,7 +181,7 @@ pub fn watching(instrument: Instrument, coverage: &Coverage) -> Result<(), Reaso
 }
 
 /// Whether the instrument saw what is certainly there, and nothing when nothing moved.
-pub(crate) fn control(instrument: Instrument, controls: &[Control]) -> Result<(), Reason> {
+fn control(instrument: Instrument, controls: &[Control]) -> Result<(), Reason> {
     let failed = |why: String| Err(Reason::ControlFailed(instrument, why));
     let mut plain = controls.iter().filter(|control| control.way == Way::Plain);
     let is_run = |c: &Control| c.truth.iter().any(|truth| truth.instrument == instrument);
@@ -259,22 +278,12 @@ fn contradictions(
         // The server answers requests from its socket; the workload named those bytes.
         let copies = claim.copied.iter().find(|(at, _)| *at == hop).map_or(0, |(_, n)| *n);
         let claimed = ledger.payload.saturating_mul(u64::from(copies));
-        let entry = account.entry(Process::Server, hop, COPIED);
-        let bytes = entry.map_or(0, |entry| entry.bytes);
+        let bytes = account.bytes(Process::Server, hop, COPIED);
         // A leaf that was not watched can only have copied more.
         let unseen = instrument == Instrument::Audit && leaves::at(blind, hop) && bytes < claimed;
         if !unseen && beyond_tolerance(bytes.abs_diff(claimed), ledger.payload) {
-            findings.push(Finding {
-                instrument,
-                hop,
-                disposition: COPIED,
-                bytes,
-                claimed,
-                payload: ledger.payload,
-                at: entry.map_or_else(String::new, |entry| {
-                    format!("{} in {}", entry.sites.join(", "), entry.syscalls.join(", "))
-                }),
-            });
+            let place = (instrument, hop, COPIED);
+            findings.push(Finding::of(ledger, place, bytes, claimed));
         }
     }
     findings
@@ -292,17 +301,9 @@ fn misplaces(ledger: &Ledger) -> bool {
 /// Fresh pages that were filled although the call hands pages over. No claim promises them, for
 /// whether the CPU, a device or another process fills them is more than this site can tell.
 pub(crate) fn bounced(ledger: &Ledger) -> Option<Finding> {
-    let (hop, disposition) = (Hop::PageCacheToPipe, Disposition::Bounced);
-    let entry = ledger.account(Instrument::Callers).entry(Process::Server, hop, disposition)?;
-    beyond_tolerance(entry.bytes, ledger.payload).then(|| Finding {
-        instrument: Instrument::Callers,
-        hop,
-        disposition,
-        bytes: entry.bytes,
-        claimed: 0,
-        payload: ledger.payload,
-        at: format!("{} in {}", entry.sites.join(", "), entry.syscalls.join(", ")),
-    })
+    let place = (Instrument::Callers, Hop::PageCacheToPipe, Disposition::Bounced);
+    let bytes = ledger.account(place.0).bytes(Process::Server, place.1, place.2);
+    beyond_tolerance(bytes, ledger.payload).then(|| Finding::of(ledger, place, bytes, 0))
 }
 
 /// Copies that were put off, against the claim. Bytes that are sent again are copied again, so
@@ -313,14 +314,11 @@ pub(crate) fn late(claim: &Claim, ledger: &Ledger) -> Option<Finding> {
     let bytes = entry.map_or(0, |entry| entry.bytes);
     let claimed = if claim.deferred == Some(hop) { ledger.payload } else { 0 };
     let kept = if claimed > 0 { bytes.min(claimed) } else { bytes };
+    let place = (Instrument::Callers, hop, disposition);
     beyond_tolerance(kept.abs_diff(claimed), ledger.payload).then(|| Finding {
-        instrument: Instrument::Callers,
-        hop,
-        disposition,
-        bytes,
-        claimed,
-        payload: ledger.payload,
+        // They are made in whatever system call runs just then.
         at: entry.map_or_else(String::new, |entry| entry.sites.join(", ")),
+        ..Finding::of(ledger, place, bytes, claimed)
     })
 }
 
@@ -332,23 +330,19 @@ pub(crate) fn unowned(ledger: &Ledger) -> Option<Reason> {
     (!known).then(|| Reason::Unowned(entry.bytes, entry.sites.join(", ")))
 }
 
-/// Bytes that were encrypted, against the claim.
-fn transformed(claim: &Claim, ledger: &Ledger) -> Option<Finding> {
-    let (hop, disposition) = (Hop::PageCacheToSocket, Disposition::Transformed);
-    let entry = ledger.account(Instrument::Callers).entry(Process::Server, hop, disposition);
-    let bytes = entry.map_or(0, |entry| entry.bytes);
-    let claimed = if claim.transformed == Some(hop) { ledger.payload } else { 0 };
-    beyond_tolerance(bytes.abs_diff(claimed), ledger.payload).then(|| Finding {
-        instrument: Instrument::Callers,
-        hop,
-        disposition,
-        bytes,
-        claimed,
-        payload: ledger.payload,
-        at: entry.map_or_else(String::new, |entry| {
-            format!("{} in {}", entry.sites.join(", "), entry.syscalls.join(", "))
-        }),
-    })
+/// Bytes that were encrypted, against the claim. Of each record so many bytes of the payload may be
+/// TLS's own, which are not.
+pub(crate) fn transformed(claim: &Claim, ledger: &Ledger, overhead: u64) -> Option<Finding> {
+    let place = (Instrument::Callers, Hop::PageCacheToSocket, Disposition::Transformed);
+    let entry = ledger.account(place.0).entry(Process::Server, place.1, place.2);
+    let (bytes, records) = entry.map_or((0, 0), |entry| (entry.bytes, entry.calls));
+    let (claimed, allowed) = if claim.transformed == Some(place.1) {
+        (ledger.payload, records.saturating_mul(overhead))
+    } else {
+        (0, 0)
+    };
+    let off = bytes.abs_diff(claimed).saturating_sub(allowed);
+    beyond_tolerance(off, ledger.payload).then(|| Finding::of(ledger, place, bytes, claimed))
 }
 
 /// Whether the instrument has a site that would see a copy at this hop.

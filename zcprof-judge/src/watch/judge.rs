@@ -14,7 +14,7 @@ use crate::ledger::sum;
 use crate::verdict::code::why;
 use crate::verdict::leaves;
 use crate::verdict::rules::{self, beyond_tolerance};
-use crate::verdict::{Exit, Finding, Reason, Verdict};
+use crate::verdict::{Exit, Finding, Reason, Verdict, exit_of};
 
 /// The judgement of one claim.
 #[derive(Clone, Debug)]
@@ -86,14 +86,7 @@ pub fn so_far(counts: &[WatchedCount]) -> (u64, Interval) {
 /// What a list of judgements means for the exit code.
 #[must_use]
 pub fn exit(judgements: &[Judgement]) -> Exit {
-    let any = |wanted: fn(&Verdict) -> bool| judgements.iter().any(|j| wanted(&j.verdict));
-    if any(|v| matches!(v, Verdict::Refuted(_))) {
-        Exit::Refuted
-    } else if judgements.is_empty() || any(|v| matches!(v, Verdict::Inconclusive(_))) {
-        Exit::Inconclusive
-    } else {
-        Exit::Holds
-    }
+    exit_of(judgements.iter().map(|judgement| &judgement.verdict))
 }
 
 impl Judgement {
@@ -170,17 +163,12 @@ fn tolerates(promise: &Promise) -> bool {
 pub fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
     let account = traffic.ledger.account(instrument);
     let copied = |hop| account.bytes(Process::Server, hop, Copied);
-    let into_pipes = copied(Hop::UserToPipe);
     let moved = traffic.seen(Hop::PageCacheToSocket, Moved);
-    let left = sum([
-        copied(Hop::UserToSocket),
-        traffic.seen(Hop::UserToSocket, Pinned),
-        into_pipes.min(unexplained_moves(traffic)),
-    ]
-    .into_iter());
+    let from_pipes = copied(Hop::UserToPipe).min(unexplained_moves(traffic));
+    let pinned = traffic.seen(Hop::UserToSocket, Pinned);
+    let left = sum([copied(Hop::UserToSocket), pinned, from_pipes].into_iter());
     let exactly = |hop| Span { hop, least: copied(hop), most: copied(hop) };
     let at_most = |hop: Hop, most: u64| Span { hop, least: 0, most: copied(hop).min(most) };
-    let from_pipes = into_pipes.min(unexplained_moves(traffic));
     vec![
         at_most(Hop::PageCacheToUser, left),
         at_most(Hop::PipeToUser, left),
@@ -207,14 +195,11 @@ fn unexplained_moves(traffic: &Traffic) -> u64 {
     moved.saturating_sub(from_files)
 }
 
+/// The least and the most that was copied over all hops, and later.
 fn total(traffic: &Traffic, spans: &[Span]) -> (u64, u64) {
     let late = traffic.seen(Hop::SocketToSocket, Deferred);
     let least = sum(spans.iter().map(|span| span.least)).saturating_add(late);
-    // What came into the program's memory by different ways was sent once each at most.
-    let into_user = [Hop::PageCacheToUser, Hop::PipeToUser, Hop::SocketToUser];
-    let (read, other): (Vec<&Span>, Vec<&Span>) =
-        spans.iter().partition(|span| into_user.contains(&span.hop));
-    let most = sum(other.iter().chain(&read).map(|span| span.most)).saturating_add(late);
+    let most = sum(spans.iter().map(|span| span.most)).saturating_add(late);
     (least, most)
 }
 
@@ -223,20 +208,9 @@ fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> 
     if ledger.payload < watch.min_bytes.max(1) {
         return Verdict::Inconclusive(vec![Reason::NoPayload]);
     }
-    let mut reasons = Vec::new();
-    let mut usable = Vec::new();
-    for instrument in [Instrument::Audit, Instrument::Callers] {
-        let failed = rules::watching(instrument, &watch.coverage)
-            .and_then(|()| leaves::said(instrument, &traffic.pass))
-            .and_then(|()| rules::control(instrument, &watch.controls));
-        match failed {
-            Ok(()) => usable.push(instrument),
-            Err(reason) => reasons.push(reason),
-        }
-    }
+    let (usable, mut reasons) = rules::usable(&traffic.pass, &watch.coverage, &watch.controls);
     let disagreements = disagreements(&usable, traffic);
-    let more = |r: &Reason| matches!(r, Reason::Disagree(_, audit, callers) if callers > audit);
-    let contested = disagreements.iter().any(more);
+    let contested = rules::is_contested(&disagreements);
     reasons.extend(disagreements);
     reasons.extend(watch.doubts.iter().cloned().map(Reason::Doubt));
     if usable.contains(&Instrument::Callers) {
@@ -260,10 +234,9 @@ fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> 
     if let (Promise::Named(claim), true) = (promise, usable.contains(&Instrument::Callers)) {
         findings.extend(rules::bounced(ledger));
         findings.extend(rules::late(claim, ledger));
-        findings.extend(transformed(claim, traffic));
+        findings.extend(rules::transformed(claim, ledger, RECORD_OVERHEAD));
     }
-    let excess = findings.iter().any(|found| found.bytes > found.claimed);
-    if !contested && excess || reasons.is_empty() && !findings.is_empty() {
+    if rules::is_refuted(&findings, &reasons, contested) {
         return Verdict::Refuted(findings);
     }
     if let Promise::Named(Claim { moved: Some(hop), .. }) = promise {
@@ -334,7 +307,8 @@ fn against(
         let too_few = most < claimed && beyond_tolerance(claimed - most, sent);
         if too_many || too_few {
             let bytes = if too_many { span.least } else { span.most };
-            findings.push(finding(traffic, instrument, span.hop, Copied, bytes, claimed));
+            let place = (instrument, span.hop, Copied);
+            findings.push(Finding::of(&traffic.ledger, place, bytes, claimed));
         } else if most > claimed && beyond_tolerance(most - claimed, sent) {
             open.push(Reason::MayBeSent(span.hop, most));
         }
@@ -377,38 +351,9 @@ fn against_bound(
         (false, false) => (Vec::new(), Vec::new()),
         (true, true) => {
             let bytes = if bound.at_most { least } else { most };
-            (vec![finding(traffic, instrument, hop, bound.what, bytes, claimed)], Vec::new())
+            let place = (instrument, hop, bound.what);
+            (vec![Finding::of(&traffic.ledger, place, bytes, claimed)], Vec::new())
         }
         _ => (Vec::new(), vec![Reason::MayBeSent(hop, most - least)]),
     }
-}
-
-/// Bytes that were encrypted, against the claim. What TLS adds to each record is not.
-fn transformed(claim: &Claim, traffic: &Traffic) -> Option<Finding> {
-    let hop = Hop::PageCacheToSocket;
-    let callers = traffic.ledger.account(Instrument::Callers);
-    let entry = callers.entry(Process::Server, hop, Transformed);
-    let bytes = entry.map_or(0, |entry| entry.bytes);
-    let records = entry.map_or(0, |entry| entry.calls);
-    let claimed = if claim.transformed == Some(hop) { traffic.sent() } else { 0 };
-    let allowed = if claimed > 0 { records.saturating_mul(RECORD_OVERHEAD) } else { 0 };
-    let off = bytes.abs_diff(claimed).saturating_sub(allowed);
-    beyond_tolerance(off, traffic.sent())
-        .then(|| finding(traffic, Instrument::Callers, hop, Transformed, bytes, claimed))
-}
-
-fn finding(
-    traffic: &Traffic,
-    instrument: Instrument,
-    hop: Hop,
-    disposition: Disposition,
-    bytes: u64,
-    claimed: u64,
-) -> Finding {
-    let account = traffic.ledger.account(instrument);
-    let at = account.entry(Process::Server, hop, disposition).map_or_else(String::new, |entry| {
-        format!("{} in {}", entry.sites.join(", "), entry.syscalls.join(", "))
-    });
-    let payload = traffic.sent();
-    Finding { instrument, hop, disposition, bytes, claimed, payload, at }
 }
