@@ -166,7 +166,10 @@ pub fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
     let moved = traffic.seen(Hop::PageCacheToSocket, Moved);
     let from_pipes = copied(Hop::UserToPipe).min(unexplained_moves(traffic));
     let pinned = traffic.seen(Hop::UserToSocket, Pinned);
-    let left = sum([copied(Hop::UserToSocket), pinned, from_pipes].into_iter());
+    // What was copied into a file may be what was then handed over from it. Only the callers are
+    // sure to see that.
+    let staged = traffic.seen(Hop::UserToPageCache, Copied).min(moved);
+    let left = sum([copied(Hop::UserToSocket), pinned, from_pipes, staged].into_iter());
     let exactly = |hop| Span { hop, least: copied(hop), most: copied(hop) };
     let at_most = |hop: Hop, most: u64| Span { hop, least: 0, most: copied(hop).min(most) };
     vec![
@@ -177,7 +180,6 @@ pub fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
         exactly(Hop::PageCacheToPipe),
         exactly(Hop::PageCacheToSocket),
         Span { hop: Hop::UserToPipe, least: from_pipes, most: from_pipes },
-        // What was copied into a file may be what was then handed over from it.
         at_most(Hop::UserToPageCache, moved),
         at_most(Hop::PageCacheToPageCache, moved),
     ]
@@ -187,12 +189,12 @@ pub fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
 /// encrypted are new ones.
 fn unexplained_moves(traffic: &Traffic) -> u64 {
     let moved = traffic.seen(Hop::PageCacheToSocket, Moved);
-    let from_files = traffic.seen(Hop::PageCacheToPipe, Moved)
-        + traffic.seen(Hop::PageCacheToPipe, Disposition::Bounced);
+    let from_files =
+        [Moved, Disposition::Bounced].map(|how| traffic.seen(Hop::PageCacheToPipe, how));
     if traffic.seen(Hop::PageCacheToSocket, Transformed) > 0 {
         return 0;
     }
-    moved.saturating_sub(from_files)
+    moved.saturating_sub(sum(from_files.into_iter()))
 }
 
 /// The least and the most that was copied over all hops, and later.

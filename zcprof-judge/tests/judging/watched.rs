@@ -161,6 +161,15 @@ fn what_was_copied_into_a_file_may_be_what_is_handed_over_from_it() {
     };
     assert_eq!(says("zero-copy", &[staged(BODY), handed_over(BODY)]), "inconclusive");
     assert_eq!(says("zero-copy", &[staged(HEAD), handed_over(BODY)]), "holds", "a log of accesses");
+    // It was read too: two copies, as far as anybody knows.
+    assert_eq!(says("copied<=1.5", &[staged(BODY), handed_over(BODY)]), "inconclusive");
+    assert_eq!(says("copied<=2", &[staged(BODY), handed_over(BODY)]), "holds");
+}
+
+#[test]
+fn more_bytes_than_a_number_holds_are_judged() {
+    let parts = [handed_over(u64::MAX), handed_over(u64::MAX), written(u64::MAX), read(u64::MAX)];
+    assert_ne!(says("zero-copy", &parts), "holds");
 }
 
 #[test]
