@@ -16,66 +16,12 @@ use aya_ebpf::programs::{
     FEntryContext, FExitContext, PerfEventContext, ProbeContext, RawTracePointContext,
     RetProbeContext, TracePointContext,
 };
-use zcprof_common::layout::{
-    ADOPT_NONE, Config, ELSEWHERE, Entered, EnteredKey, ITER_TYPES, Lost, MAX_SYSCALLS, NO_OWNER,
-};
+use zcprof_common::layout::{Config, ELSEWHERE, Entered, EnteredKey, Lost, NO_OWNER};
 use zcprof_common::sites::{Bytes, SITES};
 
 /// Set by the loader; the values here are never used.
 #[unsafe(no_mangle)]
-static CONFIG: Config = Config {
-    own: 0,
-    adopts: ADOPT_NONE,
-    cgroup: [0; 2],
-    cgroup_level: 0,
-    by_program: 0,
-    by_port: 0,
-    ephemeral: [0; 2],
-    small: 0,
-    task_pid: 0,
-    task_tgid: 0,
-    task_signal: 0,
-    signal_live: 0,
-    file_private: 0,
-    socket_sock: 0,
-    sock_family: 0,
-    sock_port: 0,
-    iter_type: 0,
-    iter_count: 0,
-    message_iter: 0,
-    task_files: 0,
-    files_fdt: 0,
-    fdt_fd: 0,
-    fdt_max_fds: 0,
-    file_inode: 0,
-    inode_mode: 0,
-    folio_flags: 0,
-    folio_order: 0,
-    folio_mapping: 0,
-    mapping_host: 0,
-    skb_data_len: 0,
-    skb_sk: 0,
-    skb_head: 0,
-    skb_end: 0,
-    skb_napi: 0,
-    least_napi: 0,
-    shared_destructor: 0,
-    aead_length: 0,
-    aead_complete: 0,
-    fault_vma: 0,
-    fault_pte: 0,
-    fault_orig_pte: 0,
-    vma_file: 0,
-    task_mm: 0,
-    mm_exe_file: 0,
-    folio_large_bit: 0,
-    tls_done: [0; 2],
-    regs_argument: [0; 2],
-    argument_copies: [[0; 2]; 2],
-    iter_class: [0; ITER_TYPES],
-    pid_namespace: [0; 2],
-    fd_argument: [0; MAX_SYSCALLS],
-};
+static CONFIG: Config = Config::UNKNOWN;
 
 /// A leaf copy function, watched at its entry by an execution breakpoint or a kprobe.
 macro_rules! audit {

@@ -1,5 +1,6 @@
 //! At which port a socket's bytes are counted, where ports are told apart.
 
+use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
 use zcprof_common::layout::{MAX_PORTS, NO_PORT};
@@ -25,7 +26,6 @@ pub(crate) fn of(file: u64) -> (u8, u16) {
 /// the loader named them: a client has another for each connection.
 #[inline(always)]
 pub(crate) fn port(sock: u64) -> u16 {
-    const NEW_ONLY: u64 = 1; // BPF_NOEXIST, include/uapi/linux/bpf.h
     const INET: [u16; 2] = [2, 10]; // AF_INET and AF_INET6, include/linux/socket.h
     if kernel::configured(&CONFIG.by_port) == 0 || sock == 0 {
         return NO_PORT;
@@ -40,5 +40,9 @@ pub(crate) fn port(sock: u64) -> u16 {
     }
     let [first, last] = [0, 1].map(|at| kernel::configured(&CONFIG.ephemeral[at]));
     let is_ephemeral = first <= u32::from(port) && u32::from(port) <= last;
-    if is_ephemeral || PORTS.insert(&port, &0, NEW_ONLY).is_err() { NO_PORT } else { port }
+    if is_ephemeral || PORTS.insert(&port, &0, u64::from(BPF_NOEXIST)).is_err() {
+        NO_PORT
+    } else {
+        port
+    }
 }

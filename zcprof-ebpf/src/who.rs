@@ -1,5 +1,6 @@
 //! Who is watched: processes, each under its subject, followed from fork to exec to exit.
 
+use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
@@ -45,7 +46,14 @@ pub(crate) fn subject_at_syscall() -> u32 {
         ADOPT_CGROUP => is_in_cgroup(),
         _ => false,
     };
-    if wanted && process != ELSEWHERE { adopt(process, ELSEWHERE) } else { ELSEWHERE }
+    if !wanted || process == ELSEWHERE {
+        return ELSEWHERE;
+    }
+    let Ok(name) = helpers::bpf_get_current_comm() else {
+        count::lose(Lost::Subject);
+        return ELSEWHERE;
+    };
+    adopt(&name, process, ELSEWHERE)
 }
 
 #[inline(always)]
@@ -60,12 +68,8 @@ fn is_in_cgroup() -> bool {
 /// Watches the current process from here on, under the subject of its program; `before` is that of
 /// the one that it ran before.
 #[inline(always)]
-fn adopt(process: u32, before: u32) -> u32 {
-    let Ok(name) = helpers::bpf_get_current_comm() else {
-        count::lose(Lost::Subject);
-        return ELSEWHERE;
-    };
-    let subject = program(&name, process, before);
+fn adopt(name: &[u8; 16], process: u32, before: u32) -> u32 {
+    let subject = program(name, process, before);
     if SUBJECTS.insert(&process, &subject, 0).is_err() {
         count::lose(Lost::Subject);
         return ELSEWHERE;
@@ -77,7 +81,6 @@ fn adopt(process: u32, before: u32) -> u32 {
 /// the first to run another too, the next of that process's.
 #[inline(always)]
 fn program(name: &[u8; 16], process: u32, before: u32) -> u32 {
-    const NEW_ONLY: u64 = 1; // BPF_NOEXIST, include/uapi/linux/bpf.h
     // SAFETY: the value is read at once, and is one word.
     if let Some(known) = unsafe { PROGRAMS.get(name) } {
         return *known;
@@ -87,7 +90,7 @@ fn program(name: &[u8; 16], process: u32, before: u32) -> u32 {
     if new >> PROCESS_BITS > MAX_EXECS {
         return OTHER_PROGRAMS;
     }
-    if PROGRAMS.insert(name, &new, NEW_ONLY).is_ok() {
+    if PROGRAMS.insert(name, &new, u64::from(BPF_NOEXIST)).is_ok() {
         return new;
     }
     // Another CPU was faster, or there are too many programs to tell them all apart.
@@ -116,12 +119,15 @@ pub(crate) fn executed(thread_before: u32) {
     let process = count::process();
     current::forget(thread_before);
     let known = subject();
-    let Ok(name) = helpers::bpf_get_current_comm() else { return };
+    let Ok(name) = helpers::bpf_get_current_comm() else {
+        count::lose(Lost::Subject);
+        return;
+    };
     // SAFETY: the map's values are not read.
     let wanted = unsafe { WANTED.get(&name) }.is_some();
     let renames = kernel::configured(&CONFIG.by_program) != 0;
     if process != ELSEWHERE && (wanted || known != ELSEWHERE && renames) {
-        adopt(process, known);
+        adopt(&name, process, known);
     }
 }
 

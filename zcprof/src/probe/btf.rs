@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use anyhow::{Context as _, Result, bail};
 use btf_rs::{Btf, EnumMember, Struct, Type};
-use zcprof_common::layout::{ADOPT_NONE, Config, ITER_TYPES, MAX_SYSCALLS, NO_FD, NO_OFFSET};
+use zcprof_common::layout::{Config, ITER_TYPES, NO_OFFSET};
 use zcprof_common::sites::{Bytes, SITES, Site, Version};
 use zcprof_common::syscalls::SYSCALLS;
 use zcprof_common::vocabulary::Iter;
@@ -40,13 +40,6 @@ pub(super) fn configure(version: Version, tls_done: u64) -> Result<Config> {
     let common = types.offset("sock", "__sk_common")?;
     let mut config = Config {
         own: std::process::id(),
-        adopts: ADOPT_NONE,
-        cgroup: [0; 2],
-        cgroup_level: 0,
-        by_program: 0,
-        by_port: 0,
-        ephemeral: [0; 2],
-        small: 0,
         task_pid: types.offset("task_struct", "pid")?,
         task_tgid: types.offset("task_struct", "tgid")?,
         task_signal: types.offset("task_struct", "signal")?,
@@ -90,7 +83,7 @@ pub(super) fn configure(version: Version, tls_done: u64) -> Result<Config> {
         argument_copies: argument_copies(version)?,
         iter_class: types.iterators()?,
         pid_namespace: pid_namespace()?,
-        fd_argument: [NO_FD; MAX_SYSCALLS],
+        ..Config::UNKNOWN
     };
     for syscall in SYSCALLS {
         if let (Ok(number), Some(fd)) = (usize::try_from(syscall.number), syscall.fd) {
