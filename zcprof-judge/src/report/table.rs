@@ -6,7 +6,7 @@ use super::columns::{Column, lay_out};
 use super::details::details;
 use super::reading::{Judged, Reading};
 use super::{Format, ReportError};
-use crate::run::Run;
+use crate::run::{Kernel, Run};
 
 pub(super) const FORMAT: Format = Format {
     name: "table",
@@ -25,17 +25,19 @@ pub(super) fn text(reading: &Reading<'_>) -> String {
 }
 
 pub(super) fn heading(reading: &Reading<'_>) -> String {
-    let (run, kernel) = (reading.run, &reading.run.kernel);
-    let hypervisor = kernel.hypervisor.as_ref().map_or(String::new(), |by| format!(" under {by}"));
-    let mut text = format!(
-        "zcprof {} on Linux {} {}, {} CPUs{hypervisor}\n",
-        run.zcprof, kernel.release, kernel.machine, kernel.cpus
-    );
+    let mut text = format!("{}\n", whereabouts(&reading.run.zcprof, &reading.run.kernel));
     if reading.sources.presumes_all() {
         text.push_str("EVERY NUMBER BELOW IS PRESUMED FROM SYSTEM CALLS; no copy was seen.\n");
     }
     text.push_str("On the server, per payload byte:\n\n");
     text
+}
+
+/// Which zcprof, and on what.
+pub(super) fn whereabouts(zcprof: &str, kernel: &Kernel) -> String {
+    let hypervisor = kernel.hypervisor.as_ref().map_or(String::new(), |by| format!(" under {by}"));
+    let Kernel { release, machine, cpus, .. } = kernel;
+    format!("zcprof {zcprof} on Linux {release} {machine}, {cpus} CPUs{hypervisor}")
 }
 
 pub(super) fn columns(reading: &Reading<'_>) -> Vec<Column> {

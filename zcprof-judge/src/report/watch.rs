@@ -1,6 +1,7 @@
 //! A watched window as a table for the terminal: the verdict of each claim first, then the numbers of
 //! all that was sent, of each program and of each port.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument, Process};
@@ -8,10 +9,11 @@ use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument, Process};
 use super::ReportError;
 use super::columns::{Column, lay_out};
 use super::numbers::size;
+use super::table::whereabouts;
 use crate::verdict::code::why;
 use crate::verdict::{Verdict, per_byte};
 use crate::watch::judge::{Judgement, Span, judge, spans};
-use crate::watch::record::{Of, Watch, WatchedCount};
+use crate::watch::record::{Of, Watch};
 use crate::watch::traffic::Traffic;
 
 /// Files of a watched window, in the order in which they are written.
@@ -58,14 +60,9 @@ pub fn table(watch: &Watch) -> Result<String, ReportError> {
 }
 
 fn heading(watch: &Watch) -> String {
-    let kernel = &watch.kernel;
-    let hypervisor = kernel.hypervisor.as_ref().map_or(String::new(), |by| format!(" under {by}"));
     let mut text = format!(
-        "zcprof {} on Linux {} {}, {} CPUs{hypervisor}: watched {} for {:.1} s\n",
-        watch.zcprof,
-        kernel.release,
-        kernel.machine,
-        kernel.cpus,
+        "{}: watched {} for {:.1} s\n",
+        whereabouts(&watch.zcprof, &watch.kernel),
         watch.targets.join(" and "),
         watch.seconds
     );
@@ -137,14 +134,8 @@ fn parts(watch: &Watch) -> Vec<Of> {
     let mut parts = vec![Of::All];
     let sends = |of: &Of| Traffic::of(watch, of).sent() > 0;
     let programs = watch.programs.iter().map(|program| Of::Program(program.name.clone()));
-    let programs: Vec<_> = programs.filter(sends).collect();
-    let at = |count: &WatchedCount| count.port.map(Of::Port);
-    let mut listened: Vec<_> = watch.counts.iter().filter_map(at).collect();
-    listened.sort();
-    listened.dedup();
-    listened.retain(sends);
-    parts.extend(programs);
-    parts.extend(listened);
+    let at: BTreeSet<u16> = watch.counts.iter().filter_map(|count| count.port).collect();
+    parts.extend(programs.chain(at.into_iter().map(Of::Port)).filter(sends));
     parts
 }
 
