@@ -34,10 +34,7 @@ fn main() -> ExitCode {
         .format_timestamp(None)
         .target(env_logger::Target::Pipe(Box::new(terminal::Messages)))
         .init();
-    let ended = match &cli.command {
-        Command::Watch(options) => watch(options, cli.verbose > 0),
-        _ => run(&cli).map(ExitCode::from),
-    };
+    let ended = run(&cli);
     terminal::clear();
     let failed = ended.as_ref().err().map(|error| eprintln!("error: {error:#}")).is_some();
     match (measure::interrupt::code().filter(|_| failed), ended) {
@@ -46,8 +43,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli) -> Result<Exit> {
-    match &cli.command {
+fn run(cli: &Cli) -> Result<ExitCode> {
+    let exit = match &cli.command {
         Command::Measure(options) => measure(options, cli.verbose > 0),
         Command::Time(options) => time(options),
         Command::Bench(cli::Bench::Fetch(options)) => bench_fetch(options),
@@ -56,10 +53,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::MakeLog(options) => make_log(options),
         Command::Report(options) => report(options, cli.verbose > 0),
         Command::Judge { record } => judge(record),
-        Command::Watch(options) => {
-            watch(options, cli.verbose > 0)?;
-            Ok(Exit::Holds)
-        }
+        Command::Watch(options) => return watch(options, cli.verbose > 0),
         Command::Matrix(options) => matrix(options),
         Command::Explain { code } => explain(*code),
         Command::List => list(),
@@ -87,7 +81,8 @@ fn run(cli: &Cli) -> Result<Exit> {
             fetch::consumer::run_consumer()?;
             Ok(Exit::Holds)
         }
-    }
+    };
+    exit.map(ExitCode::from)
 }
 
 fn measure(options: &cli::Measure, verbose: bool) -> Result<Exit> {

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::bench::Bench;
 use super::network::Row as Network;
+use super::patience::Patience;
 use super::{CONTROLS, passes};
 use crate::cli::Workload;
 use crate::fetch::consumer::mode::Row as Mode;
@@ -17,9 +18,6 @@ use crate::transfer::Row;
 
 /// Bytes of the log that is served in the controls.
 const BYTES: u64 = 4 << 20;
-
-/// Seconds that a worker which says nothing is waited for.
-const PATIENCE: u64 = 60;
 
 /// A server and a consumer of zcprof's own, over plain TCP on the loopback device.
 pub(crate) struct Controls {
@@ -46,7 +44,7 @@ impl Controls {
             transfers: rows.clone(),
             consumer: Mode::find("copy").context("there is no mode of copies")?,
             kcat: None,
-            patience: PATIENCE,
+            patience: Patience::SECONDS,
         };
         Ok(Self { bench: Bench::set_up(&workload, &rows, &rows)? })
     }
@@ -62,14 +60,5 @@ impl Controls {
     /// Whatever keeps the passes from being made.
     pub(crate) fn run(&mut self, probes: &mut Probes, prefix: &str) -> Result<Vec<Control>> {
         passes::controls(&mut self.bench, probes, prefix)
-    }
-
-    /// Devices of this network namespace whose routes have user memory copied past the CPU's cache;
-    /// none if there is none.
-    ///
-    /// # Errors
-    /// A device that does not tell its features.
-    pub(crate) fn devices_without_nocache() -> Result<Option<String>> {
-        super::network::all_without_nocache()
     }
 }

@@ -145,7 +145,7 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
 }
 
 /// A process's state, a letter as in proc_pid_stat(5).
-fn state(pid: u32) -> Result<char> {
+pub(crate) fn state(pid: u32) -> Result<char> {
     let what = || format!("reading the state of process {pid}");
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(what)?;
     // It follows the name, which may hold anything.

@@ -2,13 +2,12 @@
 //! that it can be named to the probes, and waits at a pipe until it may become the command.
 #![expect(unsafe_code, reason = "what happens between fork and exec")]
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, ExitStatus};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use nix::sys::signal::{SigmaskHow, Signal, kill, sigprocmask};
@@ -17,6 +16,7 @@ use zcprof_judge::watch::record;
 
 use super::caller::{Caller, OF_SUDO};
 use super::processes;
+use crate::measure::workers::state;
 use crate::probe::Probes;
 
 /// How long a command is given to end once the window is over.
@@ -132,15 +132,6 @@ impl Started {
         Ok(self.status.is_some())
     }
 
-    /// Passes a signal on.
-    pub(super) fn signal(&self, signal: Signal) {
-        if self.status.is_none()
-            && let Ok(pid) = i32::try_from(self.pid)
-        {
-            let _ = kill(Pid::from_raw(pid), signal);
-        }
-    }
-
     /// Ends it and what descends from it, if it has not ended: SIGTERM, and SIGKILL after 10 s.
     ///
     /// # Errors
@@ -158,7 +149,6 @@ impl Started {
                 let _ = kill(Pid::from_raw(*pid), signal);
             }
             while Instant::now() < end && !self.left(probes, own)?.is_empty() {
-                self.has_ended()?;
                 std::thread::sleep(PAUSE);
             }
         }
@@ -176,11 +166,7 @@ impl Started {
         let below = processes::with_descendants(&[self.pid], &all);
         let watched = probes.watched()?.into_iter().map(|(pid, _)| pid);
         let watched = watched.filter(|pid| !own.contains(pid) && below.contains(pid));
-        let is_zombie = |pid: u32| {
-            fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
-                stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z"))
-            })
-        };
+        let is_zombie = |pid: u32| state(pid).is_ok_and(|state| state == 'Z');
         let left = of_it.into_iter().chain(watched).filter(|pid| !is_zombie(*pid));
         let mut left: Vec<i32> = left.filter_map(|pid| i32::try_from(pid).ok()).collect();
         left.sort_unstable();

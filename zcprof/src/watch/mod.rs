@@ -8,17 +8,18 @@ mod record;
 mod targets;
 mod window;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use zcprof_common::vocabulary::Need;
 use zcprof_judge::watch::record::{Kind, SCHEMA, WatchedCount};
 use zcprof_judge::watch::{Watch, judge};
 
 use crate::cli;
+use crate::measure::network::all_without_nocache;
 use crate::measure::{Clock, Controls, is_any_dax};
 use crate::probe::{Follow, Options, Probes, kernel};
 use command::Started;
 use targets::Targets;
-use window::{End, Window};
+use window::Window;
 
 /// Watches for a window.
 ///
@@ -58,7 +59,7 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
     if let Some(command) = &mut command {
         command.release()?;
     }
-    let end = window.wait(&mut probes, command.as_mut())?;
+    window.wait(&mut probes, command.as_mut())?;
     let snapshot = probes.snapshot()?;
     let seconds = window.seconds();
     let programs = probes.programs()?;
@@ -66,9 +67,6 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
         command.end(&mut probes, &own)?;
     }
     clock.lap("window");
-    if end == End::Gone && targets.is_by_process() {
-        log::info!("the last watched process is gone");
-    }
     known.extend(controls.run(&mut probes, "closing ")?);
     clock.lap("closing control");
     let leaves = probes.leaves();
@@ -107,11 +105,8 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
 ///
 /// # Errors
 /// A claim that this version does not know.
-pub fn settle(watch: &mut Watch) -> Result<()> {
-    let judgements = match judge(watch) {
-        Ok(judgements) => judgements,
-        Err(unknown) => bail!("{unknown}"),
-    };
+fn settle(watch: &mut Watch) -> Result<()> {
+    let judgements = judge(watch).map_err(anyhow::Error::msg)?;
     watch.results = judgements.iter().map(zcprof_judge::watch::Judgement::outcome).collect();
     watch.verdict = (!judgements.is_empty()).then(|| {
         let exit = zcprof_judge::watch::exit(&judgements);
@@ -161,7 +156,7 @@ fn unneeded() -> Result<Vec<(Need, String)>> {
             "what is read of /proc/kcore leaves by copies that are seen".to_owned(),
         ),
     ];
-    if let Some(devices) = Controls::devices_without_nocache()? {
+    if let Some(devices) = all_without_nocache()? {
         unneeded.push((Need::NocacheDevice, format!("tx-nocache-copy is off on {devices}")));
     }
     if !is_any_dax()? {

@@ -55,19 +55,25 @@ pub(super) fn with_descendants(roots: &[u32], all: &[Process]) -> BTreeSet<u32> 
 
 /// Processes that have a socket which listens at a TCP port, in this network namespace.
 pub(super) fn listening_at(port: u16) -> BTreeSet<u32> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
-    let inodes: BTreeSet<String> = tables
-        .iter()
-        .flatten()
-        .flat_map(|table| listeners(table, port))
-        .map(|inode| format!("socket:[{inode}]"))
-        .collect();
+    let inodes: BTreeSet<String> =
+        listening_sockets(port).into_iter().map(|inode| format!("socket:[{inode}]")).collect();
     let holds = |pid: &u32| {
         let Ok(folder) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
         let links = folder.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
         links.into_iter().any(|link| link.to_str().is_some_and(|link| inodes.contains(link)))
     };
     all().into_iter().map(|process| process.pid).filter(holds).collect()
+}
+
+/// Whether somebody listens at a TCP port, in this network namespace.
+pub(super) fn is_listened_at(port: u16) -> bool {
+    !listening_sockets(port).is_empty()
+}
+
+/// Inodes of the sockets that listen at a TCP port, in this network namespace.
+fn listening_sockets(port: u16) -> Vec<u64> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
+    tables.iter().flatten().flat_map(|table| listeners(table, port)).collect()
 }
 
 /// Inodes of the sockets that listen (state 0A) at a port, from /proc/net/tcp.

@@ -3,14 +3,12 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
-use nix::sys::signal::Signal;
-
 use super::command::Started;
 use super::targets::Targets;
 use crate::cli;
 use crate::measure::interrupt;
 use crate::probe::Probes;
+use anyhow::{Context as _, Result, bail};
 
 /// How often it is asked whether the window is over.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -20,19 +18,6 @@ const LINE: Duration = Duration::from_secs(10);
 
 /// How long a port is waited for.
 const READY: Duration = Duration::from_secs(30);
-
-/// Why the window ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// The time was up.
-    Time,
-    /// The load has ended.
-    Load,
-    /// The last watched process has ended.
-    Gone,
-    /// A signal came.
-    Signal,
-}
 
 /// A window that is open.
 pub(super) struct Window<'a> {
@@ -69,38 +54,32 @@ impl<'a> Window<'a> {
         &mut self,
         probes: &mut Probes,
         mut command: Option<&mut Started>,
-    ) -> Result<End> {
-        let end = loop {
+    ) -> Result<()> {
+        loop {
             if let Some(command) = &mut command {
                 command.has_ended()?;
             }
-            if let Some(end) = self.is_over(probes)? {
-                break end;
+            if self.is_over(probes)? {
+                break;
             }
             self.start_load()?;
             self.say(probes)?;
             std::thread::sleep(PAUSE);
-        };
+        }
         self.closed = Some(Instant::now());
         interrupt::end_window_first(false);
-        if end == End::Signal
-            && let Some(command) = &command
-        {
-            command.signal(Signal::SIGTERM);
-        }
         if let Some(load) = &mut self.load {
             let _ = load.kill();
             let _ = load.wait();
         }
-        Ok(end)
+        Ok(())
     }
 
-    fn is_over(&mut self, probes: &mut Probes) -> Result<Option<End>> {
-        if interrupt::is_window_over() {
-            return Ok(Some(End::Signal));
-        }
-        if self.options.time.is_some_and(|time| self.begin.elapsed() >= time) {
-            return Ok(Some(End::Time));
+    /// Whether a signal came, the time is up, the load has ended, or the last watched process has.
+    fn is_over(&mut self, probes: &mut Probes) -> Result<bool> {
+        let is_late = self.options.time.is_some_and(|time| self.begin.elapsed() >= time);
+        if interrupt::is_window_over() || is_late {
+            return Ok(true);
         }
         if let Some(load) = &mut self.load
             && let Some(status) = load.try_wait().context("waiting for the load")?
@@ -109,13 +88,9 @@ impl<'a> Window<'a> {
             if !status.success() {
                 bail!("the load failed ({status})");
             }
-            return Ok(Some(End::Load));
+            return Ok(true);
         }
-        let waits_for_load = self.options.load.is_some();
-        if self.by_process && !waits_for_load && self.left(probes)? == 0 {
-            return Ok(Some(End::Gone));
-        }
-        Ok(None)
+        Ok(self.by_process && self.options.load.is_none() && self.left(probes)? == 0)
     }
 
     /// Watched processes that are left.
@@ -130,7 +105,7 @@ impl<'a> Window<'a> {
             return Ok(());
         };
         if let Some(port) = self.options.ready
-            && super::processes::listening_at(port).is_empty()
+            && !super::processes::is_listened_at(port)
         {
             if self.begin.elapsed() > READY {
                 bail!("nobody listens at port {port} after {} s", READY.as_secs());
