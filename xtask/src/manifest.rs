@@ -135,7 +135,7 @@ fn walk(root: &Path, folder: &Path, files: &mut Vec<(String, u64)>) -> Result<()
 
 /// SHA-256 of files in `folder`. The program is some ten times faster than unoptimised Rust is,
 /// and this must not take the seconds that setup may.
-fn hashes(folder: &Path, names: &[&str]) -> Result<Vec<String>> {
+pub(crate) fn hashes(folder: &Path, names: &[&str]) -> Result<Vec<String>> {
     if names.is_empty() {
         return Ok(Vec::new());
     }

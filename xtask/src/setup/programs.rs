@@ -2,14 +2,14 @@
 //! `cargo xtask test --programs` watches them in guests.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
 use crate::cache::Cache;
-use crate::process;
 use crate::progress::step;
+use crate::{manifest, process};
 
 /// The release whose packages they are: it has the kernel that guests have by default.
 const RELEASE: &str = "trixie";
@@ -29,10 +29,12 @@ const TOOLS: &[(&str, &str)] = &[("mmdebstrap", "mmdebstrap"), ("mksquashfs", "s
 /// # Errors
 /// A tool is missing, or the packages cannot be fetched.
 pub(crate) fn image(cache: &Cache) -> Result<PathBuf> {
-    let name = PACKAGES.join("-");
-    let image = cache.path(&format!("tools/programs-{RELEASE}-{name}.squashfs"));
+    let name = format!("programs-{RELEASE}-{}.squashfs", PACKAGES.join("-"));
+    let image = cache.path("tools").join(&name);
+    let sha256 =
+        || Ok::<_, anyhow::Error>(manifest::hashes(&cache.path("tools"), &[&name])?.concat());
     let digest = image.with_extension("sha256");
-    if let (Ok(known), Ok(found)) = (fs::read_to_string(&digest), sha256(&image))
+    if let (Ok(known), Ok(found)) = (fs::read_to_string(&digest), sha256())
         && known == found
     {
         return Ok(image);
@@ -59,14 +61,8 @@ pub(crate) fn image(cache: &Cache) -> Result<PathBuf> {
         pack.arg(&whole).arg(&archive);
         process::logged(&mut pack, &cache.path("logs/programs-image.log"))?;
         fs::remove_file(&archive)?;
-        fs::write(&digest, sha256(&whole)?)?;
-        Ok(fs::rename(&whole, &image)?)
+        fs::rename(&whole, &image)?;
+        Ok(fs::write(&digest, sha256()?)?)
     })?;
     Ok(image)
-}
-
-/// SHA-256 of a file, as sha256sum says it.
-fn sha256(path: &Path) -> Result<String> {
-    let said = process::output(process::command("sha256sum").arg(path))?;
-    Ok(said.split_whitespace().next().context("sha256sum said nothing")?.to_owned())
 }
