@@ -14,7 +14,7 @@ pub(super) const ROW: Row = Row {
     name: transfer::KTLS_SENDFILE,
     summary: "sendfile(2) from the segment to a socket with TLS in the kernel",
     claim: &TRANSFORMED,
-    make: || Ok(Box::new(Sendfile)),
+    make: || Ok(Box::new(Sendfile { encrypted: true })),
     arguments: sendfile::ROW.arguments,
     needs: || {
         try_attach().map_err(|error| format!("no TLS in this kernel ({error}); try: modprobe tls"))

@@ -49,6 +49,12 @@ pub trait Transfer: Send {
         socket: BorrowedFd<'_>,
     ) -> io::Result<usize>;
 
+    /// Whether a short send says that the socket takes no more for now, so that there is no need to
+    /// ask it again.
+    fn fills_the_socket(&self) -> bool {
+        false
+    }
+
     /// Says once, before the first send, with what the connection is encrypted in user space.
     fn encrypt_with(&mut self, _session: &Session) {}
 

@@ -16,7 +16,7 @@ pub(super) const ROW: Row = Row {
     name: transfer::SENDFILE,
     summary: "sendfile(2) from the segment to the socket, as Kafka does",
     claim: &ZERO_COPY,
-    make: || Ok(Box::new(Sendfile)),
+    make: || Ok(Box::new(Sendfile { encrypted: false })),
     arguments: &[OFFSETS],
     ..Row::PLAIN
 };
@@ -31,9 +31,21 @@ pub(super) const OFFSETS: Argument = Argument {
     what: "file offsets",
 };
 
-pub(super) struct Sendfile;
+pub(super) struct Sendfile {
+    /// The socket encrypts: what it has taken may wait for the end of a TLS record.
+    pub(super) encrypted: bool,
+}
+
+/// Bytes of one call: sendfile(2) itself stops short of 2 GiB (MAX_RW_COUNT, include/linux/fs.h).
+const MOST: usize = 1 << 30;
 
 impl Transfer for Sendfile {
+    /// splice_direct_to_actor() (fs/splice.c, 5.10 to 7.3) goes on until everything is sent or the
+    /// socket took less than it was given, which then waits for room (SOCK_NOSPACE) as after EAGAIN.
+    fn fills_the_socket(&self) -> bool {
+        !self.encrypted
+    }
+
     fn send(
         &mut self,
         segment: &Segment,
@@ -42,7 +54,7 @@ impl Transfer for Sendfile {
     ) -> io::Result<usize> {
         let mut position = i64::try_from(range.start).map_err(io::Error::other)?;
         let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-        match sendfile(socket, &segment.file, Some(&mut position), length)? {
+        match sendfile(socket, &segment.file, Some(&mut position), length.min(MOST))? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             sent => Ok(sent),
         }

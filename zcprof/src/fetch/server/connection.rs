@@ -224,14 +224,21 @@ impl Connection {
         let mut range: Range<u64> = slice.range.clone();
         self.account.fetches += u64::from(!range.is_empty());
         while !range.is_empty() {
-            self.idle.expect(Wanted::Room, IDLE);
-            let (transfer, stream) = (&mut self.transfer, &self.link.stream);
-            let step = || transfer.send(slice.segment, range.clone(), stream.as_fd());
+            let (transfer, stream, idle) = (&mut self.transfer, &self.link.stream, &mut self.idle);
+            let begun = range.start;
+            let step = || {
+                idle.expect(Wanted::Room, IDLE);
+                range.start += transfer.send(slice.segment, range.clone(), stream.as_fd())? as u64;
+                if range.is_empty() || !transfer.fills_the_socket() {
+                    return Ok(());
+                }
+                // As if it had been asked for more: this waits until the socket has room.
+                Err(ErrorKind::WouldBlock.into())
+            };
             let sent = stream.async_io(Interest::WRITABLE, step).await;
+            self.account.records += range.start - begun;
             let sent = sent.inspect_err(|error| note_failure(slice.segment, error));
-            let sent = sent.context("sending records")? as u64;
-            self.account.records += sent;
-            range.start += sent;
+            sent.context("sending records")?;
         }
         Ok(())
     }
