@@ -153,6 +153,21 @@ pub struct EnteredKey {
     pub site: u64,
 }
 
+/// A connection, as the packets show it that are sent by it. Addresses are IPv6's or mapped to such;
+/// all is in network byte order.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// Source address.
+    pub from: [u32; 4],
+    /// Destination address.
+    pub to: [u32; 4],
+    /// Source port.
+    pub from_port: u16,
+    /// Destination port.
+    pub to_port: u16,
+}
+
 /// What the programs could not count. Index into the per-CPU array `LOST`.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,12 +184,24 @@ pub enum Lost {
     Owner = 4,
     /// A process that is to be watched could not be remembered.
     Subject = 5,
+    /// A breakpoint interrupted its CPU at work in the same part of a map.
+    Busy = 6,
+    /// A call was entered and never seen to return.
+    Twice = 7,
 }
 
 impl Lost {
     /// Every kind, in index order.
-    pub const ALL: [Self; 6] =
-        [Self::Counts, Self::Inflight, Self::Entered, Self::Unreadable, Self::Owner, Self::Subject];
+    pub const ALL: [Self; 8] = [
+        Self::Counts,
+        Self::Inflight,
+        Self::Entered,
+        Self::Unreadable,
+        Self::Owner,
+        Self::Subject,
+        Self::Busy,
+        Self::Twice,
+    ];
 }
 
 /// Everything that user space tells the programs, as one global set before load.
@@ -216,6 +243,24 @@ pub struct Config {
     pub sock_family: u32,
     /// `struct sock.__sk_common.skc_num`.
     pub sock_port: u32,
+    /// `struct sock.__sk_common.skc_rcv_saddr`.
+    pub sock_from: u32,
+    /// `struct sock.__sk_common.skc_daddr`.
+    pub sock_to: u32,
+    /// `struct sock.__sk_common.skc_dport`.
+    pub sock_to_port: u32,
+    /// `struct sock.__sk_common.skc_v6_rcv_saddr`, or [`NO_OFFSET`] without IPv6.
+    pub sock_from6: u32,
+    /// `struct sock.__sk_common.skc_v6_daddr`, the same.
+    pub sock_to6: u32,
+    /// `struct sk_buff.network_header`.
+    pub skb_network: u32,
+    /// `struct sk_buff.inner_network_header`.
+    pub skb_inner_network: u32,
+    /// `struct vm_fault.cow_page`.
+    pub fault_cow_page: u32,
+    /// `struct task_struct.thread_info.status`.
+    pub thread_status: u32,
     /// `struct iov_iter.iter_type`.
     pub iter_type: u32,
     /// `struct iov_iter.count`.
@@ -311,6 +356,15 @@ impl Config {
         socket_sock: 0,
         sock_family: 0,
         sock_port: 0,
+        sock_from: 0,
+        sock_to: 0,
+        sock_to_port: 0,
+        sock_from6: 0,
+        sock_to6: 0,
+        skb_network: 0,
+        skb_inner_network: 0,
+        fault_cow_page: 0,
+        thread_status: 0,
         iter_type: 0,
         iter_count: 0,
         message_iter: 0,
@@ -379,6 +433,7 @@ mod tests {
         assert_eq!(size_of::<Inflight>(), 8);
         assert_eq!(size_of::<Entered>(), 16);
         assert_eq!(size_of::<EnteredKey>(), 16);
-        assert_eq!(size_of::<Config>(), 4 * 57 + ITER_TYPES + MAX_SYSCALLS);
+        assert_eq!(size_of::<Flow>(), 36);
+        assert_eq!(size_of::<Config>(), 4 * 66 + ITER_TYPES + MAX_SYSCALLS);
     }
 }

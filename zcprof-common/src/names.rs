@@ -41,6 +41,7 @@ names! {
     WRITE_SPLICE = "write_splice",
     VMSPLICE_REUSED = "vmsplice_reused",
     VMSPLICE_COW = "vmsplice_cow",
+    VMSPLICE_PRIVATE = "vmsplice_private",
     WRAPPED_SENDFILE = "wrapped_sendfile",
 }
 
@@ -58,6 +59,8 @@ names! {
     VXLAN = "vxlan",
     VETH_LOSS = "veth-loss",
     VETH_TAP = "veth-tap",
+    VETH_RING = "veth-ring",
+    VETH_XDP = "veth-xdp",
     VIRTIO = "virtio",
     VIRTIO_TAP = "virtio-tap",
 }

@@ -87,6 +87,9 @@ word! {
         Transformed = "transformed",
         /// Storage put them into the page cache.
         Filled = "filled",
+        /// The CPU copied them off the way of what is sent: for a capture, or as memory of the
+        /// program's own. No claim is about these.
+        Aside = "aside",
     }
 }
 

@@ -2,16 +2,15 @@
 
 use aya_ebpf::bindings::bpf_pidns_info;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuArray, PerCpuHashMap};
+use aya_ebpf::maps::{HashMap, PerCpuArray, PerCpuHashMap};
 use aya_ebpf::{EbpfContext, helpers};
 use aya_log_ebpf::debug;
 use zcprof_common::layout::{
-    ELSEWHERE, Entered, EnteredKey, IDLE, Inflight, Key, Lost, NO_OWNER, NO_PORT, NO_SYSCALL, Value,
+    ELSEWHERE, Entered, EnteredKey, IDLE, Inflight, Key, Lost, NO_PORT, NO_SYSCALL, Value,
 };
-use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::File;
 
-use crate::{CONFIG, current, kernel, who};
+use crate::{CONFIG, below, current, kernel, who};
 
 /// Preallocated, because a breakpoint's program may not allocate.
 #[map]
@@ -20,23 +19,6 @@ static COUNTS: PerCpuHashMap<Key, Value> = PerCpuHashMap::with_max_entries(8192,
 /// Calls between a kprobe and its kretprobe.
 #[map]
 pub(crate) static ENTERED: HashMap<EnteredKey, Entered> = HashMap::with_max_entries(4096, 0);
-
-/// The subject that pinned the pages of a send, by its `struct ubuf_info *`. The oldest is forgotten first.
-#[map]
-static OWNERS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(65536, 0);
-
-/// The subject that sends by a socket, by its `struct sock *`. The oldest is forgotten first.
-#[map]
-static SOCKETS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(65536, 0);
-
-/// For whom a thread does what it does below the sockets just now.
-#[map]
-static LENT: HashMap<u64, u32> = HashMap::with_max_entries(4096, 0);
-
-/// For whom a thread of another process sends just now: what TLS in the kernel could not send at
-/// once, a worker sends later (tx_work_handler(), net/tls/tls_sw.c).
-#[map]
-static WORKERS: HashMap<u64, u32> = HashMap::with_max_entries(4096, 0);
 
 /// What could not be counted, by [`Lost`].
 #[map]
@@ -62,8 +44,8 @@ pub(crate) fn add_on<const SITE: usize, C: EbpfContext>(ctx: &C, file: u8, bytes
 
 /// Counts one deferred copy for its owner, in whoever's time it is made.
 #[inline(always)]
-pub(crate) fn add_for<const SITE: usize, C: EbpfContext>(ctx: &C, owner: u32, bytes: u64) {
-    add_under::<SITE, C>(ctx, owner, &NOWHERE, kernel::NO_ITER, bytes);
+pub(crate) fn add_for<C: EbpfContext>(ctx: &C, site: u16, owner: u32, bytes: u64) {
+    add_at(ctx, site, owner, &NOWHERE, kernel::NO_ITER, bytes);
 }
 
 /// Number of the current process where the loader is, or [`ELSEWHERE`] for one in another pid
@@ -93,68 +75,6 @@ pub(crate) fn thread() -> u64 {
     }
 }
 
-/// Remembers that the current process sends by a socket, or, if this is a thread of the kernel and
-/// a watched process does, that it works for that. Any other process has a socket of its own, in
-/// memory that may have been a watched one's.
-#[inline(always)]
-pub(crate) fn send_by(socket: u64) {
-    let subject = who::subject();
-    // SAFETY: the value is read at once, and is one word.
-    let known = unsafe { SOCKETS.get(&socket) }.copied().unwrap_or(ELSEWHERE);
-    let works_for_it = subject == ELSEWHERE && known != ELSEWHERE && kernel::is_kernel_thread();
-    let done = if works_for_it {
-        WORKERS.insert(&thread(), &known, 0)
-    } else {
-        SOCKETS.insert(&socket, &subject, 0)
-    };
-    if done.is_err() {
-        lose(Lost::Owner);
-    }
-}
-
-/// It has sent.
-#[inline(always)]
-pub(crate) fn has_sent() {
-    let _ = WORKERS.remove(&thread());
-}
-
-/// Who sends by a socket, else for whom the current thread works, or [`NO_OWNER`].
-#[inline(always)]
-pub(crate) fn sender(socket: u64) -> u32 {
-    // SAFETY: the values are read at once, and are one word each.
-    let known = unsafe { SOCKETS.get(&socket) }.copied();
-    known.or_else(|| unsafe { LENT.get(&thread()) }.copied()).unwrap_or(NO_OWNER)
-}
-
-/// From here on the current thread works for whoever sends by a socket.
-#[inline(always)]
-pub(crate) fn lend(socket: u64) {
-    if LENT.insert(&thread(), &sender(socket), 0).is_err() {
-        lose(Lost::Owner);
-    }
-}
-
-/// And from here on for nobody in particular.
-#[inline(always)]
-pub(crate) fn take_back() {
-    let _ = LENT.remove(&thread());
-}
-
-/// Remembers that the current process pinned the pages of a send.
-#[inline(always)]
-pub(crate) fn own(ubuf: u64) {
-    if OWNERS.insert(&ubuf, &who::subject(), 0).is_err() {
-        lose(Lost::Owner);
-    }
-}
-
-/// Who pinned the pages of a send, or [`NO_OWNER`].
-#[inline(always)]
-pub(crate) fn owner(ubuf: u64) -> u32 {
-    // SAFETY: the value is read at once, and is one word.
-    unsafe { OWNERS.get(&ubuf) }.copied().unwrap_or(NO_OWNER)
-}
-
 /// Whom to charge, and the system call that it is in.
 #[inline(always)]
 fn now() -> (u32, Inflight) {
@@ -162,9 +82,7 @@ fn now() -> (u32, Inflight) {
     if subject != ELSEWHERE {
         return (subject, current::get().unwrap_or(NOWHERE));
     }
-    // SAFETY: the value is read at once, and is one word.
-    let works_for = unsafe { WORKERS.get(&thread()) }.copied();
-    (works_for.unwrap_or(ELSEWHERE), NOWHERE)
+    (below::works_for(), NOWHERE)
 }
 
 /// Counts one call at a site under a given process and system call.
@@ -176,10 +94,23 @@ pub(crate) fn add_under<const SITE: usize, C: EbpfContext>(
     iter: u8,
     bytes: u64,
 ) {
+    add_at(ctx, SITE as u16, subject, inflight, iter, bytes);
+}
+
+/// The same at a site that is only known when it runs.
+#[inline(always)]
+fn add_at<C: EbpfContext>(
+    ctx: &C,
+    site: u16,
+    subject: u32,
+    inflight: &Inflight,
+    iter: u8,
+    bytes: u64,
+) {
     let key = Key {
         subject,
         syscall: inflight.syscall,
-        site: SITE as u16,
+        site,
         port: inflight.port,
         iter,
         file: inflight.file as u8,
@@ -202,13 +133,13 @@ pub(crate) fn add_under<const SITE: usize, C: EbpfContext>(
         return;
     }
     let value = Value { calls: 1, bytes, small_calls, small_bytes, largest: bytes };
-    if COUNTS.insert(&key, &value, 0).is_err() {
-        lose(Lost::Counts);
+    if let Err(error) = COUNTS.insert(&key, &value, 0) {
+        lose_or_busy(Lost::Counts, error);
     }
     debug!(
         ctx,
-        "first call at {} by subject {}, system call {}: {} bytes",
-        const { SITES[SITE].name },
+        "first call at site {} by subject {}, system call {}: {} bytes",
+        site,
         subject,
         inflight.syscall,
         bytes
@@ -222,4 +153,12 @@ pub(crate) fn lose(what: Lost) {
         // SAFETY: as in `add_under`.
         unsafe { *times += 1 };
     }
+}
+
+/// Remembers that an insertion failed: for want of room, or because this CPU was at work in that part
+/// of the map when a breakpoint interrupted it (htab_lock_bucket(), kernel/bpf/hashtab.c, 5.12 to 7.3).
+#[inline(always)]
+pub(crate) fn lose_or_busy(what: Lost, error: i32) {
+    const EBUSY: i32 = -16; // include/uapi/asm-generic/errno-base.h
+    lose(if error == EBUSY { Lost::Busy } else { what });
 }

@@ -31,6 +31,8 @@ pub(crate) fn enter(number: i64, fd: impl Fn(u8) -> u32) {
     if who::subject_at_syscall() == ELSEWHERE {
         return;
     }
+    // The numbers of 32-bit calls mean others (arch/x86/entry/syscalls/syscall_32.tbl).
+    let number = if kernel::is_compat() { i64::from(NO_SYSCALL) } else { number };
     let (file, port) = match fd_argument(number) {
         NO_FD => (File::None as u8, NO_PORT),
         at => place::of(kernel::file(fd(at))),

@@ -1,7 +1,7 @@
 //! Reads of kernel structures, at offsets that the loader took from the kernel's BTF.
 
 use aya_ebpf::helpers;
-use zcprof_common::layout::{ITER_TYPES, Lost, NO_OFFSET};
+use zcprof_common::layout::{Flow, ITER_TYPES, Lost, NO_OFFSET};
 use zcprof_common::vocabulary::{File, Iter};
 
 use crate::{CONFIG, count};
@@ -188,6 +188,70 @@ pub(crate) fn is_received(skb: u64) -> bool {
     id >= configured(&CONFIG.least_napi) || id == 0 && socket(skb) == 0
 }
 
+/// The IP protocol whose ports a flow has: TCP, include/uapi/linux/in.h.
+const TCP: u8 = 6;
+
+/// An IPv4 address as IPv6 maps it: RFC 4291, 2.5.5.2.
+#[inline(always)]
+fn mapped(address: u32) -> [u32; 4] {
+    [0, 0, 0xffff_u32.to_be(), address]
+}
+
+/// The connection of a `struct sock *`, as its packets show it; none unless it is of IP.
+#[inline(always)]
+pub(crate) fn flow_of_socket(sock: u64) -> Option<Flow> {
+    const IPV4: u16 = 2; // AF_INET, include/linux/socket.h
+    const IPV6: u16 = 10; // AF_INET6
+    let (family, port) = family_and_port(sock);
+    let (from, to) = if family == IPV4 {
+        let [from, to] = [&CONFIG.sock_from, &CONFIG.sock_to];
+        (mapped(read_at(sock, from)), mapped(read_at(sock, to)))
+    } else if family == IPV6 && configured(&CONFIG.sock_from6) != NO_OFFSET {
+        (read_at(sock, &CONFIG.sock_from6), read_at(sock, &CONFIG.sock_to6))
+    } else {
+        return None;
+    };
+    // The remote port is as on the wire, the local one is not.
+    let to_port: u16 = read_at(sock, &CONFIG.sock_to_port);
+    Some(Flow { from, to, from_port: port.to_be(), to_port })
+}
+
+/// The connection of the packet in a `struct sk_buff *`, or of the one that a tunnel put into it; none
+/// unless it is TCP's.
+#[inline(always)]
+pub(crate) fn flow_of_packet(skb: u64) -> Option<Flow> {
+    let head: u64 = read_at(skb, &CONFIG.skb_head);
+    let outer: u16 = read_at(skb, &CONFIG.skb_network);
+    if let Some(flow) = flow_at(head + u64::from(outer)) {
+        return Some(flow);
+    }
+    let inner: u16 = read_at(skb, &CONFIG.skb_inner_network);
+    if inner == 0 { None } else { flow_at(head + u64::from(inner)) }
+}
+
+/// The connection of a packet with this IP header (include/uapi/linux/ip.h and ipv6.h).
+#[inline(always)]
+fn flow_at(header: u64) -> Option<Flow> {
+    let first: u8 = read(header);
+    let (from, to, ports) = match first >> 4 {
+        4 => {
+            if read::<u8>(header + 9) != TCP {
+                return None;
+            }
+            let length = u64::from(first & 15) * 4;
+            (mapped(read(header + 12)), mapped(read(header + 16)), header + length)
+        }
+        6 => {
+            if read::<u8>(header + 6) != TCP {
+                return None;
+            }
+            (read(header + 8), read(header + 24), header + 40)
+        }
+        _ => return None,
+    };
+    Some(Flow { from, to, from_port: read(ports), to_port: read(ports + 2) })
+}
+
 /// Bytes of a `struct sk_buff *` that are in pages and not in its linear part.
 #[inline(always)]
 pub(crate) fn paged_bytes(skb: u64) -> u64 {
@@ -234,6 +298,15 @@ pub(crate) fn is_replaced(fault: u64) -> bool {
     (before ^ after) & FRAME != 0
 }
 
+/// Whether the handler of a `struct vm_fault *` copied a page of a file for whoever writes to its
+/// private mapping: do_cow_fault() (mm/memory.c, 5.10 to 7.3), which alone gets a page for that.
+#[inline(always)]
+pub(crate) fn is_unshared(fault: u64, result: u32) -> bool {
+    // VM_FAULT_ERROR, NOPAGE and RETRY: include/linux/mm_types.h, 5.10 to 7.3.
+    const FAILED: u32 = 0x1 | 0x2 | 0x10 | 0x20 | 0x40 | 0x100 | 0x400 | 0x800;
+    result & FAILED == 0 && read_at::<u64>(fault, &CONFIG.fault_cow_page) != 0
+}
+
 /// [`File`] of the mapping that a `struct vm_fault *` is in: none for anonymous memory and for
 /// the program's own file, whose variables are copied when they are written for the first time.
 #[inline(always)]
@@ -260,6 +333,15 @@ pub(crate) fn is_kernel_thread() -> bool {
     // SAFETY: the helper has no precondition.
     let task = unsafe { helpers::bpf_get_current_task() };
     read_at::<u64>(task, &CONFIG.task_mm) == 0
+}
+
+/// Whether the current thread is in a 32-bit system call: TS_COMPAT, arch/x86/include/asm/thread_info.h,
+/// 5.10 to 7.3.
+#[inline(always)]
+pub(crate) fn is_compat() -> bool {
+    // SAFETY: the helper has no precondition.
+    let task = unsafe { helpers::bpf_get_current_task() };
+    read_at::<u32>(task, &CONFIG.thread_status) & 2 != 0
 }
 
 /// Bytes of a `struct folio *`.

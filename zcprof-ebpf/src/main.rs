@@ -4,6 +4,7 @@
 #![no_main]
 #![expect(unsafe_code, reason = "kernel memory is read through pointers that the kernel gives")]
 
+mod below;
 mod count;
 mod current;
 mod kernel;
@@ -11,12 +12,13 @@ mod place;
 mod who;
 
 use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe, perf_event, raw_tracepoint, tracepoint};
 use aya_ebpf::programs::{
     FEntryContext, FExitContext, PerfEventContext, ProbeContext, RawTracePointContext,
     RetProbeContext, TracePointContext,
 };
-use zcprof_common::layout::{Config, ELSEWHERE, Entered, EnteredKey, Lost, NO_OWNER};
+use zcprof_common::layout::{Config, Entered, EnteredKey, Lost};
 use zcprof_common::sites::{Bytes, SITES};
 
 /// Set by the loader; the values here are never used.
@@ -207,6 +209,9 @@ fn returned<const SITE: usize>(ctx: &FExitContext) -> i32 {
         Some(at) => ctx.arg(usize::from(at)),
         None => 0,
     };
+    if const { SITES[SITE].bytes.ends_at_entry() } {
+        return 0;
+    }
     let detail = match const { SITES[SITE].bytes } {
         Bytes::Linear { skb, .. } => ctx.arg(usize::from(skb)),
         _ => u64::from(iter),
@@ -256,12 +261,14 @@ fn enter<const SITE: usize>(argument: impl Fn(usize) -> u64) {
     }
     if let Some(at) = const { SITES[SITE].sends } {
         let socket = argument(usize::from(at));
-        count::send_by(socket);
+        below::send_by(socket);
         current::at_port(place::port(socket));
     }
     match const { SITES[SITE].bytes } {
-        Bytes::Lends(at) => count::lend(kernel::socket(argument(usize::from(at)))),
-        Bytes::Serves(at) => count::lend(argument(usize::from(at))),
+        Bytes::Lends(at) => below::lend(kernel::socket(argument(usize::from(at)))),
+        Bytes::Serves(at) => below::lend(argument(usize::from(at))),
+        Bytes::Causes => below::begin_cause(SITE as u16),
+        Bytes::Forgets(at) => below::forget(argument(usize::from(at))),
         _ => {}
     }
     if let Bytes::Encrypted(at) = const { SITES[SITE].bytes } {
@@ -271,7 +278,7 @@ fn enter<const SITE: usize>(argument: impl Fn(usize) -> u64) {
     if let Bytes::Deferred(at) = const { SITES[SITE].bytes } {
         // The function forgets the owner and keeps the length.
         let skb = argument(usize::from(at));
-        let owner = count::owner(kernel::ubuf(skb));
+        let owner = below::owner(kernel::ubuf(skb));
         let bytes = kernel::paged_bytes(skb);
         remember::<SITE>(Entered { argument: bytes, detail: u64::from(owner) });
     }
@@ -287,23 +294,20 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
                 && result as i32 == 0
                 && entered.argument > 0
             {
-                count::add_for::<SITE, C>(ctx, entered.detail as u32, entered.argument);
+                count::add_for(ctx, SITE as u16, entered.detail as u32, entered.argument);
             }
         }
         Bytes::Linear { .. } => {
             let bytes = done::<SITE>(result, entered.argument);
-            let mut owner = count::sender(kernel::socket(entered.detail));
-            // Headers that are pulled together before anybody knows for whom they are.
-            if owner == NO_OWNER && kernel::is_received(entered.detail) {
-                owner = ELSEWHERE;
-            }
-            count::add_for::<SITE, C>(ctx, owner, bytes);
+            let (site, owner) = below::copied_from(entered.detail, SITE as u16);
+            count::add_for(ctx, site, owner, bytes);
         }
-        Bytes::Lends(_) | Bytes::Serves(_) => count::take_back(),
+        Bytes::Lends(_) | Bytes::Serves(_) | Bytes::Causes => below::take_back(),
+        Bytes::Forgets(_) => {}
         Bytes::Pinned(_) => {
             let bytes = done::<SITE>(result, entered.argument);
             if bytes > 0 {
-                count::own(entered.argument);
+                below::own(entered.argument);
             }
             count::add::<SITE, C>(ctx, entered.detail as u8, bytes);
         }
@@ -322,6 +326,16 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
                 count::add_on::<SITE, C>(ctx, kernel::mapping_kind(fault), kernel::PAGE);
             }
         }
+        Bytes::Unshared(_) => {
+            let fault = entered.argument;
+            if kernel::is_unshared(fault, result as u32) {
+                count::add_on::<SITE, C>(ctx, kernel::mapping_kind(fault), kernel::PAGE);
+            }
+        }
+        Bytes::Folio(_) => {
+            let folio = entered.argument;
+            count::add_on::<SITE, C>(ctx, kernel::folio_kind(folio), kernel::folio_bytes(folio));
+        }
         _ => {
             let bytes = done::<SITE>(result, entered.argument);
             count::add::<SITE, C>(ctx, entered.detail as u8, bytes);
@@ -331,14 +345,28 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
         current::end_scope();
     }
     if const { SITES[SITE].sends.is_some() } {
-        count::has_sent();
+        below::has_sent();
     }
 }
 
 #[inline(always)]
 fn remember<const SITE: usize>(entered: Entered) {
-    if count::ENTERED.insert(&entered_key::<SITE>(), &entered, 0).is_err() {
-        count::lose(Lost::Entered);
+    keep::<SITE>(entered, u64::from(BPF_NOEXIST));
+}
+
+/// Remembers it in the place of what was remembered before, or if there is nothing.
+#[inline(always)]
+fn keep<const SITE: usize>(entered: Entered, flags: u64) {
+    const EEXIST: i32 = -17; // include/uapi/asm-generic/errno-base.h
+    let key = entered_key::<SITE>();
+    match count::ENTERED.insert(&key, &entered, flags) {
+        Ok(()) => {}
+        // The return of the call before was never seen: its kretprobe had no instance left, say.
+        Err(EEXIST) => {
+            count::lose(Lost::Twice);
+            let _ = count::ENTERED.insert(&key, &entered, 0);
+        }
+        Err(error) => count::lose_or_busy(Lost::Entered, error),
     }
 }
 
@@ -366,7 +394,7 @@ fn go_in<const SITE: usize>(bytes: u64) {
         Some(outer) => Entered { detail: outer.detail + 1, ..outer },
         None => Entered { argument: bytes, detail: 0 },
     };
-    remember::<SITE>(entered);
+    keep::<SITE>(entered, 0);
 }
 
 /// Leaves it; the bytes if this is the outermost call.
@@ -424,9 +452,12 @@ fn entered_key<const SITE: usize>() -> EnteredKey {
 #[inline(always)]
 fn argument_of<const SITE: usize>() -> Option<u8> {
     match const { SITES[SITE].bytes } {
-        Bytes::ReturnedLess(at) | Bytes::IfZero(at) | Bytes::Pinned(at) | Bytes::Replaced(at) => {
-            Some(at)
-        }
+        Bytes::ReturnedLess(at)
+        | Bytes::IfZero(at)
+        | Bytes::Pinned(at)
+        | Bytes::Replaced(at)
+        | Bytes::Unshared(at)
+        | Bytes::Folio(at) => Some(at),
         Bytes::Linear { length, .. } => Some(length),
         _ => None,
     }

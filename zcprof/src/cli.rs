@@ -136,8 +136,9 @@ pub struct Workload {
     /// whose device lacks TCP segmentation, checksums, scatter-gather or the last two;
     /// veth-nocache, whose device asks for copies past the CPU's cache; wireguard and vxlan,
     /// tunnels over veth; veth-loss, which loses packets;
-    /// veth-tap, at which a packet socket listens; virtio and virtio-tap, two virtio-net devices
-    /// that are joined outside and that nobody uses.
+    /// veth-tap, at which a packet socket listens; veth-ring, the same with a ring; veth-xdp, with an
+    /// XDP program at the receiver's; virtio and virtio-tap, two virtio-net devices that are joined
+    /// outside and that nobody uses.
     #[arg(long, value_name = "NAME", default_value = "loopback", value_parser = words::network())]
     pub network: &'static Network,
     /// The sockets between server and consumer: tcp, mptcp or unix. Claims stay those of the

@@ -100,6 +100,14 @@ pub enum Bytes {
     /// None: what is copied inside it for an skb that names no socket is copied for the
     /// `struct sock` that the argument points at.
     Serves(u8),
+    /// None: what is copied out of packets inside it counts here, because it says what for.
+    Causes,
+    /// None: the `struct sock` that the argument points at is destroyed, and what is known of it with
+    /// it.
+    Forgets(u8),
+    /// A page, if the fault got a page of its own for whoever writes to a private mapping of a file;
+    /// the argument points at the `struct vm_fault`. The kind of file is as with [`Self::Replaced`].
+    Unshared(u8),
     /// A page, if the frame behind it is another afterwards: the argument points at the
     /// `struct vm_fault`. The kind of file is that of the mapping, or none for the program's own.
     Replaced(u8),
@@ -146,7 +154,21 @@ impl Bytes {
     /// Whether a program at the entry keeps all that the one at the return needs to know.
     #[must_use]
     pub const fn is_told_at_entry(self) -> bool {
-        matches!(self, Self::Deferred(_) | Self::Encrypted(_) | Self::Lends(_) | Self::Serves(_))
+        matches!(
+            self,
+            Self::Deferred(_)
+                | Self::Encrypted(_)
+                | Self::Lends(_)
+                | Self::Serves(_)
+                | Self::Causes
+                | Self::Forgets(_)
+        )
+    }
+
+    /// Whether nothing is left to do at the return.
+    #[must_use]
+    pub const fn ends_at_entry(self) -> bool {
+        matches!(self, Self::Forgets(_))
     }
 }
 

@@ -36,7 +36,7 @@ const fn from_user(file: &'static [File], terms: &'static [Term]) -> Case {
     Case { iter: &[Iter::FromUser], file, terms }
 }
 
-use Disposition::{Bounced, Copied, Deferred, Filled, Moved, Pinned, Transformed};
+use Disposition::{Aside, Bounced, Copied, Deferred, Filled, Moved, Pinned, Transformed};
 
 /// A reader that fills whatever iterator it is given: user memory is a copy; a pipe iterator
 /// (before 6.5) takes page references, which `generic_file_splice_read` around it cannot know;
@@ -491,6 +491,61 @@ pub const SITES: &[Site] = &[
         ..Site::CALLER
     },
     Site {
+        name: "veth_xdp_rcv_skb",
+        source: "drivers/net/veth.c",
+        // An XDP program on a veth wants packets in pages of the device's own: what is not in one
+        // piece is copied, by skb_pp_cow_data() (net/core/skbuff.c; 6.1: skb_copy_bits() in
+        // veth_convert_skb_to_xdp_buff(), which is inlined).
+        bytes: Bytes::Causes,
+        module: Some("veth"),
+        cases: &[always(&[plus(Hop::SocketToSocket, Deferred)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "do_xdp_generic",
+        source: "net/core/dev.c",
+        // The same for a device whose driver knows no XDP.
+        bytes: Bytes::Causes,
+        cases: &[always(&[plus(Hop::SocketToSocket, Deferred)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "nfqnl_enqueue_packet",
+        source: "net/netfilter/nfnetlink_queue.c",
+        // A process decides about each packet (NFQUEUE). One that does not take whole ones
+        // (NFQA_CFG_F_GSO) has them cut without any feature of the device's.
+        bytes: Bytes::Causes,
+        module: Some("nfnetlink_queue"),
+        cases: &[always(&[plus(Hop::SocketToSocket, Deferred)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "tpacket_rcv",
+        source: "net/packet/af_packet.c",
+        // A capture's ring: each packet is copied for it, and goes on as it was.
+        bytes: Bytes::Causes,
+        module: Some("af_packet"),
+        cases: &[always(&[plus(Hop::SocketToSocket, Aside)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "nfulnl_log_packet",
+        source: "net/netfilter/nfnetlink_log.c",
+        // A firewall's log (NFLOG).
+        bytes: Bytes::Causes,
+        module: Some("nfnetlink_log"),
+        cases: &[always(&[plus(Hop::SocketToSocket, Aside)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "sk_destruct",
+        source: "net/core/sock.c",
+        // Another socket may get its memory, and is not the watched one's.
+        bytes: Bytes::Forgets(0),
+        cases: &[always(&[])],
+        ..Site::CALLER
+    },
+    Site {
         name: "skb_copy_bits",
         source: "net/core/skbuff.c",
         // The leaf of every copy out of an skb's pages that is not for a user: __pskb_pull_tail()
@@ -619,6 +674,20 @@ pub const SITES: &[Site] = &[
         cases: &[always(&[plus(Hop::StorageToPageCache, Copied)])],
         ..Site::CALLER
     },
+    Site {
+        name: "replace_page_cache_folio",
+        symbols: &["replace_page_cache_folio", "replace_page_cache_page"], // 6.2
+        source: "mm/filemap.c",
+        // fuse_try_move_folio() (fs/fuse/dev.c): a daemon that answers by splice(2) with
+        // SPLICE_F_MOVE hands its page over. The bytes are in fuse_dev_do_write()'s result.
+        bytes: Bytes::Folio(1),
+        need: Need::Process,
+        cases: &[always(&[
+            minus(Hop::StorageToPageCache, Copied),
+            plus(Hop::StorageToPageCache, Moved),
+        ])],
+        ..Site::CALLER
+    },
     // ---- callers: page faults
     Site {
         name: "do_wp_page",
@@ -629,9 +698,32 @@ pub const SITES: &[Site] = &[
         bytes: Bytes::Replaced(0),
         cases: &[
             on(&[File::Regular], &[plus(Hop::UserToUser, Copied)]),
-            // The program's own variables, written for the first time.
-            on(&[], &[]),
+            // The program's own variables, written for the first time, and what a fork shared.
+            on(&[], &[plus(Hop::UserToUser, Aside)]),
         ],
+        ..Site::CALLER
+    },
+    Site {
+        name: "do_fault",
+        source: "mm/memory.c",
+        // do_cow_fault() inside it, which is inlined: the first write to a page of a private mapping
+        // that was not mapped yet copies it out of the page cache.
+        bytes: Bytes::Unshared(0),
+        cases: &[
+            on(&[File::Regular], &[plus(Hop::UserToUser, Copied)]),
+            on(&[], &[plus(Hop::UserToUser, Aside)]),
+        ],
+        ..Site::CALLER
+    },
+    Site {
+        name: "copy_user_large_folio",
+        symbols: &["copy_user_large_folio", "copy_user_huge_page"], // 6.6
+        source: "mm/memory.c",
+        // Copy-on-write of hugetlb pages: hugetlb_wp() and hugetlb_no_page() (mm/hugetlb.c). Anonymous
+        // huge pages are split, and do_wp_page() copies their parts (do_huge_pmd_wp_page(),
+        // mm/huge_memory.c, since 5.8).
+        bytes: Bytes::Folio(0),
+        cases: &[always(&[plus(Hop::UserToUser, Aside)])],
         ..Site::CALLER
     },
     // ---- callers: into files

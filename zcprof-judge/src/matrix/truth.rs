@@ -50,7 +50,7 @@ const ROWS: &[Row] = &[
     Row {
         transfers: &[],
         file_systems: &[],
-        networks: &["veth-no-sg", "veth-no-checksum", "veth-loss", "veth-tap"],
+        networks: &["veth-no-sg", "veth-no-checksum", "veth-loss", "veth-tap", "veth-xdp"],
         known: None,
     },
     // A device that really transmits reads pinned pages by DMA; nobody on this host receives them.

@@ -92,7 +92,8 @@ impl Sources {
             | Disposition::Pinned
             | Disposition::Deferred
             | Disposition::Bounced
-            | Disposition::Transformed => self.moved,
+            | Disposition::Transformed
+            | Disposition::Aside => self.moved,
         }
     }
 

@@ -36,7 +36,7 @@ use Disposition::{Bounced, Copied, Deferred, Transformed};
 
 /// The first row that fits gives the code.
 const RULES: &[Rule] = &[
-    by(Copied, &["do_wp_page", "wp_page_copy"], &explain::UNSHARED),
+    by(Copied, &["do_wp_page", "wp_page_copy", "do_fault"], &explain::UNSHARED),
     at(Copied, &[Hop::PageCacheToUser], &explain::READ),
     at(Copied, &[Hop::UserToSocket], &explain::SENT),
     at(Copied, &[Hop::PageCacheToPipe], &explain::MADE_UP),
@@ -50,6 +50,8 @@ const RULES: &[Rule] = &[
     at(Copied, &[Hop::StorageToPageCache], &explain::FILLED),
     at(Bounced, &[], &explain::BOUNCED),
     by(Deferred, &["skb_copy_ubufs"], &explain::UNPINNED),
+    by(Deferred, &["veth_xdp_rcv_skb", "do_xdp_generic"], &explain::REPACKED),
+    by(Deferred, &["nfqnl_enqueue_packet"], &explain::ASKED_ABOUT),
     Rule {
         what: Deferred,
         hops: &[],

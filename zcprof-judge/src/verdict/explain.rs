@@ -77,6 +77,10 @@ codes! {
     STORAGE_COPIES = "ZC119", "storage had the CPU copy them into the page cache";
     /// squashfs, dm-crypt.
     STORAGE_TRANSFORMS = "ZC120", "storage had the CPU decompress or decrypt them into the page cache";
+    /// XDP on a device without a driver's help, or on a veth.
+    REPACKED = "ZC121", "an XDP program had each packet copied into one piece";
+    /// NFQUEUE.
+    ASKED_ABOUT = "ZC122", "a firewall that asks a process about each packet had them copied";
     /// Nothing to divide by.
     NO_PAYLOAD = "ZC201", "no payload was sent";
     /// The consumer got something else.

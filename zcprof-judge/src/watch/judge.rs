@@ -166,10 +166,14 @@ pub fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
     let moved = traffic.seen(Hop::PageCacheToSocket, Moved);
     let from_pipes = copied(Hop::UserToPipe).min(unexplained_moves(traffic));
     let pinned = traffic.seen(Hop::UserToSocket, Pinned);
+    // Pages of its memory that were handed over, and those that a fault copied while they were.
+    let by_reference = sum([vmspliced(traffic), pinned].into_iter());
+    let unshared = traffic.seen(Hop::UserToUser, Copied);
+    let unshared = unshared.saturating_add(traffic.seen(Hop::UserToUser, Disposition::Aside));
     // What was copied into a file may be what was then handed over from it. Only the callers are
     // sure to see that.
     let staged = traffic.seen(Hop::UserToPageCache, Copied).min(moved);
-    let left = sum([copied(Hop::UserToSocket), pinned, from_pipes, staged].into_iter());
+    let left = sum([copied(Hop::UserToSocket), by_reference, from_pipes, staged].into_iter());
     let exactly = |hop| Span { hop, least: copied(hop), most: copied(hop) };
     let at_most = |hop: Hop, most: u64| Span { hop, least: 0, most: copied(hop).min(most) };
     vec![
@@ -182,7 +186,15 @@ pub fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
         Span { hop: Hop::UserToPipe, least: from_pipes, most: from_pipes },
         at_most(Hop::UserToPageCache, moved),
         at_most(Hop::PageCacheToPageCache, moved),
+        Span { hop: Hop::UserToUser, least: 0, most: unshared.min(by_reference) },
     ]
+}
+
+/// Bytes of its memory that the program put into pipes by reference.
+fn vmspliced(traffic: &Traffic) -> u64 {
+    let results = traffic.pass.syscalls.iter();
+    let of_it = results.filter(|call| call.syscall == "vmsplice");
+    sum(of_it.filter(|call| call.process == Process::Server).map(|call| call.bytes))
 }
 
 /// Bytes that were handed over to a socket, and that no file's pages account for. Pages that were

@@ -152,6 +152,26 @@ fn what_comes_out_of_a_pipe_that_was_written_to_was_copied() {
     assert_eq!(says("zero-copy", &[spliced]), "inconclusive");
 }
 
+/// A buffer that is read into and handed over by reference, and pages that a fault copies for whoever
+/// writes to them meanwhile.
+#[test]
+fn what_is_handed_over_from_memory_may_be_what_was_read_or_copied_by_a_fault() {
+    let moved = |site| count(site, "splice", File::Pipe, Iter::None, BODY);
+    let spliced = vec![moved("tcp_sendmsg_locked"), moved("skb_splice_from_iter")];
+    let by_reference = vec![count("sys_exit", "vmsplice", File::Pipe, Iter::None, BODY)];
+    let faults = |site, file| vec![count(site, "none", file, Iter::None, BODY)];
+    let parts = |more: Vec<WatchedCount>| [spliced.clone(), by_reference.clone(), more];
+    assert_eq!(says("copied<=0.5", &parts(read(BODY))), "inconclusive");
+    assert_eq!(says("copied<=0.5", &parts(Vec::new())), "holds");
+    for (site, file) in
+        [("do_wp_page", File::Regular), ("do_wp_page", File::None), ("do_fault", File::Regular)]
+    {
+        assert_eq!(says("copied<=0.5", &parts(faults(site, file))), "inconclusive", "{site}");
+        // Nothing of its memory is in a pipe or a socket.
+        assert_eq!(says("zero-copy", &[handed_over(BODY), faults(site, file)]), "holds", "{site}");
+    }
+}
+
 #[test]
 fn what_was_copied_into_a_file_may_be_what_is_handed_over_from_it() {
     let staged = |bytes| {

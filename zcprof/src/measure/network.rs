@@ -3,9 +3,11 @@
 //! a way is to add a row.
 #![expect(unsafe_code, reason = "SIOCETHTOOL, for which no crate has a safe form")]
 
+mod capture;
 mod feature;
 mod tunnel;
 mod virtio;
+mod xdp;
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -16,9 +18,6 @@ use futures_util::StreamExt as _;
 use nix::libc;
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockProtocol, SockType, setsockopt, socket, sockopt,
-};
 use rtnetlink::packet_core::{
     DefaultNla, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
@@ -77,6 +76,10 @@ enum Trouble {
     Loss,
     /// A packet socket listens at the server's device, as tcpdump's does.
     Tap,
+    /// The same with a ring, into which each packet is copied.
+    Ring,
+    /// An XDP program runs at the consumer's device.
+    Xdp,
 }
 
 impl Row {
@@ -152,6 +155,18 @@ pub const NETWORKS: &[Row] = &[
         ..Row::VETH
     },
     Row {
+        name: network::VETH_RING,
+        summary: "veth between two network namespaces, with a packet socket's ring at the sender's",
+        trouble: Some(Trouble::Ring),
+        ..Row::VETH
+    },
+    Row {
+        name: network::VETH_XDP,
+        summary: "veth between two network namespaces, with an XDP program at the receiver's",
+        trouble: Some(Trouble::Xdp),
+        ..Row::VETH
+    },
+    Row {
         name: network::VIRTIO,
         summary: "two virtio-net devices, each in a network namespace of its own",
         device: Device::Virtio,
@@ -204,8 +219,8 @@ pub(super) struct Network {
     namespaces: Option<[OwnedFd; 2]>,
     /// The device of each end.
     devices: [String; 2],
-    /// Nobody reads what it hears: the kernel prepares each packet for it all the same.
-    _tap: Option<OwnedFd>,
+    /// What is in force on the way as long as this is open.
+    _trouble: Option<OwnedFd>,
 }
 
 /// An end of the way.
@@ -221,7 +236,7 @@ impl Network {
     pub(super) fn set_up(row: &Row) -> Result<Self> {
         if row.is_loopback() {
             let devices = [LOOPBACK, LOOPBACK].map(str::to_owned);
-            return Ok(Self { namespaces: None, devices, _tap: None });
+            return Ok(Self { namespaces: None, devices, _trouble: None });
         }
         let namespaces = [namespace()?, namespace()?];
         let [server, consumer] = &namespaces;
@@ -252,16 +267,25 @@ impl Network {
                 if row.trouble == Some(Trouble::Loss) { lose_some(device) } else { Ok(()) }
             })?;
         }
-        let tap = inside(server, || {
+        let trouble = inside(server, || {
             for feature in row.lacks {
                 switch_off(&devices[End::Server as usize], *feature)?;
             }
             if row.nocache {
                 feature::switch_on(&devices[End::Server as usize], feature::NOCACHE)?;
             }
-            (row.trouble == Some(Trouble::Tap)).then(tap).transpose()
+            match row.trouble {
+                Some(Trouble::Tap) => capture::tap().map(Some),
+                Some(Trouble::Ring) => capture::ring().map(Some),
+                _ => Ok(None),
+            }
         })?;
-        Ok(Self { namespaces: Some(namespaces), devices, _tap: tap })
+        let at_consumer = inside(consumer, || {
+            let xdp = row.trouble == Some(Trouble::Xdp);
+            xdp.then(|| xdp::let_pass(&devices[End::Consumer as usize])).transpose()
+        })?;
+        let trouble = trouble.or(at_consumer);
+        Ok(Self { namespaces: Some(namespaces), devices, _trouble: trouble })
     }
 
     /// Runs something in an end's namespace: sockets and processes that it makes stay there.
@@ -421,15 +445,6 @@ fn lose_some(device: &str) -> Result<()> {
     .with_context(|| {
         format!("having {device} lose packets (the kernel needs its module sch_netem)")
     })
-}
-
-/// A packet socket that hears everything in the current namespace.
-fn tap() -> Result<OwnedFd> {
-    let (family, kind, all) = (AddressFamily::Packet, SockType::Raw, SockProtocol::EthAll);
-    let tap = socket(family, kind, SockFlag::SOCK_CLOEXEC, all).context("a packet socket")?;
-    // What waits to be read holds pages of the page cache: as little as possible.
-    setsockopt(&tap, sockopt::RcvBuf, &0)?;
-    Ok(tap)
 }
 
 /// Speaks with the current namespace's part of the kernel.

@@ -211,16 +211,15 @@ fn record(bench: &Bench, transfer: &str, cache: Cache, snapshot: &Snapshot) -> P
     }
 }
 
-/// The site in a FUSE daemon's answers. They cannot be told apart by whom they are for, but during
-/// a pass nobody but the server reads the segments.
-const FUSE_ANSWERS: &str = "fuse_dev_do_write";
-
 fn count(bench: &Bench, key: &Key, value: &Value) -> Count {
-    let site = SITES[usize::from(key.site)].name;
+    let site = &SITES[usize::from(key.site)];
     let process = process(bench, key);
-    let for_server = site == FUSE_ANSWERS && bench.is_on_fuse() && process == Process::Elsewhere;
+    // A FUSE daemon's answers cannot be told apart by whom they are for, but during a pass nobody but
+    // the server reads the segments.
+    let answers = site.need == Need::Process;
+    let for_server = answers && bench.is_on_fuse() && process == Process::Elsewhere;
     Count {
-        site: site.to_owned(),
+        site: site.name.to_owned(),
         process: if for_server { Process::Server } else { process },
         syscall: syscall_name(key.syscall),
         iter: Iter::ALL.get(usize::from(key.iter)).copied().unwrap_or(Iter::Unknown),

@@ -65,7 +65,8 @@ pub const CAPABILITIES: &[Row] = &[
     Row {
         capability: Capability::CAP_NET_RAW,
         instruments: &[],
-        adds: "listen on the way, for --network veth-tap and virtio-tap (net/packet/af_packet.c)",
+        adds: "listen on the way, for --network veth-tap, veth-ring and virtio-tap \
+               (net/packet/af_packet.c)",
     },
     Row {
         capability: Capability::CAP_SYS_RESOURCE,

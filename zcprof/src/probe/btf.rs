@@ -48,6 +48,18 @@ pub(super) fn configure(version: Version, tls_done: u64) -> Result<Config> {
         socket_sock: types.offset("socket", "sk")?,
         sock_family: common + types.offset("sock_common", "skc_family")?,
         sock_port: common + types.offset("sock_common", "skc_num")?,
+        sock_from: common + types.offset("sock_common", "skc_rcv_saddr")?,
+        sock_to: common + types.offset("sock_common", "skc_daddr")?,
+        sock_to_port: common + types.offset("sock_common", "skc_dport")?,
+        sock_from6: types
+            .offset("sock_common", "skc_v6_rcv_saddr")
+            .map_or(NO_OFFSET, |at| common + at),
+        sock_to6: types.offset("sock_common", "skc_v6_daddr").map_or(NO_OFFSET, |at| common + at),
+        skb_network: types.offset("sk_buff", "network_header")?,
+        skb_inner_network: types.offset("sk_buff", "inner_network_header")?,
+        fault_cow_page: types.offset("vm_fault", "cow_page")?,
+        thread_status: types.offset("task_struct", "thread_info")?
+            + types.offset("thread_info", "status")?,
         iter_type,
         iter_count: types.offset("iov_iter", "count")?,
         message_iter: types.offset("msghdr", "msg_iter")?,

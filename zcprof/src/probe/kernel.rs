@@ -77,6 +77,10 @@ pub fn hides_addresses(functions: &BTreeMap<String, u64>) -> bool {
     !functions.is_empty() && functions.values().all(|address| *address == 0)
 }
 
+/// Stands for the address of a function whose name others have too: which of them is meant nobody can
+/// tell.
+pub(super) const AMBIGUOUS: u64 = u64::MAX;
+
 /// Kernel functions by name, which anybody may see, with their addresses; these are zero where
 /// this process may not see them.
 ///
@@ -86,7 +90,10 @@ pub fn functions(wanted: &[&str]) -> Result<BTreeMap<String, u64>> {
     let mut found = BTreeMap::new();
     each_function(|name, address| {
         if wanted.contains(&name) {
-            found.insert(name.to_owned(), address);
+            let known = found.entry(name.to_owned()).or_insert(address);
+            if *known != address {
+                *known = AMBIGUOUS;
+            }
         }
     })?;
     if ROUTINES.iter().any(|(_, name)| found.contains_key(*name)) {

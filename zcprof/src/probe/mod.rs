@@ -370,6 +370,8 @@ const fn lost(what: Lost) -> &'static str {
         Lost::Unreadable => "a kernel structure could not be read",
         Lost::Owner => "the owner of a later copy could not be remembered",
         Lost::Subject => "a process could not be remembered",
+        Lost::Busy => "a map was in use by what a breakpoint interrupted",
+        Lost::Twice => "a call was entered and never seen to return",
     }
 }
 

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use zcprof_common::sites::{SITES, Site, Version};
+use zcprof_common::sites::{Bytes, SITES, Site, Version};
 use zcprof_common::vocabulary::{Instrument, Need};
 
-use super::{Surveyed, kprobes};
+use super::{Surveyed, kernel, kprobes};
 use crate::run::{Probe, ProbeState};
 
 /// What became of every row so far; `None` while it is to be attached.
@@ -54,10 +54,16 @@ impl Plan {
             } else if let Some(module) = site.module.filter(|m| found.is_none() && !is_loaded(m)) {
                 plan.unloaded.push(module);
                 Some(ProbeState::NotOnThisKernel)
+            } else if found.is_none() && site.bytes == Bytes::Causes {
+                let reason = "its copies are counted where they are made".to_owned();
+                Some(ProbeState::NotNeeded { reason })
             } else if found.is_none() {
                 let names = site.symbols().join(" or ");
                 let reason = format!("no {names} in /proc/kallsyms ({})", site.source);
                 Some(ProbeState::Absent { reason })
+            } else if let Some((name, kernel::AMBIGUOUS)) = &found {
+                let reason = format!("several functions of this kernel are called {name}");
+                Some(ProbeState::Refused { reason })
             } else {
                 None
             };

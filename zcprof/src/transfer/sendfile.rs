@@ -56,6 +56,10 @@ impl Transfer for Sendfile {
         let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
         match sendfile(socket, &segment.file, Some(&mut position), length.min(MOST))? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            // Or the file ended there, which takes less to ask than what the socket has to say.
+            sent if sent < length && segment.file.metadata()?.len() < range.end => {
+                Err(io::ErrorKind::UnexpectedEof.into())
+            }
             sent => Ok(sent),
         }
     }

@@ -51,6 +51,7 @@ const ON_DISK: &[&str] = &[
     "write_splice",
     "vmsplice_reused",
     "vmsplice_cow",
+    "vmsplice_private",
     "wrapped_sendfile",
 ];
 
@@ -130,6 +131,7 @@ const NETWORKS: &[&str] = &[
     "veth-no-sg",
     "veth-loss",
     "veth-tap",
+    "veth-ring",
     "virtio",
 ];
 
@@ -272,7 +274,8 @@ fn is_true(case: &Case) -> bool {
     let claim = if from_storage { "zero-copy" } else { case.claim };
     match case.transfer {
         // What these say of themselves is a lie.
-        "sendfile_direct" | "write_splice" | "vmsplice_reused" | "vmsplice_cow" => false,
+        "sendfile_direct" | "write_splice" | "vmsplice_reused" | "vmsplice_cow"
+        | "vmsplice_private" => false,
         "wrapped_sendfile" => !copied_anyway && claim == "two-copies",
         // Handed over, and then copied once.
         _ if below && own == "zero-copy" && claim == "deferred" => true,

@@ -57,7 +57,9 @@ pub(super) enum Place {
     Procfs,
     /// A file that another process serves, and that stays in the page cache once it is there.
     Fuse,
-    /// The same in the lower layer of an overlay.
+    /// A file of which another process hands over the pages.
+    MovingFuse,
+    /// A FUSE file in the lower layer of an overlay.
     OverlayOfFuse,
     /// A log on ext4 in a file on the disk.
     Loop {
@@ -117,6 +119,7 @@ impl fmt::Display for Place {
             Self::CopyOfSysfs => "its copy on ext4",
             Self::Procfs => "a procfs file",
             Self::Fuse => "a FUSE file",
+            Self::MovingFuse => "a FUSE file whose pages are moved",
             Self::OverlayOfFuse => "a FUSE file in an overlay",
             Self::Loop { direct: false } => "a log in a loop device",
             Self::Loop { direct: true } => "a log in a loop device with direct I/O",
@@ -231,6 +234,7 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         twins: &[
             of("sendfile", at(Place::Fuse)),
             of("splice", Setting { cache: "cold", ..at(Place::Fuse) }),
+            from_storage(Place::MovingFuse),
         ],
     },
     Sabotage {
@@ -306,6 +310,13 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         reason: "ZC112",
         case: of("vmsplice_cow", DISK),
         // Whole pages: those at both ends of a fetch are copied for each fetch that they are in.
+        seen: &[between(UserToUser, Copied, 1.0, 1.02), MOVED],
+        twins: &[of("vmsplice", DISK)],
+    },
+    Sabotage {
+        name: "a private page that is written to before vmsplice",
+        reason: "ZC112",
+        case: of("vmsplice_private", DISK),
         seen: &[between(UserToUser, Copied, 1.0, 1.02), MOVED],
         twins: &[of("vmsplice", DISK)],
     },
@@ -414,6 +425,14 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
             between(SocketToSocket, Deferred, 1.0, 1.5),
         ],
         twins: &[Case { claim: "one-copy", ..of("mmap_write", over("vxlan")) }],
+    },
+    Sabotage {
+        name: "an XDP program at the receiver's veth",
+        reason: "ZC121",
+        case: of("sendfile", over("veth-xdp")),
+        seen: COPIED_BELOW,
+        // A capture copies beside the way, and more than the payload's tolerance.
+        twins: &[of("sendfile", over("veth")), of("sendfile", over("veth-ring"))],
     },
     Sabotage {
         name: "a socket that takes no pages",

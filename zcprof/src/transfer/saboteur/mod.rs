@@ -3,6 +3,7 @@
 
 mod sendfile_direct;
 mod vmsplice_cow;
+mod vmsplice_private;
 mod vmsplice_reused;
 mod wrapped_sendfile;
 mod write_splice;
@@ -14,5 +15,6 @@ pub(super) const ROWS: &[Row] = &[
     write_splice::ROW,
     vmsplice_reused::ROW,
     vmsplice_cow::ROW,
+    vmsplice_private::ROW,
     wrapped_sendfile::ROW,
 ];

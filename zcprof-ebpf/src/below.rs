@@ -1,0 +1,189 @@
+//! Whose bytes are copied below the sockets, where no system call says it: by the socket, by the
+//! addresses of the packet, or by what the thread works on.
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{HashMap, LruHashMap};
+use zcprof_common::layout::{ELSEWHERE, Flow, Lost, NO_OWNER};
+
+use crate::count::{lose, lose_or_busy, thread};
+use crate::{kernel, who};
+
+/// The subject that pinned the pages of a send, by its `struct ubuf_info *`. The oldest is forgotten first.
+#[map]
+static OWNERS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(65536, 0);
+
+/// The subject that sends by a socket, by its `struct sock *`, until that is destroyed. The oldest is
+/// forgotten first.
+#[map]
+static SOCKETS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(65536, 0);
+
+/// The subject that sends by a connection, for packets that have lost their socket on the way. The
+/// oldest is forgotten first.
+#[map]
+static FLOWS: LruHashMap<Flow, u32> = LruHashMap::with_max_entries(65536, 0);
+
+/// What a thread does below the sockets just now, and for whom.
+#[map]
+static LENT: HashMap<u64, Lent> = HashMap::with_max_entries(4096, 0);
+
+/// For whom a thread of another process sends just now: what TLS in the kernel could not send at
+/// once, a worker sends later (tx_work_handler(), net/tls/tls_sw.c).
+#[map]
+static WORKERS: HashMap<u64, u32> = HashMap::with_max_entries(4096, 0);
+
+/// What a thread does below the sockets.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Lent {
+    /// For whom, or [`NO_OWNER`].
+    owner: u32,
+    /// The site at which its copies are counted, or [`NO_SITE`].
+    site: u16,
+    /// How many functions deep it is in what is watched there.
+    depth: u16,
+}
+
+/// Copies are counted where they are made.
+const NO_SITE: u16 = u16::MAX;
+
+/// Remembers that the current process sends by a socket, or, if this is a thread of the kernel and
+/// a watched process does, that it works for that.
+#[inline(always)]
+pub(crate) fn send_by(socket: u64) {
+    let subject = who::subject();
+    // SAFETY: the value is read at once, and is one word.
+    let known = unsafe { SOCKETS.get(&socket) }.copied();
+    if known == Some(subject) {
+        return;
+    }
+    let watched = known.filter(|known| *known != ELSEWHERE);
+    let done = match watched {
+        Some(known) if subject == ELSEWHERE && kernel::is_kernel_thread() => {
+            WORKERS.insert(&thread(), &known, 0)
+        }
+        _ => {
+            let flow = kernel::flow_of_socket(socket);
+            if let Some(flow) = flow
+                && FLOWS.insert(&flow, &subject, 0).is_err()
+            {
+                lose(Lost::Owner);
+            }
+            SOCKETS.insert(&socket, &subject, 0)
+        }
+    };
+    if let Err(error) = done {
+        lose_or_busy(Lost::Owner, error);
+    }
+}
+
+/// It has sent.
+#[inline(always)]
+pub(crate) fn has_sent() {
+    let _ = WORKERS.remove(&thread());
+}
+
+/// For whom the current thread sends, if it is another process's.
+#[inline(always)]
+pub(crate) fn works_for() -> u32 {
+    // SAFETY: the value is read at once, and is one word.
+    unsafe { WORKERS.get(&thread()) }.copied().unwrap_or(ELSEWHERE)
+}
+
+/// A socket is destroyed: another may get its memory.
+#[inline(always)]
+pub(crate) fn forget(socket: u64) {
+    let _ = SOCKETS.remove(&socket);
+}
+
+/// What the current thread does below the sockets.
+#[inline(always)]
+fn lent() -> Option<Lent> {
+    // SAFETY: the entry is this thread's own, and nobody else writes it.
+    unsafe { LENT.get(&thread()) }.copied()
+}
+
+/// Who sends by a socket, which may be none, else for whom the current thread works, or [`NO_OWNER`].
+#[inline(always)]
+fn sender(socket: u64) -> u32 {
+    // SAFETY: the value is read at once, and is one word.
+    let known = unsafe { SOCKETS.get(&socket) }.copied();
+    known.unwrap_or_else(|| lent().map_or(NO_OWNER, |lent| lent.owner))
+}
+
+/// From here on the current thread works for whoever sends by a socket.
+#[inline(always)]
+pub(crate) fn lend(socket: u64) {
+    let owner = sender(socket);
+    enter(owner, NO_SITE);
+}
+
+/// From here on what the current thread copies is counted at that site.
+#[inline(always)]
+pub(crate) fn begin_cause(site: u16) {
+    enter(NO_OWNER, site);
+}
+
+/// Functions may be within each other: the innermost that knows for whom it works says that, the
+/// outermost what it is done for.
+#[inline(always)]
+fn enter(owner: u32, site: u16) {
+    let lent = match lent() {
+        Some(outer) => Lent {
+            owner: if owner == NO_OWNER { outer.owner } else { owner },
+            site: if outer.site == NO_SITE { site } else { outer.site },
+            depth: outer.depth + 1,
+        },
+        None => Lent { owner, site, depth: 0 },
+    };
+    if let Err(error) = LENT.insert(&thread(), &lent, 0) {
+        lose_or_busy(Lost::Owner, error);
+    }
+}
+
+/// And from here on no longer.
+#[inline(always)]
+pub(crate) fn take_back() {
+    let Some(lent) = lent() else { return };
+    if lent.depth == 0 {
+        let _ = LENT.remove(&thread());
+    } else {
+        let _ = LENT.insert(&thread(), &Lent { depth: lent.depth - 1, ..lent }, 0);
+    }
+}
+
+/// At which site a copy out of a packet is counted, `here` if nothing around it says so, and for whom
+/// it is made.
+#[inline(always)]
+pub(crate) fn copied_from(skb: u64, here: u16) -> (u16, u32) {
+    let site = lent().map_or(NO_SITE, |lent| lent.site);
+    let site = if site == NO_SITE { here } else { site };
+    let owner = sender(kernel::socket(skb));
+    if owner != NO_OWNER {
+        return (site, owner);
+    }
+    // Headers that are pulled together before anybody knows for whom they are.
+    if site == here && kernel::is_received(skb) {
+        return (site, ELSEWHERE);
+    }
+    let by_address = kernel::flow_of_packet(skb).and_then(|flow| {
+        // SAFETY: the value is read at once, and is one word.
+        unsafe { FLOWS.get(&flow) }.copied()
+    });
+    let unowned = if kernel::is_received(skb) { ELSEWHERE } else { NO_OWNER };
+    (site, by_address.unwrap_or(unowned))
+}
+
+/// Remembers that the current process pinned the pages of a send.
+#[inline(always)]
+pub(crate) fn own(ubuf: u64) {
+    if OWNERS.insert(&ubuf, &who::subject(), 0).is_err() {
+        lose(Lost::Owner);
+    }
+}
+
+/// Who pinned the pages of a send, or [`NO_OWNER`].
+#[inline(always)]
+pub(crate) fn owner(ubuf: u64) -> u32 {
+    // SAFETY: the value is read at once, and is one word.
+    unsafe { OWNERS.get(&ubuf) }.copied().unwrap_or(NO_OWNER)
+}
