@@ -13,6 +13,7 @@ use super::words::{capacity, instrument, size};
 
 /// Options of `watch`.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct Watch {
     /// What to claim: zero-copy, one-copy, two-copies, deferred, transforms, or a bound such as
     /// 'copied<=0.02' (of copied, moved, deferred or transformed, <= or >=). Of a part: port:8080=C
@@ -26,6 +27,12 @@ pub struct Watch {
     /// that will.
     #[arg(long = "comm", value_name = "NAMES", value_delimiter = ',')]
     pub programs: Vec<String>,
+    /// Programs to watch, by their file, which may have any name: those that run already.
+    #[arg(long = "exe", value_name = "PATHS", value_delimiter = ',')]
+    pub files: Vec<PathBuf>,
+    /// Programs that are not watched, by the name of their process, whoever starts them.
+    #[arg(long = "exclude-comm", value_name = "NAMES", value_delimiter = ',')]
+    pub excluded: Vec<String>,
     /// Watch whoever listens at these local TCP ports, comma-separated.
     #[arg(long = "port", value_name = "PORTS", value_delimiter = ',')]
     pub ports: Vec<u16>,
@@ -41,6 +48,9 @@ pub struct Watch {
     /// End the window after this time: 30s, 5m, 1h.
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub time: Option<Duration>,
+    /// Begin the window only after this time: what a program does first is not counted.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub skip: Option<Duration>,
     /// End the window when this command (of a shell) ends; it is the load, and not watched.
     #[arg(long = "while", value_name = "COMMAND")]
     pub load: Option<String>,
@@ -63,6 +73,9 @@ pub struct Watch {
     /// Withhold instruments, comma-separated: what they would have seen becomes inconclusive.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = instrument())]
     pub without: Vec<Instrument>,
+    /// Withhold the audit, which costs most: no claim of no copy can hold then.
+    #[arg(long)]
+    pub no_audit: bool,
     /// Folder for watch.json, the table and the picture.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

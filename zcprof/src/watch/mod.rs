@@ -5,11 +5,12 @@ mod caller;
 mod command;
 mod processes;
 mod record;
+mod series;
 mod targets;
 mod window;
 
 use anyhow::Result;
-use zcprof_common::vocabulary::Need;
+use zcprof_common::vocabulary::{Instrument, Need};
 use zcprof_judge::watch::record::{Kind, SCHEMA, WatchedCount};
 use zcprof_judge::watch::{Watch, judge};
 
@@ -40,7 +41,7 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
             ports: Some(targets.ports.clone()),
             small: u32::try_from(options.framing.size).unwrap_or(u32::MAX),
         },
-        withheld: options.without.clone(),
+        withheld: withheld(options),
         explain: verbose,
         unneeded: unneeded()?,
         capacities: options.capacities.clone(),
@@ -59,6 +60,7 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
     if let Some(command) = &mut command {
         command.release()?;
     }
+    window.skip(&mut probes)?;
     window.wait(&mut probes, command.as_mut())?;
     let snapshot = probes.snapshot()?;
     let seconds = window.seconds();
@@ -74,7 +76,8 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
     drop(probes);
     clock.lap("detach");
     let running = kernel::running()?;
-    let (programs, counts) = record::counted(&snapshot, &programs, &own);
+    let (programs, counts, exits) = record::counted(&snapshot, &programs, &own, &options.excluded);
+    let series = window.into_series(&counts);
     let mut watch = Watch {
         schema: SCHEMA,
         kind: Kind::Watch,
@@ -87,6 +90,8 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
         seconds,
         programs,
         counts,
+        exits,
+        series,
         doubts: snapshot.doubts,
         leaves,
         framing: options.framing,
@@ -99,6 +104,11 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
     };
     settle(&mut watch)?;
     Ok(watch)
+}
+
+fn withheld(options: &cli::Watch) -> Vec<Instrument> {
+    let audit = options.no_audit.then_some(Instrument::Audit);
+    options.without.iter().copied().chain(audit).collect()
 }
 
 /// Writes into a record what came of its claims.

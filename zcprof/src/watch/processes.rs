@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+
+use anyhow::Context as _;
 
 /// A process that there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +38,19 @@ pub(super) fn one(pid: u32) -> Option<Process> {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     let parent = field("PPid:")?.parse().ok()?;
     (leader == pid).then(|| Process { pid, parent, name: name.trim_end_matches('\n').to_owned() })
+}
+
+/// Processes that run a file, by its inode: what they are called does not matter.
+///
+/// # Errors
+/// There is no such file.
+pub(super) fn running(file: &Path) -> anyhow::Result<Vec<u32>> {
+    let wanted = fs::metadata(file).with_context(|| format!("finding {}", file.display()))?;
+    let runs_it = |process: &Process| {
+        let exe = fs::metadata(format!("/proc/{}/exe", process.pid));
+        exe.is_ok_and(|exe| (exe.dev(), exe.ino()) == (wanted.dev(), wanted.ino()))
+    };
+    Ok(all().into_iter().filter(runs_it).map(|process| process.pid).collect())
 }
 
 /// These processes and all that descend from them, of those that there are.

@@ -7,27 +7,31 @@ use zcprof_common::layout::{
 };
 use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::{File, Iter};
-use zcprof_judge::watch::record::{Charged, Program, WatchedCount};
+use zcprof_judge::watch::record::{Charged, Program, WatchedCount, WatchedExit};
 
-use crate::measure::syscall_name;
+use crate::measure::{syscall_name, text};
 use crate::probe::Snapshot;
 
 /// Name of the programs that were too many to be told apart.
 const OTHERS: &str = "(other programs)";
 
-/// The programs that were watched, and the counts, sorted. `own` are zcprof's processes: what these
-/// did is nobody's.
+/// The programs that were watched, the counts and the devices, sorted. `own` are zcprof's processes,
+/// and `excluded` programs that are not to be watched: what these did is nobody's.
 pub(super) fn counted(
     snapshot: &Snapshot,
     names: &[(u32, String)],
     own: &[u32],
-) -> (Vec<Program>, Vec<WatchedCount>) {
+    excluded: &[String],
+) -> (Vec<Program>, Vec<WatchedCount>, Vec<WatchedExit>) {
     let charged = |subject: u32| match subject {
         NO_OWNER => Charged::Unknown,
         ELSEWHERE => Charged::Elsewhere,
         OTHER_PROGRAMS => Charged::Program(OTHERS.to_owned()),
         subject if own.contains(&subject) => Charged::Elsewhere,
-        subject => Charged::Program(name(subject, names)),
+        subject => match name(subject, names) {
+            name if excluded.contains(&name) => Charged::Elsewhere,
+            name => Charged::Program(name),
+        },
     };
     let mut programs = BTreeMap::new();
     let mut counts: Vec<_> = snapshot
@@ -45,7 +49,18 @@ pub(super) fn counted(
     let pid = |subject: u32| subject & ((1 << PROCESS_BITS) - 1);
     let programs =
         programs.into_iter().map(|(name, subject)| Program { name, pid: pid(subject) }).collect();
-    (programs, counts)
+    let mut exits: Vec<_> = snapshot
+        .exits
+        .iter()
+        .map(|(exit, bytes)| WatchedExit {
+            charged: charged(exit.subject),
+            name: text(&exit.name),
+            kind: text(&exit.kind),
+            bytes: *bytes,
+        })
+        .collect();
+    exits.sort();
+    (programs, counts, exits)
 }
 
 /// A subject's program. One that was not seen to begin is known by its process's number.

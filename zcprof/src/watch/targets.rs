@@ -53,6 +53,12 @@ impl Targets {
             found.roots.extend(of_it.map(|process| process.pid));
             found.described.push(format!("program {name}"));
         }
+        for path in &options.files {
+            let holders = processes::running(path)?;
+            ensure!(!holders.is_empty(), "no process runs {}", path.display());
+            found.roots.extend(holders);
+            found.described.push(path.display().to_string());
+        }
         for port in &options.ports {
             let holders = processes::listening_at(*port);
             if holders.is_empty() {
@@ -64,7 +70,7 @@ impl Targets {
         found.adopt = adopted(options, &mut found.described)?;
         ensure!(
             !found.described.is_empty() || !options.command.is_empty(),
-            "nobody to watch: give a command after --, or --pid, --comm, --port, --cgroup, --unit or --all"
+            "nobody to watch: give a command after --, or --pid, --comm, --exe, --port, --cgroup, --unit or --all"
         );
         Ok(found)
     }

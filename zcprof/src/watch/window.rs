@@ -4,11 +4,13 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use super::command::Started;
+use super::series::Series;
 use super::targets::Targets;
 use crate::cli;
 use crate::measure::interrupt;
 use crate::probe::Probes;
 use anyhow::{Context as _, Result, bail};
+use zcprof_judge::watch::record::{Stretch, WatchedCount};
 
 /// How often it is asked whether the window is over.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -29,6 +31,7 @@ pub(super) struct Window<'a> {
     by_process: bool,
     own: Vec<u32>,
     load: Option<Child>,
+    series: Series,
 }
 
 impl<'a> Window<'a> {
@@ -37,13 +40,34 @@ impl<'a> Window<'a> {
         interrupt::end_window_first(true);
         let now = Instant::now();
         let by_process = targets.is_by_process();
-        Self { options, begin: now, closed: None, said: now, by_process, own, load: None }
+        let series = Series::new(options, now);
+        Self { options, begin: now, closed: None, said: now, by_process, own, load: None, series }
     }
 
     /// Its length so far, or in all, in seconds.
     pub(super) fn seconds(&self) -> f64 {
         let end = self.closed.unwrap_or_else(Instant::now);
         end.duration_since(self.begin).as_secs_f64()
+    }
+
+    /// The window in stretches, given all that was counted in it.
+    pub(super) fn into_series(self, counts: &[WatchedCount]) -> Vec<Stretch> {
+        self.series.close(self.closed.unwrap_or_else(Instant::now), counts, self.options)
+    }
+
+    /// Lets the time pass that is not to be counted, and opens the window anew.
+    ///
+    /// # Errors
+    /// The counts cannot be read.
+    pub(super) fn skip(&mut self, probes: &mut Probes) -> Result<()> {
+        let Some(time) = self.options.skip else { return Ok(()) };
+        while self.begin.elapsed() < time && !interrupt::is_window_over() {
+            std::thread::sleep(PAUSE);
+        }
+        probes.snapshot()?;
+        let now = Instant::now();
+        (self.begin, self.said, self.series) = (now, now, Series::new(self.options, now));
+        Ok(())
     }
 
     /// Waits until it is over.
@@ -64,6 +88,7 @@ impl<'a> Window<'a> {
             }
             self.start_load()?;
             self.say(probes)?;
+            self.series.tick(probes, self.options, &self.own)?;
             std::thread::sleep(PAUSE);
         }
         self.closed = Some(Instant::now());
@@ -125,7 +150,9 @@ impl<'a> Window<'a> {
             return Ok(());
         }
         self.said = Instant::now();
-        let (_, counts) = super::record::counted(&probes.peek()?, &[], &self.own);
+        let names = probes.programs()?;
+        let excluded = &self.options.excluded;
+        let (_, counts, _) = super::record::counted(&probes.peek()?, &names, &self.own, excluded);
         eprintln!("zcprof: {:.0} s: {}", self.seconds(), super::so_far(&counts));
         Ok(())
     }

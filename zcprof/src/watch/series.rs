@@ -1,0 +1,85 @@
+//! The window in stretches of time, while it is open.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use zcprof_judge::watch::Promise;
+use zcprof_judge::watch::record::{Of, Stretch, WatchedCount};
+use zcprof_judge::watch::series::{MOST, between, stretch, thin};
+
+use crate::cli;
+use crate::probe::Probes;
+
+/// Length of a stretch at first: it doubles whenever there are too many.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// What has been recorded so far.
+pub(super) struct Series {
+    claims: Vec<(Of, Promise)>,
+    length: Duration,
+    began: Instant,
+    last: Instant,
+    before: Vec<WatchedCount>,
+    stretches: Vec<Stretch>,
+}
+
+impl Series {
+    /// Begins with the window.
+    pub(super) fn new(options: &cli::Watch, began: Instant) -> Self {
+        let claim = |asked: &zcprof_judge::watch::record::Asked| {
+            Some((asked.of.clone(), Promise::parse(&asked.claim).ok()?))
+        };
+        Self {
+            claims: options.claims.iter().filter_map(claim).collect(),
+            length: FIRST,
+            began,
+            last: began,
+            before: Vec::new(),
+            stretches: Vec::new(),
+        }
+    }
+
+    /// Ends a stretch if it is long enough.
+    ///
+    /// # Errors
+    /// The counts cannot be read.
+    pub(super) fn tick(
+        &mut self,
+        probes: &mut Probes,
+        options: &cli::Watch,
+        own: &[u32],
+    ) -> Result<()> {
+        let now = Instant::now();
+        if now.duration_since(self.last) < self.length {
+            return Ok(());
+        }
+        let names = probes.programs()?;
+        let (_, counts, _) =
+            super::record::counted(&probes.peek()?, &names, own, &options.excluded);
+        self.add(now, counts, options);
+        Ok(())
+    }
+
+    fn add(&mut self, now: Instant, counts: Vec<WatchedCount>, options: &cli::Watch) {
+        let at = |moment: Instant| moment.duration_since(self.began).as_secs_f64();
+        let new = between(&self.before, &counts);
+        let times = (at(self.last), at(now));
+        self.stretches.push(stretch(times, &new, &self.claims, options.framing));
+        (self.last, self.before) = (now, counts);
+        if self.stretches.len() > MOST {
+            thin(&mut self.stretches);
+            self.length *= 2;
+        }
+    }
+
+    /// Ends the last stretch with the window, of which these are the counts.
+    pub(super) fn close(
+        mut self,
+        end: Instant,
+        counts: &[WatchedCount],
+        options: &cli::Watch,
+    ) -> Vec<Stretch> {
+        self.add(end, counts.to_vec(), options);
+        self.stretches
+    }
+}
