@@ -17,7 +17,7 @@ use crate::words;
 
 /// TLS in the kernel, AES-GCM for it, and what tests need of networks and file systems: guests
 /// have no modprobe that could find them.
-const MODULES: [&str; 17] = [
+const MODULES: [&str; 22] = [
     "tls",
     "ctr",
     "ghash-generic",
@@ -35,6 +35,11 @@ const MODULES: [&str; 17] = [
     "squashfs",
     "dm-crypt",
     "xts",
+    "xfrm_user",
+    "esp4",
+    "seqiv",
+    "sha512_generic",
+    "drbg",
 ];
 
 /// Options of `vm`.

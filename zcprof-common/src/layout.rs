@@ -153,6 +153,18 @@ pub struct EnteredKey {
     pub site: u64,
 }
 
+/// A device that packets of a subject left by.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Exit {
+    /// Who sent them.
+    pub subject: u32,
+    /// `struct net_device.name`.
+    pub name: [u8; 16],
+    /// The kind of link, `struct rtnl_link_ops.kind`; empty for hardware and the loopback device.
+    pub kind: [u8; 16],
+}
+
 /// A connection, as the packets show it that are sent by it. Addresses are IPv6's or mapped to such;
 /// all is in network byte order.
 #[repr(C)]
@@ -257,6 +269,16 @@ pub struct Config {
     pub skb_network: u32,
     /// `struct sk_buff.inner_network_header`.
     pub skb_inner_network: u32,
+    /// `struct sk_buff.len`.
+    pub skb_len: u32,
+    /// `struct sk_buff.dev`.
+    pub skb_dev: u32,
+    /// `struct net_device.name`.
+    pub dev_name: u32,
+    /// `struct net_device.rtnl_link_ops`.
+    pub dev_link_ops: u32,
+    /// `struct rtnl_link_ops.kind`.
+    pub link_ops_kind: u32,
     /// `struct vm_fault.cow_page`.
     pub fault_cow_page: u32,
     /// `struct task_struct.thread_info.status`.
@@ -363,6 +385,11 @@ impl Config {
         sock_to6: 0,
         skb_network: 0,
         skb_inner_network: 0,
+        skb_len: 0,
+        skb_dev: 0,
+        dev_name: 0,
+        dev_link_ops: 0,
+        link_ops_kind: 0,
         fault_cow_page: 0,
         thread_status: 0,
         iter_type: 0,
@@ -406,7 +433,7 @@ impl Config {
 #[cfg(feature = "user")]
 #[expect(unsafe_code, reason = "aya::Pod is an unsafe marker trait")]
 mod pod {
-    use super::{Config, Entered, EnteredKey, Inflight, Key, Value};
+    use super::{Config, Entered, EnteredKey, Exit, Inflight, Key, Value};
     // SAFETY: each type is `repr(C)`, `Copy`, made of integers only and free of padding
     // (`layout_has_no_padding` proves the last).
     unsafe impl aya::Pod for Key {}
@@ -418,6 +445,8 @@ mod pod {
     unsafe impl aya::Pod for Entered {}
     // SAFETY: as above.
     unsafe impl aya::Pod for EnteredKey {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Exit {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Config {}
 }
@@ -434,6 +463,7 @@ mod tests {
         assert_eq!(size_of::<Entered>(), 16);
         assert_eq!(size_of::<EnteredKey>(), 16);
         assert_eq!(size_of::<Flow>(), 36);
-        assert_eq!(size_of::<Config>(), 4 * 66 + ITER_TYPES + MAX_SYSCALLS);
+        assert_eq!(size_of::<Exit>(), 36);
+        assert_eq!(size_of::<Config>(), 4 * 71 + ITER_TYPES + MAX_SYSCALLS);
     }
 }

@@ -2,8 +2,8 @@
 //! addresses of the packet, or by what the thread works on.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{HashMap, LruHashMap};
-use zcprof_common::layout::{ELSEWHERE, Flow, Lost, NO_OWNER};
+use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuHashMap};
+use zcprof_common::layout::{ELSEWHERE, Exit, Flow, Lost, NO_OWNER};
 
 use crate::count::{lose, lose_or_busy, thread};
 use crate::{kernel, who};
@@ -31,6 +31,10 @@ static LENT: HashMap<u64, Lent> = HashMap::with_max_entries(4096, 0);
 #[map]
 static WORKERS: HashMap<u64, u32> = HashMap::with_max_entries(4096, 0);
 
+/// Bytes that devices got of each subject's packets.
+#[map]
+static EXITS: PerCpuHashMap<Exit, u64> = PerCpuHashMap::with_max_entries(512, 0);
+
 /// What a thread does below the sockets.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -46,8 +50,9 @@ struct Lent {
 /// Copies are counted where they are made.
 const NO_SITE: u16 = u16::MAX;
 
-/// Remembers that the current process sends by a socket, or, if this is a thread of the kernel and
-/// a watched process does, that it works for that.
+/// Remembers that the current process sends by a socket, or, if that is a watched process's and this is
+/// a stranger, that it works for the watched one: a thread of the kernel's, or whoever was handed the
+/// socket.
 #[inline(always)]
 pub(crate) fn send_by(socket: u64) {
     let subject = who::subject();
@@ -58,20 +63,31 @@ pub(crate) fn send_by(socket: u64) {
     }
     let watched = known.filter(|known| *known != ELSEWHERE);
     let done = match watched {
-        Some(known) if subject == ELSEWHERE && kernel::is_kernel_thread() => {
-            WORKERS.insert(&thread(), &known, 0)
-        }
-        _ => {
-            let flow = kernel::flow_of_socket(socket);
-            if let Some(flow) = flow
-                && FLOWS.insert(&flow, &subject, 0).is_err()
-            {
-                lose(Lost::Owner);
-            }
-            SOCKETS.insert(&socket, &subject, 0)
-        }
+        Some(known) if subject == ELSEWHERE => WORKERS.insert(&thread(), &known, 0),
+        _ => belongs_to(socket, subject),
     };
     if let Err(error) = done {
+        lose_or_busy(Lost::Owner, error);
+    }
+}
+
+/// From here on a socket and its connection are a subject's.
+#[inline(always)]
+fn belongs_to(socket: u64, subject: u32) -> Result<(), i32> {
+    if let Some(flow) = kernel::flow_of_socket(socket) {
+        FLOWS.insert(&flow, &subject, 0)?;
+    }
+    SOCKETS.insert(&socket, &subject, 0)
+}
+
+/// The current process has accepted a connection, or has failed to.
+#[inline(always)]
+pub(crate) fn accepted(socket: u64) {
+    let subject = who::subject();
+    if socket != 0
+        && subject != ELSEWHERE
+        && let Err(error) = belongs_to(socket, subject)
+    {
         lose_or_busy(Lost::Owner, error);
     }
 }
@@ -171,6 +187,32 @@ pub(crate) fn copied_from(skb: u64, here: u16) -> (u16, u32) {
     });
     let unowned = if kernel::is_received(skb) { ELSEWHERE } else { NO_OWNER };
     (site, by_address.unwrap_or(unowned))
+}
+
+/// The subject that sent a packet, if it is a watched one.
+#[inline(always)]
+pub(crate) fn sent(skb: u64) -> Option<u32> {
+    // SAFETY: the values are read at once, and are one word each.
+    let by_socket = unsafe { SOCKETS.get(&kernel::socket(skb)) }.copied();
+    let owner = by_socket.or_else(|| {
+        let flow = kernel::flow_of_packet(skb)?;
+        unsafe { FLOWS.get(&flow) }.copied()
+    });
+    owner.filter(|owner| *owner != ELSEWHERE && *owner != NO_OWNER)
+}
+
+/// A device gets a packet of a subject's.
+#[inline(always)]
+pub(crate) fn exits(subject: u32, skb: u64, bytes: u64) {
+    let (name, kind) = kernel::device(skb);
+    let exit = Exit { subject, name, kind };
+    if let Some(sum) = EXITS.get_ptr_mut(&exit) {
+        // SAFETY: the kernel gave this CPU's own value; nothing else on this CPU writes it
+        // while this program runs.
+        unsafe { *sum += bytes };
+    } else if let Err(error) = EXITS.insert(&exit, &bytes, 0) {
+        lose_or_busy(Lost::Counts, error);
+    }
 }
 
 /// Remembers that the current process pinned the pages of a send.

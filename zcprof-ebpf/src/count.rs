@@ -82,7 +82,10 @@ fn now() -> (u32, Inflight) {
     if subject != ELSEWHERE {
         return (subject, current::get().unwrap_or(NOWHERE));
     }
-    (below::works_for(), NOWHERE)
+    match below::works_for() {
+        ELSEWHERE => (ELSEWHERE, NOWHERE),
+        owner => (owner, current::get().unwrap_or(NOWHERE)),
+    }
 }
 
 /// Counts one call at a site under a given process and system call.

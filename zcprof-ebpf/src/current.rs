@@ -9,7 +9,7 @@ use zcprof_common::sites::SITES;
 use zcprof_common::syscalls::IO_URING_ENTER;
 use zcprof_common::vocabulary::File;
 
-use crate::{CONFIG, count, kernel, place, who};
+use crate::{CONFIG, below, count, kernel, place, who};
 
 /// Keyed by thread (`bpf_get_current_pid_tgid()`); watched processes only.
 #[map]
@@ -61,7 +61,7 @@ pub(crate) fn exit<C: EbpfContext>(ctx: &C, result: i64) {
 #[inline(always)]
 pub(crate) fn begin_scope(file: File) {
     let thread = helpers::bpf_get_current_pid_tgid();
-    if who::subject() == ELSEWHERE {
+    if who::subject() == ELSEWHERE && below::works_for() == ELSEWHERE {
         return;
     }
     let syscall = match get() {

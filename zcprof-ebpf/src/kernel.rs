@@ -252,6 +252,31 @@ fn flow_at(header: u64) -> Option<Flow> {
     Some(Flow { from, to, from_port: read(ports), to_port: read(ports + 2) })
 }
 
+/// Bytes of a `struct sk_buff *`, headers included.
+#[inline(always)]
+pub(crate) fn bytes(skb: u64) -> u64 {
+    let bytes: u32 = read_at(skb, &CONFIG.skb_len);
+    u64::from(bytes)
+}
+
+/// Name and kind of the device that a `struct sk_buff *` is at.
+#[inline(always)]
+pub(crate) fn device(skb: u64) -> ([u8; 16], [u8; 16]) {
+    let device: u64 = read_at(skb, &CONFIG.skb_dev);
+    let link: u64 = read_at(device, &CONFIG.dev_link_ops);
+    let mut kind = [0; 16];
+    if link != 0 {
+        let text: u64 = read_at(link, &CONFIG.link_ops_kind);
+        // SAFETY: the helper checks the address and fails on a bad one.
+        if unsafe { helpers::bpf_probe_read_kernel_str_bytes(text as *const u8, &mut kind) }
+            .is_err()
+        {
+            count::lose(Lost::Unreadable);
+        }
+    }
+    (read_at(device, &CONFIG.dev_name), kind)
+}
+
 /// Bytes of a `struct sk_buff *` that are in pages and not in its linear part.
 #[inline(always)]
 pub(crate) fn paged_bytes(skb: u64) -> u64 {
@@ -325,14 +350,6 @@ pub(crate) fn mapping_kind(fault: u64) -> u8 {
         return File::None as u8;
     }
     inode_kind(inode)
-}
-
-/// Whether the current thread is the kernel's own: it has no memory of a user's.
-#[inline(always)]
-pub(crate) fn is_kernel_thread() -> bool {
-    // SAFETY: the helper has no precondition.
-    let task = unsafe { helpers::bpf_get_current_task() };
-    read_at::<u64>(task, &CONFIG.task_mm) == 0
 }
 
 /// Whether the current thread is in a 32-bit system call: TS_COMPAT, arch/x86/include/asm/thread_info.h,

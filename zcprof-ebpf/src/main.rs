@@ -67,7 +67,7 @@ macro_rules! before {
     ($site:literal, $fentry:ident) => {
         #[fentry]
         fn $fentry(ctx: FEntryContext) -> i32 {
-            enter::<$site>(|at| ctx.arg(at));
+            enter::<$site, _>(&ctx, |at| ctx.arg(at));
             0
         }
     };
@@ -222,7 +222,7 @@ fn returned<const SITE: usize>(ctx: &FExitContext) -> i32 {
 
 #[inline(always)]
 fn entered<const SITE: usize>(ctx: &ProbeContext) -> u32 {
-    enter::<SITE>(|at| ctx.arg(at).unwrap_or(0));
+    enter::<SITE, _>(ctx, |at| ctx.arg(at).unwrap_or(0));
     if const { SITES[SITE].bytes.is_told_at_entry() } {
         return 0; // `enter` has said what the return needs to know
     }
@@ -255,20 +255,27 @@ fn iterator<const SITE: usize>(argument: impl Fn(usize) -> u64) -> u8 {
 
 /// What has to be done before the function runs, by whichever mechanism.
 #[inline(always)]
-fn enter<const SITE: usize>(argument: impl Fn(usize) -> u64) {
+fn enter<const SITE: usize, C: EbpfContext>(ctx: &C, argument: impl Fn(usize) -> u64) {
+    if let Some(at) = const { SITES[SITE].sends } {
+        below::send_by(argument(usize::from(at)));
+    }
     if let Some(file) = const { SITES[SITE].scope } {
         current::begin_scope(file);
     }
     if let Some(at) = const { SITES[SITE].sends } {
-        let socket = argument(usize::from(at));
-        below::send_by(socket);
-        current::at_port(place::port(socket));
+        current::at_port(place::port(argument(usize::from(at))));
     }
     match const { SITES[SITE].bytes } {
         Bytes::Lends(at) => below::lend(kernel::socket(argument(usize::from(at)))),
         Bytes::Serves(at) => below::lend(argument(usize::from(at))),
         Bytes::Causes => below::begin_cause(SITE as u16),
         Bytes::Forgets(at) => below::forget(argument(usize::from(at))),
+        Bytes::Packet(at) => {
+            let skb = argument(usize::from(at));
+            if let Some(owner) = below::sent(skb) {
+                count::add_for(ctx, SITE as u16, owner, kernel::bytes(skb));
+            }
+        }
         _ => {}
     }
     if let Bytes::Encrypted(at) = const { SITES[SITE].bytes } {
@@ -303,7 +310,8 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
             count::add_for(ctx, site, owner, bytes);
         }
         Bytes::Lends(_) | Bytes::Serves(_) | Bytes::Causes => below::take_back(),
-        Bytes::Forgets(_) => {}
+        Bytes::Accepts => below::accepted(result),
+        Bytes::Forgets(_) | Bytes::Packet(_) => {}
         Bytes::Pinned(_) => {
             let bytes = done::<SITE>(result, entered.argument);
             if bytes > 0 {
@@ -433,6 +441,15 @@ fn traced<const SITE: usize>(ctx: &RawTracePointContext) -> i32 {
             // cache of the block device.
             let folio: u64 = ctx.arg(usize::from(at));
             count::add_on::<SITE, _>(ctx, kernel::folio_kind(folio), kernel::folio_bytes(folio));
+            return 0;
+        }
+        Bytes::Exits(at) => {
+            let skb: u64 = ctx.arg(usize::from(at));
+            if let Some(owner) = below::sent(skb) {
+                let bytes = kernel::bytes(skb);
+                below::exits(owner, skb, bytes);
+                count::add_for(ctx, SITE as u16, owner, bytes);
+            }
             return 0;
         }
         // The tracepoints that carry a length carry it as an `int`.

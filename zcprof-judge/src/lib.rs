@@ -16,6 +16,7 @@
 
 pub mod bench;
 pub mod claim;
+pub mod devices;
 pub mod doctor;
 pub mod ledger;
 pub mod matrix;

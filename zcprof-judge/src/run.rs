@@ -260,6 +260,9 @@ pub struct Pass {
     pub named: Vec<Named>,
     /// What the probes counted, sorted.
     pub counts: Vec<Count>,
+    /// Devices that packets left by, sorted: of the server and the consumer alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exits: Vec<Exit>,
     /// System calls that each process made, sorted.
     pub syscalls: Vec<SyscallCount>,
     /// What the kernel itself said of sends that pin user pages. No input to a verdict: it was
@@ -280,6 +283,20 @@ pub struct Pass {
     /// Attempts before this one that proved nothing, each by its doubts: a pass in which a probe
     /// missed runs, or in which a CPU came online, is void and made again.
     pub void: Vec<Vec<Doubt>>,
+}
+
+/// Bytes that a device got of a process's packets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Exit {
+    /// Who sent them.
+    pub process: Process,
+    /// The device.
+    pub name: String,
+    /// The kind of link, as `ip -d link` prints it; empty for hardware and the loopback device.
+    pub kind: String,
+    /// Bytes, headers included. A packet passes several devices where one is on top of another.
+    pub bytes: u64,
 }
 
 /// What the kernel itself says of sends that pin user pages: it gives one notice for each.

@@ -102,6 +102,14 @@ pub enum Bytes {
     Serves(u8),
     /// None: what is copied out of packets inside it counts here, because it says what for.
     Causes,
+    /// The length of the `struct sk_buff` that the argument points at, at entry. Whoever sends by its
+    /// socket or connection is charged.
+    Packet(u8),
+    /// The same at a tracepoint at which a device gets it; the bytes are kept by device too.
+    Exits(u8),
+    /// None: the result is a `struct sock` that the current process has got. Whoever sends by it works
+    /// for that process, unless it is a watched one itself.
+    Accepts,
     /// None: the `struct sock` that the argument points at is destroyed, and what is known of it with
     /// it.
     Forgets(u8),
@@ -161,6 +169,7 @@ impl Bytes {
                 | Self::Lends(_)
                 | Self::Serves(_)
                 | Self::Causes
+                | Self::Packet(_)
                 | Self::Forgets(_)
         )
     }
@@ -168,7 +177,7 @@ impl Bytes {
     /// Whether nothing is left to do at the return.
     #[must_use]
     pub const fn ends_at_entry(self) -> bool {
-        matches!(self, Self::Forgets(_))
+        matches!(self, Self::Forgets(_) | Self::Packet(_))
     }
 }
 

@@ -538,6 +538,24 @@ pub const SITES: &[Site] = &[
         ..Site::CALLER
     },
     Site {
+        name: "xfrm_output",
+        source: "net/xfrm/xfrm_output.c",
+        // IPsec: what a policy says is done to the packet, which is encryption as a rule
+        // (esp_output(), net/ipv4/esp4.c), into new pages or where it lies.
+        bytes: Bytes::Packet(1),
+        cases: &[always(&[plus(Hop::SocketToWire, Transformed)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "inet_csk_accept",
+        source: "net/ipv4/inet_connection_sock.c",
+        // A server may hand the connection that it accepts to another process, which is not watched
+        // (SCM_RIGHTS, pidfd_getfd(2)).
+        bytes: Bytes::Accepts,
+        cases: &[always(&[])],
+        ..Site::CALLER
+    },
+    Site {
         name: "sk_destruct",
         source: "net/core/sock.c",
         // Another socket may get its memory, and is not the watched one's.
@@ -768,6 +786,15 @@ pub const SITES: &[Site] = &[
             // A file system's metadata, in the page cache of its block device.
             on(&[], &[]),
         ],
+        ..Site::TRACEPOINT
+    },
+    Site {
+        name: "net_dev_queue",
+        source: "include/trace/events/net.h",
+        // __dev_queue_xmit() (net/core/dev.c): each device on the way gets the packet, a tunnel's as
+        // well as the one below it. With the packet's headers.
+        bytes: Bytes::Exits(0),
+        cases: &[always(&[])],
         ..Site::TRACEPOINT
     },
     // Page faults are counted as such: they map pages and copy none. What a fault does copy, a page

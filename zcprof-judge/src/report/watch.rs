@@ -14,6 +14,7 @@ use crate::verdict::code::why;
 use crate::verdict::{Verdict, per_byte};
 use crate::watch::judge::{Judgement, Span, judge, spans};
 use crate::watch::record::{Of, Watch};
+use crate::watch::series;
 use crate::watch::traffic::Traffic;
 
 /// Files of a watched window, in the order in which they are written.
@@ -53,6 +54,7 @@ pub fn table(watch: &Watch) -> Result<String, ReportError> {
     if judgements.is_empty() {
         text.push_str("Nothing is claimed (--claim zero-copy).\n");
     }
+    text.push_str(&stretches(watch));
     text.push('\n');
     text.push_str(&numbers(watch));
     text.push_str(&notes(watch));
@@ -104,6 +106,26 @@ fn verdict(judgement: &Judgement) -> String {
         );
     }
     text
+}
+
+/// The worst stretch of the window, and in how many the claims failed.
+fn stretches(watch: &Watch) -> String {
+    let Some(worst) = series::worst(&watch.series).filter(|_| watch.series.len() > 1) else {
+        return String::new();
+    };
+    let mut text = format!(
+        "Worst stretch: {:.1} to {:.1} s, up to {:.3} copied per byte of {}",
+        worst.from,
+        worst.to,
+        worst.copies.most,
+        size(worst.sent)
+    );
+    let sent = watch.series.iter().filter(|stretch| stretch.sent > 0).count();
+    let failed = watch.series.iter().filter(|stretch| stretch.held == Some(false)).count();
+    if failed > 0 {
+        let _ = write!(text, "; a claim failed in {failed} of {sent} stretches that sent");
+    }
+    text + "\n"
 }
 
 /// The calls by which the bytes came into the program's memory and left it.

@@ -60,6 +60,7 @@ const RULES: &[Rule] = &[
         code: &explain::QUEUED,
     },
     by(Deferred, &["skb_copy_bits", "skb_copy_and_csum_bits"], &explain::LINEARISED),
+    at(Transformed, &[Hop::SocketToWire], &explain::ENCRYPTED_BELOW),
     at(Transformed, &[], &explain::ENCRYPTED),
 ];
 
@@ -92,6 +93,7 @@ fn without_a_site(finding: &Finding) -> &'static Code {
     match (finding.hop, finding.disposition) {
         (Hop::StorageToPageCache, Copied) => &explain::STORAGE_COPIES,
         (Hop::StorageToPageCache, Transformed) => &explain::STORAGE_TRANSFORMS,
+        (Hop::SocketToWire, Transformed) => &explain::ENCRYPTED_BELOW,
         _ => &explain::OTHER,
     }
 }
@@ -122,6 +124,7 @@ pub fn of_reason(reason: &Reason) -> &'static Code {
         Reason::Disagree(..) => &explain::DISAGREE,
         Reason::Unowned(..) => &explain::UNOWNED,
         Reason::UnknownFiller(..) => &explain::UNKNOWN_FILLER,
+        Reason::UnknownDevice(..) | Reason::ReachedNoDevice(..) => &explain::UNKNOWN_DEVICE,
         Reason::NoWitness(..) => &explain::NO_WITNESS,
         Reason::MayBeSent(..) => &explain::MAY_BE_SENT,
         Reason::CommandFailed(..) => &explain::COMMAND_FAILED,
@@ -268,7 +271,9 @@ mod tests {
             Reason::Residual(Instrument::Audit, 1),
             Reason::Disagree(Hop::PageCacheToUser, 1, 2),
             Reason::Unowned(1, why.clone()),
-            Reason::UnknownFiller(why),
+            Reason::UnknownFiller(why.clone()),
+            Reason::UnknownDevice(why),
+            Reason::ReachedNoDevice(1, 0),
             Reason::NoWitness(Hop::PageCacheToSocket, 0),
             Reason::MayBeSent(Hop::PageCacheToUser, 1),
             Reason::CommandFailed(1),

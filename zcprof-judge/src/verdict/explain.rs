@@ -81,6 +81,8 @@ codes! {
     REPACKED = "ZC121", "an XDP program had each packet copied into one piece";
     /// NFQUEUE.
     ASKED_ABOUT = "ZC122", "a firewall that asks a process about each packet had them copied";
+    /// IPsec, WireGuard, MACsec.
+    ENCRYPTED_BELOW = "ZC123", "encrypted below the sockets, on the way to the device";
     /// Nothing to divide by.
     NO_PAYLOAD = "ZC201", "no payload was sent";
     /// The consumer got something else.
@@ -125,6 +127,8 @@ codes! {
     COMMAND_FAILED = "ZC223", "the watched command failed";
     /// A known truth was seen over plain TCP and not over the measured way.
     WAY = "ZC225", "the way to the consumer does something else to known bytes than plain TCP";
+    /// A device that is not in the table, or none at all.
+    UNKNOWN_DEVICE = "ZC226", "what happens below the sockets is not known";
     /// A tracepoint is not watched.
     SYSCALLS_BLIND = "ZC230", "system calls could not be watched";
 }

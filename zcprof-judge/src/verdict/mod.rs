@@ -4,6 +4,7 @@
 //! A zero is not: it needs the leaves (audit) to have been watched without a gap, and a site
 //! that saw the payload go by instead. Whatever is short of that is `inconclusive`.
 
+pub(crate) mod below;
 pub mod code;
 pub mod explain;
 mod fill;
@@ -169,6 +170,10 @@ pub enum Reason {
     Unowned(u64, String),
     /// Nobody knows how a layer of storage fills the page cache.
     UnknownFiller(String),
+    /// Nobody knows what a device does to packets.
+    UnknownDevice(String),
+    /// Of so many bytes that were sent, devices got no more than so many.
+    ReachedNoDevice(u64, u64),
     /// A zero without a witness.
     NoWitness(Hop, u64),
     /// Bytes that a watched program got, and may have sent or not.

@@ -3,9 +3,9 @@
 use zcprof_common::sites::{SITES, Site};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
-use super::fill;
 use super::leaves::{self, Blind};
 use super::{Finding, Reason, Verdict};
+use super::{below, fill};
 use crate::claim::Claim;
 use crate::ledger::{Ledger, sum};
 use crate::run::{Control, Coverage, Doubt, Pass, ProbeState, Run, Way};
@@ -84,6 +84,12 @@ pub(super) fn decide(
     let (filled, unknown) = fill::judge(claim, pass, ledger, &run.workload.storage);
     findings.extend(filled);
     reasons.extend(unknown);
+    let (on_the_way, unknown) = below::judge(claim, pass, ledger);
+    findings.extend(on_the_way);
+    reasons.extend(unknown);
+    if claim.moved.is_some() {
+        reasons.extend(below::unbalanced(pass));
+    }
     if is_refuted(&findings, &reasons, contested) {
         return Verdict::Refuted(findings);
     }

@@ -70,6 +70,15 @@ impl fmt::Display for Reason {
             Self::UnknownFiller(layer) => {
                 write!(f, "whether the CPU fills the page cache from storage is not known: {layer}")
             }
+            Self::UnknownDevice(device) => {
+                write!(f, "what {device} does to packets is not known")
+            }
+            Self::ReachedNoDevice(sent, reached) => {
+                write!(
+                    f,
+                    "of {sent} bytes sent over TCP only {reached} were seen to reach a device"
+                )
+            }
             Self::MayBeSent(hop, bytes) => write!(
                 f,
                 "{bytes} bytes went {} in the programs that sent, and may be what was sent",

@@ -7,10 +7,11 @@
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use super::promise::{Bound, Promise};
-use super::record::{HopBytes, Interval, Of, Outcome, Watch, WatchedCount};
+use super::record::{HopBytes, Interval, Of, Outcome, Tolerance, Watch, WatchedCount};
 use super::traffic::Traffic;
 use crate::claim::Claim;
 use crate::ledger::sum;
+use crate::verdict::below;
 use crate::verdict::code::why;
 use crate::verdict::leaves;
 use crate::verdict::rules::{self, beyond_tolerance};
@@ -60,7 +61,7 @@ pub fn judge(watch: &Watch) -> Result<Vec<Judgement>, String> {
         let promise = Promise::parse(&asked.claim)?;
         let traffic = Traffic::of(watch, &asked.of);
         let hops = spans(&traffic, Instrument::Callers);
-        let framing = if tolerates(&promise) { traffic.framing(watch) } else { 0 };
+        let framing = if tolerates(&promise) { traffic.framing(watch.framing) } else { 0 };
         let verdict = decide(watch, &promise, &traffic, framing);
         judgements.push(Judgement {
             of: asked.of.clone(),
@@ -81,6 +82,27 @@ pub fn so_far(counts: &[WatchedCount]) -> (u64, Interval) {
     let (least, most) = total(&traffic, &spans(&traffic, Instrument::Callers));
     let sent = traffic.sent();
     (sent, Interval { least: ratio(least, sent), most: ratio(most, sent) })
+}
+
+/// Whether a claim held as far as counts tell without anybody to vouch for them; none where they do
+/// not, or nothing was sent.
+#[must_use]
+pub(super) fn has_held(
+    counts: &[WatchedCount],
+    of: &Of,
+    promise: &Promise,
+    framing: Tolerance,
+) -> Option<bool> {
+    let traffic = Traffic::counted(counts, of);
+    let framing = if tolerates(promise) { traffic.framing(framing) } else { 0 };
+    let (found, open) = match promise {
+        Promise::Named(claim) => against(claim, &traffic, Instrument::Callers, framing),
+        Promise::Bound(bound) => against_bound(*bound, &traffic, Instrument::Callers),
+    };
+    match (traffic.sent(), found.is_empty(), open.is_empty()) {
+        (0, ..) | (_, true, false) => None,
+        (_, found, _) => Some(found),
+    }
 }
 
 /// What a list of judgements means for the exit code.
@@ -244,6 +266,11 @@ fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> 
         reasons.extend(
             open.into_iter().filter(|reason| !reasons.contains(reason)).collect::<Vec<_>>(),
         );
+    }
+    if let Promise::Named(claim) = promise {
+        let (on_the_way, unknown) = below::judge(claim, &traffic.pass, ledger);
+        findings.extend(on_the_way);
+        reasons.extend(unknown);
     }
     if let (Promise::Named(claim), true) = (promise, usable.contains(&Instrument::Callers)) {
         findings.extend(rules::bounced(ledger));

@@ -4,6 +4,7 @@
 pub mod judge;
 pub mod promise;
 pub mod record;
+pub mod series;
 pub mod traffic;
 
 pub use judge::{Judgement, exit, judge, so_far};

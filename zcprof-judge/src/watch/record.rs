@@ -37,6 +37,12 @@ pub struct Watch {
     pub programs: Vec<Program>,
     /// What the probes counted, sorted.
     pub counts: Vec<WatchedCount>,
+    /// Devices that packets left by, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exits: Vec<WatchedExit>,
+    /// The window in stretches of time, at most [`super::series::MOST`]. No verdict rests on them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<Stretch>,
     /// What went wrong with the evidence.
     pub doubts: Vec<Doubt>,
     /// The leaves that were watched, by their sites' names.
@@ -112,6 +118,36 @@ pub struct WatchedCount {
     pub small_bytes: u64,
     /// Bytes of the largest call.
     pub largest: u64,
+}
+
+/// A stretch of the window.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stretch {
+    /// When it began, in seconds from the window's beginning.
+    pub from: f64,
+    /// When it ended.
+    pub to: f64,
+    /// Bytes sent in it.
+    pub sent: u64,
+    /// Copies per byte sent in it.
+    pub copies: Interval,
+    /// Whether every claim held in it; none where nobody can know, or nothing was claimed or sent.
+    pub held: Option<bool>,
+}
+
+/// Bytes that a device got of somebody's packets.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WatchedExit {
+    /// Who sent them.
+    pub charged: Charged,
+    /// The device.
+    pub name: String,
+    /// The kind of link, as `ip -d link` prints it; empty for hardware and the loopback device.
+    pub kind: String,
+    /// Bytes, headers included. A packet passes several devices where one is on top of another.
+    pub bytes: u64,
 }
 
 /// Who a count is charged to.

@@ -3,9 +3,9 @@
 use zcprof_common::sites::{Site, Term};
 use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Instrument, Process};
 
-use super::record::{Charged, Of, Watch, WatchedCount};
+use super::record::{Charged, Of, Tolerance, Watch, WatchedCount, WatchedExit};
 use crate::ledger::{Ledger, sum};
-use crate::run::{Cache, Count, Notices, Pass, Payload, SyscallCount};
+use crate::run::{Cache, Count, Exit, Notices, Pass, Payload, SyscallCount};
 
 /// A part of what was sent.
 #[derive(Clone, Debug)]
@@ -30,6 +30,7 @@ impl Traffic {
     #[must_use]
     pub fn of(watch: &Watch, of: &Of) -> Self {
         let mut traffic = Self::counted(&watch.counts, of);
+        traffic.pass.exits = exits(watch, of);
         traffic.pass.doubts.clone_from(&watch.doubts);
         traffic.pass.leaves = vec![watch.leaves.clone()];
         traffic
@@ -77,9 +78,9 @@ impl Traffic {
     /// Bytes that the sockets took from user memory, if they are framing: pages were handed over
     /// too, and these bytes are no larger a share of what was sent than the record tolerates.
     #[must_use]
-    pub fn framing(&self, watch: &Watch) -> u64 {
+    pub fn framing(&self, framing: Tolerance) -> u64 {
         let copied = self.seen(Hop::UserToSocket, Disposition::Copied);
-        let most = u128::from(self.sent()) * u128::from(watch.framing.millionths) / 1_000_000;
+        let most = u128::from(self.sent()) * u128::from(framing.millionths) / 1_000_000;
         let handed_over = self.ledger.handed_over_at_all() > 0;
         if handed_over && u128::from(copied) <= most { copied } else { 0 }
     }
@@ -119,6 +120,27 @@ fn is_chosen(count: &WatchedCount, of: &Of, senders: &[&str]) -> bool {
             None => senders.contains(&name.as_str()) && !is_at_socket(count),
         },
     }
+}
+
+/// Devices that the senders of a part left by.
+fn exits(watch: &Watch, of: &Of) -> Vec<Exit> {
+    let senders = senders(&watch.counts, of);
+    let is_chosen = |name: &String| match of {
+        Of::All => true,
+        Of::Program(wanted) => name == wanted,
+        Of::Port(_) => senders.contains(&name.as_str()),
+    };
+    let ours = watch.exits.iter().filter(|exit| match &exit.charged {
+        Charged::Program(name) => is_chosen(name),
+        Charged::Unknown | Charged::Elsewhere => false,
+    });
+    let exit = |exit: &WatchedExit| Exit {
+        process: Process::Server,
+        name: exit.name.clone(),
+        kind: exit.kind.clone(),
+        bytes: exit.bytes,
+    };
+    ours.map(exit).collect()
 }
 
 /// Whether a count was made at a socket, be it one whose port is not told apart.
@@ -165,6 +187,7 @@ fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
         payload: Payload { bytes: sent, fetches: 0, verified: true },
         named: Vec::new(),
         counts: counts.collect(),
+        exits: Vec::new(),
         syscalls: syscalls.collect(),
         notices: Notices::default(),
         doubts: Vec::new(),

@@ -1,5 +1,6 @@
 //! The judge, on records made by hand and on records made at random.
 
+mod below;
 mod hostile;
 mod properties;
 mod records;

@@ -3,7 +3,7 @@
 use zcprof_common::sites::{SITES, Site};
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 use zcprof_judge::run::{
-    Cache, Control, Count, Coverage, Kernel, Layer, Named, Notices, Pass, Payload, Probe,
+    Cache, Control, Count, Coverage, Exit, Kernel, Layer, Named, Notices, Pass, Payload, Probe,
     ProbeState, Run, SCHEMA, Truth, Way, Workload,
 };
 
@@ -56,6 +56,7 @@ pub(crate) fn pass(transfer: &str, server: Vec<Count>) -> Pass {
             header(Process::Consumer, Hop::SocketToUser),
         ],
         counts,
+        exits: vec![left_by("lo", "")],
         syscalls: Vec::new(),
         notices: Notices::default(),
         doubts: Vec::new(),
@@ -64,6 +65,12 @@ pub(crate) fn pass(transfer: &str, server: Vec<Count>) -> Pass {
         seconds: 1.0,
         void: Vec::new(),
     }
+}
+
+/// All that the server sent, by one device.
+pub(crate) fn left_by(name: &str, kind: &str) -> Exit {
+    let (name, kind) = (name.to_owned(), kind.to_owned());
+    Exit { process: Process::Server, name, kind, bytes: PAYLOAD + HEADERS }
 }
 
 /// What stores a log, by the layers' kinds.

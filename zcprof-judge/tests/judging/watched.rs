@@ -69,6 +69,8 @@ fn window(claim: &str, parts: &[Vec<WatchedCount>]) -> Watch {
         seconds: 1.0,
         programs: vec![Program { name: "nginx".to_owned(), pid: 80 }],
         counts: parts.concat(),
+        exits: Vec::new(),
+        series: Vec::new(),
         doubts: Vec::new(),
         leaves: every_leaf(),
         framing: Tolerance { size: 4096, millionths: 10_000 },

@@ -28,7 +28,7 @@ use crate::transfer::{Layer, Row, TRANSFERS};
 use bench::{Amount, Bench, Cpu};
 pub(crate) use bench::{file_system, path};
 pub(crate) use controls::Controls;
-pub(crate) use passes::syscall_name;
+pub(crate) use passes::{syscall_name, text};
 pub(crate) use storage::mounts::is_any_dax;
 
 /// Transfers that the controls need, whatever is measured.

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use syscalls::Sysno;
-use zcprof_common::layout::{Key, NO_OWNER, NO_SYSCALL, Value};
+use zcprof_common::layout::{self, Key, NO_OWNER, NO_SYSCALL, Value};
 use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Need, Process};
 
@@ -10,7 +10,9 @@ use super::bench::{Amount, Bench, Cpu};
 use super::repetition;
 use crate::fetch::consumer::Outcome;
 use crate::probe::{Probes, Snapshot};
-use crate::run::{Cache, Control, Count, Doubt, Named, Pass, Payload, SyscallCount, Truth, Way};
+use crate::run::{
+    Cache, Control, Count, Doubt, Exit, Named, Pass, Payload, SyscallCount, Truth, Way,
+};
 use crate::transfer::{Layer, Notices, Row};
 
 /// How long the idle control watches. It must see nothing, so it needs no precision.
@@ -193,6 +195,15 @@ fn record(bench: &Bench, transfer: &str, cache: Cache, snapshot: &Snapshot) -> P
     let order = |c: &Count| (c.site.clone(), c.process, c.syscall.clone(), c.iter, c.file);
     counts.sort_by_key(order);
     syscalls.sort_by_key(|s| (s.process, s.syscall.clone(), s.file));
+    let ours = |subject| process_of(bench, subject);
+    let exit = |(exit, bytes): (&layout::Exit, &u64)| Exit {
+        process: ours(exit.subject),
+        name: text(&exit.name),
+        kind: text(&exit.kind),
+        bytes: *bytes,
+    };
+    let mut exits: Vec<_> = snapshot.exits.iter().map(exit).collect();
+    exits.retain(|exit| [Process::Server, Process::Consumer].contains(&exit.process));
     let doubts: Vec<Doubt> = snapshot.doubts.clone();
     Pass {
         transfer: transfer.to_owned(),
@@ -201,6 +212,7 @@ fn record(bench: &Bench, transfer: &str, cache: Cache, snapshot: &Snapshot) -> P
         payload: Payload::default(),
         named: Vec::new(),
         counts,
+        exits,
         syscalls,
         notices: Notices::default(),
         doubts,
@@ -244,11 +256,20 @@ fn file(key: &Key) -> File {
 }
 
 fn process(bench: &Bench, key: &Key) -> Process {
-    if key.subject == bench.server.worker.pid() {
+    process_of(bench, key.subject)
+}
+
+/// A name of the kernel's, which ends at the first zero.
+pub(crate) fn text(name: &[u8]) -> String {
+    String::from_utf8_lossy(name.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned()
+}
+
+fn process_of(bench: &Bench, subject: u32) -> Process {
+    if subject == bench.server.worker.pid() {
         Process::Server
-    } else if key.subject == bench.consumer.worker.pid() {
+    } else if subject == bench.consumer.worker.pid() {
         Process::Consumer
-    } else if key.subject == NO_OWNER {
+    } else if subject == NO_OWNER {
         Process::Unknown
     } else {
         Process::Elsewhere
@@ -358,6 +379,7 @@ mod tests {
             payload: Payload::default(),
             named: Vec::new(),
             counts: Vec::new(),
+            exits: Vec::new(),
             syscalls: Vec::new(),
             notices: Notices::default(),
             doubts: if runs > 0 { vec![doubt] } else { Vec::new() },

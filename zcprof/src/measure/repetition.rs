@@ -98,6 +98,7 @@ mod tests {
                 count("_copy_to_iter", Iter::User, 7),
                 count("generic_perform_write", Iter::Kernel, written),
             ],
+            exits: Vec::new(),
             syscalls: Vec::new(),
             notices: Notices::default(),
             doubts: Vec::new(),

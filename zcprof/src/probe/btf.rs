@@ -57,6 +57,11 @@ pub(super) fn configure(version: Version, tls_done: u64) -> Result<Config> {
         sock_to6: types.offset("sock_common", "skc_v6_daddr").map_or(NO_OFFSET, |at| common + at),
         skb_network: types.offset("sk_buff", "network_header")?,
         skb_inner_network: types.offset("sk_buff", "inner_network_header")?,
+        skb_len: types.offset("sk_buff", "len")?,
+        skb_dev: types.offset("sk_buff", "dev")?,
+        dev_name: types.offset("net_device", "name")?,
+        dev_link_ops: types.offset("net_device", "rtnl_link_ops")?,
+        link_ops_kind: types.offset("rtnl_link_ops", "kind")?,
         fault_cow_page: types.offset("vm_fault", "cow_page")?,
         thread_status: types.offset("task_struct", "thread_info")?
             + types.offset("thread_info", "status")?,

@@ -21,7 +21,7 @@ use aya::maps::{PerCpuArray, PerCpuHashMap};
 use aya::programs::Program;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
-use zcprof_common::layout::{Key, Lost, Value};
+use zcprof_common::layout::{Exit, Key, Lost, Value};
 use zcprof_common::sites::{SITES, Site, Version};
 use zcprof_common::vocabulary::{Instrument, Need};
 
@@ -65,6 +65,7 @@ pub struct Probes {
 #[derive(Clone, Default)]
 struct Totals {
     counts: BTreeMap<Key, Value>,
+    exits: BTreeMap<Exit, u64>,
     lost: Vec<u64>,
     missed: Vec<u64>,
     /// Forks, execs and exits that were not followed.
@@ -76,6 +77,8 @@ struct Totals {
 pub struct Snapshot {
     /// Counts, zero ones left out.
     pub counts: BTreeMap<Key, Value>,
+    /// Bytes that devices got, by subject and device.
+    pub exits: BTreeMap<Exit, u64>,
     /// What went wrong meanwhile.
     pub doubts: Vec<Doubt>,
 }
@@ -279,6 +282,13 @@ impl Probes {
             let sum = values.iter().copied().fold(Value::default(), Value::plus);
             counts.insert(key, sum);
         }
+        let map = self.ebpf.map("EXITS").context("the programs have no map of devices")?;
+        let map: PerCpuHashMap<_, Exit, u64> = PerCpuHashMap::try_from(map)?;
+        let mut exits = BTreeMap::new();
+        for entry in &map {
+            let (exit, bytes) = entry.context("reading the map of devices")?;
+            exits.insert(exit, bytes.iter().copied().fold(0, u64::saturating_add));
+        }
         let lost = self.ebpf.map("LOST").context("the programs have no map of losses")?;
         let lost: PerCpuArray<_, u64> = PerCpuArray::try_from(lost)?;
         let lost = Lost::ALL.iter().map(|what| Ok(lost.get(&(*what as u32), 0)?.iter().sum()));
@@ -297,7 +307,7 @@ impl Probes {
         for name in follow::PROGRAMS {
             unfollowed += self.skipped_by(&format!("{name}_raw"))?;
         }
-        Ok(Totals { counts, lost, missed, unfollowed })
+        Ok(Totals { counts, exits, lost, missed, unfollowed })
     }
 
     /// Runs of a program that the kernel says it skipped, because one was active.
@@ -338,6 +348,12 @@ impl Totals {
             let value = value.since(old);
             if value.calls > 0 {
                 snapshot.counts.insert(*key, value);
+            }
+        }
+        for (exit, bytes) in &self.exits {
+            let bytes = bytes - before.exits.get(exit).copied().unwrap_or(0);
+            if bytes > 0 {
+                snapshot.exits.insert(*exit, bytes);
             }
         }
         let old = |list: &[u64], at: usize| list.get(at).copied().unwrap_or(0);

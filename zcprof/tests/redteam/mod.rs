@@ -2,6 +2,7 @@
 //! beside each an honest twin. The first must never hold, and say where; the second must.
 
 mod fuse;
+mod ipsec;
 mod moving;
 mod random;
 mod storage;
@@ -18,6 +19,7 @@ use zcprof::verdict::{self, Judgement, Verdict};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use self::fuse::Mounted;
+use self::ipsec::Encrypted;
 use self::moving::Moving;
 use self::storage::Stacked;
 use self::table::{Case, Place, SABOTAGES, Sabotage, Seen, Setting};
@@ -243,6 +245,7 @@ enum Set {
     Folder(PathBuf),
     Fuse(Mounted),
     Moving(Moving),
+    BehindIpsec(PathBuf, #[expect(dead_code, reason = "it is there to be dropped")] Encrypted),
     Stacked(Stacked),
     /// What is mounted, the overlay last; a file in it; what is below, if that is a FUSE.
     Overlay(
@@ -275,6 +278,7 @@ impl Set {
             }
             Place::Fuse => Self::Fuse(Mounted::new(&guest_folder().join("fuse"), bytes)),
             Place::MovingFuse => Self::Moving(Moving::new(&folder("moving"), bytes)),
+            Place::BehindIpsec => Self::BehindIpsec(log, Encrypted::up()),
             Place::Loop { direct } => Self::Stacked(Stacked::looped(direct)),
             Place::Encrypted => Self::Stacked(Stacked::encrypted()),
             Place::Compressed => Self::Stacked(Stacked::compressed()),
@@ -312,7 +316,9 @@ impl Set {
 
     fn log(&self) -> PathBuf {
         match self {
-            Self::Folder(path) | Self::Overlay(_, path, _) => path.clone(),
+            Self::Folder(path) | Self::BehindIpsec(path, _) | Self::Overlay(_, path, _) => {
+                path.clone()
+            }
             Self::Fuse(mounted) => mounted.file(),
             Self::Moving(moving) => moving.file(),
             Self::Stacked(stacked) => stacked.log(),

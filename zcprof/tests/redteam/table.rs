@@ -3,10 +3,12 @@
 
 use std::fmt;
 
-use zcprof_common::vocabulary::Disposition::{self, Bounced, Copied, Deferred, Moved, Pinned};
+use zcprof_common::vocabulary::Disposition::{
+    self, Bounced, Copied, Deferred, Moved, Pinned, Transformed,
+};
 use zcprof_common::vocabulary::Hop::{
-    self, PageCacheToPipe, PageCacheToSocket, PageCacheToUser, SocketToSocket, StorageToPageCache,
-    UserToPipe, UserToSocket, UserToUser,
+    self, PageCacheToPipe, PageCacheToSocket, PageCacheToUser, SocketToSocket, SocketToWire,
+    StorageToPageCache, UserToPipe, UserToSocket, UserToUser,
 };
 use zcprof_common::vocabulary::Instrument::{self, Audit, Callers};
 
@@ -70,6 +72,8 @@ pub(super) enum Place {
     Encrypted,
     /// A file in a squashfs.
     Compressed,
+    /// A log on ext4, and IPsec encrypts what this host sends to itself.
+    BehindIpsec,
     /// A file in the lower layer of an overlay.
     Overlay {
         /// The layers are on ext4; else on tmpfs.
@@ -125,6 +129,7 @@ impl fmt::Display for Place {
             Self::Loop { direct: true } => "a log in a loop device with direct I/O",
             Self::Encrypted => "a log on dm-crypt",
             Self::Compressed => "a file in a squashfs",
+            Self::BehindIpsec => "a log on ext4 behind IPsec",
             Self::Overlay { on_disk: true } => "a file in an overlay of ext4",
             Self::Overlay { on_disk: false } => "a file in an overlay of tmpfs",
         })
@@ -415,6 +420,20 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         case: of("sendfile", over("wireguard")),
         seen: COPIED_BELOW,
         twins: &[of("sendfile", over("vxlan"))],
+    },
+    Sabotage {
+        name: "WireGuard, which encrypts too",
+        reason: "ZC123",
+        case: of("splice", over("wireguard")),
+        seen: COPIED_BELOW,
+        twins: &[of("splice", over("vxlan"))],
+    },
+    Sabotage {
+        name: "IPsec",
+        reason: "ZC123",
+        case: of("sendfile", at(Place::BehindIpsec)),
+        seen: &[between(SocketToWire, Transformed, 1.0, 1.5), MOVED],
+        twins: &[SENDFILE],
     },
     Sabotage {
         name: "WireGuard, and a mapping that is written",

@@ -1,0 +1,69 @@
+//! What happens below the sockets, by the devices that packets leave by.
+
+use zcprof_common::vocabulary::{File, Iter, Process};
+use zcprof_judge::verdict::{self, Reason, Verdict};
+
+use crate::records::{PAYLOAD, count, left_by, run, sendfile};
+
+/// Verdict and codes of sendfile by these devices, innermost first.
+fn by(devices: &[(&str, &str)]) -> (Verdict, Vec<&'static str>) {
+    let mut pass = sendfile();
+    pass.exits = devices.iter().map(|(name, kind)| left_by(name, kind)).collect();
+    let judged = verdict::judge(&run(vec![pass])).expect("known").remove(0);
+    let codes = judged.codes();
+    (judged.verdict, codes)
+}
+
+#[test]
+fn what_leaves_by_devices_that_are_known_to_pass_pages_on_holds() {
+    for devices in [
+        &[("lo", "")][..],
+        &[("eth0", "")],
+        &[("veth1a2b", "veth")],
+        &[("vx0", "vxlan"), ("eth0", "")],
+        &[("tun0", "tun")],
+    ] {
+        assert_eq!(by(devices).0, Verdict::Holds, "{devices:?}");
+    }
+}
+
+#[test]
+fn a_device_that_encrypts_refutes() {
+    for kind in ["wireguard", "macsec"] {
+        let (verdict, codes) = by(&[("wg0", kind), ("eth0", "")]);
+        assert!(matches!(verdict, Verdict::Refuted(_)), "{kind}: {verdict:?}");
+        assert_eq!(codes, ["ZC123"]);
+    }
+}
+
+#[test]
+fn a_device_that_nobody_knows_and_none_at_all_are_no_zero() {
+    let (verdict, codes) = by(&[("weird0", "quantum")]);
+    let unknown = Reason::UnknownDevice("weird0 (quantum)".to_owned());
+    assert_eq!(verdict, Verdict::Inconclusive(vec![unknown]));
+    assert_eq!(codes, ["ZC226"]);
+    let (verdict, codes) = by(&[]);
+    assert!(matches!(verdict, Verdict::Inconclusive(_)), "{verdict:?}");
+    assert_eq!(codes, ["ZC226"]);
+    // A few bytes by another way change nothing.
+    let mut pass = sendfile();
+    pass.exits.push(left_by("weird0", "quantum"));
+    pass.exits[1].bytes = PAYLOAD / 2000;
+    let judged = verdict::judge(&run(vec![pass])).expect("known").remove(0);
+    assert_eq!(judged.verdict, Verdict::Holds);
+}
+
+#[test]
+fn what_a_policy_encrypts_refutes_and_what_is_copied_aside_does_not() {
+    let with = |site: &str| {
+        let mut pass = sendfile();
+        pass.counts.push(count(Process::Server, site, ("none", File::None), Iter::None, PAYLOAD));
+        verdict::judge(&run(vec![pass])).expect("known").remove(0)
+    };
+    assert_eq!(with("xfrm_output").codes(), ["ZC123"]);
+    assert_eq!(with("veth_xdp_rcv_skb").codes(), ["ZC121"]);
+    assert_eq!(with("nfqnl_enqueue_packet").codes(), ["ZC122"]);
+    for site in ["tpacket_rcv", "nfulnl_log_packet", "do_wp_page", "copy_user_large_folio"] {
+        assert_eq!(with(site).verdict, Verdict::Holds, "{site}");
+    }
+}
