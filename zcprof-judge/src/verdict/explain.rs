@@ -125,6 +125,8 @@ codes! {
     MAY_BE_SENT = "ZC222", "what a program read may be what it sent, or not";
     /// `zcprof watch -- false`.
     COMMAND_FAILED = "ZC223", "the watched command failed";
+    /// UDP, SCTP, or TLS in the kernel that is written to.
+    UNCOUNTED = "ZC224", "bytes were sent by sockets that are not counted";
     /// A known truth was seen over plain TCP and not over the measured way.
     WAY = "ZC225", "the way to the consumer does something else to known bytes than plain TCP";
     /// A device that is not in the table, or none at all.

@@ -84,6 +84,9 @@ impl fmt::Display for Reason {
                 "{bytes} bytes went {} in the programs that sent, and may be what was sent",
                 hop.name()
             ),
+            Self::Uncounted(bytes) => {
+                write!(f, "system calls sent {bytes} bytes by sockets that no row counts")
+            }
             Self::CommandFailed(status) => {
                 write!(f, "the command failed with {status}, and may not have done its work")
             }

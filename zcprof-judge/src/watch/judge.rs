@@ -4,13 +4,15 @@
 //! that nobody names bytes for us: which of the bytes that a program read it also sent is known
 //! within bounds only, so that the copies at a hop are an interval.
 
-use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
+use zcprof_common::syscalls::Syscall;
+use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Process};
 
 use super::promise::{Bound, Promise};
 use super::record::{HopBytes, Interval, Of, Outcome, Tolerance, Watch, WatchedCount};
 use super::traffic::Traffic;
 use crate::claim::Claim;
 use crate::ledger::sum;
+use crate::run::SyscallCount;
 use crate::verdict::below;
 use crate::verdict::code::why;
 use crate::verdict::leaves;
@@ -256,6 +258,9 @@ fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> 
         reasons.extend(leaves::unseen(&traffic.pass, &watch.coverage));
     }
     reasons.extend(failed_command(watch));
+    if usable.contains(&Instrument::Callers) {
+        reasons.extend(uncounted(traffic));
+    }
     let mut findings = Vec::new();
     for instrument in &usable {
         let (found, open) = match promise {
@@ -296,6 +301,27 @@ fn witness(traffic: &Traffic, hop: Hop, framing: u64) -> Option<Reason> {
     let unexplained = unexplained_moves(traffic);
     beyond_tolerance(unexplained, traffic.sent())
         .then(|| Reason::NoWitness(Hop::PageCacheToPipe, moved.saturating_sub(unexplained)))
+}
+
+/// What system calls say that they sent from memory, where that is more than the rows of all families
+/// saw: it left by a family that has no row.
+fn uncounted(traffic: &Traffic) -> Option<Reason> {
+    let sends = |call: &SyscallCount| {
+        let row = Syscall::by_name(&call.syscall);
+        let sends = |(file, hop, _): &(File, Hop, Disposition)| {
+            (*file, *hop) == (File::Socket, Hop::UserToSocket)
+        };
+        call.process == Process::Server
+            && call.file == File::Socket
+            && row.is_some_and(|row| row.presumed.iter().any(sends))
+    };
+    let said = sum(traffic.pass.syscalls.iter().filter(|call| sends(call)).map(|call| call.bytes));
+    let places = [Copied, Pinned].map(|how| traffic.seen(Hop::UserToSocket, how));
+    // A socket that takes no pages copies under the other hop's name.
+    let untaken = traffic.seen(Hop::PageCacheToSocket, Copied);
+    let seen = sum(places.into_iter()).saturating_add(untaken);
+    let missing = said.saturating_sub(seen);
+    beyond_tolerance(missing, traffic.sent()).then_some(Reason::Uncounted(missing))
 }
 
 /// A command that failed may not have done what it was started for.

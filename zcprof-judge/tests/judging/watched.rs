@@ -11,11 +11,11 @@ use zcprof_judge::watch::{exit, judge};
 
 use super::records::{every_leaf, run, sendfile};
 
-const BODY: u64 = 64 << 20;
+pub(super) const BODY: u64 = 64 << 20;
 const HEAD: u64 = 64 * 240;
 
 /// One count of a program called `nginx` at port 80, or at none where it is at no socket.
-fn count(site: &str, syscall: &str, file: File, iter: Iter, bytes: u64) -> WatchedCount {
+pub(super) fn count(site: &str, syscall: &str, file: File, iter: Iter, bytes: u64) -> WatchedCount {
     let at_socket = file == File::Socket
         || ["tcp_sendmsg_locked", "skb_splice_from_iter", "_copy_from_iter"].contains(&site);
     WatchedCount {
@@ -34,7 +34,7 @@ fn count(site: &str, syscall: &str, file: File, iter: Iter, bytes: u64) -> Watch
 }
 
 /// Bytes that are sent by sendfile.
-fn handed_over(bytes: u64) -> Vec<WatchedCount> {
+pub(super) fn handed_over(bytes: u64) -> Vec<WatchedCount> {
     let at = |site, iter| count(site, "sendfile", File::Regular, iter, bytes);
     vec![
         at("filemap_splice_read", Iter::None),
@@ -44,18 +44,18 @@ fn handed_over(bytes: u64) -> Vec<WatchedCount> {
 }
 
 /// Bytes that are sent from user memory.
-fn written(bytes: u64) -> Vec<WatchedCount> {
+pub(super) fn written(bytes: u64) -> Vec<WatchedCount> {
     let at = |site, iter| count(site, "writev", File::Socket, iter, bytes);
     vec![at("_copy_from_iter", Iter::User), at("tcp_sendmsg_locked", Iter::None)]
 }
 
 /// Bytes that are read from a file.
-fn read(bytes: u64) -> Vec<WatchedCount> {
+pub(super) fn read(bytes: u64) -> Vec<WatchedCount> {
     let at = |site| count(site, "pread64", File::Regular, Iter::User, bytes);
     vec![at("_copy_to_iter"), at("filemap_read")]
 }
 
-fn window(claim: &str, parts: &[Vec<WatchedCount>]) -> Watch {
+pub(super) fn window(claim: &str, parts: &[Vec<WatchedCount>]) -> Watch {
     let Run { kernel, coverage, controls, .. } = run(vec![sendfile()]);
     Watch {
         schema: SCHEMA,
@@ -83,7 +83,7 @@ fn window(claim: &str, parts: &[Vec<WatchedCount>]) -> Watch {
     }
 }
 
-fn verdict(watch: &Watch) -> Verdict {
+pub(super) fn verdict(watch: &Watch) -> Verdict {
     judge(watch).expect("known claims").remove(0).verdict
 }
 
@@ -172,6 +172,17 @@ fn what_is_handed_over_from_memory_may_be_what_was_read_or_copied_by_a_fault() {
         // Nothing of its memory is in a pipe or a socket.
         assert_eq!(says("zero-copy", &[handed_over(BODY), faults(site, file)]), "holds", "{site}");
     }
+}
+
+#[test]
+fn what_left_by_sockets_that_no_row_counts_is_no_zero() {
+    let results = |bytes| vec![count("sys_exit", "sendto", File::Socket, Iter::None, bytes)];
+    let says = |bytes| {
+        let watch = window("zero-copy", &[handed_over(BODY), written(HEAD), results(bytes)]);
+        verdict(&watch)
+    };
+    assert_eq!(says(HEAD), Verdict::Holds);
+    assert_eq!(says(HEAD + BODY), Verdict::Inconclusive(vec![Reason::Uncounted(BODY)]));
 }
 
 #[test]

@@ -1,0 +1,143 @@
+//! What must be true of every watched window, tried on windows made at random.
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use zcprof_common::sites::SITES;
+use zcprof_common::vocabulary::{File, Instrument, Iter};
+use zcprof_judge::report::watch::table;
+use zcprof_judge::run::{Doubt, ProbeState};
+use zcprof_judge::verdict::{Reason, Verdict};
+use zcprof_judge::watch::record::{Charged, Of, Watch, WatchedCount};
+
+use super::watched::{BODY, count, handed_over, read, verdict, window, written};
+
+/// Claims that fewer copies keep.
+const BOUNDED: [&str; 5] =
+    ["zero-copy", "copied<=0.001", "copied<=0.02", "copied<=1", "copied<=1.5"];
+
+const SYSCALLS: [&str; 8] =
+    ["sendfile", "sendto", "read", "write", "vmsplice", "splice", "io_uring_enter", "none"];
+
+fn bytes() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        2 => Just(0),
+        3 => 1..=BODY / 500,
+        3 => 1..=2 * BODY,
+        1 => select(vec![BODY / 1000, BODY / 1000 + 1, u64::MAX, 1 << 63]),
+    ]
+}
+
+fn charged() -> impl Strategy<Value = Charged> {
+    let program = |name: &str| Charged::Program(name.to_owned());
+    prop_oneof![
+        4 => Just(program("nginx")),
+        1 => select(vec![program("cat"), Charged::Elsewhere, Charged::Unknown]),
+    ]
+}
+
+fn any_count() -> impl Strategy<Value = WatchedCount> {
+    let site = any::<Index>().prop_map(|at| at.get(SITES).name);
+    let place = (site, charged(), select(&SYSCALLS[..]), select(Iter::ALL), select(File::ALL));
+    (place, bytes(), 0_u64..100_000).prop_map(|(place, bytes, calls)| {
+        let (site, charged, syscall, iter, file) = place;
+        WatchedCount { charged, calls, ..count(site, syscall, file, iter, bytes) }
+    })
+}
+
+fn any_window() -> impl Strategy<Value = Watch> {
+    let sizes = (bytes(), bytes(), bytes());
+    let more = prop::collection::vec(any_count(), 0..3);
+    (select(&BOUNDED[..]), sizes, more, any::<bool>()).prop_map(
+        |(claim, (moved, sent, got), more, honest)| {
+            let (moved, sent) = if honest { (BODY, BODY / 500) } else { (moved, sent) };
+            window(claim, &[handed_over(moved), written(sent), read(got), more])
+        },
+    )
+}
+
+fn holds(watch: &Watch) -> bool {
+    verdict(watch) == Verdict::Holds
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 2048,
+        max_global_rejects: 200_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// What a program read besides, and what was copied for it below the sockets, is not what a bound
+    /// was waiting for.
+    #[test]
+    fn more_copies_keep_no_bound(watch in any_window(), more in bytes(), below in any::<bool>()) {
+        let before = holds(&watch);
+        // What one instrument saw and the other did not, more of the same may bring together.
+        let disagrees = |reason: &Reason| matches!(reason, Reason::Disagree(..));
+        if let Verdict::Inconclusive(reasons) = verdict(&watch) {
+            prop_assume!(!reasons.iter().any(disagrees));
+        }
+        let mut copied = watch;
+        copied.counts.extend(if below {
+            vec![count("skb_copy_bits", "none", File::None, Iter::None, more)]
+        } else {
+            read(more)
+        });
+        prop_assert!(before || !holds(&copied), "{:?}", verdict(&copied));
+    }
+
+    /// A site that is not watched makes nothing hold.
+    #[test]
+    fn less_that_is_watched_makes_nothing_hold(watch in any_window(), which in any::<Index>()) {
+        let before = holds(&watch);
+        let mut less = watch;
+        let site = which.get(SITES);
+        less.counts.retain(|count| count.site != site.name);
+        for probe in less.coverage.probes.iter_mut().filter(|probe| probe.site == site.name) {
+            probe.state = ProbeState::Withheld;
+        }
+        prop_assert!(before || !holds(&less));
+        prop_assert!(site.instrument == Instrument::Syscalls || !holds(&less), "{}", site.name);
+    }
+
+    /// Whatever went wrong with the evidence makes nothing hold.
+    #[test]
+    fn a_doubt_makes_nothing_hold(watch in any_window(), which in 0_usize..3) {
+        let mut doubted = watch;
+        doubted.doubts.push(match which {
+            0 => Doubt::Unfollowed { times: 1 },
+            1 => Doubt::Lost { what: "the map of counts was full".to_owned(), times: 1 },
+            _ => Doubt::Missed { site: "filemap_read".to_owned(), runs: 1 },
+        });
+        prop_assert!(!holds(&doubted));
+    }
+
+    /// In which order and in how many parts bytes were counted changes nothing.
+    #[test]
+    fn the_order_and_the_parts_of_counts_change_nothing(
+        watch in any_window(),
+        which in any::<Index>(),
+        claims_a_port in any::<bool>(),
+    ) {
+        let mut watch = watch;
+        if claims_a_port {
+            watch.claims[0].of = Of::Port(80);
+        }
+        let mut other = watch.clone();
+        let at = which.index(other.counts.len());
+        let mut half = other.counts[at].clone();
+        half.bytes /= 2;
+        half.calls /= 2;
+        other.counts[at].bytes -= half.bytes;
+        other.counts[at].calls -= half.calls;
+        other.counts.insert(0, half);
+        other.counts.reverse();
+        prop_assert_eq!(verdict(&watch).name(), verdict(&other).name());
+    }
+
+    /// Every window can be shown.
+    #[test]
+    fn every_window_has_a_table(watch in any_window()) {
+        prop_assert!(table(&watch).is_ok());
+    }
+}
