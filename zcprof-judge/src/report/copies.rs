@@ -199,8 +199,14 @@ fn draw(canvas: &mut Canvas, y: i32, bar: &Bar<'_>, reading: &Reading<'_>, end: 
 }
 
 /// The verdict's word, told apart without colour, the claim's name, and the codes that say why.
-fn verdict(canvas: &mut Canvas, (x, y): Point, pass: &Judged<'_>) {
-    let verdict = &pass.judgement.verdict;
+fn verdict(canvas: &mut Canvas, at: Point, pass: &Judged<'_>) {
+    let why = pass.why().map_or_else(String::new, |why| format!("; {why}"));
+    let claim = format!("claim: {}{why}", pass.judgement.claim.name);
+    judged(canvas, at, &pass.judgement.verdict, &claim);
+}
+
+/// A verdict's word in its box, and what it is about.
+pub(super) fn judged(canvas: &mut Canvas, (x, y): Point, verdict: &Verdict, about: &str) {
     let style = Type::new(SMALL).bold();
     let width = style.width(verdict.name()) + 14;
     let (fill, pen, color) = match verdict {
@@ -210,13 +216,11 @@ fn verdict(canvas: &mut Canvas, (x, y): Point, pass: &Judged<'_>) {
     };
     canvas.rect((x, y), (width, 19), fill, pen);
     canvas.text((x + width / 2, y + 4), verdict.name(), style.centred().color(color));
-    let why = pass.why().map_or_else(String::new, |why| format!("; {why}"));
-    let claim = format!("claim: {}{why}", pass.judgement.claim.name);
-    canvas.halo((x + width + 8, y + 4), claim, Type::new(SMALL));
+    canvas.halo((x + width + 8, y + 4), about, Type::new(SMALL));
 }
 
 /// A stacked piece: brightness and pattern both tell the hop.
-fn segment(canvas: &mut Canvas, at: Point, size: Point, hop: Hop) {
+pub(super) fn segment(canvas: &mut Canvas, at: Point, size: Point, hop: Hop) {
     let (fill, stripes) = pattern(hop);
     canvas.rect(at, size, fill, Pen::new(ink::BLACK, 1));
     canvas.hatch(at, size, stripes, Pen::new(ink::WHITE, 2));
@@ -230,7 +234,7 @@ fn pattern(hop: Hop) -> (RGBColor, i32) {
     (FILLS[index % FILLS.len()], [6, 0, 12, -12][index % 4])
 }
 
-fn moved_bar(canvas: &mut Canvas, at: Point, size: Point) {
+pub(super) fn moved_bar(canvas: &mut Canvas, at: Point, size: Point) {
     canvas.rect(at, size, ink::WHITE, Pen::new(ink::BLUE, 2));
     canvas.hatch(at, size, 8, Pen::new(ink::BLUE, 1));
 }

@@ -22,6 +22,7 @@ pub mod terminal;
 mod time;
 mod timing;
 pub mod watch;
+mod watched;
 
 use crate::run::Run;
 use crate::verdict::Unknown;

@@ -10,6 +10,7 @@ use super::ReportError;
 use super::columns::{Column, lay_out};
 use super::numbers::size;
 use super::table::whereabouts;
+use super::watched;
 use crate::verdict::code::why;
 use crate::verdict::{Verdict, per_byte};
 use crate::watch::judge::{Judgement, Span, judge, spans};
@@ -22,7 +23,11 @@ use crate::watch::traffic::Traffic;
 /// # Errors
 /// A claim that this version does not know, or a record that cannot be written as JSON.
 pub fn render_all(watch: &Watch) -> Result<Vec<(&'static str, Vec<u8>)>, ReportError> {
-    Ok(vec![("watch.json", json(watch)?), ("table.txt", table(watch)?.into_bytes())])
+    Ok(vec![
+        ("watch.json", json(watch)?),
+        ("table.txt", table(watch)?.into_bytes()),
+        (watched::FILE, watched::render(watch)?),
+    ])
 }
 
 /// The record as it is written.
@@ -152,7 +157,7 @@ fn interval(judgement: &Judgement) -> String {
 }
 
 /// All that was sent, then each program and each port, if there are several.
-fn parts(watch: &Watch) -> Vec<Of> {
+pub(super) fn parts(watch: &Watch) -> Vec<Of> {
     let mut parts = vec![Of::All];
     let sends = |of: &Of| Traffic::of(watch, of).sent() > 0;
     let programs = watch.programs.iter().map(|program| Of::Program(program.name.clone()));

@@ -329,3 +329,31 @@ fn an_unknown_claim_is_said_and_a_record_comes_back_as_it_was_written() {
     assert_eq!(zcprof_judge::report::watch::json(&again).expect("JSON"), text);
     assert!(zcprof_judge::record::read::<Run>(&text).is_err(), "it is no run");
 }
+
+/// The picture's title says what was found; no text leaves the picture.
+#[test]
+fn the_picture_of_a_window_says_the_finding() {
+    let drawn = |parts: &[Vec<WatchedCount>]| {
+        let mut watch = window("zero-copy", parts);
+        watch.claims.push(Asked { of: Of::Port(80), claim: "copied<=1.5".to_owned() });
+        watch.claims.push(Asked { of: Of::Port(443), claim: "zero-copy".to_owned() });
+        let files = zcprof_judge::report::watch::render_all(&watch).expect("rendered");
+        let svg = files.into_iter().find(|(name, _)| *name == "copies-per-byte.svg");
+        String::from_utf8(svg.expect("drawn").1).expect("text")
+    };
+    for (parts, title) in [
+        (vec![handed_over(BODY)], "Nothing was copied of 64 MiB that were sent"),
+        (vec![handed_over(BODY), written(HEAD)], "little more than headers"),
+        (vec![written(BODY)], "Each byte of 64 MiB sent was copied 1.000 times"),
+        (vec![read(BODY), written(BODY)], "what was read may be what was sent"),
+        (Vec::new(), "Nothing was sent"),
+    ] {
+        let svg = drawn(&parts);
+        let words = svg.replace(['\n', '<', '>'], " ");
+        let words: Vec<_> = words.split_whitespace().collect();
+        for word in title.split(' ') {
+            assert!(words.contains(&word), "{title}: {word} in {svg}");
+        }
+        assert!(svg.contains("zero-copy of port 443"), "{svg}");
+    }
+}

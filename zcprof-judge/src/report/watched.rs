@@ -1,0 +1,232 @@
+//! `copies-per-byte.svg` of a watched window: what was copied of each sent byte, for all that was sent
+//! and for each program and port, stacked by hop. What may have been copied, or not, is drawn as that.
+
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
+
+use super::ReportError;
+use super::canvas::{Canvas, LINE, MARGIN, Pen, SMALL, WIDTH, ink};
+use super::copies::{judged, moved_bar, segment};
+use super::lettering::Type;
+use super::numbers::{along, size, thousandths};
+use super::watch::parts;
+use crate::ledger::sum;
+use crate::verdict::code::why;
+use crate::verdict::per_byte;
+use crate::watch::judge::{Judgement, Span, judge, spans};
+use crate::watch::record::{Of, Watch};
+use crate::watch::traffic::Traffic;
+
+/// Name of the file.
+pub(super) const FILE: &str = "copies-per-byte.svg";
+
+/// Where the bars begin.
+const LEFT: i32 = 170;
+/// Length of the axis; behind it is room for a number.
+const LENGTH: u32 = 430;
+/// Height of a bar of copies.
+const BAR: i32 = 24;
+/// Height of a bar of moves.
+const MOVE_BAR: i32 = 12;
+
+/// A part of what was sent, with its bar.
+struct Part {
+    of: Of,
+    traffic: Traffic,
+    spans: Vec<Span>,
+}
+
+impl Part {
+    fn of(watch: &Watch, of: Of) -> Self {
+        let traffic = Traffic::of(watch, &of);
+        let mut spans = spans(&traffic, Instrument::Callers);
+        let later = traffic.seen(Hop::SocketToSocket, Disposition::Deferred);
+        spans.push(Span { hop: Hop::SocketToSocket, least: later, most: later });
+        spans.retain(|span| span.most > 0);
+        Self { of, traffic, spans }
+    }
+
+    fn least(&self) -> u64 {
+        sum(self.spans.iter().map(|span| span.least))
+    }
+
+    fn most(&self) -> u64 {
+        sum(self.spans.iter().map(|span| span.most))
+    }
+
+    fn thousandths(&self, bytes: u64) -> u64 {
+        thousandths(bytes, self.traffic.sent())
+    }
+
+    /// `0.000 to 1.003`, or one number where both are the same.
+    fn number(&self) -> String {
+        let [least, most] =
+            [self.least(), self.most()].map(|bytes| per_byte(bytes, self.traffic.sent()));
+        if least == most { most } else { format!("{least} to {most}") }
+    }
+}
+
+/// The picture.
+pub(super) fn render(watch: &Watch) -> Result<Vec<u8>, ReportError> {
+    let judgements = judge(watch).map_err(ReportError::Claim)?;
+    let parts: Vec<_> = parts(watch).into_iter().map(|of| Part::of(watch, of)).collect();
+    let parts: Vec<_> = parts.into_iter().filter(|part| part.traffic.sent() > 0).collect();
+    let mut canvas = Canvas::new();
+    let width = WIDTH - 2 * MARGIN;
+    let y = canvas.paragraph((MARGIN, 14), &finding(&parts), width, Type::new(20).bold());
+    let about = format!(
+        "Linux {} · {} for {:.1} s",
+        watch.kernel.release,
+        watch.targets.join(" and "),
+        watch.seconds
+    );
+    let top = canvas.paragraph((MARGIN, y + 4), &about, width, Type::new(SMALL)) + 26;
+    let widest = parts.iter().map(|part| part.thousandths(part.most()).max(1000)).max();
+    let end = widest.unwrap_or(0).max(2000).div_ceil(1000).saturating_mul(1000);
+    let mut shapes = Canvas::new();
+    let mut y = top + 14;
+    for part in &parts {
+        let its: Vec<_> = judgements.iter().filter(|judged| judged.of == part.of).collect();
+        y = draw(&mut shapes, y, part, &its, end);
+    }
+    if !parts.is_empty() {
+        axis(&mut canvas, top, y - 12, end);
+    }
+    // What was claimed of a part that sent nothing.
+    for judgement in judgements.iter().filter(|j| !parts.iter().any(|part| part.of == j.of)) {
+        y = verdict(&mut shapes, y, judgement);
+    }
+    canvas.append(shapes);
+    legend(&mut canvas, y + 14, &parts);
+    canvas.finish()
+}
+
+/// What the picture shows, in a sentence.
+fn finding(parts: &[Part]) -> String {
+    let Some(all) = parts.first() else { return "Nothing was sent".to_owned() };
+    let sent = size(all.traffic.sent());
+    let [least, most] = [all.least(), all.most()].map(|bytes| all.thousandths(bytes));
+    if all.most() == 0 {
+        return format!("Nothing was copied of {sent} that were sent");
+    }
+    let number = all.number();
+    if most < 20 {
+        format!("{number} copies per sent byte: of {sent} little more than headers")
+    } else if least == most {
+        format!("Each byte of {sent} sent was copied {number} times")
+    } else {
+        format!("{number} copies per byte of {sent} sent: what was read may be what was sent")
+    }
+}
+
+fn axis(canvas: &mut Canvas, top: i32, bottom: i32, end: u64) {
+    let step = (end / 8000 + 1) * 1000;
+    let mut value = 0;
+    while value <= end {
+        let x = LEFT + along(value, end, LENGTH);
+        let pen = Pen::new(if value == 0 { ink::BLACK } else { ink::PALE }, 1);
+        canvas.line((x, top), (x, bottom), pen);
+        let text = Type::new(SMALL).centred();
+        canvas.text((x, top - 17), (value / 1000).to_string(), text);
+        value += step;
+    }
+}
+
+fn draw(canvas: &mut Canvas, y: i32, part: &Part, judged: &[&Judgement], end: u64) -> i32 {
+    let name_width = LEFT - MARGIN - 10;
+    let name = part.of.to_string();
+    let below = canvas.paragraph((MARGIN, y), &name, name_width, Type::new(14).bold());
+    let sent = format!("{} sent", size(part.traffic.sent()));
+    let note = Type::new(SMALL).color(ink::GREY);
+    let name_end = canvas.paragraph((MARGIN, below), &sent, name_width, note);
+    let mut done: u64 = 0;
+    let mut place = |bytes: u64| {
+        let from = along(part.thousandths(done), end, LENGTH);
+        done = done.saturating_add(bytes);
+        (LEFT + from, along(part.thousandths(done), end, LENGTH) - from)
+    };
+    for span in part.spans.iter().filter(|span| span.least > 0) {
+        let (x, width) = place(span.least);
+        segment(canvas, (x, y), (width, BAR), span.hop);
+        let (text, style) = (span.hop.name(), Type::new(11).centred());
+        if style.width(text) + 16 < width {
+            canvas.halo((x + width / 2, y + 7), text, style);
+        }
+    }
+    for span in part.spans.iter().filter(|span| span.most > span.least) {
+        let (x, width) = place(span.most - span.least);
+        canvas.rect((x, y), (width, BAR), ink::WHITE, Pen::new(ink::BLACK, 1).dashed(4));
+        let (text, style) = (format!("{}?", span.hop.name()), Type::new(11).centred());
+        if style.width(&text) + 16 < width {
+            canvas.halo((x + width / 2, y + 7), text, style);
+        }
+    }
+    let x = LEFT + along(part.thousandths(part.most()), end, LENGTH) + 10;
+    canvas.halo((x, y + 4), format!("{} copied", part.number()), Type::new(14).bold());
+    let moved = part.traffic.ledger.handed_over_at_all();
+    let width = along(part.thousandths(moved), end, LENGTH);
+    let y_move = y + BAR + 8;
+    if width > 0 {
+        moved_bar(canvas, (LEFT, y_move), (width, MOVE_BAR));
+    }
+    let text = format!("{} moved", per_byte(moved, part.traffic.sent()));
+    canvas.halo((LEFT + width + 10, y_move - 2), text, Type::new(SMALL));
+    let mut y = y_move + MOVE_BAR + 8;
+    for judgement in judged {
+        y = verdict(canvas, y, judgement);
+    }
+    y.max(name_end) + 26
+}
+
+/// The verdict on a claim, and the codes that say why; says where the next line would be.
+fn verdict(canvas: &mut Canvas, y: i32, judgement: &Judgement) -> i32 {
+    let why = why(&judgement.verdict, &judgement.traffic.ledger);
+    let mut codes: Vec<_> = why.iter().flat_map(|why| &why.codes).map(|code| code.name).collect();
+    codes.dedup();
+    let about = match (&judgement.of, codes.is_empty()) {
+        (Of::All, true) => judgement.promise.to_string(),
+        (Of::All, false) => format!("{}; {}", judgement.promise, codes.join(", ")),
+        (of, true) => format!("{} of {of}", judgement.promise),
+        (of, false) => format!("{} of {of}; {}", judgement.promise, codes.join(", ")),
+    };
+    judged(canvas, (LEFT + 10, y), &judgement.verdict, &about);
+    y + 25
+}
+
+fn legend(canvas: &mut Canvas, top: i32, parts: &[Part]) {
+    let mut at = (MARGIN, top);
+    let text = Type::new(SMALL);
+    let mut place = |canvas: &mut Canvas, label: &str| {
+        let width = 34 + text.width(label) + 16;
+        if at.0 + width > WIDTH - MARGIN && at.0 > MARGIN {
+            at = (MARGIN, at.1 + LINE + 9);
+        }
+        let here = at;
+        canvas.text((here.0 + 34, here.1 + 2), label, text);
+        at.0 += width;
+        here
+    };
+    let spans = || parts.iter().flat_map(|part| &part.spans);
+    for hop in Hop::ALL.iter().copied() {
+        if spans().any(|span| span.hop == hop && span.least > 0) {
+            let later = if hop == Hop::SocketToSocket { " later" } else { "" };
+            let (x, y) = place(canvas, &format!("copied{later} {}", hop.name()));
+            segment(canvas, (x, y), (26, 16), hop);
+        }
+    }
+    if spans().any(|span| span.most > span.least) {
+        let (x, y) = place(canvas, "copied, if it is what was sent: nobody can know");
+        canvas.rect((x, y), (26, 16), ink::WHITE, Pen::new(ink::BLACK, 1).dashed(4));
+    }
+    let (x, y) = place(canvas, "moved: pages handed over, no copy yet");
+    moved_bar(canvas, (x, y + 2), (26, MOVE_BAR));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::finding;
+
+    #[test]
+    fn a_window_without_traffic_says_so() {
+        assert_eq!(finding(&[]), "Nothing was sent");
+    }
+}
