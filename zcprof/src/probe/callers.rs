@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result};
 use aya::programs::{FEntry, FExit, KProbe};
 use aya::{Btf, Ebpf};
-use zcprof_common::sites::{SITES, Site};
+use zcprof_common::sites::{Bytes, SITES, Site};
 use zcprof_common::vocabulary::Instrument;
 
 use super::plan::{Plan, Planned};
@@ -27,6 +27,12 @@ pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut Plan, avoid_fexit: bool) {
             plan.attached(site, &symbol, "fexit");
             continue;
         };
+        if row.bytes == Bytes::Accepts {
+            // Each server that waits in it would keep one of the few instances of a kretprobe.
+            let reason = "without fexit a connection is known from its first send on".to_owned();
+            plan.set(site, ProbeState::NotNeeded { reason });
+            continue;
+        }
         match kretprobe(ebpf, row, &symbol) {
             Ok(()) => {
                 log::debug!("{symbol}: no fexit ({no_fexit:#}); using a kretprobe");
