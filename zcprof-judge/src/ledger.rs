@@ -269,7 +269,7 @@ impl<'a> Seen<'a> {
         }
         let counts = counts.into_iter().filter_map(|(key, tally)| {
             let (site, process, syscall, iter, file) = key;
-            let (owner, terms) = meaning(site, iter, file);
+            let (owner, terms) = meaning(site, memory_of(iter, syscall), file);
             // Nothing was counted under a case that the table does not know: no hole.
             let terms = terms.or((tally.bytes == 0).then(Vec::new));
             (owner == instrument).then_some(Self { site, process, syscall, tally, iter, terms })
@@ -294,6 +294,17 @@ impl<'a> Seen<'a> {
             && self.terms.as_ref().is_some_and(arguments)
     }
 }
+
+/// What an iterator points at. Buffers that a program registered with io_uring are kernel memory to
+/// the iterator (ITER_BVEC: io_import_fixed(), io_uring/rsrc.c, 5.10 to 7.3) and are the program's
+/// own; what io_uring splices has no iterator of the kernel's that is copied.
+fn memory_of(iter: Iter, syscall: &str) -> Iter {
+    let by_ring = [IO_URING, "none"].contains(&syscall);
+    if iter == Iter::Kernel && by_ring { Iter::User } else { iter }
+}
+
+/// The system call in which io_uring works; its workers are in none.
+const IO_URING: &str = "io_uring_enter";
 
 /// Which instrument answers for a site, and what the site means where the table says so.
 fn meaning(site: &str, iter: Iter, file: File) -> (Instrument, Option<Vec<Term>>) {

@@ -185,6 +185,23 @@ fn what_left_by_sockets_that_no_row_counts_is_no_zero() {
     assert_eq!(says(HEAD + BODY), Verdict::Inconclusive(vec![Reason::Uncounted(BODY)]));
 }
 
+/// READ_FIXED and WRITE_FIXED: the iterator is a kernel's, the memory the program's.
+#[test]
+fn buffers_that_are_registered_with_io_uring_are_the_programs_own() {
+    for syscall in ["io_uring_enter", "none"] {
+        let at = |site, file| count(site, syscall, file, Iter::Kernel, BODY);
+        let read = vec![at("_copy_to_iter", File::Regular), at("filemap_read", File::Regular)];
+        let mut sent = at("tcp_sendmsg_locked", File::Socket);
+        sent.iter = Iter::None;
+        let sent = vec![at("_copy_from_iter", File::Socket), sent];
+        let hashed = [read.clone(), handed_over(BODY)];
+        assert_eq!(says("zero-copy", &hashed), "holds", "{syscall}: hashed, then sendfile");
+        let copied = [read, sent];
+        assert_eq!(says("two-copies", &copied), "holds", "{syscall}");
+        assert_eq!(says("zero-copy", &copied), "refuted", "{syscall}");
+    }
+}
+
 #[test]
 fn what_was_copied_into_a_file_may_be_what_is_handed_over_from_it() {
     let staged = |bytes| {
