@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use bytes::{Bytes, BytesMut};
 use tempfile::TempDir;
 use zcprof::fetch::log::{MakeLog, Topics, make, segment_name};
-use zcprof::fetch::server::{Answer, Broker, Reply};
+use zcprof::server::{Answer, Broker, Reply};
 use zcprof::fetch::wire::{SIZE, request_size};
 
 pub use seeds::seeds;

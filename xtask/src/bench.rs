@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::phases::Phases;
 use crate::run::{MEASURED, publish};
 use crate::setup::{self, Wants};
-use crate::{compile, process, words};
+use crate::{compile, process, tree, words};
 
 /// Name of the report folder.
 const FOLDER: &str = "bench";
@@ -107,7 +107,7 @@ pub(crate) fn command(bench: &Bench) -> Result<Exit> {
     let Bench::Fetch(options) = bench;
     options.timed.check()?;
     let cache = Cache::open()?;
-    let out = compile::root().join(&options.out);
+    let out = tree::root().join(&options.out);
     publish::check(&out)?;
     let mut phases = Phases::start();
     let nginx = !options.without_nginx;

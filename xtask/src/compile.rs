@@ -1,24 +1,16 @@
 //! Builds zcprof and its guest tests as static programs, which run in any guest.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::process;
 use crate::setup::Ready;
+use crate::{process, tree};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
-
-/// The workspace's root folder.
-pub(crate) fn root() -> PathBuf {
-    // Cargo says where the package is now; what was compiled in is where it was.
-    let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    let package = package.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    package.parent().map(Path::to_path_buf).unwrap_or(package)
-}
 
 /// A cargo command that can build the eBPF programs.
 pub(crate) fn cargo(ready: &Ready) -> Result<Command> {
@@ -26,7 +18,7 @@ pub(crate) fn cargo(ready: &Ready) -> Result<Command> {
     let path = env::join_paths(ready.linker.iter().cloned().chain(env::split_paths(&path)))
         .context("a folder in PATH has a colon in its name")?;
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root()).env("PATH", path);
+    command.current_dir(tree::root()).env("PATH", path);
     command.env("ZCPROF_BPF_TOOLCHAIN", &ready.toolchain);
     if let Some(home) = &ready.rustup_home {
         command.env("ZCPROF_RUSTUP_HOME", home);
@@ -101,7 +93,7 @@ fn static_cargo(ready: &Ready) -> Result<Command> {
 /// What git calls this tree, for `zcprof --version`.
 fn commit() -> Option<String> {
     let mut git = Command::new("git");
-    git.current_dir(root()).args(["describe", "--always", "--dirty", "--exclude=*"]);
+    git.current_dir(tree::root()).args(["describe", "--always", "--dirty", "--exclude=*"]);
     Some(process::output(&mut git).ok()?.trim().to_owned())
 }
 

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::compile;
+use crate::tree;
 
 /// Where a Markdown text links to, without anchors; other sites are not asked.
 fn links(text: &str) -> Vec<&str> {
@@ -22,7 +22,7 @@ fn pages(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn every_link_leads_somewhere() {
-    let root = compile::root();
+    let root = tree::root();
     let top = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "RED-TEAM.md", "CHANGELOG.md"];
     let book = pages(&root.join("docs/src"));
     for page in top.iter().map(|page| root.join(page)).chain(book) {
@@ -36,7 +36,7 @@ fn every_link_leads_somewhere() {
 
 #[test]
 fn every_page_of_the_book_is_in_its_summary() {
-    let folder = compile::root().join("docs/src");
+    let folder = tree::root().join("docs/src");
     let summary = fs::read_to_string(folder.join("SUMMARY.md")).expect("a summary");
     let listed: Vec<_> = links(&summary).into_iter().map(|link| folder.join(link)).collect();
     for page in pages(&folder) {

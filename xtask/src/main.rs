@@ -22,6 +22,7 @@ mod run;
 mod scratch;
 mod setup;
 mod test;
+mod tree;
 mod vm;
 mod words;
 mod zcprof;

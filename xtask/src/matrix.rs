@@ -18,7 +18,7 @@ use crate::exit::{Exit, Unmet};
 use crate::guest::{self, Guest};
 use crate::setup::{self, Wants};
 use crate::vm::FileSystem;
-use crate::{compile, interrupt, process, vm, words};
+use crate::{compile, interrupt, process, tree, vm, words};
 
 /// Options of `matrix`. Without any of the first four it measures every kernel's file systems,
 /// and on ext4 other numbers of CPUs and other networks; with one, all that the four name.
@@ -90,7 +90,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     let Options { kernel, file_system, cpus, network, .. } = options;
     let cells =
         if options.daily { daily()? } else { cells::choose(kernel, file_system, cpus, network)? };
-    let out = compile::root().join(&options.out);
+    let out = tree::root().join(&options.out);
     crate::run::publish::check(&out)?;
     let mut kernels: Vec<_> = cells.iter().map(|cell| cell.kernel).collect();
     kernels.dedup_by_key(|kernel| kernel.name);

@@ -13,7 +13,7 @@ use crate::cache::Cache;
 use crate::exit::Exit;
 use crate::run::MEASURED;
 use crate::setup::{self, Wants};
-use crate::{compile, process};
+use crate::{compile, process, tree};
 
 /// A record that reports are made from.
 struct Record {
@@ -46,9 +46,9 @@ pub(crate) struct Options {
 
 /// Does `cargo xtask reports`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
-    let reports = compile::root().join("reports");
+    let reports = tree::root().join("reports");
     if options.publish {
-        for name in publish(&compile::root().join(&options.from), &reports)? {
+        for name in publish(&tree::root().join(&options.from), &reports)? {
             println!("{} taken over", reports.join(name).display());
         }
     }

@@ -2,6 +2,7 @@
 
 mod clients;
 pub(crate) mod consent;
+mod found;
 pub(crate) mod go;
 mod install;
 pub(crate) mod kafka;
@@ -15,7 +16,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use self::needs::{Found, NEEDS, Need, World};
+use self::found::Found;
+use self::needs::{NEEDS, Need, World};
 use crate::cache::Cache;
 use crate::exit::{Exit, Unmet};
 use crate::interrupt;

@@ -10,14 +10,14 @@ use anyhow::{Result, ensure};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use zcprof_common::vocabulary::Instrument;
 
-use crate::bench::placement::Wish;
 use crate::fetch::consumer::mode::Row as Mode;
 use crate::fetch::log::Codec;
-use crate::fetch::server::Advertised;
 use crate::fetch::socket::{Address, Row as Socket};
-use crate::measure::network::Row as Network;
-use crate::measure::patience::Patience;
+use crate::network::Row as Network;
+use crate::patience::Patience;
+use crate::placement::Wish;
 use crate::run::ClaimOverride;
+use crate::server::Advertised;
 use crate::transfer::Row;
 use crate::verdict::explain::Code;
 

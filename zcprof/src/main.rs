@@ -13,7 +13,8 @@ use zcprof::report::terminal::Detail;
 use zcprof::verdict::explain::{CODES, Code};
 use zcprof::verdict::{self, Exit};
 use zcprof::{
-    bench, claim, doctor, fetch, measure, output, probe, report, run, terminal, transfer,
+    bench, claim, doctor, fetch, measure, network, output, probe, report, run, server, terminal,
+    transfer,
 };
 
 /// The commit that it was built from, if whoever built it said so.
@@ -58,7 +59,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Explain { code } => explain(*code),
         Command::List => list(),
         Command::Serve(options) => {
-            fetch::server::run_broker(&fetch::server::BrokerOptions {
+            server::run_broker(&server::BrokerOptions {
                 log_dir: options.log_dir.clone(),
                 transfer: options.transfer,
                 listen: options.listen,
@@ -71,7 +72,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
             Ok(Exit::Holds)
         }
         Command::Server(options) => {
-            fetch::server::run_server(&fetch::server::ServerOptions {
+            server::run_server(&server::ServerOptions {
                 log_dir: options.log_dir.clone(),
                 listeners: options.listeners.clone(),
             })?;
@@ -327,7 +328,7 @@ fn list() -> Result<Exit> {
         writeln!(out, "  {:<16} {} ({})", row.name, row.summary, row.claim.name)?;
     }
     writeln!(out, "networks")?;
-    for row in measure::network::NETWORKS {
+    for row in network::NETWORKS {
         writeln!(out, "  {:<16} {}", row.name, row.summary)?;
     }
     writeln!(out, "consumer modes")?;

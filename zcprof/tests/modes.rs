@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use zcprof::fetch::consumer::mode::{MODES, Row as Mode};
 use zcprof::fetch::consumer::{Command, Outcome, Protocol, Verified, consume, shares};
 use zcprof::fetch::log::{Log, MakeLog, Topics, make};
-use zcprof::fetch::server;
 use zcprof::fetch::socket::{Address, Listener, Row as Socket, SOCKETS};
+use zcprof::server;
 use zcprof::transfer::{Layer, Row, TRANSFERS};
 
 /// Larger than any pair of socket buffers, with batches that fill no page evenly.

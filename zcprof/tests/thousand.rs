@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use zcprof::fetch::consumer::{Command, Outcome, Protocol, Verified, equal_shares};
 use zcprof::fetch::log::{Log, MakeLog, make};
-use zcprof::fetch::server::Greeting;
+use zcprof::server::Greeting;
 use zcprof::transfer::{Layer, Row};
 
 const CONNECTIONS: u32 = 1000;

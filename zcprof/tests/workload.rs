@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::TempDir;
+use zcprof::fetch::cache;
 use zcprof::fetch::consumer::{Command, Outcome, Protocol, Verified, consume, shares};
 use zcprof::fetch::log::{Damage, Log, LogError, MakeLog, Topics, make};
 use zcprof::fetch::socket::Address;
 use zcprof::fetch::wire::Fetch;
-use zcprof::fetch::{cache, server};
+use zcprof::server;
 use zcprof::transfer::{Layer, Row, TRANSFERS};
 
 /// A small log of several segments, with batches that fill no page evenly.

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::guest::{self, Guest};
 use crate::kernels::Kernel;
 use crate::phases::Phases;
-use crate::{compile, process, vm, zcprof};
+use crate::{process, tree, vm, zcprof};
 
 /// Name of the report folder of the running kernel.
 const NATIVE: &str = "native";
@@ -110,5 +110,5 @@ fn time_on_host(options: &Options, program: &Path, to: &Path) -> Result<()> {
 
 /// The folder of all reports. A relative one is below the workspace's root.
 pub(super) fn folder(options: &Options) -> PathBuf {
-    compile::root().join(&options.out)
+    tree::root().join(&options.out)
 }

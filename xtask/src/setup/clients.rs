@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::needs::Found;
+use super::found::Found;
 use crate::cache::Cache;
 use crate::process;
 

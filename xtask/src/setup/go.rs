@@ -6,9 +6,9 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::needs::{Found, at_least};
+use super::found::{Found, at_least};
 use crate::cache::Cache;
-use crate::{compile, process};
+use crate::{process, tree};
 
 /// From this version on Go fetches a newer one of itself, if a program asks for it.
 const LEAST: (u32, u32) = (1, 21);
@@ -28,7 +28,7 @@ pub(crate) fn consumer(cache: &Cache) -> Result<Result<PathBuf, String>> {
         Ok(go) => go,
         Err(why) => return Ok(Err(why)),
     };
-    let source = compile::root().join("zcprof/tests/clients/go");
+    let source = tree::root().join("zcprof/tests/clients/go");
     let command = |words: &[&str]| {
         let mut command = Command::new(&go);
         command.current_dir(&source).args(words);

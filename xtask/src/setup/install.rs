@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 
 use super::clients;
-use super::needs::{Found, Need, World};
+use super::found::Found;
+use super::needs::{Need, World};
 use super::plan::{self, Step};
 use super::toolchain::{self, DEBIAN_PACKAGES};
 use crate::cache::Cache;

@@ -6,7 +6,8 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use anyhow::{Context as _, Result};
 
 use super::consent::Consent;
-use super::needs::{Found, Need};
+use super::found::Found;
+use super::needs::Need;
 use crate::exit::Unmet;
 
 /// One thing that setup does.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::needs::{Found, at_least};
+use super::found::{Found, at_least};
 use crate::cache::{Cache, Cached};
 use crate::manifest::Manifest;
 use crate::process;

@@ -5,8 +5,7 @@ use zcprof_common::vocabulary::{Disposition, Hop, Process};
 use super::canvas::{Canvas, Pen, Point, ink};
 use super::lettering::Type;
 use super::numbers::{counted, grouped, thousandths};
-use super::reading::{Judged, Reading};
-use super::spot;
+use super::reading::{Judged, Reading, codes_at};
 use crate::ledger::sum;
 use crate::storage::Storage;
 
@@ -119,7 +118,7 @@ impl Seen {
         });
         let notes = notes.iter().flat_map(|note| Type::new(NOTE).wrap(note, arrow.room)).collect();
         let quiet = arrow.process == Process::Consumer;
-        let codes = if quiet { Vec::new() } else { spot::codes(arrow.hop, passes) };
+        let codes = if quiet { Vec::new() } else { codes_at(arrow.hop, passes) };
         bytes.extend((!codes.is_empty()).then(|| codes.join(" ")));
         Self { strongest, guilty: !codes.is_empty(), quiet, bytes, notes }
     }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::reading::{Judged, Reading};
-use super::terminal::{Terminal, of_verdict, painted};
+use super::screen::{Terminal, of_verdict, painted};
 use crate::verdict::{Exit, Verdict, exit_of};
 
 /// Exactly five lines, each as wide as the terminal where its words allow.

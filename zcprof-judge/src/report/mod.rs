@@ -16,6 +16,7 @@ pub mod matrix;
 mod numbers;
 mod path;
 mod reading;
+mod screen;
 mod spot;
 mod table;
 pub mod terminal;

@@ -316,3 +316,11 @@ impl Judged<'_> {
         (!codes.is_empty()).then(|| first + &more)
     }
 }
+
+/// The codes of what refutes a claim at a hop.
+pub(super) fn codes_at(hop: Hop, passes: &[&Judged<'_>]) -> Vec<&'static str> {
+    let mut codes: Vec<_> = passes.iter().flat_map(|pass| pass.codes_at(hop)).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}

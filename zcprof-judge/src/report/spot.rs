@@ -6,7 +6,7 @@ use zcprof_common::vocabulary::{Disposition, Hop, Process};
 use super::arrow::arrow;
 use super::canvas::{Canvas, Pen, Point, ink};
 use super::lettering::Type;
-use super::reading::{Judged, Reading};
+use super::reading::{Judged, Reading, codes_at};
 
 /// Half the width of a loop, and how far it hangs down.
 const HALF: i32 = 9;
@@ -98,19 +98,11 @@ pub(super) fn at(spot: Spot, passes: &[&Judged<'_>], reading: &Reading<'_>) -> O
                 lines.push(hop.name().to_owned());
             }
         }
-        let codes = codes(hop, passes);
+        let codes = codes_at(hop, passes);
         guilty |= !codes.is_empty();
         lines.extend((!codes.is_empty()).then(|| codes.join(" ")));
     }
     (!lines.is_empty()).then_some(Copies { spot, lines, guilty })
-}
-
-/// The codes of what refutes a claim at a hop.
-pub(super) fn codes(hop: Hop, passes: &[&Judged<'_>]) -> Vec<&'static str> {
-    let mut codes: Vec<_> = passes.iter().flat_map(|pass| pass.codes_at(hop)).collect();
-    codes.sort_unstable();
-    codes.dedup();
-    codes
 }
 
 impl Copies {

@@ -1,7 +1,6 @@
 //! A watched window as a table for the terminal: the verdict of each claim first, then the numbers of
 //! all that was sent, of each program and of each port.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument, Process};
@@ -16,7 +15,7 @@ use crate::verdict::{Verdict, per_byte};
 use crate::watch::judge::{Judgement, Span, judge, spans};
 use crate::watch::record::{Of, Watch};
 use crate::watch::series;
-use crate::watch::traffic::Traffic;
+use crate::watch::traffic::{Traffic, parts};
 
 /// Files of a watched window, in the order in which they are written.
 ///
@@ -154,16 +153,6 @@ fn interval(judgement: &Judgement) -> String {
     let copies = judgement.copies();
     let (least, most) = (format!("{:.3}", copies.least), format!("{:.3}", copies.most));
     if least == most { most } else { format!("{least} to {most}") }
-}
-
-/// All that was sent, then each program and each port, if there are several.
-pub(super) fn parts(watch: &Watch) -> Vec<Of> {
-    let mut parts = vec![Of::All];
-    let sends = |of: &Of| Traffic::of(watch, of).sent() > 0;
-    let programs = watch.programs.iter().map(|program| Of::Program(program.name.clone()));
-    let at: BTreeSet<u16> = watch.counts.iter().filter_map(|count| count.port).collect();
-    parts.extend(programs.chain(at.into_iter().map(Of::Port)).filter(sends));
-    parts
 }
 
 /// A line of the table.

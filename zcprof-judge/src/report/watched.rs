@@ -8,13 +8,12 @@ use super::canvas::{Canvas, LINE, MARGIN, Pen, SMALL, WIDTH, ink};
 use super::copies::{judged, moved_bar, segment};
 use super::lettering::Type;
 use super::numbers::{along, size, thousandths};
-use super::watch::parts;
 use crate::ledger::sum;
 use crate::verdict::code::why;
 use crate::verdict::per_byte;
 use crate::watch::judge::{Judgement, Span, judge, spans};
 use crate::watch::record::{Of, Watch};
-use crate::watch::traffic::Traffic;
+use crate::watch::traffic::{Traffic, parts};
 
 /// Name of the file.
 pub(super) const FILE: &str = "copies-per-byte.svg";

@@ -4,7 +4,7 @@
 use zcprof_common::sites::Site;
 use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument, Process};
 
-use super::rules::beyond_tolerance;
+use super::tolerance::beyond_tolerance;
 use super::{Finding, Reason};
 use crate::claim::Claim;
 use crate::devices::{self, Effect, Row};

@@ -3,7 +3,7 @@
 
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Iter, Process};
 
-use super::rules::beyond_tolerance;
+use super::tolerance::beyond_tolerance;
 use super::{Finding, Reason};
 use crate::claim::Claim;
 use crate::ledger::{Ledger, sum};

@@ -4,7 +4,7 @@ use zcprof_common::sites::{SITES, Site};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Need, Process};
 
 use super::Reason;
-use super::rules::beyond_tolerance;
+use super::tolerance::beyond_tolerance;
 use crate::claim::Claim;
 use crate::ledger::Ledger;
 use crate::run::{Coverage, Pass, ProbeState};

@@ -10,6 +10,7 @@ pub mod explain;
 mod fill;
 pub(crate) mod leaves;
 pub mod rules;
+mod tolerance;
 mod words;
 
 use std::process::ExitCode;
@@ -21,7 +22,8 @@ use crate::ledger::Ledger;
 use crate::run::{Cache, Doubt, Pass, Run};
 
 pub(crate) use leaves::blind_hops;
-pub use rules::{TOLERANCE_PER_MILLE, beyond_tolerance, control_failure, watching};
+pub use rules::{control_failure, watching};
+pub use tolerance::{TOLERANCE_PER_MILLE, beyond_tolerance};
 pub use words::per_byte;
 
 /// How zcprof ends.

@@ -4,14 +4,12 @@ use zcprof_common::sites::{SITES, Site};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use super::leaves::{self, Blind};
+use super::tolerance::beyond_tolerance;
 use super::{Finding, Reason, Verdict};
 use super::{below, fill};
 use crate::claim::Claim;
 use crate::ledger::{Ledger, sum};
 use crate::run::{Control, Coverage, Doubt, Pass, ProbeState, Run, Way};
-
-/// Bytes per thousand payload bytes that a measured number may be off.
-pub const TOLERANCE_PER_MILLE: u64 = 1;
 
 /// File systems whose every way to copy into the page cache is a site: generic_perform_write(),
 /// iomap_file_buffered_write() and btrfs_buffered_write() are what they write by.
@@ -140,12 +138,6 @@ pub(crate) fn is_refuted(findings: &[Finding], reasons: &[Reason], contested: bo
 }
 
 const COPIED: Disposition = Disposition::Copied;
-
-/// Whether so many bytes are more than a measured number may be off.
-#[must_use]
-pub fn beyond_tolerance(bytes: u64, payload: u64) -> bool {
-    u128::from(bytes) * 1000 > u128::from(payload) * u128::from(TOLERANCE_PER_MILLE)
-}
 
 /// Whether every site that the instrument needs on this kernel is attached.
 ///

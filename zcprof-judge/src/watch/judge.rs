@@ -16,8 +16,8 @@ use crate::run::SyscallCount;
 use crate::verdict::below;
 use crate::verdict::code::why;
 use crate::verdict::leaves;
-use crate::verdict::rules::{self, beyond_tolerance};
 use crate::verdict::{Exit, Finding, Reason, Verdict, exit_of};
+use crate::verdict::{beyond_tolerance, rules};
 
 /// The judgement of one claim.
 #[derive(Clone, Debug)]

@@ -1,5 +1,7 @@
 //! Pure: a part of what was sent in a window, as a ledger per sent byte.
 
+use std::collections::BTreeSet;
+
 use zcprof_common::sites::{Site, Term};
 use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Instrument, Process};
 
@@ -201,4 +203,14 @@ fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
 fn is_put_off(count: &WatchedCount) -> bool {
     let terms = Site::find(&count.site).and_then(|(_, site)| site.terms(count.iter, count.file));
     terms.is_some_and(|terms| terms.iter().any(|term| term.hop == Hop::SocketToSocket))
+}
+
+/// All that was sent, then each program and each port, if there are several.
+pub(crate) fn parts(watch: &Watch) -> Vec<Of> {
+    let mut parts = vec![Of::All];
+    let sends = |of: &Of| Traffic::of(watch, of).sent() > 0;
+    let programs = watch.programs.iter().map(|program| Of::Program(program.name.clone()));
+    let at: BTreeSet<u16> = watch.counts.iter().filter_map(|count| count.port).collect();
+    parts.extend(programs.chain(at.into_iter().map(Of::Port)).filter(sends));
+    parts
 }

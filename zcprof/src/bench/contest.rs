@@ -9,13 +9,13 @@ use anyhow::{Context as _, Result, ensure};
 use super::calls::Calls;
 use super::log::{Plan, Served};
 use super::nginx::{self, Nginx};
-use super::placement::{self, Wish};
 use super::record::{Contestant, Placement, Round};
 use crate::fetch::consumer::{Command, Outcome, Protocol, Share};
 use crate::fetch::log::Log;
 use crate::fetch::socket::Row as Socket;
-use crate::measure::patience::Patience;
 use crate::measure::workers::{Consumer, Server, cpu_seconds};
+use crate::patience::Patience;
+use crate::placement::{self, Wish};
 use crate::transfer::Row;
 
 /// Rounds before those that count.

@@ -7,7 +7,6 @@ mod contest;
 mod log;
 pub mod nginx;
 mod order;
-pub mod placement;
 
 pub use zcprof_judge::bench::record;
 

@@ -10,7 +10,7 @@ use crate::claim::Claim;
 use crate::fetch::consumer::mode::{MODES, Row as Mode};
 use crate::fetch::log::{Codec, check_topic_name};
 use crate::fetch::socket::{Address, Row as Socket, SOCKETS};
-use crate::measure::network::Row as Network;
+use crate::network::Row as Network;
 use crate::run::ClaimOverride;
 use crate::transfer::Row;
 use crate::verdict::explain::Code;
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::claim::CLAIMS;
     use crate::cli::CacheChoice;
-    use crate::measure::network::NETWORKS;
+    use crate::network::NETWORKS;
     use crate::transfer::{SABOTEURS, TRANSFERS};
 
     /// What a name is, is said once; the tables have each name, and no other.

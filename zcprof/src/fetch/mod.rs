@@ -6,7 +6,6 @@ mod check;
 pub mod consumer;
 pub mod link;
 pub mod log;
-pub mod server;
 pub mod socket;
 pub mod tls;
 pub mod wire;
@@ -22,7 +21,7 @@ use crate::privilege::{self, User};
 
 /// Ends the set-up of a worker: from here on it has no privileges but those to `keep`, and is `user`
 /// if that is another than it was.
-fn give_up_privileges(user: Option<User>, keep: &[Capability]) -> Result<()> {
+pub(crate) fn give_up_privileges(user: Option<User>, keep: &[Capability]) -> Result<()> {
     privilege::give_up(user, keep)?;
     // Another user's process is not killed with its parent any more until it says so again:
     // `commit_creds()`, kernel/cred.c.
@@ -30,7 +29,7 @@ fn give_up_privileges(user: Option<User>, keep: &[Capability]) -> Result<()> {
 }
 
 /// Has the kernel kill this process when its parent dies, however that dies.
-fn die_with_parent() -> Result<()> {
+pub(crate) fn die_with_parent() -> Result<()> {
     let parent = getppid();
     set_pdeathsig(Signal::SIGKILL)?;
     // It may have died before the kernel was told.
@@ -44,7 +43,7 @@ fn die_with_parent() -> Result<()> {
 /// 8 MiB in all unless somebody says more: `mm_account_pinned_pages()`, net/core/skbuff.c. An
 /// io_uring takes of it too (`__io_account_mem()`, io_uring/rsrc.c). Returns what the process must
 /// keep to have no limit.
-fn allow_all_memory() -> Result<&'static [Capability]> {
+pub(crate) fn allow_all_memory() -> Result<&'static [Capability]> {
     let memory = Resource::RLIMIT_MEMLOCK;
     if setrlimit(memory, RLIM_INFINITY, RLIM_INFINITY).is_ok() {
         return Ok(&[]);

@@ -9,7 +9,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::interrupt::interrupted;
 use super::kcat::Kcat;
-use super::network::{End, Network};
 use super::storage::{self, Mount};
 use super::temporary::Temporary;
 use super::workers::{Consumer, ENDING, PAUSE, Server};
@@ -18,6 +17,7 @@ use crate::fetch::cache;
 use crate::fetch::consumer::{Command, Outcome, Protocol, Share, Verified, shares};
 use crate::fetch::log::{Log, MakeLog, make_unless};
 use crate::fetch::socket::Row as Socket;
+use crate::network::{End, Network};
 use crate::privilege::User;
 use crate::run::{Cache, Doubt, Layer, Workload};
 use crate::transfer::Row;

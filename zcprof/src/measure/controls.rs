@@ -6,12 +6,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::{Context as _, Result};
 
 use super::bench::Bench;
-use super::network::Row as Network;
-use super::patience::Patience;
 use super::{CONTROLS, passes};
 use crate::cli::Workload;
 use crate::fetch::consumer::mode::Row as Mode;
 use crate::fetch::socket::Row as Socket;
+use crate::network::Row as Network;
+use crate::patience::Patience;
 use crate::probe::Probes;
 use crate::run::Control;
 use crate::transfer::Row;

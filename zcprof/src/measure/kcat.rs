@@ -14,10 +14,10 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 
 use super::interrupt;
-use super::patience::{Patience, Patient};
 use super::workers::{PAUSE, Worker};
 use crate::fetch::log::digest::{Digest, RecordDigest};
 use crate::fetch::log::{Log, records};
+use crate::patience::{Patience, Patient};
 use crate::privilege;
 
 /// What it prints of each record: lengths first, then the bytes that they count, so that it is

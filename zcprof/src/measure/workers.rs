@@ -16,10 +16,10 @@ use nix::unistd::Pid;
 use serde::de::DeserializeOwned;
 
 use super::interrupt;
-use super::patience::{Patience, Patient};
 use crate::fetch::consumer;
-use crate::fetch::server::{Account, Greeting, Listening, Told};
 use crate::fetch::socket::Row as Socket;
+use crate::patience::{Patience, Patient};
+use crate::server::{Account, Greeting, Listening, Told};
 use crate::transfer::Row;
 
 /// The longest that a worker that closed its sockets is given to end. Only who has an error to

@@ -9,10 +9,7 @@ use zcprof_common::sites::{Bytes, SITES, Site, Version};
 use zcprof_common::syscalls::SYSCALLS;
 use zcprof_common::vocabulary::Iter;
 
-use super::kernel;
-
-/// Where the kernel shows its types.
-pub(super) const PATH: &str = "/sys/kernel/btf/vmlinux";
+use super::kernel::{self, BTF};
 
 /// What each kind of iterator is to the table (include/linux/uio.h, `enum iter_type`).
 const ITERATORS: &[(&str, Iter)] = &[
@@ -147,8 +144,8 @@ struct Types(Btf);
 
 impl Types {
     fn of_running_kernel() -> Result<Self> {
-        let btf = Btf::from_file(PATH).with_context(|| {
-            format!("no kernel types in {PATH} (a kernel with CONFIG_DEBUG_INFO_BTF has them)")
+        let btf = Btf::from_file(BTF).with_context(|| {
+            format!("no kernel types in {BTF} (a kernel with CONFIG_DEBUG_INFO_BTF has them)")
         })?;
         Ok(Self(btf))
     }

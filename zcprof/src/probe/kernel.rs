@@ -11,6 +11,9 @@ use zcprof_common::sites::{OLDEST, Version};
 use crate::privilege;
 use crate::run::Kernel;
 
+/// Where the kernel shows its types.
+pub(super) const BTF: &str = "/sys/kernel/btf/vmlinux";
+
 /// The running kernel.
 ///
 /// # Errors
@@ -181,9 +184,9 @@ pub fn barred() -> Option<(String, String)> {
                 .to_owned(),
         ));
     }
-    if !Path::new(super::btf::PATH).exists() {
+    if !Path::new(BTF).exists() {
         return Some((
-            format!("this kernel shows no types in {}", super::btf::PATH),
+            format!("this kernel shows no types in {}", BTF),
             "boot a kernel with CONFIG_DEBUG_INFO_BTF, as distributions build them".to_owned(),
         ));
     }

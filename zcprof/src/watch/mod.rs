@@ -15,8 +15,8 @@ use zcprof_judge::watch::record::{Kind, SCHEMA, WatchedCount};
 use zcprof_judge::watch::{Watch, judge};
 
 use crate::cli;
-use crate::measure::network::all_without_nocache;
 use crate::measure::{Clock, Controls, is_any_dax};
+use crate::network::all_without_nocache;
 use crate::probe::{Follow, Options, Probes, kernel};
 use command::Started;
 use targets::Targets;

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use hdrhistogram::Histogram;
 use tokio::io::{AsyncWriteExt as _, Interest};
 
+use super::head::Head;
 use super::mode::{self, Mode};
 use super::outcome::{Latency, Outcome, Received, TlsBytes, Verified};
 use super::plan::{Planned, Share};
@@ -53,15 +54,6 @@ impl Task {
         let mut latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
         latencies.saturating_record(microseconds);
     }
-}
-
-/// What a response announces.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Head {
-    /// Bytes before the record bytes.
-    pub(super) length: usize,
-    /// Record bytes that follow.
-    pub(super) record_bytes: u64,
 }
 
 /// The state that a connection's protocol keeps between fetches.

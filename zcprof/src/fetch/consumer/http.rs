@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
-use super::connection::Head;
+use super::head::Head;
 use super::plan::Planned;
 use crate::fetch::log::segment_name;
 

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 
-use super::connection::Head;
+use super::head::Head;
 use super::plan::Planned;
 use crate::fetch::link::Link;
 use crate::fetch::wire::{Answer, Fetch};

@@ -2,6 +2,7 @@
 //! mode, and verifies every byte that it sees.
 
 mod connection;
+mod head;
 mod http;
 mod kafka;
 pub mod mode;

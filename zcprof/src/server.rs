@@ -7,11 +7,14 @@
 //! returned.
 
 mod account;
+mod advertised;
+mod answer;
 mod broker;
 mod check;
 mod commits;
 mod connection;
 mod coordinator;
+mod dispatch;
 mod epochs;
 mod fetch;
 mod group;
@@ -35,10 +38,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 pub use account::{Account, Told};
-pub use broker::{Answer, Broker, Reply};
+pub use advertised::Advertised;
+pub use answer::{Answer, Reply, Slice};
+pub use broker::Broker;
 pub use coordinator::Later;
-pub use fetch::Slice;
-pub use metadata::Advertised;
 pub use public::{BrokerOptions, run_broker};
 pub use run::{Greeting, Listening, ServerOptions, run_server};
 

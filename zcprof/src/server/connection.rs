@@ -13,9 +13,9 @@ use tokio::io::Interest;
 use tokio::time::sleep;
 
 use super::account::Account;
-use super::broker::{Answer, Broker, Reply};
+use super::answer::{Answer, Reply, Slice};
+use super::broker::Broker;
 use super::coordinator::Later;
-use super::fetch::Slice;
 use super::idle::{Idle, Wanted};
 use super::stranger;
 use crate::fetch::link::Link;

@@ -13,9 +13,9 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::group::{Answer, Joined, Pending, Synced, Who};
+use super::group::Who;
 use super::groups::{Entry, Groups};
-use super::member::{Joining, Protocols};
+use super::member::{Answer, Joined, Joining, Pending, Protocols, Synced};
 use crate::fetch::wire::{Frame, Request};
 
 /// Least time in which others may join again, whatever a member allows them.

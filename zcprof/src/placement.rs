@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
-use super::record::Placement;
+use zcprof_judge::bench::record::Placement;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -21,7 +21,7 @@ pub enum Wish {
 }
 
 /// Puts the processes where they are wished, with all of their threads.
-pub(super) fn make(wish: Wish, servers: &BTreeSet<u32>, consumer: u32) -> Result<Placement> {
+pub(crate) fn make(wish: Wish, servers: &BTreeSet<u32>, consumer: u32) -> Result<Placement> {
     let Some([first, second]) = two_cpus()?.filter(|_| wish == Wish::Apart) else {
         return Ok(Placement::Free);
     };

@@ -1,9 +1,7 @@
-//! What is served, and which request is answered by what.
+//! Which request is answered by what.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
@@ -11,100 +9,13 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ConsumerGroupHeartbeatResponse};
 use kafka_protocol::protocol::{self, Encodable, HeaderVersion};
 
-use super::account::{Account, Told};
+use super::answer::Answer;
+use super::broker::Broker;
 use super::coordinator::{self, Later};
-use super::fetch::Slice;
-use super::groups::Groups;
-use super::metadata::Advertised;
-use super::quiet::Quiet;
 use super::{commits, epochs, fetch, metadata, offsets};
-use crate::fetch::log::Topics;
-use crate::fetch::tls::Identity;
 use crate::fetch::wire::{Frame, Request, WireError};
-use crate::transfer::Row;
-
-/// A broker: topics, and the groups that read them.
-#[derive(Debug)]
-pub struct Broker {
-    pub(super) topics: Topics,
-    pub(super) advertised: Option<Advertised>,
-    pub(super) quiet: Quiet,
-    groups: Mutex<Groups>,
-    /// Made when the first encrypted listener asks for it.
-    identity: OnceLock<Identity>,
-    /// What came of connections that have ended, by transfer.
-    accounts: Mutex<BTreeMap<String, Account>>,
-    /// Why transfers cannot be made, of those that were refused.
-    refusals: Mutex<BTreeMap<String, String>>,
-}
-
-/// What a client gets.
-#[derive(Debug)]
-pub struct Reply<'a> {
-    /// Everything but record bytes.
-    pub frame: Frame,
-    /// Records for the gaps in the frame, in order.
-    pub slices: Vec<Slice<'a>>,
-    /// How long it waits for that.
-    pub delay: Option<Duration>,
-}
-
-/// What comes of a request.
-#[derive(Debug)]
-pub enum Answer<'a> {
-    /// It is answered.
-    Now(Reply<'a>),
-    /// It is answered when other members of its group have done their part.
-    Later(Later),
-}
 
 impl Broker {
-    /// Serves topics. Clients are told to connect to `advertised`, or else to the address that
-    /// they have connected to already.
-    #[must_use]
-    pub fn new(topics: Topics, advertised: Option<Advertised>) -> Self {
-        Self {
-            topics,
-            advertised,
-            quiet: Quiet::default(),
-            groups: Mutex::default(),
-            identity: OnceLock::new(),
-            accounts: Mutex::default(),
-            refusals: Mutex::default(),
-        }
-    }
-
-    /// Who this broker is to encrypted connections.
-    ///
-    /// # Errors
-    /// No certificate can be made.
-    pub fn identity(&self) -> Result<&Identity> {
-        if self.identity.get().is_none() {
-            let _ = self.identity.set(Identity::new()?);
-        }
-        self.identity.get().context("the certificate is not there")
-    }
-
-    /// What came of everything so far, by transfer.
-    #[must_use]
-    pub fn told(&self) -> Told {
-        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Told { accounts, refusals }
-    }
-
-    /// Adds what came of a connection.
-    pub(super) fn book(&self, row: &'static Row, account: Account) {
-        let mut all = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(row.name.to_owned()).or_default().add(account);
-    }
-
-    /// Notes why a transfer cannot be made.
-    pub(super) fn refuse(&self, row: &'static Row, reason: String) {
-        let mut all = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(row.name.to_owned()).or_insert(reason);
-    }
-
     /// Answers a frame without its size that came in at the address `local`.
     ///
     /// # Errors
@@ -135,22 +46,6 @@ impl Broker {
         };
         let what = || format!("answering {:?} version {}", request.key, request.version);
         self.dispatch(&request, local).with_context(what)
-    }
-
-    /// When a group that somebody waits for has something to do, if nobody says anything.
-    pub(super) fn deadline(&self, later: &Later) -> Option<Instant> {
-        self.groups().known(&later.group)?.next_deadline()
-    }
-
-    /// Has a group that somebody waits for take note of the time.
-    pub(super) fn expire(&self, later: &Later) {
-        if let Some(group) = self.groups().known(&later.group) {
-            group.expire(Instant::now());
-        }
-    }
-
-    fn groups(&self) -> MutexGuard<'_, Groups> {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn dispatch(&self, request: &Request, local: SocketAddr) -> Result<Answer<'_>> {
@@ -192,18 +87,6 @@ impl Broker {
 /// A request that need not wait, if its answer is there.
 fn at_once(mut later: Later) -> Result<Answer<'static>> {
     Ok(later.frame_now()?.map_or(Answer::Later(later), Answer::from))
-}
-
-impl From<Frame> for Answer<'_> {
-    fn from(frame: Frame) -> Self {
-        Self::Now(frame.into())
-    }
-}
-
-impl From<Frame> for Reply<'_> {
-    fn from(frame: Frame) -> Self {
-        Self { frame, slices: Vec::new(), delay: None }
-    }
 }
 
 fn respond<Q: protocol::Request>(

@@ -12,9 +12,10 @@ use kafka_protocol::messages::fetch_response::{
 };
 use kafka_protocol::messages::{FetchRequest, FetchResponse, ProducerId};
 
-use super::broker::{Broker, Reply};
+use super::answer::{Reply, Slice};
+use super::broker::Broker;
 use super::partitions;
-use crate::fetch::log::{Log, Place, Segment, Topic};
+use crate::fetch::log::{Log, Place, Topic};
 use crate::fetch::wire::{self, Frame, Request};
 
 /// Record bytes of a response are never more, so that its frame has a size.
@@ -28,17 +29,6 @@ const NO_SESSION: i32 = 0;
 
 /// The isolation level of consumers that want committed records only.
 pub(super) const READ_COMMITTED: i8 = 1;
-
-/// Records of one partition in a response: bytes of one segment.
-#[derive(Debug)]
-pub struct Slice<'a> {
-    /// Which segment.
-    pub segment: &'a Segment,
-    /// Positions in the segment.
-    pub range: Range<u64>,
-    /// Where they begin in the row of all records of the response.
-    pub from: usize,
-}
 
 /// A response as it is put together.
 struct Plan<'a> {

@@ -8,39 +8,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
-use tokio::sync::oneshot;
 
-use super::member::{Joining, Member, Protocols};
+use super::member::{Answer, Joined, Joining, Member, Pending, Protocols, Synced};
 
 /// Most members of a group: Kafka's `group.max.size`.
 const MOST_MEMBERS: usize = 250;
-
-/// What a member is told that has joined.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Joined {
-    pub(super) member: String,
-    pub(super) generation: i32,
-    pub(super) protocol_type: String,
-    pub(super) protocol: String,
-    pub(super) leader: String,
-    /// For the leader: every member's id, instance and metadata.
-    pub(super) members: Vec<(String, Option<String>, Bytes)>,
-    /// The leader need not assign anything: nothing has changed.
-    pub(super) skip_assignment: bool,
-}
-
-/// What a member is told that asked for its assignment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Synced {
-    pub(super) protocol_type: String,
-    pub(super) protocol: String,
-    pub(super) assignment: Bytes,
-}
-
-pub(super) type Answer<T> = Result<T, ResponseError>;
-
-/// Where an answer comes in once it is known.
-pub(super) type Pending<T> = oneshot::Receiver<Answer<T>>;
 
 /// Kafka's states of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

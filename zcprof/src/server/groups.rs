@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use kafka_protocol::ResponseError;
 
-use super::group::{Answer, Group, Joined, Pending};
+use super::group::Group;
 use super::member::Joining;
+use super::member::{Answer, Joined, Pending};
 
 /// Most groups that are remembered. Where there are more, those without a member are forgotten.
 const MOST_GROUPS: usize = 1000;
