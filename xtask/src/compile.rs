@@ -30,8 +30,16 @@ pub(crate) fn cargo(ready: &Ready) -> Result<Command> {
     Ok(command)
 }
 
-/// Builds zcprof; returns where it is.
+/// Builds zcprof; returns where it is. What is compiled the first time takes minutes, which is said.
 pub(crate) fn zcprof(ready: &Ready) -> Result<PathBuf> {
+    let folder =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| tree::root().join("target"), PathBuf::from);
+    if !folder.join(TARGET).join("release/zcprof").is_file() {
+        eprintln!(
+            "building zcprof, its eBPF programs and the crates that it uses: minutes this time, \
+             seconds from now on"
+        );
+    }
     let mut command = static_cargo(ready)?;
     command.args(["build", "--release", "--package", "zcprof", "--bin", "zcprof"]);
     artifact(&mut command, "zcprof")?.context("cargo built no zcprof")

@@ -44,7 +44,7 @@ pub(crate) struct Options {
     clients: bool,
     /// Only watch programs that zcprof did not write (nginx, Python), on each kernel, and compare what
     /// is seen with what is known beforehand. They are fetched as Debian packages them.
-    #[arg(long, conflicts_with_all = ["quick", "clients"])]
+    #[arg(long, conflicts_with_all = ["quick", "clients", "random", "repeat", "nightly", "everywhere"])]
     programs: bool,
     /// Only measure at random so many times on each kernel, and check that no false claim holds and
     /// no true one is refuted.
@@ -113,6 +113,13 @@ const CLIENTS: &[(&str, bool, &[&str])] = &[
     ),
 ];
 
+/// What runs at night, besides the guests.
+const NIGHTLY: &[(&str, bool, &[&str])] = &[(
+    "interrupted at random",
+    false,
+    &["test", "--package=xtask", "--test=interrupted", "--", "--ignored", "--nocapture"],
+)];
+
 /// What else does, where there is a Go.
 const GO: &[(&str, bool, &[&str])] =
     &[("clients for Go", true, &["test", "--test=broker", "clients_for_go", "--", "--nocapture"])];
@@ -174,6 +181,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         host(&ready, CLIENTS, &programs, &mut stages)?;
     }
     if options.nightly {
+        host(&ready, NIGHTLY, &[], &mut stages)?;
         let began = Instant::now();
         let passed = fuzz::command(&fuzz::Options::usual())? == Exit::Holds;
         stages.add(Stage::done("fuzz", passed, began), Tally::of(passed));
@@ -207,6 +215,7 @@ fn left_out(options: &Options, kernels: &[&'static Kernel], ready: &Ready) -> St
     if ready.kcat.is_none() {
         what.push("kcat, which is not here");
     }
+    what.push("signals at random moments (every day at a few that are known)");
     what.push("fuzzing");
     format!("NOT TESTED by this run; `cargo xtask test --nightly` does:\n  {}\n", what.join("\n  "))
 }

@@ -262,7 +262,9 @@ fn judge(path: &Path) -> Result<Exit> {
             watch_exit(&watch)
         }
         output::Any::Run(run) => {
-            let text = terminal::shown(None, |to| report::terminal::last_lines(&run, to))?;
+            // Its reports, if they stand beside it.
+            let place = path.parent().filter(|folder| folder.join("table.txt").is_file());
+            let text = terminal::shown(place, |to| report::terminal::last_lines(&run, to))?;
             output::print(text.as_bytes())?;
             exit(&run)
         }

@@ -30,10 +30,10 @@ pub struct Watch {
     /// Programs to watch, by their file, which may have any name: those that run already.
     #[arg(long = "exe", value_name = "PATHS", value_delimiter = ',')]
     pub files: Vec<PathBuf>,
-    /// Programs that are not watched, by the name of their process, whoever starts them.
+    /// Programs to leave out, by the name of their process, whatever program starts them.
     #[arg(long = "exclude-comm", value_name = "NAMES", value_delimiter = ',')]
     pub excluded: Vec<String>,
-    /// Watch whoever listens at these local TCP ports, comma-separated.
+    /// Watch the processes that listen at these local TCP ports, comma-separated.
     #[arg(long = "port", value_name = "PORTS", value_delimiter = ',')]
     pub ports: Vec<u16>,
     /// Watch the processes of a control group (version 2) and of those below it.

@@ -84,7 +84,18 @@ impl Audit {
         // Each is tried; the first remains.
         for group in (0..audit.groups.len()).rev() {
             audit.current = group;
-            for (leaf, error) in audit.try_group() {
+            let refused = audit.try_group();
+            if group > 0 {
+                // What is refused now would be refused at every turn: to watch less is no error.
+                let of_it = &mut audit.groups[group];
+                of_it.retain(|leaf| refused.iter().all(|(other, _)| other != leaf));
+                let needed =
+                    |leaf: &usize| SITES[audit.breakpoints[*leaf].site].need != Need::Always;
+                if !of_it.iter().any(needed) {
+                    audit.groups.remove(group);
+                }
+            }
+            for (leaf, error) in refused {
                 let site = audit.breakpoints[leaf].site;
                 plan.set(site, ProbeState::Refused { reason: format!("{error:#}") });
             }

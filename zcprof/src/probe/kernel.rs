@@ -186,7 +186,7 @@ pub fn barred() -> Option<(String, String)> {
     }
     if !Path::new(BTF).exists() {
         return Some((
-            format!("this kernel shows no types in {}", BTF),
+            format!("this kernel shows no types in {BTF}"),
             "boot a kernel with CONFIG_DEBUG_INFO_BTF, as distributions build them".to_owned(),
         ));
     }
