@@ -72,6 +72,18 @@ impl Series {
         }
     }
 
+    /// What can be said of the claims by all that was counted so far; nothing where nothing is claimed.
+    pub(super) fn verdict_so_far(&self, counts: &[WatchedCount], options: &cli::Watch) -> String {
+        if self.claims.is_empty() {
+            return String::new();
+        }
+        match stretch((0.0, 0.0), counts, &self.claims, options.framing).held {
+            Some(true) => ", so far it holds".to_owned(),
+            Some(false) => ", so far it is refuted".to_owned(),
+            None => ", so far it is inconclusive".to_owned(),
+        }
+    }
+
     /// Ends the last stretch with the window, of which these are the counts.
     pub(super) fn close(
         mut self,

@@ -153,7 +153,8 @@ impl<'a> Window<'a> {
         let names = probes.programs()?;
         let excluded = &self.options.excluded;
         let (_, counts, _) = super::record::counted(&probes.peek()?, &names, &self.own, excluded);
-        eprintln!("zcprof: {:.0} s: {}", self.seconds(), super::so_far(&counts));
+        let verdict = self.series.verdict_so_far(&counts, self.options);
+        eprintln!("zcprof: {:.0} s: {}{verdict}", self.seconds(), super::so_far(&counts));
         Ok(())
     }
 }
