@@ -17,7 +17,7 @@ use crate::words;
 
 /// TLS in the kernel, AES-GCM for it, and what tests need of networks and file systems: guests
 /// have no modprobe that could find them.
-const MODULES: [&str; 22] = [
+const MODULES: [&str; 23] = [
     "tls",
     "ctr",
     "ghash-generic",
@@ -40,6 +40,7 @@ const MODULES: [&str; 22] = [
     "seqiv",
     "sha512_generic",
     "drbg",
+    "nfnetlink_log",
 ];
 
 /// Options of `vm`.
