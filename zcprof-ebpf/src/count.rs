@@ -8,6 +8,7 @@ use aya_log_ebpf::debug;
 use zcprof_common::layout::{
     ELSEWHERE, Entered, EnteredKey, IDLE, Inflight, Key, Lost, NO_PORT, NO_SYSCALL, Value,
 };
+use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::File;
 
 use crate::{CONFIG, below, current, kernel, who};
@@ -97,10 +98,19 @@ pub(crate) fn add_under<const SITE: usize, C: EbpfContext>(
     iter: u8,
     bytes: u64,
 ) {
-    add_at(ctx, SITE as u16, subject, inflight, iter, bytes);
+    if add_at(ctx, SITE as u16, subject, inflight, iter, bytes) {
+        debug!(
+            ctx,
+            "first call at {} by subject {}, system call {}: {} bytes",
+            const { SITES[SITE].name },
+            subject,
+            inflight.syscall,
+            bytes
+        );
+    }
 }
 
-/// The same at a site that is only known when it runs.
+/// The same at a site that is only known when it runs; whether it is the first call there.
 #[inline(always)]
 fn add_at<C: EbpfContext>(
     ctx: &C,
@@ -109,7 +119,8 @@ fn add_at<C: EbpfContext>(
     inflight: &Inflight,
     iter: u8,
     bytes: u64,
-) {
+) -> bool {
+    let _ = ctx;
     let key = Key {
         subject,
         syscall: inflight.syscall,
@@ -133,20 +144,13 @@ fn add_at<C: EbpfContext>(
                 (*value).largest = bytes;
             }
         }
-        return;
+        return false;
     }
     let value = Value { calls: 1, bytes, small_calls, small_bytes, largest: bytes };
     if let Err(error) = COUNTS.insert(&key, &value, 0) {
         lose_or_busy(Lost::Counts, error);
     }
-    debug!(
-        ctx,
-        "first call at site {} by subject {}, system call {}: {} bytes",
-        site,
-        subject,
-        inflight.syscall,
-        bytes
-    );
+    true
 }
 
 /// Remembers that something could not be counted.
