@@ -198,6 +198,12 @@ pub fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
     // sure to see that.
     let staged = traffic.seen(Hop::UserToPageCache, Copied).min(moved);
     let left = sum([copied(Hop::UserToSocket), by_reference, from_pipes, staged].into_iter());
+    // What came out of a pipe and was neither a file's nor its own: who filled the pipe may have
+    // copied it in.
+    let of_its_own =
+        sum([from_pipes, vmspliced(traffic), traffic.seen(Hop::PageCacheToPipe, Copied)]
+            .into_iter());
+    let of_others = unexplained_moves(traffic).saturating_sub(of_its_own);
     let exactly = |hop| Span { hop, least: copied(hop), most: copied(hop) };
     let at_most = |hop: Hop, most: u64| Span { hop, least: 0, most: copied(hop).min(most) };
     vec![
@@ -207,7 +213,11 @@ pub fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
         exactly(Hop::UserToSocket),
         exactly(Hop::PageCacheToPipe),
         exactly(Hop::PageCacheToSocket),
-        Span { hop: Hop::UserToPipe, least: from_pipes, most: from_pipes },
+        Span {
+            hop: Hop::UserToPipe,
+            least: from_pipes,
+            most: from_pipes.saturating_add(of_others),
+        },
         at_most(Hop::UserToPageCache, moved),
         at_most(Hop::PageCacheToPageCache, moved),
         Span { hop: Hop::UserToUser, least: 0, most: unshared.min(by_reference) },
