@@ -88,6 +88,16 @@ pub(crate) fn fuzz_target(ready: &Ready, name: &str) -> Result<PathBuf> {
     artifact(&mut command, name)?.with_context(|| format!("cargo built no {name}"))
 }
 
+/// Builds a program that tests watch, which is a workspace of its own.
+pub(crate) fn watched(ready: &Ready, folder: &str, name: &str) -> Result<PathBuf> {
+    let mut command = static_cargo(ready)?;
+    let manifest = format!("{folder}/Cargo.toml");
+    command.args(["build", "--release", "--locked", "--manifest-path", &manifest]);
+    // Beside everything else that is built of this tree.
+    command.args(["--target-dir", "target/watched", "--bin", name]);
+    artifact(&mut command, name)?.with_context(|| format!("cargo built no {name}"))
+}
+
 /// A cargo command for what is linked statically, so that it runs in any guest.
 fn static_cargo(ready: &Ready) -> Result<Command> {
     let mut command = cargo(ready)?;

@@ -11,7 +11,7 @@ use crate::cache::Cache;
 use crate::compile;
 use crate::exit::Exit;
 use crate::kernels::{self, Installed, Kernel};
-use crate::setup::{self, Wants};
+use crate::setup::{self, Wants, programs};
 use crate::vm::{self, Accel, FILE_SYSTEMS, FileSystem, Outcome, Report, Spec};
 use crate::words;
 
@@ -75,6 +75,9 @@ pub(crate) struct Options {
     /// A disk's image that the guest can read and not write, /dev/vdc.
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
+    /// The same with the image of programs that the tests watch, which is made if need be.
+    #[arg(long, conflicts_with = "image")]
+    programs: bool,
     /// Size of the guest's disk, in GiB.
     #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..=1024),
           default_value_t = 3)]
@@ -218,11 +221,16 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     if !options.bare {
         files.push((compile::zcprof(&ready)?, "/bin/zcprof".to_owned()));
     }
+    let programs = options.programs.then(|| programs::image(&cache, &ready)).transpose()?;
+    for (name, why) in programs.iter().flat_map(|image| &image.left_out) {
+        mention(&format!("the image has no programs of {name}: {why}"));
+    }
+    let image = options.image.clone().or(programs.map(|image| image.path));
     let mut worst = Exit::Holds;
     for kernel in chosen {
         let guest = Guest::choose(&cache, kernel)?;
         let mut spec = guest.spec(files.clone(), options.command.clone());
-        spec.image.clone_from(&options.image);
+        spec.image.clone_from(&image);
         spec.flags = &options.cpu;
         spec.append = &options.append;
         spec.modules.extend(options.module.iter().map(String::as_str));

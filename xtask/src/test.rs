@@ -42,8 +42,9 @@ pub(crate) struct Options {
     /// hour).
     #[arg(long, conflicts_with_all = ["quick", "kernel"])]
     clients: bool,
-    /// Only watch programs that zcprof did not write (nginx, Python), on each kernel, and compare what
-    /// is seen with what is known beforehand. They are fetched as Debian packages them.
+    /// Only watch programs that zcprof did not write (nginx, Kafka, Caddy, …), on each kernel, and
+    /// compare what is seen with what is known beforehand. They are fetched as Debian packages them,
+    /// or built here; what cannot be built is left out, with exit code 4.
     #[arg(long, conflicts_with_all = ["quick", "clients", "random", "repeat", "nightly", "everywhere"])]
     programs: bool,
     /// Only measure at random so many times on each kernel, and check that no false claim holds and
@@ -195,7 +196,14 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     if let Some(why) = without_go {
         println!("NOT TESTED: Kafka's clients for Go: {why}");
     }
-    Ok(if stages.passed() { Exit::Holds } else { Exit::Refuted })
+    for what in stages.left_out() {
+        println!("NOT TESTED: {what}");
+    }
+    Ok(match (stages.passed(), stages.left_out().is_empty()) {
+        (false, _) => Exit::Refuted,
+        (true, false) => Exit::Missing,
+        (true, true) => Exit::Holds,
+    })
 }
 
 /// What this run did not test: nobody may take it for tested.

@@ -24,24 +24,33 @@ const USUAL: &str = "/usr/local/go/bin/go";
 /// # Errors
 /// It does not compile.
 pub(crate) fn consumer(cache: &Cache) -> Result<Result<PathBuf, String>> {
+    let program = cache.path("tools/kafka-clients-go");
+    Ok(build(cache, "zcprof/tests/clients/go", &program)?.map(|()| program))
+}
+
+/// Builds the sources of a folder, statically; why it cannot be done here, if it cannot.
+///
+/// # Errors
+/// They do not compile.
+pub(super) fn build(cache: &Cache, source: &str, program: &Path) -> Result<Result<(), String>> {
     let go = match find() {
         Ok(go) => go,
         Err(why) => return Ok(Err(why)),
     };
-    let source = tree::root().join("zcprof/tests/clients/go");
+    let source = tree::root().join(source);
     let command = |words: &[&str]| {
         let mut command = Command::new(&go);
-        command.current_dir(&source).args(words);
+        command.current_dir(&source).env("CGO_ENABLED", "0").args(words);
         command
     };
     let log = cache.path("logs/go.log");
     if let Err(error) = process::logged(&mut command(&["mod", "download"]), &log) {
         return Ok(Err(format!("its modules cannot be fetched: {error:#}")));
     }
-    let program = cache.path("tools/kafka-clients-go");
     // What is compiled already Go knows itself.
-    process::logged(command(&["build", "-mod=readonly", "-o"]).arg(&program), &log)?;
-    Ok(Ok(program))
+    let words = ["build", "-mod=readonly", "-trimpath", "-o"];
+    process::logged(command(&words).arg(program), &log)?;
+    Ok(Ok(()))
 }
 
 /// A Go that can be used, or why there is none.

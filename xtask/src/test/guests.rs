@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use zcprof_common::names::transfer;
 
-use super::parts::{Longer, PARTS, PROGRAMS, Part, Work};
+use super::parts::{LEFT_OUT, Longer, PARTS, PROGRAMS, Part, Work};
 use super::pool;
 use super::stage::{Stage, Stages};
 use super::tally::Tally;
@@ -18,7 +18,8 @@ use crate::guest::{self, Guest};
 use crate::kernels::{self, Kernel};
 use crate::libraries::with_libraries;
 use crate::matrix::{self, Bench, Passes};
-use crate::setup::{Ready, programs};
+use crate::setup::Ready;
+use crate::setup::programs::{self, Image};
 use crate::{compile, interrupt};
 
 /// What is to be tested in guests.
@@ -83,9 +84,17 @@ pub(super) fn run(
             Job::Part { name, guest, files, words: words.clone(), image: None }
         }));
     } else {
+        let image = if wanted.only_programs || wanted.nightly {
+            Some(programs::image(cache, ready)?)
+        } else {
+            None
+        };
+        for (name, why) in image.iter().flat_map(|image| &image.left_out) {
+            stages.leave_out(format!("programs of {name}, watched: {why}"));
+        }
         for part in PARTS.iter().filter(|part| !wanted.only_programs || part.name == PROGRAMS) {
             for guest in &guests {
-                jobs.extend(job(cache, ready, tested, part, guest, wanted)?);
+                jobs.extend(job(ready, tested, part, guest, wanted, image.as_ref())?);
             }
         }
         if !wanted.only_programs {
@@ -119,21 +128,26 @@ pub(super) fn run(
 
 /// A part on a kernel, if it runs there.
 fn job<'a>(
-    cache: &Cache,
     ready: &Ready,
     tested: &Tested,
     part: &Part,
     guest: &'a Guest,
     wanted: &Wanted<'_>,
+    programs: Option<&Image>,
 ) -> Result<Option<Job<'a>>> {
     let name = format!("{} on {}", part.name, guest.kernel.name);
-    let Some(variables) =
+    let Some(mut variables) =
         part.on(guest.kernel, wanted.kernels, wanted.nightly || wanted.only_programs)
     else {
         return Ok(None);
     };
     let image = match part.work {
-        Work::Programs(_) => Some(programs::image(cache)?),
+        Work::Programs(_) => {
+            let Some(image) = programs else { return Ok(None) };
+            let left_out: Vec<&str> = image.left_out.iter().map(|(name, _)| *name).collect();
+            variables.push((LEFT_OUT, left_out.join(",")));
+            Some(image.path.clone())
+        }
         _ => None,
     };
     let (files, words) = match part.work {

@@ -49,6 +49,9 @@ pub(super) const PROGRAMS: &str = "programs";
 /// The variable that says which share of a table's rows is wanted, as `2/3`.
 pub(super) const SHARE: &str = "ZCPROF_SHARE";
 
+/// The variable that says which programs could not be built, by their names in the image's table.
+pub(super) const LEFT_OUT: &str = "ZCPROF_LEFT_OUT";
+
 /// Every part, the longest first.
 pub(super) const PARTS: &[Part] = &[
     Part {
@@ -112,7 +115,7 @@ pub(super) const PARTS: &[Part] = &[
         work: Work::Programs(&["--ignored", "--nocapture", "programs::"]),
         daily: Span::Nowhere,
         nightly: Span::Every(&[]),
-        left_out: "programs of others (nginx, Python), watched: every day a command of zcprof's own is",
+        left_out: "programs of others (nginx, Kafka, Caddy), watched: every day a command of zcprof's own is",
     },
     // It cannot be undone, so that nothing comes after it.
     Part {

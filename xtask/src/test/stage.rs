@@ -28,6 +28,8 @@ impl Stage {
 pub(super) struct Stages {
     all: Vec<Stage>,
     total: Tally,
+    /// What could not be tested here, with why.
+    left_out: Vec<String>,
 }
 
 impl Stages {
@@ -36,8 +38,19 @@ impl Stages {
         self.total += tally;
     }
 
+    /// Says of something that was asked for that it could not be tested here.
+    pub(super) fn leave_out(&mut self, what: String) {
+        self.left_out.push(what);
+    }
+
+    /// What was left out.
+    pub(super) fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
     pub(super) fn append(&mut self, mut other: Self) {
         self.all.append(&mut other.all);
+        self.left_out.append(&mut other.left_out);
         self.total += other.total;
     }
 
