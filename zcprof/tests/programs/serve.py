@@ -3,6 +3,7 @@
 import hashlib
 import mmap
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -40,10 +41,11 @@ def by_mmap(s, f):
         s.sendall(m)
 
 
-def by_pipe(s, f):
+def by_pipe(s, f, begin=0, end=SIZE):
     """Reads, writes into a pipe, and has the pipe's pages handed over."""
     out, into = os.pipe()
-    left = SIZE
+    f.seek(begin)
+    left = end - begin
     while left:
         block = f.read(min(32768, left))
         os.write(into, block)
@@ -102,7 +104,82 @@ def in_thread(way):
     return answer
 
 
+def slices(count):
+    """Bounds of pieces of the body."""
+    edges = [SIZE * i // count for i in range(count + 1)]
+    return list(zip(edges, edges[1:]))
+
+
+def many(way):
+    """125 children, each for its piece of the answer; four answers make 500 processes."""
+
+    def answer(s, f):
+        for begin, end in slices(125):
+            in_child(lambda s, f: way(s, f, begin, end))(s, f)
+
+    return answer
+
+
+def killed(way):
+    """A child sends half and waits; it is killed, and its parent sends the rest."""
+
+    def answer(s, f):
+        out, into = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            way(s, f, 0, SIZE // 2)
+            os.write(into, b"x")
+            signal.pause()
+        os.read(out, 1)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(out)
+        os.close(into)
+        by_sendfile(s, f, SIZE // 2, SIZE)
+
+    return answer
+
+
+HELPER = "/run/helper"
+WAYS = {"copy": by_copy, "sendfile": by_sendfile, "pipe": by_pipe}
+
+
+def passed(way):
+    """Sends half, and passes the socket to a stranger, who sends the rest."""
+
+    def answer(s, f):
+        by_sendfile(s, f, 0, SIZE // 2)
+        with socket.socket(socket.AF_UNIX) as to:
+            to.connect(HELPER)
+            socket.send_fds(to, [way.encode()], [s.fileno()])
+            to.recv(1)
+
+    return answer
+
+
+def helper():
+    """The stranger."""
+    if os.path.exists(HELPER):
+        os.unlink(HELPER)
+    with socket.socket(socket.AF_UNIX) as listener, open(PATH, "rb", buffering=0) as f:
+        listener.bind(HELPER)
+        listener.listen()
+        while True:
+            of, _ = listener.accept()
+            way, fds, _, _ = socket.recv_fds(of, 16, 1)
+            with of, socket.socket(fileno=fds[0]) as s:
+                WAYS[way.decode()](s, f, SIZE // 2, SIZE)
+                of.send(b"x")
+
+
 MODES = {
+    "passed-copy": passed("copy"),
+    "passed-sendfile": passed("sendfile"),
+    "passed-pipe": passed("pipe"),
+    "many-copy": many(by_copy),
+    "many-sendfile": many(by_sendfile),
+    "killed-copy": killed(by_copy),
+    "killed-sendfile": killed(by_sendfile),
     "sendfile": by_sendfile,
     "copy": by_copy,
     "half": half,
@@ -123,8 +200,10 @@ def main(mode, port):
     if mode.startswith("exec-"):
         # Another program takes the process's place, under way.
         os.execv("/usr/bin/python3", ["python3", __file__, mode.removeprefix("exec-"), str(port)])
+    if mode == "helper":
+        helper()
     answer = MODES[mode]
-    listener = socket.create_server(("127.0.0.1", port))
+    listener = socket.create_server(("", port))
     while True:
         s, _ = listener.accept()
         with s, open(PATH, "rb", buffering=0) as f:

@@ -1,0 +1,3 @@
+module zcprof.test/serve
+
+go 1.21

@@ -1,0 +1,64 @@
+//! Programs that run beside the window: a server that was there before, a client that receives, a
+//! stranger.
+
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use super::image::ROOT;
+
+/// How long a program may take to listen: a broker of Kafka in an emulated guest.
+const PATIENCE: Duration = Duration::from_mins(8);
+
+/// A process in the image and all that it started; they end with this.
+pub(super) struct Running {
+    /// What it was started as.
+    pub(super) words: Vec<String>,
+    child: Child,
+}
+
+impl Running {
+    /// Starts it.
+    pub(super) fn start(words: &[String]) -> Self {
+        let mut command = Command::new("chroot");
+        command.arg(ROOT).args(words).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        Self { words: words.to_vec(), child: command.spawn().expect("it starts") }
+    }
+
+    /// Waits until it listens at a port.
+    pub(super) fn listening_at(mut self, port: u16) -> Self {
+        let begin = Instant::now();
+        while !is_listened_at(port) {
+            let ended = self.child.try_wait().expect("a child");
+            assert!(ended.is_none(), "{:?} has ended: {ended:?}", self.words);
+            assert!(begin.elapsed() < PATIENCE, "{:?} listens at no port {port}", self.words);
+            sleep(Duration::from_millis(200));
+        }
+        self
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(group) = i32::try_from(self.child.id()) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether somebody listens (state 0A, TCP_LISTEN) at a port: proc_net_tcp(5).
+fn is_listened_at(port: u16) -> bool {
+    let end = format!(":{port:04X}");
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
+    tables.iter().flatten().flat_map(|table| table.lines()).any(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next().is_some_and(|local| local.ends_with(&end)) && words.nth(1) == Some("0A")
+    })
+}

@@ -1,0 +1,22 @@
+//! iperf3, of which the client sends, from a buffer or from a file.
+
+use super::{BASE, Row};
+
+const SERVER: &[&str] = &["iperf3", "-s", "-p", "8080"];
+
+const IPERF3: Row = Row { process: "iperf3", beside: SERVER, load: "", ..BASE };
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        name: "iperf3",
+        command: &["iperf3", "-c", "ADDRESS", "-p", "8080", "-n", "32M"],
+        claims: &[("zero-copy", "refuted"), ("one-copy", "holds")],
+        truth: Some((1.0, 0.0)),
+        ..IPERF3
+    },
+    Row {
+        name: "iperf3 -Z",
+        command: &["iperf3", "-c", "ADDRESS", "-p", "8080", "-n", "32M", "-Z"],
+        ..IPERF3
+    },
+];

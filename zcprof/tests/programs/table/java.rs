@@ -1,0 +1,46 @@
+//! Programs of Java (zcprof/tests/programs/java): NIO's channels, and Netty.
+
+use super::{BASE, Begins, COPIES, REFUTED, Row, TLS};
+
+const JAVA: Row = Row { process: "java", needs: Some("java"), ..BASE };
+
+macro_rules! serves {
+    ($mode:literal) => {
+        &[
+            "java",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+            "/built/java:/built/java/*",
+            "Serve",
+            $mode,
+            "8080",
+        ]
+    };
+}
+
+pub(super) const ROWS: &[Row] = &[
+    Row { name: "Java, FileChannel.transferTo", command: serves!("transfer"), ..JAVA },
+    Row {
+        name: "Java, read and write",
+        command: serves!("copy"),
+        claims: COPIES.claims,
+        truth: COPIES.truth,
+        ..JAVA
+    },
+    Row {
+        name: "Netty, DefaultFileRegion",
+        command: serves!("netty"),
+        begins: Begins::Program,
+        ..JAVA
+    },
+    Row {
+        name: "Netty, SslHandler with ChunkedNioFile",
+        command: serves!("netty-tls"),
+        begins: Begins::Program,
+        load: TLS,
+        claims: REFUTED,
+        truth: Some((1.0, 0.0)),
+        ..JAVA
+    },
+];

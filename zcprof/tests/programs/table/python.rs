@@ -1,0 +1,78 @@
+//! Programs of Python: its own server, aiohttp, and a server that sends in as many ways as a program
+//! can (serve.py).
+
+use super::{BASE, COPIES, Claims, REFUTED, Row, TLS};
+
+const PYTHON: Row = Row { process: "python3", ..BASE };
+
+/// The interpreter reads its own modules, which it might have sent for all that is known.
+const ONCE: Claims =
+    &[("zero-copy", "refuted"), ("copied<=1.05", "holds"), ("copied<=0.99", "refuted")];
+
+/// A way of `serve.py`: the name, the way, and what differs from one that hands over.
+macro_rules! serves {
+    ($name:literal, $mode:literal) => {
+        Row {
+            name: $name,
+            command: &["/usr/bin/python3", "/srv/serve.py", $mode, "8080"],
+            ..PYTHON
+        }
+    };
+    ($name:literal, $mode:literal, copies) => {
+        Row { claims: COPIES.claims, truth: COPIES.truth, ..serves!($name, $mode) }
+    };
+}
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        name: "Python, http.server",
+        command: &["/usr/bin/python3", "-m", "http.server", "-d", "/www", "8080"],
+        claims: COPIES.claims,
+        truth: COPIES.truth,
+        ..PYTHON
+    },
+    Row {
+        name: "aiohttp, FileResponse",
+        command: &["/usr/bin/python3", "/srv/serve_aiohttp.py", "8080"],
+        ..PYTHON
+    },
+    Row {
+        name: "aiohttp, FileResponse over TLS",
+        command: &["/usr/bin/python3", "/srv/serve_aiohttp.py", "8080", "tls"],
+        load: TLS,
+        claims: REFUTED,
+        truth: Some((1.0, 0.0)),
+        ..PYTHON
+    },
+    serves!("Python, os.sendfile", "sendfile"),
+    serves!("Python, read and send", "copy", copies),
+    Row {
+        claims: &[("zero-copy", "refuted"), ("copied<=1.01", "holds"), ("copied<=0.49", "refuted")],
+        truth: Some((0.5, 0.5)),
+        ..serves!("half by sendfile, half by read and send", "half")
+    },
+    serves!("hashed by read, then sendfile", "hashed"),
+    Row { claims: ONCE, truth: Some((1.0, 0.0)), ..serves!("mmap and send", "mmap") },
+    Row { claims: REFUTED, ..serves!("written into a pipe, then splice", "pipe") },
+    serves!("spliced from the file by a pipe", "splice"),
+    Row {
+        // Read, and written into the memfd: two copies, and framing.
+        claims: &[
+            ("zero-copy", "inconclusive"),
+            ("copied<=1.5", "inconclusive"),
+            ("copied<=2.01", "holds"),
+        ],
+        ..serves!("copied into a memfd, then sendfile", "staged")
+    },
+    Row {
+        claims: REFUTED,
+        truth: Some((1.0, 0.0)),
+        ..serves!("cat as a process for each answer", "cat")
+    },
+    serves!("a child copies", "child-copy", copies),
+    serves!("a child uses sendfile", "child-sendfile"),
+    serves!("a thread copies", "thread-copy", copies),
+    serves!("a thread uses sendfile", "thread-sendfile"),
+    serves!("exec, then copies", "exec-copy", copies),
+    serves!("exec, then sendfile", "exec-sendfile"),
+];
