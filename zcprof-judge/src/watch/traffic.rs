@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use zcprof_common::sites::{Site, Term};
-use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Instrument, Process};
+use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Instrument, Iter, Process};
 
 use super::record::{Charged, Of, Tolerance, Watch, WatchedCount, WatchedExit};
 use crate::ledger::{Ledger, sum};
@@ -42,7 +42,8 @@ impl Traffic {
     #[must_use]
     pub fn counted(counts: &[WatchedCount], of: &Of) -> Self {
         let senders = senders(counts, of);
-        let chosen = |count: &&WatchedCount| is_chosen(count, of, &senders);
+        let chosen =
+            |count: &&WatchedCount| is_chosen(count, of, &senders) && !is_read_by_exec(count);
         let counts: Vec<_> = counts.iter().filter(chosen).collect();
         let mut families = Vec::new();
         for family in Family::ALL.iter().copied().filter(|family| *family != Family::Pipe) {
@@ -86,6 +87,14 @@ impl Traffic {
         let handed_over = self.ledger.handed_over_at_all() > 0;
         if handed_over && u128::from(copied) <= most { copied } else { 0 }
     }
+}
+
+/// Whether execve(2) read a program's first bytes and headers, which it does into the kernel's memory
+/// (kernel_read() in fs/exec.c and fs/binfmt_elf.c, 5.10 to 7.3): what goes there else is on its way
+/// into a pipe.
+fn is_read_by_exec(count: &WatchedCount) -> bool {
+    const EXECS: [&str; 2] = ["execve", "execveat"];
+    EXECS.contains(&count.syscall.as_str()) && count.iter == Iter::Kernel
 }
 
 fn is_program(count: &WatchedCount) -> bool {

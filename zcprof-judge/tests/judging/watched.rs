@@ -136,6 +136,16 @@ fn a_file_that_is_hashed_and_then_sent_by_sendfile_holds() {
     assert_eq!(says("zero-copy", &parts), "holds");
 }
 
+/// A program that starts another for each small answer.
+#[test]
+fn what_exec_reads_of_a_program_is_not_sent() {
+    let at = |syscall, site| count(site, syscall, File::None, Iter::Kernel, BODY / 100);
+    let in_call = |syscall| vec![at(syscall, "_copy_to_iter"), at(syscall, "filemap_read")];
+    assert_eq!(says("zero-copy", &[handed_over(BODY), in_call("execve")]), "holds");
+    assert_eq!(says("copied<=0.001", &[handed_over(BODY), in_call("execve")]), "holds");
+    assert_eq!(says("zero-copy", &[handed_over(BODY), in_call("sendfile")]), "refuted");
+}
+
 #[test]
 fn half_and_half_is_refuted() {
     let parts = [read(BODY), written(BODY), handed_over(BODY)];

@@ -143,10 +143,10 @@ fn watch(row: &Row, running: &mut Option<Running>) -> Result<Watch, String> {
     let out = format!("/data/watched/{}", row.name.replace([' ', ',', '/'], "-"));
     let (port, one) = (row.port.to_string(), row.load.replace("ADDRESS", ADDRESS));
     let one = format!("chroot {ROOT} {one}");
-    // A client that is in the midst of it, at 2 MiB a second.
+    // A client that takes one answer after the other, at 1 MiB a second.
     let _client = (row.begins == Begins::Sending).then(|| {
-        let slowly = ["curl", "-s", "--limit-rate", "2M", "-o", "/dev/null"].map(str::to_owned);
-        let url = one.rsplit(' ').next().unwrap_or_default().to_owned();
+        let slowly = ["curl", "-s", "--limit-rate", "1M", "-o", "/dev/null"].map(str::to_owned);
+        let url = format!("{}?[1-100]", one.rsplit(' ').next().unwrap_or_default());
         Running::start(&[&slowly[..], &[url]].concat())
     });
     let load = vec![one; TIMES].join(" && ");

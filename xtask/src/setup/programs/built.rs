@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use super::super::{Ready, go, kafka};
 use super::kafka_log;
 use crate::cache::Cache;
-use crate::{compile, process};
+use crate::{compile, process, tree};
 
 /// What builds something below a folder; why it cannot be done here, if it cannot.
 type Build = fn(&Cache, &Ready, &Path) -> Result<Result<(), String>>;
@@ -60,7 +60,7 @@ fn java_programs(cache: &Cache, _: &Ready, folder: &Path) -> Result<Result<(), S
         Err(why) => return Ok(Err(why)),
     };
     link_all(&archives, folder)?;
-    let source = compile::root().join(SOURCES).join("java");
+    let source = tree::root().join(SOURCES).join("java");
     let class_path = format!("{}/*", folder.display());
     let mut javac = Command::new("javac");
     // The image's Java is no older than this.

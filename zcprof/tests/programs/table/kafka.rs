@@ -21,14 +21,14 @@ macro_rules! broker {
 
 const PLAIN: Row = Row {
     port: 19_092,
-    load: "kcat -C -q -e -o beginning -t body -b ADDRESS:19092 > /dev/null",
+    load: "kcat -C -q -e -m 60 -o beginning -t body -b ADDRESS:19092 > /dev/null",
     claims: ZERO,
     ..KAFKA
 };
 
 const SSL: Row = Row {
     port: 19_094,
-    load: "kcat -C -q -e -o beginning -t body -b ADDRESS:19094 -X security.protocol=SSL \
+    load: "kcat -C -q -e -m 60 -o beginning -t body -b ADDRESS:19094 -X security.protocol=SSL \
            -X enable.ssl.certificate.verification=false > /dev/null",
     claims: REFUTED,
     truth: Some((1.0, 0.0)),

@@ -53,7 +53,7 @@ pub(crate) enum Begins {
     Window,
     /// It runs, and goes on for the next row that has the same command; it is watched by its port.
     Program,
-    /// It runs, and is sending when the window begins: this client takes it four times as long.
+    /// It runs, and is sending when the window begins: a slow client takes one answer after the other.
     Sending,
 }
 

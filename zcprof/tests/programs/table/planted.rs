@@ -104,7 +104,12 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         name: "1,000 connections, copied to",
         file: nginx!("off"),
-        claims: COPIES.claims,
+        // Its headers are more than a thousandth, so that it reads less than it sends.
+        claims: &[
+            ("zero-copy", "refuted"),
+            ("copied<=2.001", "holds"),
+            ("copied<=0.99", "refuted"),
+        ],
         truth: COPIES.truth,
         ..CONNECTIONS
     },
