@@ -45,6 +45,7 @@ const MODULES: [&str; 23] = [
 
 /// Options of `vm`.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Options {
     /// The kernel.
     #[arg(long, value_name = "NAME", value_parser = words::kernel(), default_value = kernels::DEFAULT)]
