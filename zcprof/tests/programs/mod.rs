@@ -143,19 +143,12 @@ fn watch(row: &Row, running: &mut Option<Running>) -> Result<Watch, String> {
     let out = format!("/data/watched/{}", row.name.replace([' ', ',', '/'], "-"));
     let (port, one) = (row.port.to_string(), row.load.replace("ADDRESS", ADDRESS));
     let one = format!("chroot {ROOT} {one}");
-    // A client that takes one answer after the other, at 1 MiB a second.
-    let _client = (row.begins == Begins::Sending).then(|| {
-        let slowly = ["curl", "-s", "--limit-rate", "1M", "-o", "/dev/null"].map(str::to_owned);
-        let url = format!("{}?[1-100]", one.rsplit(' ').next().unwrap_or_default());
-        Running::start(&[&slowly[..], &[url]].concat())
-    });
     let load = vec![one; TIMES].join(" && ");
     let mut line = vec!["watch", "--out", &out];
     match row.begins {
         Begins::Window if row.load.is_empty() => {}
         Begins::Window => line.extend(["--while", &load, "--ready", &port]),
         Begins::Program => line.extend(["--port", &port, "--while", &load]),
-        Begins::Sending => line.extend(["--port", &port, "--for", "15s"]),
     }
     for (claim, _) in row.claims {
         line.extend(["--claim", claim]);

@@ -53,8 +53,6 @@ pub(crate) enum Begins {
     Window,
     /// It runs, and goes on for the next row that has the same command; it is watched by its port.
     Program,
-    /// It runs, and is sending when the window begins: a slow client takes one answer after the other.
-    Sending,
 }
 
 /// What the load has it send.

@@ -1,7 +1,7 @@
 //! What is planted to fool a watcher, each beside its honest twin: copies by whom, when and where
 //! nobody looks.
 
-use super::{BASE, Begins, COPIES, Claims, Row, Sends};
+use super::{BASE, COPIES, Claims, Row, Sends};
 
 const PLANTED: Row = Row { process: "python3", ..BASE };
 
@@ -114,18 +114,4 @@ pub(super) const ROWS: &[Row] = &[
         ..CONNECTIONS
     },
     Row { name: "1,000 connections, sendfile", file: nginx!("on"), ..CONNECTIONS },
-    Row {
-        begins: Begins::Sending,
-        sends: Sends::Something,
-        claims: &[("zero-copy", "refuted")],
-        truth: None,
-        ..serves!("copies when the window begins", "copy")
-    },
-    Row {
-        begins: Begins::Sending,
-        sends: Sends::Something,
-        claims: &[("zero-copy", "holds")],
-        truth: None,
-        ..serves!("in sendfile when the window begins", "sendfile")
-    },
 ];
