@@ -23,6 +23,7 @@ pub mod matrix;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod stacks;
 pub mod storage;
 pub mod verdict;
 pub mod watch;

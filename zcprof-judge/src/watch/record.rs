@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::{File, Iter};
 
 use crate::run::{Control, Coverage, Doubt, Kernel, Phase};
+use crate::stacks::Stacks;
 
 /// Version of this record's form. A reader refuses any other.
 pub const SCHEMA: u32 = 1;
@@ -43,6 +44,9 @@ pub struct Watch {
     /// The window in stretches of time, at most [`super::series::MOST`]. No verdict rests on them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub series: Vec<Stretch>,
+    /// Who copied, by stack; none where they were not asked for. No verdict rests on them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stacks: Option<Stacks>,
     /// What went wrong with the evidence.
     pub doubts: Vec<Doubt>,
     /// The leaves that were watched, by their sites' names.

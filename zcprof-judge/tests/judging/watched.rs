@@ -71,6 +71,7 @@ pub(super) fn window(claim: &str, parts: &[Vec<WatchedCount>]) -> Watch {
         counts: parts.concat(),
         exits: Vec::new(),
         series: Vec::new(),
+        stacks: None,
         doubts: Vec::new(),
         leaves: every_leaf(),
         framing: Tolerance { size: 4096, millionths: 10_000 },

@@ -92,6 +92,7 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
         counts,
         exits,
         series,
+        stacks: None,
         doubts: snapshot.doubts,
         leaves,
         framing: options.framing,

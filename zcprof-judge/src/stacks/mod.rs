@@ -1,0 +1,6 @@
+//! Who copied: the stacks of what the probes counted, weighted by bytes. They explain, and no verdict
+//! rests on them; what is missing from them has a name and a number of bytes.
+
+pub mod record;
+
+pub use record::Stacks;
