@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod charged;
 pub mod claim;
 pub mod devices;
 pub mod doctor;

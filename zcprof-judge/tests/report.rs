@@ -17,6 +17,7 @@ use zcprof_judge::matrix::Matrix;
 use zcprof_judge::report::terminal::{Detail, Terminal, show};
 use zcprof_judge::report::{FORMATS, bench, doctor, matrix, render_all, schema, watch};
 use zcprof_judge::run::{Cache, ClaimOverride, Layer, Probe, ProbeState, Run};
+use zcprof_judge::watch::Watch;
 
 /// The runs: four classic transfers that hold; a refuted claim beside inconclusive passes;
 /// system calls only.
@@ -169,6 +170,22 @@ fn the_guilty_copy_is_in_the_picture_with_its_code() {
     let codes = texts.filter(|node| node.text().is_some_and(|text| text.trim() == "ZC105"));
     let fills: Vec<_> = codes.filter_map(|node| node.attribute("fill")).collect();
     assert_eq!(fills, ["#A5141E"], "one, beside the loop at the socket");
+}
+
+/// A window with stacks, made by hand. What is packed has bytes that are its packer's.
+#[test]
+fn a_watched_window_equals_its_goldens() {
+    let path = golden("watch").join("watch.json");
+    let known: Watch = serde_json::from_str(&read(&path)).expect("a record");
+    let mut failures = Vec::new();
+    for (name, bytes) in watch::render_all(&known).expect("rendered") {
+        if let Ok(text) = String::from_utf8(bytes) {
+            failures.extend(same(&golden("watch").join(name), &text).err());
+        } else {
+            assert_eq!(name, "stacks.pb.gz");
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 /// The transfers and nginx, over nine cells.

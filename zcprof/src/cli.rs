@@ -80,7 +80,7 @@ pub enum Command {
     /// window ends with its last descendant. With --claim the exit code is the verdict's, without it
     /// the command's own. The first Ctrl-C ends the window and still judges it.
     Watch(Watch),
-    /// Render the reports of a run again, and exit with its verdict. Needs no privileges.
+    /// Render the reports of a run or a watched window again, and exit with its verdict. Needs no privileges.
     Report(Report),
     /// Judge a run or a matrix again: say its verdict and exit with it. Needs no privileges.
     Judge {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use zcprof::cli::{self, Cli, Command};
 use zcprof::fetch::log::{MakeLog, make_topic};
@@ -242,8 +242,14 @@ fn make_log(options: &cli::MakeLog) -> Result<Exit> {
 }
 
 fn report(options: &cli::Report, verbose: bool) -> Result<Exit> {
-    let path = output::locate(&options.run, &["run.json"])?;
-    let run: run::Run = output::read(&path)?;
+    let path = output::locate(&options.run, &["run.json", "watch.json"])?;
+    let run = match output::read_any(&path)? {
+        output::Any::Run(run) => run,
+        output::Any::Watch(watch) => return report_watch(options, &path, &watch),
+        output::Any::Matrix(_) => {
+            bail!("{} is a matrix; render it with zcprof matrix", path.display())
+        }
+    };
     let written = place(options, &path);
     if let Some(folder) = written {
         output::check_writable(folder)?;
@@ -252,6 +258,19 @@ fn report(options: &cli::Report, verbose: bool) -> Result<Exit> {
     let there = written.or_else(|| path.parent().filter(|folder| folder.join(TABLE).is_file()));
     print_run(&run, options.shown, verbose, there)?;
     if options.exit_zero { Ok(Exit::Holds) } else { exit(&run) }
+}
+
+fn report_watch(
+    options: &cli::Report,
+    path: &Path,
+    watch: &zcprof_judge::watch::Watch,
+) -> Result<Exit> {
+    if let Some(folder) = place(options, path) {
+        output::check_writable(folder)?;
+        output::write_watch(watch, folder)?;
+    }
+    output::print(report::watch::table(watch)?.as_bytes())?;
+    if options.exit_zero { Ok(Exit::Holds) } else { watch_exit(watch) }
 }
 
 fn judge(path: &Path) -> Result<Exit> {

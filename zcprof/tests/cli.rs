@@ -45,6 +45,31 @@ fn refused(command: &mut Command, words: &[&str]) {
     }
 }
 
+/// A watched window is rendered again as it was, and pprof's own reader finds the function that copies
+/// first, where there is a Go.
+#[test]
+fn a_watched_window_is_rendered_again() {
+    let known = concat!(env!("CARGO_MANIFEST_DIR"), "/../zcprof-judge/tests/golden/watch");
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().to_str().expect("UTF-8");
+    let output = zcprof(&["report", known, "--out", place]).output().expect("zcprof starts");
+    assert_eq!(output.status.code(), Some(1), "refuted: {}", text(&output));
+    for name in ["watch.json", "table.txt", "flamegraph.svg", "stacks.folded"] {
+        let [old, new] = [Path::new(known), folder.path()].map(|place| fs::read(place.join(name)));
+        assert!(old.expect("a golden") == new.expect("written"), "{name}");
+    }
+    let profile = folder.path().join("stacks.pb.gz");
+    let Ok(shown) =
+        Command::new("go").args(["tool", "pprof", "-top", "-cum"]).arg(&profile).output()
+    else {
+        eprintln!("not tried: there is no go, whose pprof would read the profile");
+        return;
+    };
+    let text = text(&shown);
+    assert!(shown.status.success(), "{text}");
+    assert!(text.contains("Type: copied") && text.contains("63.16%  send_body<&str>"), "{text}");
+}
+
 fn time_on(log: &Path) -> Command {
     let mut command = zcprof(&["time", "--bytes", "1MiB", "--rounds", "1"]);
     command.arg("--log-dir").arg(log);

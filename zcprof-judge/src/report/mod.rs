@@ -18,6 +18,7 @@ mod path;
 mod reading;
 mod screen;
 mod spot;
+mod stacks;
 mod table;
 pub mod terminal;
 mod time;

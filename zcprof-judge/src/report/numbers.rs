@@ -26,6 +26,27 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
+/// Bytes in the unit in which people read them, rounded down to a tenth: not exact, for headlines.
+pub(super) fn size_of(bytes: u128) -> String {
+    const UNITS: [&str; 8] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut unit = 0;
+    while unit + 1 < UNITS.len() && bytes >> (10 * (unit + 2)) > 0 {
+        unit += 1;
+    }
+    let (shift, name) = (10 * (unit + 1), UNITS[unit]);
+    let tenth = ((bytes & ((1 << shift) - 1)) * 10) >> shift;
+    format!("{}.{tenth} {name}", bytes >> shift)
+}
+
+/// `part` of `whole` in per cent, with one decimal; never rounded up to all of it.
+pub(super) fn share(part: u128, whole: u128) -> String {
+    let mille = part.saturating_mul(1000) / whole.max(1);
+    format!("{}.{} %", mille / 10, mille % 10)
+}
+
 /// `one` or `many` behind their number.
 pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
@@ -73,6 +94,16 @@ mod tests {
     fn sizes_are_exact() {
         let texts = [0, 1023, 1 << 10, 64 << 20, (1 << 20) + 1].map(size);
         assert_eq!(texts, ["0 B", "1,023 B", "1 KiB", "64 MiB", "1,048,577 B"]);
+    }
+
+    #[test]
+    fn headlines_are_rounded_down() {
+        let texts = [0, 1023, 1024, (1 << 20) - 1, 3 << 29, 1 << 90].map(size_of);
+        assert_eq!(texts, ["0 B", "1023 B", "1.0 KiB", "1023.9 KiB", "1.5 GiB", "1024.0 YiB"]);
+        assert_eq!(
+            [share(1, 3), share(999_999, 1_000_000), share(5, 5)],
+            ["33.3 %", "99.9 %", "100.0 %"]
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument, Process};
 use super::ReportError;
 use super::columns::{Column, lay_out};
 use super::numbers::size;
+use super::stacks;
 use super::table::whereabouts;
 use super::watched;
 use crate::verdict::code::why;
@@ -22,11 +23,21 @@ use crate::watch::traffic::{Traffic, parts};
 /// # Errors
 /// A claim that this version does not know, or a record that cannot be written as JSON.
 pub fn render_all(watch: &Watch) -> Result<Vec<(&'static str, Vec<u8>)>, ReportError> {
-    Ok(vec![
+    let mut files = vec![
         ("watch.json", json(watch)?),
         ("table.txt", table(watch)?.into_bytes()),
         (watched::FILE, watched::render(watch)?),
-    ])
+    ];
+    if let Some(known) = &watch.stacks {
+        let about = format!(
+            "Linux {} · {} for {:.1} s",
+            watch.kernel.release,
+            watch.targets.join(" and "),
+            watch.seconds
+        );
+        files.extend(stacks::render_all(known, &about)?);
+    }
+    Ok(files)
 }
 
 /// The record as it is written.

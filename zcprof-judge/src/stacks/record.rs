@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::{Disposition, Hop};
 
-use crate::watch::record::Charged;
+use crate::charged::Charged;
 
 /// Stacks of copies and moves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::{File, Iter};
 
+pub use crate::charged::Charged;
 use crate::run::{Control, Coverage, Doubt, Kernel, Phase};
 use crate::stacks::Stacks;
 
@@ -152,18 +153,6 @@ pub struct WatchedExit {
     pub kind: String,
     /// Bytes, headers included. A packet passes several devices where one is on top of another.
     pub bytes: u64,
-}
-
-/// Who a count is charged to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Charged {
-    /// A watched program, by its name.
-    Program(String),
-    /// Nobody knows: it may be a watched program.
-    Unknown,
-    /// Somebody else.
-    Elsewhere,
 }
 
 /// How much framing a claim of no copy tolerates: bytes that a server writes from user memory into a

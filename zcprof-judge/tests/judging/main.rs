@@ -5,5 +5,6 @@ mod hostile;
 mod properties;
 mod records;
 mod rules;
+mod stacks;
 mod watched;
 mod watched_at_random;

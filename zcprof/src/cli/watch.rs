@@ -76,7 +76,7 @@ pub struct Watch {
     /// Withhold the audit, which costs most: no claim of no copy can hold then.
     #[arg(long)]
     pub no_audit: bool,
-    /// Folder for watch.json, the table and the picture.
+    /// Folder for watch.json, the table, the pictures, and the stacks in the forms of other tools.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print the record (JSON) instead of the table.

@@ -1,0 +1,149 @@
+//! `flamegraph.svg`: bytes by stack. The whole stands at the top, and what it called below it; a frame
+//! all of whose bytes took one hop has that hop's colour, and what was handed over is hatched.
+
+use zcprof_common::vocabulary::{Disposition, Hop};
+
+use super::sheet::{Bar, Key, Sheet};
+use crate::report::numbers::{share, size_of};
+use crate::stacks::Stacks;
+use crate::stacks::record::FrameKind;
+use crate::stacks::top;
+use crate::stacks::tree::{Label, Node, Tree, is_copied};
+
+/// The picture.
+pub(in super::super) fn render(stacks: &Stacks, about: &str) -> String {
+    let tree = Tree::of(stacks);
+    let bars = bars(&tree);
+    let keys = keys(&tree);
+    Sheet { title: finding(stacks, &tree), about: said(stacks, &tree, about), keys, bars }.svg()
+}
+
+/// What the picture shows, in a sentence.
+pub(in super::super) fn finding(stacks: &Stacks, tree: &Tree) -> String {
+    let (copied, all) = (tree.root().copied(), tree.root().bytes());
+    if all == 0 {
+        return "No byte was seen to be copied or handed over".to_owned();
+    }
+    if copied == 0 {
+        return format!("Nothing was copied: {} handed over", size_of(all));
+    }
+    let worst = top::functions(stacks).into_iter().next();
+    worst.map_or_else(
+        || format!("{} copied, and no stack says by whom", size_of(copied)),
+        |worst| {
+            let name = match worst.frame.kind {
+                FrameKind::Missing => {
+                    format!("a function that is not known ({})", worst.frame.name)
+                }
+                _ => worst.frame.name,
+            };
+            format!(
+                "{name} of {} copied {} of {}, {}",
+                worst.charged,
+                size_of(worst.bytes),
+                size_of(copied),
+                share(worst.bytes, copied)
+            )
+        },
+    )
+}
+
+fn said(stacks: &Stacks, tree: &Tree, about: &str) -> String {
+    let all = tree.root().bytes();
+    let incomplete = Tree::incomplete(stacks);
+    let missing = if incomplete == 0 {
+        "every stack is whole".to_owned()
+    } else {
+        format!("{} of the bytes have no whole stack", share(incomplete, all))
+    };
+    format!(
+        "{about} · width is bytes at a site: {} copied, {} handed over or filled · {missing}",
+        size_of(tree.root().copied()),
+        size_of(all - tree.root().copied())
+    )
+}
+
+/// Every node with its place, in reading order.
+fn bars(tree: &Tree) -> Vec<Bar> {
+    let all = tree.root().bytes();
+    let mut bars = Vec::new();
+    let mut open = vec![(0_usize, 0_u128)];
+    while let Some((at, from)) = open.pop() {
+        let node = &tree.nodes[at];
+        bars.push(bar(node, from, all));
+        let mut ends = from + node.bytes();
+        for child in node.children.iter().rev() {
+            // They stand side by side from the left, and what ends in the node itself is nothing.
+            ends -= tree.nodes[*child].bytes();
+            open.push((*child, ends));
+        }
+    }
+    bars
+}
+
+fn bar(node: &Node, from: u128, all: u128) -> Bar {
+    let text = match &node.label {
+        Label::All => "all".to_owned(),
+        Label::Charged(name) => name.clone(),
+        Label::Frame(frame) => super::name(frame),
+        Label::Place(hop, disposition) => format!("{} {}", hop.name(), disposition.name()),
+    };
+    let file = match &node.label {
+        Label::Frame(frame) if !frame.file.is_empty() => format!("\nin {}", frame.file),
+        _ => String::new(),
+    };
+    let by = node.by.iter().map(|((hop, disposition), bytes)| {
+        format!("\n{} {} {}", size_of(*bytes), hop.name(), disposition.name())
+    });
+    let hint = format!(
+        "{file}\n{} bytes, {} of all{}",
+        node.bytes(),
+        share(node.bytes(), all),
+        by.collect::<String>()
+    );
+    let hatched = !node.by.keys().any(|(_, disposition)| is_copied(*disposition));
+    Bar { depth: node.depth, from, width: node.bytes(), text, hint, class: class(node), hatched }
+}
+
+/// The colour: the hop's where there is one only.
+fn class(node: &Node) -> String {
+    if let Label::Frame(frame) = &node.label
+        && frame.kind == FrameKind::Missing
+    {
+        return "missing".to_owned();
+    }
+    let mut hops: Vec<Hop> = node.by.keys().map(|(hop, _)| *hop).collect();
+    hops.dedup();
+    match *hops {
+        [hop] => hop_class(hop),
+        _ => "mixed".to_owned(),
+    }
+}
+
+fn hop_class(hop: Hop) -> String {
+    format!("h{}", hop as u8)
+}
+
+/// What colours mean, as far as they are there.
+fn keys(tree: &Tree) -> Vec<Key> {
+    let mut keys: Vec<Key> = Vec::new();
+    let places: Vec<(Hop, Disposition)> = tree.root().by.keys().copied().collect();
+    for (hop, _) in &places {
+        if !keys.iter().any(|key| key.text == hop.name()) {
+            keys.push(Key { class: hop_class(*hop), hatched: false, text: hop.name().to_owned() });
+        }
+    }
+    let key = |class: &str, hatched, text: &str| Key {
+        class: class.to_owned(),
+        hatched,
+        text: text.to_owned(),
+    };
+    keys.push(key("mixed", false, "several hops"));
+    if places.iter().any(|(_, disposition)| !is_copied(*disposition)) {
+        keys.push(key("mixed", true, "hatched: handed over or filled, no copy"));
+    }
+    if tree.nodes.iter().any(|node| class(node) == "missing") {
+        keys.push(key("missing", false, "not known"));
+    }
+    keys
+}

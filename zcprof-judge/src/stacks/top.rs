@@ -1,0 +1,94 @@
+//! Pure: the functions that copy. Between a program's own function and the kernel stand those that make
+//! the system call for it: the C library, and what languages bring. They are passed over.
+
+use std::collections::BTreeMap;
+
+use super::record::{Frame, FrameKind, Stack, Stacks};
+use super::tree::{frames, is_copied};
+
+/// Files whose functions call the kernel for others, by how their names begin.
+const CARRYING_FILES: &[&str] = &[
+    "libc.so",
+    "libc-2.",
+    "libc.musl",
+    "ld-musl",
+    "ld-linux",
+    "libpthread",
+    "[vdso]",
+    // What the JDK calls the kernel by.
+    "libnio.so",
+    "libnet.so",
+    "libjava.so",
+    "libjvm.so",
+];
+
+/// The same by the names of functions.
+const CARRYING_NAMES: &[&str] = &[
+    // Go: runtime, and the packages by which a program reaches the kernel.
+    "syscall.",
+    "internal/",
+    "runtime.",
+    "net.",
+    "net/http.",
+    "os.",
+    "io.",
+    "bufio.",
+    "golang.org/x/sys/unix.",
+    // Rust's own crates.
+    "std::",
+    "<std::",
+    "core::",
+    "<core::",
+    "alloc::",
+    "<alloc::",
+    "<&mut ",
+    // Java's own packages.
+    "java.",
+    "jdk.",
+    "sun.",
+    "Ljava/",
+    "Ljdk/",
+    "Lsun/",
+];
+
+/// A function of a program, and what it copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Top {
+    /// Who is charged.
+    pub charged: String,
+    /// The innermost frame that is the program's own.
+    pub frame: Frame,
+    /// Bytes that it had copied.
+    pub bytes: u128,
+}
+
+/// Whether a frame stands between the program and the kernel.
+fn carries(frame: &Frame) -> bool {
+    let begins = |text: &str, all: &[&str]| all.iter().any(|begin| text.starts_with(begin));
+    begins(&frame.file, CARRYING_FILES) || begins(&frame.name, CARRYING_NAMES)
+}
+
+/// The innermost user frame that is the program's own; the innermost of all where none is; what is
+/// missing where there is no user frame.
+fn of_program(stacks: &Stacks, stack: &Stack) -> Option<Frame> {
+    let all: Vec<Frame> = frames(stacks, stack).collect();
+    let user = || all.iter().rev().filter(|frame| frame.kind == FrameKind::User);
+    let missing = || all.iter().rev().find(|frame| frame.kind == FrameKind::Missing);
+    user().find(|frame| !carries(frame)).or_else(|| user().next()).or_else(missing).cloned()
+}
+
+/// The functions that had bytes copied, those of most bytes first.
+#[must_use]
+pub fn functions(stacks: &Stacks) -> Vec<Top> {
+    let mut sums = BTreeMap::<(String, Frame), u128>::new();
+    for stack in stacks.stacks.iter().filter(|stack| is_copied(stack.disposition)) {
+        if let Some(frame) = of_program(stacks, stack) {
+            let key = (stack.charged.to_string(), frame);
+            *sums.entry(key).or_default() += u128::from(stack.bytes);
+        }
+    }
+    let top = |((charged, frame), bytes)| Top { charged, frame, bytes };
+    let mut all: Vec<Top> = sums.into_iter().map(top).filter(|top| top.bytes > 0).collect();
+    all.sort_by_key(|top| std::cmp::Reverse(top.bytes));
+    all
+}
