@@ -77,6 +77,9 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     Ok(exit)
 }
 
+/// What is rendered from a record and not kept beside it: it repeats the other reports in one file.
+const PAGE: &str = "report.html";
+
 /// Takes the files of every folder in `measured` that has a record and a namesake in `reports`.
 fn publish(measured: &Path, reports: &Path) -> Result<Vec<OsString>> {
     let list = fs::read_dir(measured)
@@ -92,6 +95,9 @@ fn publish(measured: &Path, reports: &Path) -> Result<Vec<OsString>> {
         }
         for file in fs::read_dir(&from)? {
             let file = file?;
+            if file.file_name() == PAGE {
+                continue;
+            }
             fs::copy(file.path(), to.join(file.file_name()))
                 .with_context(|| format!("copying {}", file.path().display()))?;
         }
@@ -126,6 +132,9 @@ fn differing(fresh: &Path, place: &Path) -> Result<Vec<PathBuf>> {
     let mut names = Vec::new();
     for item in fs::read_dir(fresh).context("reading the fresh reports")? {
         let item = item?;
+        if item.file_name() == PAGE {
+            continue;
+        }
         let bytes = fs::read(item.path()).context("reading a fresh report")?;
         if fs::read(place.join(item.file_name())).ok().as_ref() != Some(&bytes) {
             names.push(PathBuf::from(item.file_name()));

@@ -90,6 +90,9 @@ pub enum Command {
     /// Put runs beside each other, by kernel, file system, CPUs and network, and compare each
     /// number with what is known before it is measured. Needs no privileges.
     Matrix(Matrix),
+    /// Compare two watched windows or two runs, the older first: print what grew and what went, per
+    /// byte that was sent, and draw a differential flame graph (with --out). Needs no privileges.
+    Diff(Diff),
     /// Say what a reason code means: what happened, why the kernel does it, how to confirm it
     /// and what to change. Without a code, list them all.
     Explain {
@@ -408,6 +411,18 @@ pub struct Matrix {
     #[arg(long)]
     pub exit_zero: bool,
     /// Folder for matrix.json, matrix.txt and matrix.svg; without it only the table is printed.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Options of `diff`.
+#[derive(Clone, Debug, Args)]
+pub struct Diff {
+    /// The older record, or a folder that holds it.
+    pub before: PathBuf,
+    /// The newer record of the same kind, or a folder that holds it.
+    pub after: PathBuf,
+    /// Folder for diff.svg and diff.txt; without it only the table is printed.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }

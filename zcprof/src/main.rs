@@ -56,6 +56,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Judge { record } => judge(record),
         Command::Watch(options) => return watch(options, cli.verbose > 0),
         Command::Matrix(options) => matrix(options),
+        Command::Diff(options) => diff(options),
         Command::Explain { code } => explain(*code),
         Command::List => list(),
         Command::Serve(options) => {
@@ -303,6 +304,36 @@ fn matrix(options: &cli::Matrix) -> Result<Exit> {
     let table = report::matrix::table(&matrix);
     output::print(table.as_bytes())?;
     Ok(if options.exit_zero { Exit::Holds } else { matrix.exit() })
+}
+
+/// Compares two records, and says nothing about claims.
+fn diff(options: &cli::Diff) -> Result<Exit> {
+    let names = ["run.json", "watch.json"];
+    let paths = [&options.before, &options.after];
+    let [before, after] = paths.map(|path| output::locate(path, &names));
+    let (before, after) = (before?, after?);
+    let [from, to] = [&before, &after].map(|path| path.display().to_string());
+    let made = match (output::read_any(&before)?, output::read_any(&after)?) {
+        (output::Any::Watch(old), output::Any::Watch(new)) => report::diff::watches(
+            &report::diff::Side { name: &from, record: &*old },
+            &report::diff::Side { name: &to, record: &*new },
+        ),
+        (output::Any::Run(old), output::Any::Run(new)) => report::diff::runs(
+            &report::diff::Side { name: &from, record: &*old },
+            &report::diff::Side { name: &to, record: &*new },
+        )?,
+        (old, new) => bail!(
+            "{from} is {} and {to} is {}: two watched windows or two runs can be compared",
+            old.kind(),
+            new.kind()
+        ),
+    };
+    if let Some(folder) = &options.out {
+        output::check_writable(folder)?;
+        output::write_diff(&made, folder)?;
+    }
+    output::print(made.table.as_bytes())?;
+    Ok(Exit::Holds)
 }
 
 /// The report that has every number.

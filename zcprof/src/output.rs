@@ -58,6 +58,15 @@ pub fn write_watch(watch: &Watch, folder: &Path) -> Result<()> {
     write_files(report::watch::render_all(watch)?.into_iter(), folder)
 }
 
+/// Writes a comparison, as [`write_reports`] does.
+///
+/// # Errors
+/// Names the file and what the kernel says.
+pub fn write_diff(diff: &report::diff::Diff, folder: &Path) -> Result<()> {
+    let files = [("diff.txt", &diff.table), ("diff.svg", &diff.picture)];
+    write_files(files.into_iter().map(|(name, text)| (name, text.clone().into_bytes())), folder)
+}
+
 fn write_files(files: impl Iterator<Item = (&'static str, Vec<u8>)>, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let mut written = Vec::new();
@@ -160,6 +169,18 @@ pub enum Any {
     Matrix(Matrix),
     /// A window in which programs were watched.
     Watch(Box<Watch>),
+}
+
+impl Any {
+    /// What it is, in words.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "a run",
+            Self::Matrix(_) => "a matrix",
+            Self::Watch(_) => "a watched window",
+        }
+    }
 }
 
 /// Reads whichever a file holds.

@@ -70,6 +70,28 @@ fn a_watched_window_is_rendered_again() {
     assert!(text.contains("Type: copied") && text.contains("63.16%  send_body<&str>"), "{text}");
 }
 
+/// Two records of one kind are compared; of two kinds they are not.
+#[test]
+fn records_of_one_kind_are_compared() {
+    let golden =
+        |name: &str| format!("{}/../zcprof-judge/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().to_str().expect("UTF-8");
+    let (run, other, window) = (golden("classic"), golden("refuted"), golden("watch"));
+    for (before, after) in [(&run, &other), (&window, &window)] {
+        let words = ["diff", before.as_str(), after.as_str(), "--out", place];
+        let output = zcprof(&words).output().expect("zcprof starts");
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        let first = said.lines().next().expect("a line");
+        assert!(first.starts_with("before: ") && first.contains(before.as_str()), "{said}");
+        let table = fs::read_to_string(folder.path().join("diff.txt")).expect("written");
+        assert_eq!(table, said);
+        assert!(folder.path().join("diff.svg").is_file());
+    }
+    refused(&mut zcprof(&["diff", &run, &window]), &["is a run", "is a watched window"]);
+}
+
 fn time_on(log: &Path) -> Command {
     let mut command = zcprof(&["time", "--bytes", "1MiB", "--rounds", "1"]);
     command.arg("--log-dir").arg(log);

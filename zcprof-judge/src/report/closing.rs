@@ -99,7 +99,7 @@ fn causes(reading: &Reading<'_>) -> Vec<(usize, String)> {
 fn reports(terminal: &Terminal<'_>) -> String {
     terminal.place.map_or_else(
         || "none written (--out DIR writes them)".to_owned(),
-        |place| format!("{place}/table.txt has every number, path.svg beside it is the picture"),
+        |place| format!("{place}/report.html to open; table.txt beside it has every number"),
     )
 }
 

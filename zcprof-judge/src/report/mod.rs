@@ -9,7 +9,9 @@ mod closing;
 mod columns;
 mod copies;
 mod details;
+pub mod diff;
 pub mod doctor;
+mod html;
 mod json;
 mod lettering;
 pub mod matrix;
@@ -44,7 +46,20 @@ pub struct Format {
 
 /// Every format.
 pub const FORMATS: &[Format] =
-    &[table::FORMAT, json::FORMAT, copies::FORMAT, path::FORMAT, time::FORMAT];
+    &[table::FORMAT, json::FORMAT, copies::FORMAT, path::FORMAT, time::FORMAT, PAGE];
+
+/// Everything in one file.
+const PAGE: Format = Format {
+    name: "html",
+    file_name: html::FILE,
+    summary: "One page to open: verdicts, pictures, every number, coverage and codes",
+    render: |run| {
+        let shown = |format: &Format| Ok((format.file_name, (format.render)(run)?));
+        let files = [table::FORMAT, copies::FORMAT, path::FORMAT, time::FORMAT];
+        let files: Result<Vec<_>, ReportError> = files.iter().map(shown).collect();
+        html::run(run, &files?)
+    },
+};
 
 /// Why a run cannot be shown.
 #[derive(Debug, thiserror::Error)]

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 
 use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument, Process};
 
-use super::ReportError;
 use super::columns::{Column, lay_out};
 use super::numbers::size;
 use super::stacks;
 use super::table::whereabouts;
 use super::watched;
+use super::{ReportError, html};
 use crate::verdict::code::why;
 use crate::verdict::{Verdict, per_byte};
 use crate::watch::judge::{Judgement, Span, judge, spans};
@@ -37,6 +37,7 @@ pub fn render_all(watch: &Watch) -> Result<Vec<(&'static str, Vec<u8>)>, ReportE
         );
         files.extend(stacks::render_all(known, &about)?);
     }
+    files.push((html::FILE, html::watch(watch, columns(&lines(watch)), &files)?));
     Ok(files)
 }
 
@@ -173,25 +174,37 @@ struct Line {
     spans: Vec<Span>,
 }
 
-fn numbers(watch: &Watch) -> String {
+fn lines(watch: &Watch) -> Vec<Line> {
     let line = |of: &Of| {
         let traffic = Traffic::of(watch, of);
         let spans = spans(&traffic, Instrument::Callers);
         Line { name: of.to_string(), traffic, spans }
     };
-    let lines: Vec<_> = parts(watch).iter().map(line).collect();
+    parts(watch).iter().map(line).collect()
+}
+
+fn numbers(watch: &Watch) -> String {
+    let lines = lines(watch);
     if lines.iter().all(|line| line.traffic.sent() == 0) {
         return "Nothing was sent over a socket that zcprof knows.\n".to_owned();
     }
+    format!(
+        "Per sent byte, as the callers saw it; of what was read at most what was sent from memory:\n\n{}",
+        lay_out(&columns(&lines))
+    )
+}
+
+/// The numbers of each line.
+fn columns(lines: &[Line]) -> Vec<Column> {
     let mut columns = vec![
-        column("", true, &lines, |line| line.name.clone()),
-        column("sent", false, &lines, |line| size(line.traffic.sent())),
+        column("", true, lines, |line| line.name.clone()),
+        column("sent", false, lines, |line| size(line.traffic.sent())),
     ];
     for hop in Hop::ALL.iter().copied() {
         let most = |line: &Line| line.spans.iter().find(|span| span.hop == hop).map(|s| s.most);
         if lines.iter().any(|line| most(line).is_some_and(|bytes| bytes > 0)) {
             let heading = format!("{}|copied", hop.name().replace(' ', "|").replace("->", "->|"));
-            columns.push(column(&heading, false, &lines, |line| {
+            columns.push(column(&heading, false, lines, |line| {
                 per_byte(most(line).unwrap_or(0), line.traffic.sent())
             }));
         }
@@ -205,16 +218,13 @@ fn numbers(watch: &Watch) -> String {
     ];
     for (heading, hop, disposition) in shown {
         if lines.iter().any(|line| line.traffic.seen(hop, disposition) > 0) {
-            columns.push(column(heading, false, &lines, |line| {
+            columns.push(column(heading, false, lines, |line| {
                 per_byte(line.traffic.seen(hop, disposition), line.traffic.sent())
             }));
         }
     }
-    columns.push(column("by", true, &lines, |line| families(&line.traffic.families)));
-    format!(
-        "Per sent byte, as the callers saw it; of what was read at most what was sent from memory:\n\n{}",
-        lay_out(&columns)
-    )
+    columns.push(column("by", true, lines, |line| families(&line.traffic.families)));
+    columns
 }
 
 fn families(families: &[(Family, u64)]) -> String {

@@ -1,7 +1,9 @@
 //! The judge, on records made by hand and on records made at random.
 
 mod below;
+mod diff;
 mod hostile;
+mod pages;
 mod properties;
 mod records;
 mod rules;

@@ -147,7 +147,7 @@ fn very_many_stacks_stay_a_small_picture() {
 }
 
 /// Names that would end an element, a line, a step, a script or a title.
-const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 9] = [
     "main",
     "a;b",
     "</title><script>alert(1)</script>",
@@ -159,7 +159,7 @@ const NAMES: [&str; 9] = [
     "x\ny",
 ];
 
-fn any_stacks() -> impl Strategy<Value = Stacks> {
+pub(crate) fn any_stacks() -> impl Strategy<Value = Stacks> {
     let kinds = [FrameKind::User, FrameKind::Kernel, FrameKind::Missing];
     let frames = (select(kinds.to_vec()), select(NAMES.to_vec()), select(NAMES.to_vec()))
         .prop_map(|(kind, name, file)| frame(kind, name, file));

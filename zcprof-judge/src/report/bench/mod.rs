@@ -7,7 +7,7 @@ mod panel;
 mod quantity;
 mod table;
 
-use super::ReportError;
+use super::{ReportError, html};
 use crate::bench::record::BenchRun;
 
 /// A file that shows a benchmark.
@@ -26,7 +26,10 @@ const FORMATS: &[Format] = &[
 
 /// Renders a benchmark in every format: file names and their bytes.
 pub fn render_all(run: &BenchRun) -> Result<Vec<(&'static str, Vec<u8>)>, ReportError> {
-    FORMATS.iter().map(|format| Ok((format.file_name, (format.render)(run)?))).collect()
+    let shown = |format: &Format| Ok((format.file_name, (format.render)(run)?));
+    let mut files: Vec<_> = FORMATS.iter().map(shown).collect::<Result<_, ReportError>>()?;
+    files.push((html::FILE, html::bench(run, &files)));
+    Ok(files)
 }
 
 /// The terminal's table.

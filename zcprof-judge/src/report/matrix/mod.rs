@@ -3,7 +3,7 @@
 mod picture;
 mod table;
 
-use super::ReportError;
+use super::{ReportError, html};
 use crate::matrix::Matrix;
 
 /// A file that shows a matrix.
@@ -21,7 +21,10 @@ const FORMATS: &[Format] = &[
 
 /// Renders a matrix in every format: file names and their bytes.
 pub fn render_all(matrix: &Matrix) -> Result<Vec<(&'static str, Vec<u8>)>, ReportError> {
-    FORMATS.iter().map(|format| Ok((format.file_name, (format.render)(matrix)?))).collect()
+    let shown = |format: &Format| Ok((format.file_name, (format.render)(matrix)?));
+    let mut files: Vec<_> = FORMATS.iter().map(shown).collect::<Result<_, ReportError>>()?;
+    files.push((html::FILE, html::matrix(matrix, table::columns(matrix), &files)));
+    Ok(files)
 }
 
 /// The terminal's table: every cell, and what is off.

@@ -25,7 +25,7 @@ pub(super) fn render(matrix: &Matrix) -> String {
     text + &sum(matrix)
 }
 
-fn columns(matrix: &Matrix) -> Vec<Column> {
+pub(super) fn columns(matrix: &Matrix) -> Vec<Column> {
     let column = |heading: &str, left: bool, cell: &dyn Fn(&Cell) -> String| Column {
         heading: heading.split('|').map(str::to_owned).collect(),
         cells: matrix.cells.iter().map(cell).collect(),

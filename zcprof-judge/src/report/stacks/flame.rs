@@ -82,12 +82,7 @@ fn bars(tree: &Tree) -> Vec<Bar> {
 }
 
 fn bar(node: &Node, from: u128, all: u128) -> Bar {
-    let text = match &node.label {
-        Label::All => "all".to_owned(),
-        Label::Charged(name) => name.clone(),
-        Label::Frame(frame) => super::name(frame),
-        Label::Place(hop, disposition) => format!("{} {}", hop.name(), disposition.name()),
-    };
+    let text = super::label(&node.label);
     let file = match &node.label {
         Label::Frame(frame) if !frame.file.is_empty() => format!("\nin {}", frame.file),
         _ => String::new(),

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::name;
 use crate::stacks::Stacks;
 use crate::stacks::tree::{Label, ways};
 
@@ -23,11 +22,5 @@ pub(super) fn render(stacks: &Stacks) -> String {
 
 /// A step of the way, without what ends steps and lines.
 fn word(label: &Label) -> String {
-    let word = match label {
-        Label::All => String::new(),
-        Label::Charged(name) => name.clone(),
-        Label::Frame(frame) => name(frame),
-        Label::Place(hop, disposition) => format!("{} {}", hop.name(), disposition.name()),
-    };
-    word.replace(';', ":").replace(['\n', '\r'], " ")
+    super::label(label).replace(';', ":").replace(['\n', '\r'], " ")
 }

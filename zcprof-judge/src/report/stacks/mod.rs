@@ -10,6 +10,7 @@ mod speedscope;
 use super::ReportError;
 use crate::stacks::Stacks;
 use crate::stacks::record::{Frame, FrameKind};
+use crate::stacks::tree::Label;
 
 /// Name of the flame graph's file.
 pub(super) const FLAME: &str = "flamegraph.svg";
@@ -25,6 +26,16 @@ pub(super) fn render_all(
         ("stacks.speedscope.json", speedscope::render(stacks)?),
         ("stacks.pb.gz", pprof::render(stacks)?),
     ])
+}
+
+/// What a node stands for, in words.
+pub(super) fn label(label: &Label) -> String {
+    match label {
+        Label::All => "all".to_owned(),
+        Label::Charged(name) => name.clone(),
+        Label::Frame(frame) => name(frame),
+        Label::Place(hop, disposition) => format!("{} {}", hop.name(), disposition.name()),
+    }
 }
 
 /// A frame as it is written where only its name is: the kernel's end with `_[k]`, as perf's readers

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::name;
 use crate::report::ReportError;
 use crate::stacks::Stacks;
 use crate::stacks::tree::{Label, is_copied, ways};
@@ -59,10 +58,9 @@ impl Profile {
 
 fn frame(label: &Label) -> Value {
     match label {
-        Label::All => json!({ "name": "all" }),
-        Label::Charged(name) => json!({ "name": name }),
-        Label::Frame(frame) if frame.file.is_empty() => json!({ "name": name(frame) }),
-        Label::Frame(frame) => json!({ "name": name(frame), "file": frame.file }),
-        Label::Place(hop, how) => json!({ "name": format!("{} {}", hop.name(), how.name()) }),
+        Label::Frame(frame) if !frame.file.is_empty() => {
+            json!({ "name": super::label(label), "file": frame.file })
+        }
+        _ => json!({ "name": super::label(label) }),
     }
 }

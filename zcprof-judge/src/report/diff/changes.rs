@@ -1,0 +1,130 @@
+//! What changed between two records: ways with the bytes of both, in billionths of what was sent.
+
+use std::collections::BTreeMap;
+
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
+
+use crate::ledger::Account;
+use crate::report::ReportError;
+use crate::report::reading::Reading;
+use crate::run::Run;
+use crate::stacks::Stacks;
+use crate::stacks::tree::{Label, ways};
+use crate::watch::Watch;
+use crate::watch::record::Of;
+use crate::watch::traffic::{Traffic, parts};
+
+/// One byte per byte.
+pub(super) const ONE: u128 = 1_000_000_000;
+
+/// A way, and how much went it before and after, in billionths of what was sent; none where that record
+/// does not have the part at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) way: Vec<Label>,
+    pub(super) place: (Hop, Disposition),
+    pub(super) before: Option<u128>,
+    pub(super) after: Option<u128>,
+}
+
+type Amounts = BTreeMap<(Vec<Label>, (Hop, Disposition)), u128>;
+
+impl Change {
+    pub(super) fn amounts(&self) -> (u128, u128) {
+        (self.before.unwrap_or(0), self.after.unwrap_or(0))
+    }
+
+    /// By how much it changed, whichever way.
+    pub(super) fn size(&self) -> u128 {
+        let (before, after) = self.amounts();
+        before.abs_diff(after)
+    }
+}
+
+/// A window, by what is sent at all, and by each program and port.
+pub(super) fn of_window(before: &Watch, after: &Watch) -> Vec<Change> {
+    let amounts = |watch: &Watch| {
+        let mut amounts = Amounts::new();
+        for of in parts(watch) {
+            let traffic = Traffic::of(watch, &of);
+            let account = traffic.ledger.account(Instrument::Callers);
+            add(&mut amounts, &name(&of), traffic.sent(), |place| bytes(account, place));
+        }
+        amounts
+    };
+    joined(&amounts(before), &amounts(after))
+}
+
+fn name(of: &Of) -> String {
+    match of {
+        Of::All => "all that was sent".to_owned(),
+        Of::Program(_) | Of::Port(_) => of.to_string(),
+    }
+}
+
+fn bytes(account: &Account, (hop, disposition): (Hop, Disposition)) -> u64 {
+    account.bytes(Process::Server, hop, disposition)
+}
+
+/// The passes of a run, by transfer and state of the page cache.
+pub(super) fn of_run(before: &Run, after: &Run) -> Result<Vec<Change>, ReportError> {
+    let amounts = |run: &Run| -> Result<Amounts, ReportError> {
+        let mut amounts = Amounts::new();
+        for pass in &Reading::of(run)?.passes {
+            let name = format!("{} {}", pass.pass.transfer, pass.pass.cache.name());
+            add(&mut amounts, &name, pass.pass.payload.bytes, |(hop, disposition)| {
+                pass.entry(Process::Server, hop, disposition).map_or(0, |entry| entry.bytes)
+            });
+        }
+        Ok(amounts)
+    };
+    Ok(joined(&amounts(before)?, &amounts(after)?))
+}
+
+fn add(amounts: &mut Amounts, name: &str, sent: u64, bytes: impl Fn((Hop, Disposition)) -> u64) {
+    for hop in Hop::ALL {
+        for disposition in Disposition::ALL {
+            let place = (*hop, *disposition);
+            let way = vec![Label::Charged(name.to_owned()), Label::Place(place.0, place.1)];
+            let share = per(bytes(place), sent);
+            if share > 0 {
+                *amounts.entry((way, place)).or_default() += share;
+            }
+        }
+    }
+}
+
+/// Stacks, where both windows have some.
+pub(super) fn of_stacks(before: &Watch, after: &Watch) -> Option<Vec<Change>> {
+    let amounts = |watch: &Watch, stacks: &Stacks| {
+        let sent = Traffic::of(watch, &Of::All).sent();
+        let mut amounts = Amounts::new();
+        for (way, place, bytes) in ways(stacks) {
+            *amounts.entry((way, place)).or_default() += per(bytes, sent);
+        }
+        amounts
+    };
+    let known = amounts(before, before.stacks.as_ref()?);
+    Some(joined(&known, &amounts(after, after.stacks.as_ref()?)))
+}
+
+/// Billionths of what was sent; of nothing nothing is a part.
+fn per(bytes: u64, sent: u64) -> u128 {
+    (u128::from(bytes) * ONE).checked_div(u128::from(sent)).unwrap_or(0)
+}
+
+fn joined(before: &Amounts, after: &Amounts) -> Vec<Change> {
+    let mut keys: Vec<_> = before.keys().chain(after.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    let has =
+        |side: &Amounts, way: &[Label]| side.keys().any(|(other, _)| other.first() == way.first());
+    keys.into_iter()
+        .map(|key| Change {
+            way: key.0.clone(),
+            place: key.1,
+            before: before.get(key).copied().or_else(|| has(before, &key.0).then_some(0)),
+            after: after.get(key).copied().or_else(|| has(after, &key.0).then_some(0)),
+        })
+        .collect()
+}

@@ -1,0 +1,164 @@
+//! A page: what was said first, then why, then pictures, numbers, coverage and codes. It can be read
+//! without a script; a small one sorts tables.
+
+use std::fmt::Write as _;
+
+use super::coverage;
+use super::grid;
+use super::said::{self, Said};
+use crate::report::columns::Column;
+use crate::report::numbers::{share, size_of};
+use crate::report::stacks::FLAME;
+use crate::report::stacks::sheet::escaped;
+use crate::run::Coverage;
+use crate::stacks::Stacks;
+use crate::stacks::top::functions;
+use crate::stacks::tree::Tree;
+
+/// Most bytes of all pictures: with them a page stays below 2 MiB.
+const PICTURES: usize = 1_500_000;
+
+/// Functions that are listed.
+const TOP: usize = 20;
+
+/// What a page shows.
+pub(super) struct Page<'a> {
+    /// The finding, in a sentence.
+    pub(super) title: String,
+    /// Where and of whom, a line each.
+    pub(super) about: Vec<String>,
+    /// Empty where nothing was claimed.
+    pub(super) said: Vec<Said>,
+    /// What is said where nothing was.
+    pub(super) nothing_said: &'static str,
+    /// The other files of the same record.
+    pub(super) files: &'a [(&'static str, Vec<u8>)],
+    pub(super) stacks: Option<&'a Stacks>,
+    pub(super) columns: Vec<Column>,
+    pub(super) coverage: Option<&'a Coverage>,
+    /// Name of the file that has every number as text.
+    pub(super) text: &'static str,
+}
+
+impl Page<'_> {
+    /// The file.
+    pub(super) fn html(&self) -> Vec<u8> {
+        let mut sections = vec![("verdicts", "Verdicts", self.verdicts())];
+        let why = said::why(&self.said);
+        if !why.is_empty() {
+            sections.push(("why", "What refutes it, and what is missing", why));
+        }
+        sections.push(("pictures", "Pictures", self.pictures()));
+        if self.stacks.is_some() {
+            sections.push(("stacks", "Who copied", self.who()));
+        }
+        sections.push(("numbers", "Numbers", self.numbers()));
+        if let Some(known) = self.coverage {
+            sections.push(("coverage", "What could be seen", coverage::html(known)));
+        }
+        let codes = said::codes(&self.said);
+        if !codes.is_empty() {
+            sections.push(("codes", "What the codes mean", codes));
+        }
+        let mut nav = String::new();
+        let mut main = String::new();
+        for (id, heading, body) in sections {
+            let _ = write!(nav, "<a href=\"#{id}\">{heading}</a> ");
+            let _ = writeln!(main, "<section id=\"{id}\">\n<h2>{heading}</h2>\n{body}</section>");
+        }
+        let title = escaped(&self.title);
+        let mut about = String::new();
+        for line in &self.about {
+            let _ = writeln!(about, "<p>{}</p>", escaped(line));
+        }
+        let (style, script) = (include_str!("style.css"), include_str!("sort.js"));
+        format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+             <meta name=\"color-scheme\" content=\"light dark\"/>\n<link rel=\"icon\" href=\"data:,\"/>\n\
+             <title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n\
+             <header>\n<h1>{title}</h1>\n{about}</header>\n<nav>{nav}</nav>\n\
+             <main>\n{main}</main>\n<script>/*<![CDATA[*/\n{script}/*]]>*/</script>\n</body>\n</html>\n"
+        )
+        .into_bytes()
+    }
+
+    fn verdicts(&self) -> String {
+        if self.said.is_empty() {
+            return format!("<p>{}</p>\n", escaped(self.nothing_said));
+        }
+        said::list(&self.said)
+    }
+
+    fn svg(&self, name: &str) -> Option<&str> {
+        let file = self.files.iter().find(|(file, _)| *file == name)?;
+        std::str::from_utf8(&file.1).ok()
+    }
+
+    /// Every picture but the flame graph, as far as they fit.
+    fn pictures(&self) -> String {
+        let mut text = String::new();
+        let is_picture = |name: &&str| {
+            name.rsplit_once('.').is_some_and(|(_, end)| end == "svg") && *name != FLAME
+        };
+        let mut room = PICTURES.saturating_sub(self.svg(FLAME).map_or(0, str::len));
+        for name in self.files.iter().map(|(name, _)| *name).filter(is_picture) {
+            let Some(svg) = self.svg(name) else { continue };
+            let Some(left) = room.checked_sub(svg.len()) else {
+                let _ =
+                    writeln!(text, "<p>{name} is too large for this page; it lies beside it.</p>");
+                continue;
+            };
+            room = left;
+            let _ = writeln!(
+                text,
+                "<figure class=\"paper\" role=\"group\" aria-label=\"{name}\">\n{svg}\
+                 <figcaption>{name}</figcaption></figure>"
+            );
+        }
+        if text.is_empty() { "<p>There is none.</p>\n".to_owned() } else { text }
+    }
+
+    /// The flame graph, and the functions that copied most.
+    fn who(&self) -> String {
+        let Some(stacks) = self.stacks else { return String::new() };
+        let svg = self.svg(FLAME).unwrap_or_default();
+        // What is lost is part of the whole, as in the picture.
+        let all = Tree::of(stacks).root().copied();
+        let top = functions(stacks);
+        let column = |heading: &str, left, cells: Vec<String>| Column {
+            heading: vec![heading.to_owned()],
+            cells,
+            left,
+        };
+        let shown = || top.iter().take(TOP);
+        let columns = [
+            column("function", true, shown().map(|top| top.frame.name.clone()).collect()),
+            column("file", true, shown().map(|top| top.frame.file.clone()).collect()),
+            column("program", true, shown().map(|top| top.charged.clone()).collect()),
+            column("copied", false, shown().map(|top| size_of(top.bytes)).collect()),
+            column("share", false, shown().map(|top| share(top.bytes, all)).collect()),
+        ];
+        let more = top.len().saturating_sub(TOP);
+        let more =
+            if more > 0 { format!("<p>And {more} functions more.</p>\n") } else { String::new() };
+        format!(
+            "<figure>\n{svg}<figcaption>{FLAME}</figcaption></figure>\n\
+             <h3>The functions that copied</h3>\n{}{more}",
+            grid::html("The functions that copied, those of most bytes first", &columns)
+        )
+    }
+
+    fn numbers(&self) -> String {
+        let table = match &*self.columns {
+            [] => String::new(),
+            columns => grid::html("Every number of the record's table", columns),
+        };
+        let text = self.files.iter().find(|(name, _)| *name == self.text);
+        let text = text.map_or_else(String::new, |(name, bytes)| {
+            let words = escaped(&String::from_utf8_lossy(bytes));
+            format!("<details><summary>{name}</summary>\n<pre>{words}</pre></details>\n")
+        });
+        table + &text
+    }
+}

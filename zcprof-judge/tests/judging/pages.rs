@@ -1,0 +1,118 @@
+//! report.html: one file that asks for nothing, can be read without a script, and says the verdicts
+//! first; with names that are out to break it.
+
+#![expect(clippy::disallowed_methods, reason = "goldens are files; the judge opens none")]
+
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use zcprof_judge::bench::record::BenchRun;
+use zcprof_judge::matrix::Matrix;
+use zcprof_judge::report::{bench, matrix, render_all, watch};
+use zcprof_judge::run::Run;
+use zcprof_judge::watch::Watch;
+
+use super::hostile::with_doctype;
+use super::stacks::{NAMES, any_stacks, by_hand};
+use super::watched::{BODY, handed_over, window, written};
+
+const PAGE: &str = "report.html";
+
+fn golden<T: serde::de::DeserializeOwned>(path: &str) -> T {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(path);
+    serde_json::from_slice(&fs::read(path).expect("a golden")).expect("a record")
+}
+
+fn page<N: PartialEq<&'static str>>(files: Vec<(N, Vec<u8>)>) -> String {
+    let found = files.into_iter().find(|(name, _)| *name == PAGE).expect("a page");
+    String::from_utf8(found.1).expect("text")
+}
+
+fn of_run(name: &str) -> String {
+    let files = render_all(&golden::<Run>(&format!("{name}/run.json"))).expect("rendered");
+    page(files.into_iter().map(|(format, bytes)| (format.file_name, bytes)).collect())
+}
+
+fn of_window(known: &Watch) -> String {
+    page(watch::render_all(known).expect("rendered"))
+}
+
+/// What is true of every page. It is written so that XML's readers can read it too.
+fn check(page: &str) {
+    assert!(page.len() < 2 << 20, "{} bytes", page.len());
+    let tree = roxmltree::Document::parse_with_options(page, with_doctype())
+        .unwrap_or_else(|error| panic!("{error}: {page}"));
+    let mut last = 0;
+    let mut ids = std::collections::BTreeSet::new();
+    for node in tree.descendants().filter(roxmltree::Node::is_element) {
+        let name = node.tag_name().name();
+        if let Some(level) = ["h1", "h2", "h3"].iter().position(|heading| *heading == name) {
+            assert!(level <= last + 1 && (level > 0 || last == 0), "{name} after h{}", last + 1);
+            last = level;
+        }
+        for attribute in node.attributes() {
+            let (key, value) = (attribute.name(), attribute.value());
+            assert!(!key.starts_with("on"), "{key}={value}");
+            let inside = value.starts_with('#') || value == "data:,";
+            assert!(!matches!(key, "href" | "src" | "action") || inside, "{key}={value}");
+            if key == "id" {
+                assert!(ids.insert(value.to_owned()), "{value} twice");
+            }
+        }
+        assert!(!matches!(name, "iframe" | "object" | "embed" | "img" | "form"), "{name}");
+    }
+    for node in tree.descendants() {
+        if let Some(to) = node.attribute("href").and_then(|link| link.strip_prefix('#')) {
+            assert!(ids.contains(to), "nothing is called {to}");
+        }
+    }
+    for word in ["@import", "url(http", "fetch(", "XMLHttpRequest"] {
+        assert!(!page.contains(word), "{word}");
+    }
+    let [verdicts, numbers] = ["id=\"verdicts\"", "id=\"numbers\""].map(|id| page.find(id));
+    assert!(verdicts.is_some() && verdicts < numbers, "verdicts come first");
+}
+
+#[test]
+fn a_page_of_every_kind_stands_alone() {
+    for name in ["classic", "transfers", "refuted", "syscalls"] {
+        check(&of_run(name));
+    }
+    check(&page(bench::render_all(&golden::<BenchRun>("bench/bench.json")).expect("rendered")));
+    check(&page(matrix::render_all(&golden::<Matrix>("matrix/matrix.json")).expect("rendered")));
+    check(&of_window(&golden("watch/watch.json")));
+}
+
+/// A verdict is a word and a sign, with the code's whole page.
+#[test]
+fn a_refuted_claim_is_explained_on_the_page() {
+    let mut known = window("zero-copy", &[handed_over(BODY), written(BODY / 5)]);
+    known.stacks = Some(by_hand());
+    let page = of_window(&known);
+    check(&page);
+    assert!(page.contains("✗</span><strong>refuted</strong>"), "word and sign");
+    let code = zcprof_judge::verdict::explain::CODES.iter().find(|code| code.name == "ZC102");
+    let first = code.expect("a code").page.lines().nth(1).expect("text").trim();
+    assert!(page.contains("<article id=\"ZC102\">"), "its page");
+    assert!(page.contains(&first.replace('\'', "&#39;")), "{first}");
+    assert!(page.contains("<td>send_body&lt;&amp;str&gt;</td>"), "the function that copies");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_name_breaks_a_page(name in select(NAMES.to_vec()), stacks in any_stacks()) {
+        let mut known = window("zero-copy", &[handed_over(BODY), written(BODY / 5)]);
+        known.stacks = Some(stacks);
+        known.targets = vec![name.to_owned()];
+        known.kernel.release = name.to_owned();
+        known.programs[0].name = name.to_owned();
+        for count in &mut known.counts {
+            count.charged = zcprof_judge::watch::record::Charged::Program(name.to_owned());
+        }
+        check(&of_window(&known));
+    }
+}
