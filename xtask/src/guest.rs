@@ -11,7 +11,8 @@ use crate::cache::Cache;
 use crate::compile;
 use crate::exit::Exit;
 use crate::kernels::{self, Installed, Kernel};
-use crate::setup::{self, Wants, programs};
+use crate::programs;
+use crate::setup::{self, Wants};
 use crate::vm::{self, Accel, FILE_SYSTEMS, FileSystem, Outcome, Report, Spec};
 use crate::words;
 

@@ -16,6 +16,7 @@ mod manifest;
 mod matrix;
 mod phases;
 mod process;
+mod programs;
 mod progress;
 mod reports;
 mod run;

@@ -8,7 +8,6 @@ mod install;
 pub(crate) mod kafka;
 mod needs;
 mod plan;
-pub(crate) mod programs;
 mod toolchain;
 
 use std::path::PathBuf;

@@ -32,7 +32,7 @@ pub(crate) fn consumer(cache: &Cache) -> Result<Result<PathBuf, String>> {
 ///
 /// # Errors
 /// They do not compile.
-pub(super) fn build(cache: &Cache, source: &str, program: &Path) -> Result<Result<(), String>> {
+pub(crate) fn build(cache: &Cache, source: &str, program: &Path) -> Result<Result<(), String>> {
     let go = match find() {
         Ok(go) => go,
         Err(why) => return Ok(Err(why)),

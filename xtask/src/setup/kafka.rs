@@ -11,7 +11,7 @@ use crate::cache::Cache;
 use crate::process;
 
 /// The version of broker and client.
-pub(super) const VERSION: &str = "4.1.0";
+pub(crate) const VERSION: &str = "4.1.0";
 
 /// What Maven is told to fetch, with all that it depends on.
 const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -59,7 +59,7 @@ pub(crate) fn archives(cache: &Cache) -> Result<PathBuf> {
 ///
 /// # Errors
 /// As above.
-pub(super) fn netty(cache: &Cache) -> Result<PathBuf> {
+pub(crate) fn netty(cache: &Cache) -> Result<PathBuf> {
     fetched(cache, "netty", NETTY, NETTY_POM)
 }
 

@@ -18,8 +18,8 @@ use crate::guest::{self, Guest};
 use crate::kernels::{self, Kernel};
 use crate::libraries::with_libraries;
 use crate::matrix::{self, Bench, Passes};
+use crate::programs::{self, Image};
 use crate::setup::Ready;
-use crate::setup::programs::{self, Image};
 use crate::{compile, interrupt};
 
 /// What is to be tested in guests.

@@ -1,5 +1,5 @@
 //! Apache Kafka itself: one broker, which is also its controller, and kcat as its consumer. The topic
-//! was written before (xtask/src/setup/programs/kafka_log.rs).
+//! was written before (xtask/src/programs/kafka_log.rs).
 
 use super::{BASE, Begins, REFUTED, Row, Sends, ZERO};
 

@@ -7,9 +7,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::super::{Ready, go, kafka};
 use super::kafka_log;
 use crate::cache::Cache;
+use crate::setup::{Ready, go, kafka};
 use crate::{compile, process, tree};
 
 /// What builds something below a folder; why it cannot be done here, if it cannot.

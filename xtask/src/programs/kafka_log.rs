@@ -12,9 +12,9 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::super::kafka::VERSION;
 use crate::cache::Cache;
 use crate::manifest::Manifest;
+use crate::setup::kafka::VERSION;
 use crate::{interrupt, process};
 
 /// What it is called: the clients of zcprof/tests/programs/table/kafka.rs read it.

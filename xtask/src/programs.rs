@@ -11,11 +11,11 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::Ready;
 use crate::cache::Cache;
 use crate::manifest::{self, Manifest};
 use crate::process;
 use crate::progress::step;
+use crate::setup::Ready;
 
 /// The release whose packages they are: it has the kernel that guests have by default.
 const RELEASE: &str = "trixie";
