@@ -42,6 +42,10 @@ pub const ADOPT_CGROUP: u32 = 2;
 /// Size of the per-system-call tables; x86-64 numbers are below it.
 pub const MAX_SYSCALLS: usize = 512;
 
+/// Arguments of a system call that are read: descriptors are among the first two, flags among the
+/// first four.
+pub const ARGUMENTS: usize = 4;
+
 /// Entry of [`Config::fd_argument`] for a system call that names no file.
 pub const NO_FD: u8 = 0xff;
 
@@ -200,11 +204,13 @@ pub enum Lost {
     Busy = 6,
     /// A call was entered and never seen to return.
     Twice = 7,
+    /// The same of a function that waits ([`crate::sites::Site::waits`]).
+    Waited = 8,
 }
 
 impl Lost {
     /// Every kind, in index order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Counts,
         Self::Inflight,
         Self::Entered,
@@ -213,6 +219,7 @@ impl Lost {
         Self::Subject,
         Self::Busy,
         Self::Twice,
+        Self::Waited,
     ];
 }
 
@@ -344,8 +351,8 @@ pub struct Config {
     /// The upper and lower half of the address of `tls_encrypt_done()`; zeros where TLS is not in
     /// the kernel.
     pub tls_done: [u32; 2],
-    /// Offset of each system-call argument (0 and 1) in `struct pt_regs`.
-    pub regs_argument: [u32; 2],
+    /// Offset of each of the first system-call arguments in `struct pt_regs`.
+    pub regs_argument: [u32; ARGUMENTS],
     /// First and one past the last address of `_copy_to_user` and of `_copy_from_user`: their lower
     /// halves, because the kernel's text is in the highest 2 GiB
     /// (Documentation/arch/x86/x86_64/mm.rst).
@@ -422,7 +429,7 @@ impl Config {
         mm_exe_file: 0,
         folio_large_bit: 0,
         tls_done: [0; 2],
-        regs_argument: [0; 2],
+        regs_argument: [0; ARGUMENTS],
         argument_copies: [[0; 2]; 2],
         iter_class: [0; ITER_TYPES],
         pid_namespace: [0; 2],
@@ -464,6 +471,6 @@ mod tests {
         assert_eq!(size_of::<EnteredKey>(), 16);
         assert_eq!(size_of::<Flow>(), 36);
         assert_eq!(size_of::<Exit>(), 36);
-        assert_eq!(size_of::<Config>(), 4 * 71 + ITER_TYPES + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * 73 + ITER_TYPES + MAX_SYSCALLS);
     }
 }

@@ -28,6 +28,23 @@ const WRITES: &[(File, Hop, Disposition)] = &[
     (File::Pipe, Hop::UserToPipe, Copied),
 ];
 
+/// Bit of a system call's number that says that it only looks (MSG_PEEK): what it copies stays in the
+/// socket. No number has it ([`crate::layout::MAX_SYSCALLS`]).
+pub const PEEKS: i32 = 512;
+
+/// What the name of such a call ends with.
+pub const PEEKING: &str = " peeking";
+
+/// Position of the flags of a system call that may only look: recvfrom(2), recvmsg(2), recvmmsg(2).
+#[must_use]
+pub const fn flags_argument(number: i64) -> Option<u8> {
+    match number {
+        45 | 299 => Some(3),
+        47 => Some(2),
+        _ => None,
+    }
+}
+
 /// `io_uring_enter(2)`: the file that its operations work on is not among its arguments.
 pub const IO_URING_ENTER: i32 = 426;
 
@@ -90,12 +107,18 @@ impl Syscall {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::MAX_SYSCALLS;
+    use crate::layout::{ARGUMENTS, MAX_SYSCALLS};
 
     #[test]
     fn numbers_rise_and_fit_the_table() {
         assert!(SYSCALLS.windows(2).all(|pair| pair[0].number < pair[1].number));
         assert!(SYSCALLS.iter().all(|s| usize::try_from(s.number).is_ok_and(|n| n < MAX_SYSCALLS)));
         assert!(SYSCALLS.iter().all(|s| s.fd.is_none_or(|at| at < 2)));
+        assert_eq!(usize::try_from(PEEKS), Ok(MAX_SYSCALLS), "a bit above every number");
+        let looking = ["recvfrom", "recvmsg", "recvmmsg"].map(Syscall::by_name);
+        for row in looking {
+            let number = i64::from(row.expect("there").number);
+            assert!(flags_argument(number).is_some_and(|at| usize::from(at) < ARGUMENTS));
+        }
     }
 }

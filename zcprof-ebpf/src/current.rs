@@ -6,7 +6,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
 use zcprof_common::layout::{ELSEWHERE, Inflight, Lost, MAX_SYSCALLS, NO_FD, NO_PORT, NO_SYSCALL};
 use zcprof_common::sites::SITES;
-use zcprof_common::syscalls::IO_URING_ENTER;
+use zcprof_common::syscalls::{IO_URING_ENTER, PEEKS, flags_argument};
 use zcprof_common::vocabulary::File;
 
 use crate::{CONFIG, below, count, kernel, place, who};
@@ -24,9 +24,9 @@ const SYS_EXIT: usize = {
     at
 };
 
-/// A thread enters a system call; `fd` gives its argument 0 or 1.
+/// A thread enters a system call; `argument` gives one of its first four.
 #[inline(always)]
-pub(crate) fn enter(number: i64, fd: impl Fn(u8) -> u32) {
+pub(crate) fn enter(number: i64, argument: impl Fn(u8) -> u32) {
     let thread = helpers::bpf_get_current_pid_tgid();
     if who::subject_at_syscall() == ELSEWHERE {
         return;
@@ -35,8 +35,11 @@ pub(crate) fn enter(number: i64, fd: impl Fn(u8) -> u32) {
     let number = if kernel::is_compat() { i64::from(NO_SYSCALL) } else { number };
     let (file, port) = match fd_argument(number) {
         NO_FD => (File::None as u8, NO_PORT),
-        at => place::of(kernel::file(fd(at))),
+        at => place::of(kernel::file(argument(at))),
     };
+    const MSG_PEEK: u32 = 2; // include/linux/socket.h
+    let looks = flags_argument(number).is_some_and(|at| argument(at) & MSG_PEEK != 0);
+    let number = if looks { number | i64::from(PEEKS) } else { number };
     let inflight = Inflight { syscall: number as i32, file: u16::from(file), port };
     if INFLIGHT.insert(&thread, &inflight, 0).is_err() {
         count::lose(Lost::Inflight);

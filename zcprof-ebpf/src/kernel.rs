@@ -80,10 +80,15 @@ pub(crate) fn iter_count(iter: u64) -> u64 {
     read_at(iter, &CONFIG.iter_count)
 }
 
-/// Argument 0 or 1 of a system call, as a file descriptor.
+/// One of the first four arguments of a system call: a descriptor, or flags.
 #[inline(always)]
-pub(crate) fn fd_in_regs(regs: u64, at: u8) -> u32 {
-    let offset = if at == 0 { &CONFIG.regs_argument[0] } else { &CONFIG.regs_argument[1] };
+pub(crate) fn argument_in_regs(regs: u64, at: u8) -> u32 {
+    let offset = match at {
+        0 => &CONFIG.regs_argument[0],
+        1 => &CONFIG.regs_argument[1],
+        2 => &CONFIG.regs_argument[2],
+        _ => &CONFIG.regs_argument[3],
+    };
     read_at(regs, offset)
 }
 

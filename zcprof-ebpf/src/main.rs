@@ -109,7 +109,7 @@ include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 #[raw_tracepoint]
 fn sys_enter_raw(ctx: RawTracePointContext) -> i32 {
     let regs = ctx.arg(0);
-    current::enter(ctx.arg(1), |at| kernel::fd_in_regs(regs, at));
+    current::enter(ctx.arg(1), |at| kernel::argument_in_regs(regs, at));
     0
 }
 
@@ -125,11 +125,13 @@ fn sys_exit_raw(ctx: RawTracePointContext) -> i32 {
 #[tracepoint]
 fn sys_enter_tracepoint(ctx: TracePointContext) -> u32 {
     // SAFETY: within the record, see above; the verifier checks it too.
-    let (number, first, second) =
-        unsafe { (ctx.read_at::<i64>(8), ctx.read_at::<u64>(16), ctx.read_at::<u64>(24)) };
-    if let (Ok(number), Ok(first), Ok(second)) = (number, first, second) {
-        current::enter(number, |at| if at == 0 { first as u32 } else { second as u32 });
-    }
+    let read = |at: usize| unsafe { ctx.read_at::<u64>(at) }.unwrap_or(u64::MAX);
+    current::enter(read(8) as i64, |at| match at {
+        0 => read(16) as u32,
+        1 => read(24) as u32,
+        2 => read(32) as u32,
+        _ => read(40) as u32,
+    });
     0
 }
 
@@ -371,7 +373,7 @@ fn keep<const SITE: usize>(entered: Entered, flags: u64) {
         Ok(()) => {}
         // The return of the call before was never seen: its kretprobe had no instance left, say.
         Err(EEXIST) => {
-            count::lose(Lost::Twice);
+            count::lose(if const { SITES[SITE].waits } { Lost::Waited } else { Lost::Twice });
             let _ = count::ENTERED.insert(&key, &entered, 0);
         }
         Err(error) => count::lose_or_busy(Lost::Entered, error),

@@ -44,6 +44,10 @@ pub struct Site {
     /// The kind of file that it works on: what its thread is in while it runs, where no system
     /// call names a file (io_uring, and the kernel's workers for it).
     pub scope: Option<File>,
+    /// Whether it waits for data. A kernel before 5.11 that is not preemptible keeps as many returns of a
+    /// function as it has CPUs (`register_kretprobe()`, kernel/kprobes.c), so that of several processes
+    /// that wait in it some are not seen to return.
+    pub waits: bool,
     /// Position of the `struct sock *` argument by which the current process sends: copies that
     /// the kernel makes of what is in that socket later are charged to it.
     pub sends: Option<u8>,
@@ -169,6 +173,7 @@ impl Bytes {
                 | Self::Lends(_)
                 | Self::Serves(_)
                 | Self::Causes
+                | Self::Accepts
                 | Self::Packet(_)
                 | Self::Forgets(_)
         )
@@ -193,6 +198,7 @@ impl Site {
         bytes: Bytes::Returned,
         iter: None,
         message: None,
+        waits: false,
         module: None,
         scope: None,
         sends: None,

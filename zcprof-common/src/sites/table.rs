@@ -666,6 +666,7 @@ pub const SITES: &[Site] = &[
     Site {
         name: "pipe_read",
         symbols: &["anon_pipe_read", "pipe_read"],
+        waits: true,
         source: "fs/pipe.c",
         iter: Some(1),
         cases: &[iter(&[Iter::User], &[plus(Hop::PipeToUser, Copied)])],
@@ -723,6 +724,8 @@ pub const SITES: &[Site] = &[
     },
     Site {
         name: "do_fault",
+        // 5.10 inlines it too. What it calls last for a page that was copied knows the same.
+        symbols: &["do_fault", "finish_fault"],
         source: "mm/memory.c",
         // do_cow_fault() inside it, which is inlined: the first write to a page of a private mapping
         // that was not mapped yet copies it out of the page cache.

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use syscalls::Sysno;
 use zcprof_common::layout::{self, Key, NO_OWNER, NO_SYSCALL, Value};
 use zcprof_common::sites::SITES;
+use zcprof_common::syscalls::{PEEKING, PEEKS};
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Need, Process};
 
 use super::bench::{Amount, Bench, Cpu};
@@ -280,8 +281,10 @@ pub(crate) fn syscall_name(number: i32) -> String {
     if number == NO_SYSCALL {
         return "none".to_owned();
     }
+    let looks = (PEEKS..2 * PEEKS).contains(&number);
+    let (number, looks) = if looks { (number - PEEKS, PEEKING) } else { (number, "") };
     let known = usize::try_from(number).ok().and_then(Sysno::new);
-    known.map_or_else(|| format!("#{number}"), |known| known.name().to_owned())
+    known.map_or_else(|| format!("#{number}{looks}"), |known| format!("{}{looks}", known.name()))
 }
 
 /// The same where a foreign client consumes. Its requests end where it likes, so that a response
@@ -415,6 +418,7 @@ mod tests {
         for row in zcprof_common::syscalls::SYSCALLS {
             assert_eq!(syscall_name(row.number), row.name);
         }
+        assert_eq!(syscall_name(PEEKS + 45), "recvfrom peeking");
         assert_eq!(syscall_name(NO_SYSCALL), "none");
         assert_eq!(syscall_name(100_000), "#100000");
     }

@@ -93,7 +93,12 @@ pub(super) fn configure(version: Version, tls_done: u64) -> Result<Config> {
         task_mm: types.offset("task_struct", "mm")?,
         mm_exe_file: types.offset("mm_struct", "exe_file")?,
         folio_large_bit: types.enumerator("pageflags", "PG_head")?,
-        regs_argument: [types.offset("pt_regs", "di")?, types.offset("pt_regs", "si")?],
+        regs_argument: [
+            types.offset("pt_regs", "di")?,
+            types.offset("pt_regs", "si")?,
+            types.offset("pt_regs", "dx")?,
+            types.offset("pt_regs", "r10")?,
+        ],
         argument_copies: argument_copies(version)?,
         iter_class: types.iterators()?,
         pid_namespace: pid_namespace()?,

@@ -11,6 +11,7 @@ mod modules;
 mod plan;
 mod reach;
 mod syscalls;
+mod unpreempted;
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, AsRawFd as _};
@@ -29,6 +30,7 @@ use crate::run::{Coverage, Doubt, Hole, ProbeState};
 use audit::Audit;
 pub use follow::{Adopt, CGROUPS, Follow};
 use plan::Plan;
+use unpreempted::Unpreempted;
 
 /// What to attach.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +60,7 @@ pub struct Probes {
     holes: Vec<Hole>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     counts_skipped_perf_programs: bool,
+    by_program: bool,
     before: Totals,
 }
 
@@ -169,6 +172,7 @@ impl Probes {
             holes,
             logger,
             counts_skipped_perf_programs: counted,
+            by_program: options.follow.by_program,
             before: Totals::default(),
         };
         probes.snapshot()?;
@@ -182,13 +186,16 @@ impl Probes {
     pub fn snapshot(&mut self) -> Result<Snapshot> {
         let new_cpus = self.audit.follow_cpus()?;
         self.audit.pause().context("pausing the breakpoints")?;
-        let now = self.totals()?;
+        let now = {
+            let _unpreempted = Unpreempted::begin();
+            self.totals()?
+        };
         self.audit.resume().context("resuming the breakpoints")?;
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
         let before = std::mem::replace(&mut self.before, now);
-        let mut snapshot = self.before.since(&before);
+        let mut snapshot = self.before.since(&before, self.by_program);
         snapshot.doubts.extend(new_cpus.into_iter().map(|cpu| Doubt::UnwatchedCpu { cpu }));
         snapshot.doubts.extend(self.plan.gone().map(|site| Doubt::ProbeGone { site }));
         let loaded = self.plan.loaded_since(modules::is_loaded).into_iter();
@@ -217,6 +224,7 @@ impl Probes {
     /// # Errors
     /// The map cannot be read.
     pub fn watched(&mut self) -> Result<Vec<(u32, u32)>> {
+        let _unpreempted = Unpreempted::begin();
         follow::watched(&mut self.ebpf)
     }
 
@@ -225,6 +233,7 @@ impl Probes {
     /// # Errors
     /// The map cannot be read.
     pub fn programs(&mut self) -> Result<Vec<(u32, String)>> {
+        let _unpreempted = Unpreempted::begin();
         follow::programs(&mut self.ebpf)
     }
 
@@ -234,7 +243,8 @@ impl Probes {
     /// # Errors
     /// A map or event cannot be read.
     pub fn peek(&mut self) -> Result<Snapshot> {
-        Ok(self.totals()?.since(&self.before))
+        let _unpreempted = Unpreempted::begin();
+        Ok(self.totals()?.since(&self.before, self.by_program))
     }
 
     /// The groups of leaves that some work has to be repeated for, by what it needs: the first
@@ -341,7 +351,7 @@ fn both(reason: &str, remedy: &str) -> [Hole; 2] {
 }
 
 impl Totals {
-    fn since(&self, before: &Self) -> Snapshot {
+    fn since(&self, before: &Self, by_program: bool) -> Snapshot {
         let mut snapshot = Snapshot::default();
         for (key, value) in &self.counts {
             let old = before.counts.get(key).copied().unwrap_or_default();
@@ -359,7 +369,9 @@ impl Totals {
         let old = |list: &[u64], at: usize| list.get(at).copied().unwrap_or(0);
         for (at, what) in Lost::ALL.iter().enumerate() {
             let times = self.lost[at] - old(&before.lost, at);
-            if times > 0 && *what != Lost::Subject {
+            // The built-in workload reads no payload out of a pipe.
+            let is_of_others = *what == Lost::Waited && !by_program;
+            if times > 0 && *what != Lost::Subject && !is_of_others {
                 let what = lost(*what).to_owned();
                 snapshot.doubts.push(Doubt::Lost { what, times });
             }
@@ -388,6 +400,7 @@ const fn lost(what: Lost) -> &'static str {
         Lost::Subject => "a process could not be remembered",
         Lost::Busy => "a map was in use by what a breakpoint interrupted",
         Lost::Twice => "a call was entered and never seen to return",
+        Lost::Waited => "a read of a pipe was entered and never seen to return",
     }
 }
 
