@@ -14,7 +14,7 @@ use super::{ReportError, html};
 use crate::verdict::code::why;
 use crate::verdict::{Verdict, per_byte};
 use crate::watch::judge::{Judgement, Span, judge, spans};
-use crate::watch::record::{Of, Watch};
+use crate::watch::record::{Direction, Of, Watch};
 use crate::watch::series;
 use crate::watch::traffic::{Traffic, parts};
 
@@ -37,7 +37,7 @@ pub fn render_all(watch: &Watch) -> Result<Vec<(&'static str, Vec<u8>)>, ReportE
         );
         files.extend(stacks::render_all(known, &about)?);
     }
-    files.push((html::FILE, html::watch(watch, columns(&lines(watch)), &files)?));
+    files.push((html::FILE, html::watch(watch, columns(&lines(watch), watch.direction), &files)?));
     Ok(files)
 }
 
@@ -97,9 +97,9 @@ fn heading(watch: &Watch) -> String {
 
 fn verdict(judgement: &Judgement) -> String {
     let traffic = &judgement.traffic;
-    let copies = interval(judgement);
+    let (copies, done) = (interval(judgement), traffic.direction.done());
     let mut text = format!(
-        "{} of {}: {} ({copies} copied per sent byte, {} sent)\n",
+        "{} of {}: {} ({copies} copied per {done} byte, {} {done})\n",
         judgement.promise,
         judgement.of,
         judgement.verdict.name(),
@@ -109,7 +109,7 @@ fn verdict(judgement: &Judgement) -> String {
         let codes: Vec<_> = why.codes.iter().map(|code| code.name).collect();
         let _ = writeln!(text, "  {} {}", codes.join(" "), why.text);
     }
-    if let Verdict::Refuted(_) = judgement.verdict {
+    if let (Verdict::Refuted(_), Direction::Tx) = (&judgement.verdict, traffic.direction) {
         text.push_str(&pair(traffic));
     }
     if judgement.framing > 0 {
@@ -186,19 +186,23 @@ fn lines(watch: &Watch) -> Vec<Line> {
 fn numbers(watch: &Watch) -> String {
     let lines = lines(watch);
     if lines.iter().all(|line| line.traffic.sent() == 0) {
-        return "Nothing was sent over a socket that zcprof knows.\n".to_owned();
+        return nothing(watch.direction).to_owned();
     }
-    format!(
-        "Per sent byte, as the callers saw it; of what was read at most what was sent from memory:\n\n{}",
-        lay_out(&columns(&lines))
-    )
+    let done = watch.direction.done();
+    let bound = match watch.direction {
+        Direction::Tx => "; of what was read at most what was sent from memory",
+        Direction::Rx => "",
+        Direction::File => "; of what was read at most what was written from memory",
+    };
+    let columns = lay_out(&columns(&lines, watch.direction));
+    format!("Per {done} byte, as the callers saw it{bound}:\n\n{columns}")
 }
 
 /// The numbers of each line.
-fn columns(lines: &[Line]) -> Vec<Column> {
+fn columns(lines: &[Line], direction: Direction) -> Vec<Column> {
     let mut columns = vec![
         column("", true, lines, |line| line.name.clone()),
-        column("sent", false, lines, |line| size(line.traffic.sent())),
+        column(direction.done(), false, lines, |line| size(line.traffic.sent())),
     ];
     for hop in Hop::ALL.iter().copied() {
         let most = |line: &Line| line.spans.iter().find(|span| span.hop == hop).map(|s| s.most);
@@ -217,14 +221,25 @@ fn columns(lines: &[Line]) -> Vec<Column> {
         ("bounced", Hop::PageCacheToPipe, Disposition::Bounced),
     ];
     for (heading, hop, disposition) in shown {
-        if lines.iter().any(|line| line.traffic.seen(hop, disposition) > 0) {
+        let is_sent = direction == Direction::Tx;
+        if is_sent && lines.iter().any(|line| line.traffic.seen(hop, disposition) > 0) {
             columns.push(column(heading, false, lines, |line| {
                 per_byte(line.traffic.seen(hop, disposition), line.traffic.sent())
             }));
         }
     }
-    columns.push(column("by", true, lines, |line| families(&line.traffic.families)));
+    if direction == Direction::Tx {
+        columns.push(column("by", true, lines, |line| families(&line.traffic.families)));
+    }
     columns
+}
+
+const fn nothing(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Tx => "Nothing was sent over a socket that zcprof knows.\n",
+        Direction::Rx => "Nothing was received from a socket that zcprof knows.\n",
+        Direction::File => "Nothing was written into a file through the page cache.\n",
+    }
 }
 
 fn families(families: &[(Family, u64)]) -> String {

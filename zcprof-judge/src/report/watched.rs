@@ -12,7 +12,7 @@ use crate::ledger::sum;
 use crate::verdict::code::why;
 use crate::verdict::per_byte;
 use crate::watch::judge::{Judgement, Span, judge, spans};
-use crate::watch::record::{Of, Watch};
+use crate::watch::record::{Direction, Of, Watch};
 use crate::watch::traffic::{Traffic, parts};
 
 /// Name of the file.
@@ -38,8 +38,10 @@ impl Part {
     fn of(watch: &Watch, of: Of) -> Self {
         let traffic = Traffic::of(watch, &of);
         let mut spans = spans(&traffic, Instrument::Callers);
-        let later = traffic.seen(Hop::SocketToSocket, Disposition::Deferred);
-        spans.push(Span { hop: Hop::SocketToSocket, least: later, most: later });
+        if traffic.direction == Direction::Tx {
+            let later = traffic.seen(Hop::SocketToSocket, Disposition::Deferred);
+            spans.push(Span { hop: Hop::SocketToSocket, least: later, most: later });
+        }
         spans.retain(|span| span.most > 0);
         Self { of, traffic, spans }
     }
@@ -71,7 +73,12 @@ pub(super) fn render(watch: &Watch) -> Result<Vec<u8>, ReportError> {
     let parts: Vec<_> = parts.into_iter().filter(|part| part.traffic.sent() > 0).collect();
     let mut canvas = Canvas::new();
     let width = WIDTH - 2 * MARGIN;
-    let y = canvas.paragraph((MARGIN, 14), &finding(&parts), width, Type::new(20).bold());
+    let y = canvas.paragraph(
+        (MARGIN, 14),
+        &finding(&parts, watch.direction),
+        width,
+        Type::new(20).bold(),
+    );
     let about = format!(
         "Linux {} · {} for {:.1} s",
         watch.kernel.release,
@@ -100,20 +107,21 @@ pub(super) fn render(watch: &Watch) -> Result<Vec<u8>, ReportError> {
 }
 
 /// What the picture shows, in a sentence.
-fn finding(parts: &[Part]) -> String {
-    let Some(all) = parts.first() else { return "Nothing was sent".to_owned() };
+fn finding(parts: &[Part], direction: Direction) -> String {
+    let done = direction.done();
+    let Some(all) = parts.first() else { return format!("Nothing was {done}") };
     let sent = size(all.traffic.sent());
     let [least, most] = [all.least(), all.most()].map(|bytes| all.thousandths(bytes));
     if all.most() == 0 {
-        return format!("Nothing was copied of {sent} that were sent");
+        return format!("Nothing was copied of {sent} that were {done}");
     }
     let number = all.number();
     if most < 20 {
-        format!("{number} copies per sent byte: of {sent} little more than headers")
+        format!("{number} copies per {done} byte: of {sent} little more than headers")
     } else if least == most {
-        format!("Each byte of {sent} sent was copied {number} times")
+        format!("Each byte of {sent} {done} was copied {number} times")
     } else {
-        format!("{number} copies per byte of {sent} sent: what was read may be what was sent")
+        format!("{number} copies per byte of {sent} {done}: what was read may be what was {done}")
     }
 }
 
@@ -134,7 +142,7 @@ fn draw(canvas: &mut Canvas, y: i32, part: &Part, judged: &[&Judgement], end: u6
     let name_width = LEFT - MARGIN - 10;
     let name = part.of.to_string();
     let below = canvas.paragraph((MARGIN, y), &name, name_width, Type::new(14).bold());
-    let sent = format!("{} sent", size(part.traffic.sent()));
+    let sent = format!("{} {}", size(part.traffic.sent()), part.traffic.direction.done());
     let note = Type::new(SMALL).color(ink::GREY);
     let name_end = canvas.paragraph((MARGIN, below), &sent, name_width, note);
     let mut done: u64 = 0;
@@ -213,7 +221,7 @@ fn legend(canvas: &mut Canvas, top: i32, parts: &[Part]) {
         }
     }
     if spans().any(|span| span.most > span.least) {
-        let (x, y) = place(canvas, "copied, if it is what was sent: nobody can know");
+        let (x, y) = place(canvas, "copied, if those are the bytes meant: nobody can know");
         canvas.rect((x, y), (26, 16), ink::WHITE, Pen::new(ink::BLACK, 1).dashed(4));
     }
     let (x, y) = place(canvas, "moved: pages handed over, no copy yet");
@@ -222,10 +230,10 @@ fn legend(canvas: &mut Canvas, top: i32, parts: &[Part]) {
 
 #[cfg(test)]
 mod tests {
-    use super::finding;
+    use super::{Direction, finding};
 
     #[test]
     fn a_window_without_traffic_says_so() {
-        assert_eq!(finding(&[]), "Nothing was sent");
+        assert_eq!(finding(&[], Direction::Tx), "Nothing was sent");
     }
 }

@@ -7,8 +7,11 @@
 use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Process};
 
+use super::direction;
 use super::promise::{Bound, Promise};
-use super::record::{HopBytes, Interval, Of, Outcome, Tolerance, Watch, WatchedCount};
+use super::record::{Direction, HopBytes, Interval, Of, Outcome, Tolerance, Watch, WatchedCount};
+use super::taken;
+pub use super::traffic::Span;
 use super::traffic::Traffic;
 use crate::claim::Claim;
 use crate::ledger::sum;
@@ -36,17 +39,6 @@ pub struct Judgement {
     pub framing: u64,
 }
 
-/// Bytes that were copied at a hop and sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// Where.
-    pub hop: Hop,
-    /// The least.
-    pub least: u64,
-    /// The most.
-    pub most: u64,
-}
-
 use Disposition::{Copied, Deferred, Moved, Pinned, Transformed};
 
 /// Most bytes of a TLS record that are not plaintext: header, explicit nonce and tag of TLS 1.2
@@ -61,6 +53,7 @@ pub fn judge(watch: &Watch) -> Result<Vec<Judgement>, String> {
     let mut judgements = Vec::new();
     for asked in &watch.claims {
         let promise = Promise::parse(&asked.claim)?;
+        direction::permits(watch.direction, &promise)?;
         let traffic = Traffic::of(watch, &asked.of);
         let hops = spans(&traffic, Instrument::Callers);
         let framing = if tolerates(&promise) { traffic.framing(watch.framing) } else { 0 };
@@ -79,8 +72,8 @@ pub fn judge(watch: &Watch) -> Result<Vec<Judgement>, String> {
 
 /// Bytes sent, and copies per sent byte, as far as counts tell without anybody to vouch for them.
 #[must_use]
-pub fn so_far(counts: &[WatchedCount]) -> (u64, Interval) {
-    let traffic = Traffic::counted(counts, &Of::All);
+pub fn so_far(counts: &[WatchedCount], direction: Direction) -> (u64, Interval) {
+    let traffic = Traffic::counted(counts, &Of::All, direction);
     let (least, most) = total(&traffic, &spans(&traffic, Instrument::Callers));
     let sent = traffic.sent();
     (sent, Interval { least: ratio(least, sent), most: ratio(most, sent) })
@@ -93,9 +86,10 @@ pub(super) fn has_held(
     counts: &[WatchedCount],
     of: &Of,
     promise: &Promise,
+    direction: Direction,
     framing: Tolerance,
 ) -> Option<bool> {
-    let traffic = Traffic::counted(counts, of);
+    let traffic = Traffic::counted(counts, of, direction);
     let framing = if tolerates(promise) { traffic.framing(framing) } else { 0 };
     let (found, open) = match promise {
         Promise::Named(claim) => against(claim, &traffic, Instrument::Callers, framing),
@@ -125,7 +119,9 @@ impl Judgement {
             disposition: Copied,
             per_byte: Interval { least: per_byte(span.least), most: per_byte(span.most) },
         });
-        let exact = EXACT.iter().map(|(hop, disposition)| {
+        let exact: &[(Hop, Disposition)] =
+            if traffic.direction == Direction::Tx { &EXACT } else { &[] };
+        let exact = exact.iter().map(|(hop, disposition)| {
             let bytes = per_byte(traffic.seen(*hop, *disposition));
             let per_byte = Interval { least: bytes, most: bytes };
             HopBytes { hop: *hop, disposition: *disposition, per_byte }
@@ -185,6 +181,9 @@ fn tolerates(promise: &Promise) -> bool {
 /// sent at most as often as it sent from there; whether it did is not known.
 #[must_use]
 pub fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
+    if traffic.direction != Direction::Tx {
+        return taken::spans(traffic, instrument);
+    }
     let account = traffic.ledger.account(instrument);
     let copied = |hop| account.bytes(Process::Server, hop, Copied);
     let moved = traffic.seen(Hop::PageCacheToSocket, Moved);
@@ -245,7 +244,10 @@ fn unexplained_moves(traffic: &Traffic) -> u64 {
 
 /// The least and the most that was copied over all hops, and later.
 fn total(traffic: &Traffic, spans: &[Span]) -> (u64, u64) {
-    let late = traffic.seen(Hop::SocketToSocket, Deferred);
+    let late = match traffic.direction {
+        Direction::Tx => traffic.seen(Hop::SocketToSocket, Deferred),
+        Direction::Rx | Direction::File => 0,
+    };
     let least = sum(spans.iter().map(|span| span.least)).saturating_add(late);
     let most = sum(spans.iter().map(|span| span.most)).saturating_add(late);
     (least, most)
@@ -261,7 +263,7 @@ fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> 
     let contested = rules::is_contested(&disagreements);
     reasons.extend(disagreements);
     reasons.extend(watch.doubts.iter().cloned().map(Reason::Doubt));
-    if usable.contains(&Instrument::Callers) {
+    if usable.contains(&Instrument::Callers) && traffic.direction == Direction::Tx {
         reasons.extend(rules::unowned(ledger));
     }
     if usable.contains(&Instrument::Audit) {
@@ -272,7 +274,9 @@ fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> 
         reasons.extend(uncounted(traffic));
     }
     let mut findings = Vec::new();
-    for instrument in &usable {
+    let for_callers = taken::is_for_callers(traffic.direction);
+    let tells = |instrument: &&Instrument| !for_callers || **instrument == Instrument::Callers;
+    for instrument in usable.iter().filter(tells) {
         let (found, open) = match promise {
             Promise::Named(claim) => against(claim, traffic, *instrument, framing),
             Promise::Bound(bound) => against_bound(*bound, traffic, *instrument),
@@ -316,6 +320,10 @@ fn witness(traffic: &Traffic, hop: Hop, framing: u64) -> Option<Reason> {
 /// What system calls say that they sent from memory, where that is more than the rows of all families
 /// saw: it left by a family that has no row.
 fn uncounted(traffic: &Traffic) -> Option<Reason> {
+    if traffic.direction != Direction::Tx {
+        let missing = taken::uncounted(traffic);
+        return beyond_tolerance(missing, traffic.sent()).then_some(Reason::Uncounted(missing));
+    }
     let sends = |call: &SyscallCount| {
         let row = Syscall::by_name(&call.syscall);
         let sends = |(file, hop, _): &(File, Hop, Disposition)| {
@@ -343,7 +351,8 @@ fn failed_command(watch: &Watch) -> Option<Reason> {
 
 /// Places at which both instruments can see copies of what was sent, and say different things.
 fn disagreements(usable: &[Instrument], traffic: &Traffic) -> Vec<Reason> {
-    const PLACES: [&[Hop]; 3] = [
+    const TAKEN: [&[Hop]; 1] = [&[Hop::SocketToUser]];
+    const SENT: [&[Hop]; 3] = [
         &[Hop::PageCacheToUser],
         &[Hop::UserToSocket, Hop::PageCacheToSocket],
         &[Hop::PageCacheToPipe],
@@ -353,7 +362,8 @@ fn disagreements(usable: &[Instrument], traffic: &Traffic) -> Vec<Reason> {
         let spans = spans(traffic, instrument);
         sum(spans.iter().filter(|span| hops.contains(&span.hop)).map(|span| span.most))
     };
-    PLACES
+    let places: &[&[Hop]] = if traffic.direction == Direction::Rx { &TAKEN } else { &SENT };
+    places
         .iter()
         .map(|hops| (hops[0], sees(first, hops), sees(second, hops)))
         .filter(|(_, a, b)| beyond_tolerance(a.abs_diff(*b), traffic.sent()))
@@ -402,7 +412,7 @@ fn against_bound(
     let sent = traffic.sent();
     let (hop, least, most) = match bound.what {
         Disposition::Moved => {
-            let moved = traffic.ledger.handed_over_at_all();
+            let moved = taken::moved(traffic);
             (Hop::PageCacheToSocket, moved, moved)
         }
         Disposition::Deferred => {

@@ -1,10 +1,12 @@
 //! A watched program: the record of a window, what was sent in it, and whether what was claimed of
 //! that holds.
 
+pub mod direction;
 pub mod judge;
 pub mod promise;
 pub mod record;
 pub mod series;
+mod taken;
 pub mod traffic;
 
 pub use judge::{Judgement, exit, judge, so_far};

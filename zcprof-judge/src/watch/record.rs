@@ -52,9 +52,12 @@ pub struct Watch {
     pub doubts: Vec<Doubt>,
     /// The leaves that were watched, by their sites' names.
     pub leaves: Vec<String>,
+    /// What is claimed of: bytes that were sent, received, or written into files.
+    #[serde(default, skip_serializing_if = "Direction::is_tx")]
+    pub direction: Direction,
     /// How much framing a claim of no copy tolerates.
     pub framing: Tolerance,
-    /// Bytes that must have been sent for a verdict.
+    /// Bytes that must have been sent (or received, or written) for a verdict.
     pub min_bytes: u64,
     /// What was claimed of whom.
     pub claims: Vec<Asked>,
@@ -153,6 +156,50 @@ pub struct WatchedExit {
     pub kind: String,
     /// Bytes, headers included. A packet passes several devices where one is on top of another.
     pub bytes: u64,
+}
+
+/// Which bytes of a watched program are the denominator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Those that it sent.
+    #[default]
+    Tx,
+    /// Those that it took from sockets; a look at them (MSG_PEEK) takes none.
+    Rx,
+    /// Those that it wrote into files, through the page cache.
+    File,
+}
+
+impl Direction {
+    /// Every direction.
+    pub const ALL: [Self; 3] = [Self::Tx, Self::Rx, Self::File];
+
+    /// As it is written on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tx => "tx",
+            Self::Rx => "rx",
+            Self::File => "file",
+        }
+    }
+
+    /// What was done to the bytes.
+    #[must_use]
+    pub const fn done(self) -> &'static str {
+        match self {
+            Self::Tx => "sent",
+            Self::Rx => "received",
+            Self::File => "written",
+        }
+    }
+
+    /// Whether what is sent is meant, as where nothing is said.
+    #[must_use]
+    pub fn is_tx(&self) -> bool {
+        *self == Self::Tx
+    }
 }
 
 /// How much framing a claim of no copy tolerates: bytes that a server writes from user memory into a

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::judge::{has_held, so_far};
 use super::promise::Promise;
-use super::record::{Interval, Of, Stretch, Tolerance, WatchedCount};
+use super::record::{Direction, Interval, Of, Stretch, Tolerance, WatchedCount};
 
 /// Most stretches that a record keeps: neighbours are put together when there are more.
 pub const MOST: usize = 600;
@@ -15,10 +15,11 @@ pub fn stretch(
     (from, to): (f64, f64),
     counts: &[WatchedCount],
     claims: &[(Of, Promise)],
+    direction: Direction,
     framing: Tolerance,
 ) -> Stretch {
-    let (sent, copies) = so_far(counts);
-    let held = claims.iter().map(|(of, promise)| has_held(counts, of, promise, framing));
+    let (sent, copies) = so_far(counts, direction);
+    let held = claims.iter().map(|(of, promise)| has_held(counts, of, promise, direction, framing));
     let held = held.reduce(worse).flatten();
     Stretch { from, to, sent, copies, held }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use zcprof_common::sites::{Site, Term};
 use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Instrument, Iter, Process};
 
-use super::record::{Charged, Of, Tolerance, Watch, WatchedCount, WatchedExit};
+use super::direction;
+use super::record::{Charged, Direction, Of, Tolerance, Watch, WatchedCount, WatchedExit};
 use crate::ledger::{Ledger, sum};
 use crate::run::{Cache, Count, Exit, Notices, Pass, Payload, SyscallCount};
 
@@ -22,6 +23,19 @@ pub struct Traffic {
     pub calls: u64,
     /// Bytes of the largest of these.
     pub largest: u64,
+    /// Which bytes are the denominator.
+    pub direction: Direction,
+}
+
+/// Bytes that were copied at a hop and sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Where.
+    pub hop: Hop,
+    /// The least.
+    pub least: u64,
+    /// The most.
+    pub most: u64,
 }
 
 /// System calls that send pages of a file or a pipe, and no user memory.
@@ -31,7 +45,7 @@ impl Traffic {
     /// The part of a window.
     #[must_use]
     pub fn of(watch: &Watch, of: &Of) -> Self {
-        let mut traffic = Self::counted(&watch.counts, of);
+        let mut traffic = Self::counted(&watch.counts, of, watch.direction);
         traffic.pass.exits = exits(watch, of);
         traffic.pass.doubts.clone_from(&watch.doubts);
         traffic.pass.leaves = vec![watch.leaves.clone()];
@@ -40,7 +54,7 @@ impl Traffic {
 
     /// The same of counts alone, for which nobody vouches.
     #[must_use]
-    pub fn counted(counts: &[WatchedCount], of: &Of) -> Self {
+    pub fn counted(counts: &[WatchedCount], of: &Of, direction: Direction) -> Self {
         let senders = senders(counts, of);
         let chosen =
             |count: &&WatchedCount| is_chosen(count, of, &senders) && !is_read_by_exec(count);
@@ -61,11 +75,14 @@ impl Traffic {
         let calls = sum(writes.clone().map(|count| count.calls));
         let largest = writes.map(|count| count.largest).max().unwrap_or(0);
         let sent = sum(families.iter().map(|(_, bytes)| *bytes));
-        let pass = pass(of, &counts, sent);
-        Self { ledger: Ledger::of(&pass), pass, families, calls, largest }
+        let mut pass = pass(of, &counts, sent);
+        let mut ledger = Ledger::of(&pass);
+        ledger.payload = direction::amount(direction, &ledger, &pass);
+        pass.payload.bytes = ledger.payload;
+        Self { ledger, pass, families, calls, largest, direction }
     }
 
-    /// Bytes that were sent.
+    /// Bytes that were sent, or received, or written.
     #[must_use]
     pub const fn sent(&self) -> u64 {
         self.ledger.payload

@@ -5,7 +5,7 @@ use zcprof_common::vocabulary::{File, Iter};
 use zcprof_judge::run::{Doubt, Run};
 use zcprof_judge::verdict::{Exit, Reason, Verdict};
 use zcprof_judge::watch::record::{
-    Asked, Charged, Command, Kind, Of, Program, SCHEMA, Tolerance, Watch, WatchedCount,
+    Asked, Charged, Command, Direction, Kind, Of, Program, SCHEMA, Tolerance, Watch, WatchedCount,
 };
 use zcprof_judge::watch::{exit, judge};
 
@@ -74,6 +74,7 @@ pub(super) fn window(claim: &str, parts: &[Vec<WatchedCount>]) -> Watch {
         stacks: None,
         doubts: Vec::new(),
         leaves: every_leaf(),
+        direction: Direction::Tx,
         framing: Tolerance { size: 4096, millionths: 10_000 },
         min_bytes: 1,
         claims: vec![Asked { of: Of::All, claim: claim.to_owned() }],
@@ -388,4 +389,78 @@ fn the_picture_of_a_window_says_the_finding() {
         }
         assert!(svg.contains("zero-copy of port 443"), "{svg}");
     }
+}
+
+/// What is said of one claim in another direction.
+fn says_of(direction: Direction, claim: &str, parts: &[Vec<WatchedCount>]) -> &'static str {
+    let mut watch = window("zero-copy", parts);
+    watch.direction = direction;
+    claim.clone_into(&mut watch.claims[0].claim);
+    verdict(&watch).name()
+}
+
+/// Bytes that a program writes into a file.
+fn stored(bytes: u64) -> Vec<WatchedCount> {
+    let at = |site, iter| count(site, "write", File::Regular, iter, bytes);
+    vec![at("generic_perform_write", Iter::User), at("sys_exit", Iter::None)]
+}
+
+/// `cp`, by the call that copies within the kernel.
+fn copied_between(seen: u64, said: u64) -> Vec<WatchedCount> {
+    let at = |site, iter, bytes| count(site, "copy_file_range", File::Regular, iter, bytes);
+    vec![at("generic_perform_write", Iter::Kernel, seen), at("sys_exit", Iter::None, said)]
+}
+
+#[test]
+fn what_is_written_into_files_is_claimed_of_by_bounds() {
+    let says = |claim: &str, parts: &[Vec<WatchedCount>]| says_of(Direction::File, claim, parts);
+    let by_hand = [read(BODY), stored(BODY)];
+    assert_eq!(says("copied<=2", &by_hand), "holds");
+    // Whether what it read is what it wrote nobody knows.
+    assert_eq!(says("copied<=1", &by_hand), "inconclusive");
+    assert_eq!(says("copied<=0.9", &by_hand), "refuted");
+    let in_kernel = [copied_between(BODY, BODY), read(BODY)];
+    assert_eq!(says("copied<=1", &in_kernel), "holds");
+    assert_eq!(says("copied<=0.9", &in_kernel), "refuted");
+    // Cloned, or copied where no site is: nobody saw it.
+    assert_eq!(says("copied<=1", &[copied_between(0, BODY)]), "inconclusive");
+    let unseen = vec![count("sys_exit", "write", File::Regular, Iter::None, BODY)];
+    assert_eq!(says("copied<=2", &[stored(BODY), unseen]), "inconclusive");
+    assert_eq!(says("copied<=2", &[handed_over(BODY)]), "inconclusive", "nothing was written");
+}
+
+#[test]
+fn what_is_received_is_claimed_of_by_bounds() {
+    let says = |claim: &str, parts: &[Vec<WatchedCount>]| says_of(Direction::Rx, claim, parts);
+    let at = |site, syscall, iter| count(site, syscall, File::Socket, iter, BODY);
+    let taken = |syscall| {
+        vec![
+            at("_copy_to_iter", syscall, Iter::User),
+            at("skb_copy_datagram_iter", syscall, Iter::User),
+            at("sys_exit", syscall, Iter::None),
+        ]
+    };
+    let received = taken("recvfrom");
+    assert_eq!(says("copied<=1", std::slice::from_ref(&received)), "holds");
+    assert_eq!(says("copied<=0.9", std::slice::from_ref(&received)), "refuted");
+    // It looks first: each byte is copied twice, and received once.
+    let looked = [received.clone(), taken("recvfrom peeking")];
+    assert_eq!(says("copied<=1", &looked), "refuted");
+    assert_eq!(says("copied<=2", &looked), "holds");
+    let spliced = vec![at("sys_exit", "splice", Iter::None)];
+    assert_eq!(says("moved>=0.99", std::slice::from_ref(&spliced)), "holds");
+    assert_eq!(says("copied<=0.01", std::slice::from_ref(&spliced)), "holds");
+    let unseen = vec![at("sys_exit", "recvmsg", Iter::None)];
+    assert_eq!(says("copied<=1", &[received, unseen]), "inconclusive");
+    assert_eq!(says("copied<=1", &[handed_over(BODY)]), "inconclusive", "nothing was received");
+}
+
+#[test]
+fn what_is_named_is_about_what_is_sent() {
+    let mut watch = window("zero-copy", &[handed_over(BODY)]);
+    watch.direction = Direction::File;
+    let why = judge(&watch).expect_err("not judged");
+    assert!(why.contains("--direction file"), "{why}");
+    "moved>=1".clone_into(&mut watch.claims[0].claim);
+    assert!(judge(&watch).is_err(), "nothing is known to be moved into files");
 }

@@ -7,9 +7,9 @@ use clap::Args;
 use zcprof_common::vocabulary::Instrument;
 use zcprof_judge::watch::Promise;
 use zcprof_judge::watch::promise::millionths;
-use zcprof_judge::watch::record::{Asked, Of, Tolerance};
+use zcprof_judge::watch::record::{Asked, Direction, Of, Tolerance};
 
-use super::words::{capacity, instrument, size};
+use super::words::{capacity, direction, instrument, size};
 
 /// Options of `watch`.
 #[derive(Clone, Debug, Args)]
@@ -20,6 +20,10 @@ pub struct Watch {
     /// or program:nginx=C.
     #[arg(long = "claim", value_name = "C", value_parser = asked)]
     pub claims: Vec<Asked>,
+    /// Which bytes are claimed of: those that are sent (tx), received (rx), or written into files
+    /// (file). Of the last two a claim is a bound, such as 'copied<=1'.
+    #[arg(long, value_name = "D", default_value = "tx", value_parser = direction())]
+    pub direction: Direction,
     /// Processes to watch, comma-separated, with all that they fork.
     #[arg(long = "pid", value_name = "PIDS", value_delimiter = ',')]
     pub pids: Vec<u32>,

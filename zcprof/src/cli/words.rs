@@ -14,6 +14,7 @@ use crate::network::Row as Network;
 use crate::run::ClaimOverride;
 use crate::transfer::Row;
 use crate::verdict::explain::Code;
+use zcprof_judge::watch::record::Direction;
 
 /// How alike two words must be for one to be meant by the other, as clap has it.
 const ALIKE: f64 = 0.7;
@@ -56,6 +57,11 @@ pub(super) fn verifying() -> impl TypedValueParser<Value = &'static Mode> {
 
 pub(super) fn codec() -> impl TypedValueParser<Value = Codec> {
     one_of(Codec::ALL.iter().map(|codec| PossibleValue::new(codec.name())), Codec::from_name)
+}
+
+pub(super) fn direction() -> impl TypedValueParser<Value = Direction> {
+    let find = |name: &str| Direction::ALL.into_iter().find(|known| known.name() == name);
+    one_of(Direction::ALL.map(|known| PossibleValue::new(known.name())), find)
 }
 
 /// Any but `syscalls`, without which the others cannot say what they see.

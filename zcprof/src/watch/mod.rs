@@ -11,8 +11,9 @@ mod window;
 
 use anyhow::Result;
 use zcprof_common::vocabulary::{Instrument, Need};
-use zcprof_judge::watch::record::{Kind, SCHEMA, WatchedCount};
-use zcprof_judge::watch::{Watch, judge};
+use zcprof_judge::watch::direction::permits;
+use zcprof_judge::watch::record::{Direction, Kind, SCHEMA, WatchedCount};
+use zcprof_judge::watch::{Promise, Watch, judge};
 
 use crate::cli;
 use crate::measure::{Clock, Controls, is_any_dax};
@@ -27,6 +28,10 @@ use window::Window;
 /// # Errors
 /// Nobody to watch, a command that cannot be started, or whatever keeps the probes from being loaded.
 pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
+    for asked in &options.claims {
+        let promise = Promise::parse(&asked.claim).map_err(anyhow::Error::msg)?;
+        permits(options.direction, &promise).map_err(anyhow::Error::msg)?;
+    }
     let mut clock = Clock::start();
     let targets = Targets::find(options)?;
     let mut command = Started::prepare(&options.command, options.user.as_deref())?;
@@ -95,6 +100,7 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
         stacks: None,
         doubts: snapshot.doubts,
         leaves,
+        direction: options.direction,
         framing: options.framing,
         min_bytes: options.min_bytes,
         claims: options.claims.clone(),
@@ -132,17 +138,18 @@ fn settle(watch: &mut Watch) -> Result<()> {
 }
 
 /// What has been sent so far, in a line.
-fn so_far(counts: &[WatchedCount]) -> String {
-    let (sent, copies) = zcprof_judge::watch::so_far(counts);
+fn so_far(counts: &[WatchedCount], direction: Direction) -> String {
+    let (sent, copies) = zcprof_judge::watch::so_far(counts, direction);
+    let done = direction.done();
     if sent == 0 {
-        return "nothing sent yet".to_owned();
+        return format!("nothing {done} yet");
     }
     let number = if copies.most - copies.least < 0.0005 {
         format!("{:.3}", copies.most)
     } else {
         format!("{:.3} to {:.3}", copies.least, copies.most)
     };
-    format!("{} sent, {number} copied per sent byte", size(sent))
+    format!("{} {done}, {number} copied per {done} byte", size(sent))
 }
 
 /// A size as people read it.

@@ -64,7 +64,7 @@ impl Series {
         let at = |moment: Instant| moment.duration_since(self.began).as_secs_f64();
         let new = between(&self.before, &counts);
         let times = (at(self.last), at(now));
-        self.stretches.push(stretch(times, &new, &self.claims, options.framing));
+        self.stretches.push(stretch(times, &new, &self.claims, options.direction, options.framing));
         (self.last, self.before) = (now, counts);
         if self.stretches.len() > MOST {
             thin(&mut self.stretches);
@@ -77,7 +77,7 @@ impl Series {
         if self.claims.is_empty() {
             return String::new();
         }
-        match stretch((0.0, 0.0), counts, &self.claims, options.framing).held {
+        match stretch((0.0, 0.0), counts, &self.claims, options.direction, options.framing).held {
             Some(true) => ", so far it holds".to_owned(),
             Some(false) => ", so far it is refuted".to_owned(),
             None => ", so far it is inconclusive".to_owned(),

@@ -154,7 +154,11 @@ impl<'a> Window<'a> {
         let excluded = &self.options.excluded;
         let (_, counts, _) = super::record::counted(&probes.peek()?, &names, &self.own, excluded);
         let verdict = self.series.verdict_so_far(&counts, self.options);
-        eprintln!("zcprof: {:.0} s: {}{verdict}", self.seconds(), super::so_far(&counts));
+        eprintln!(
+            "zcprof: {:.0} s: {}{verdict}",
+            self.seconds(),
+            super::so_far(&counts, self.options.direction)
+        );
         Ok(())
     }
 }

@@ -103,6 +103,11 @@ fn errors(row: &Row, watch: &Watch) -> Vec<String> {
     } else {
         println!("{}: MEASURED {least:.4} to {most:.4} copied, {over:?} handed over", row.name);
     }
+    if let Some(known) = row.copies
+        && (most - known).abs() > 0.001
+    {
+        errors.push(format!("at most {most:.4} copied per byte, known {known:.4}"));
+    }
     let names: Vec<_> = watch.programs.iter().map(|program| program.name.as_str()).collect();
     if !names.contains(&row.process) {
         errors.push(format!("{} is not among the programs: {names:?}", row.process));
@@ -144,7 +149,7 @@ fn watch(row: &Row, running: &mut Option<Running>) -> Result<Watch, String> {
     let (port, one) = (row.port.to_string(), row.load.replace("ADDRESS", ADDRESS));
     let one = format!("chroot {ROOT} {one}");
     let load = vec![one; TIMES].join(" && ");
-    let mut line = vec!["watch", "--out", &out];
+    let mut line = vec!["watch", "--out", &out, "--direction", row.direction];
     match row.begins {
         Begins::Window if row.load.is_empty() => {}
         Begins::Window => line.extend(["--while", &load, "--ready", &port]),
@@ -165,6 +170,10 @@ fn watch(row: &Row, running: &mut Option<Running>) -> Result<Watch, String> {
     let (sent, least) = (sent(&watch), (BODY * TIMES) as u64);
     let is_right = match row.sends {
         Sends::Body => sent >= least && !beyond_tolerance(sent - least, 10 * least),
+        Sends::Once => {
+            let body = BODY as u64;
+            sent >= body && !beyond_tolerance(sent - body, 10 * body)
+        }
         Sends::More => sent >= least,
         Sends::Something => sent > 0,
     };

@@ -1,6 +1,7 @@
 //! THE TABLE of programs: how each is started, and what is known of it before it is watched, by its
 //! source or by strace. To add one is to add a row.
 
+mod files;
 mod go;
 mod iperf3;
 mod java;
@@ -8,6 +9,7 @@ mod kafka;
 mod nginx;
 mod planted;
 mod python;
+mod receivers;
 mod rust;
 
 /// Port that every program listens at, unless its row says another.
@@ -36,10 +38,14 @@ pub(crate) struct Row {
     pub(crate) load: &'static str,
     /// What the load has it send, as multiples of the body.
     pub(crate) sends: Sends,
+    /// Which bytes are claimed of (`--direction`).
+    pub(crate) direction: &'static str,
     /// Claims, each with its verdict.
     pub(crate) claims: &'static [(&'static str, &'static str)],
     /// Per sent byte, outside framing: copied from user memory, handed over from files.
     pub(crate) truth: Option<(f64, f64)>,
+    /// The most that was copied per byte, over all hops, framing included; told where `truth` is not.
+    pub(crate) copies: Option<f64>,
     /// Most framing per sent byte.
     pub(crate) framing: f64,
     /// What else counts what it sent.
@@ -62,6 +68,8 @@ pub(crate) enum Sends {
     Body,
     /// The body at least: parts are asked for twice.
     More,
+    /// The body once, and at most a hundredth more.
+    Once,
     /// Something: it is compressed.
     Something,
 }
@@ -98,8 +106,10 @@ const BASE: Row = Row {
     beside: &[],
     load: CURL,
     sends: Sends::Body,
+    direction: "tx",
     claims: ZERO,
     truth: Some((0.0, 1.0)),
+    copies: None,
     framing: 0.001,
     counter: None,
 };
@@ -111,6 +121,8 @@ const COPIES: Row = Row { claims: TWICE, truth: Some((1.0, 0.0)), ..BASE };
 pub(crate) fn programs() -> impl Iterator<Item = &'static Row> {
     let tables = [
         nginx::ROWS,
+        files::ROWS,
+        receivers::ROWS,
         go::ROWS,
         python::ROWS,
         rust::ROWS,

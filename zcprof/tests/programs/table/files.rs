@@ -1,0 +1,26 @@
+//! What copies files: the bytes that are written into them are claimed of.
+
+use super::{BASE, Row, Sends};
+
+const FILES: Row =
+    Row { process: "cp", load: "", direction: "file", sends: Sends::Once, truth: None, ..BASE };
+
+pub(super) const ROWS: &[Row] = &[
+    // copy_file_range(2): ext4 has no clones, so that the kernel splices (do_splice_direct()).
+    Row {
+        name: "cp on ext4",
+        command: &["cp", "/www/body", "/www/copy"],
+        claims: &[("copied<=1.001", "holds"), ("copied<=0.99", "refuted")],
+        copies: Some(1.0),
+        ..FILES
+    },
+    // Between two file systems that call fails with EXDEV (vfs_copy_file_range(), fs/read_write.c, since
+    // 5.19), and cp reads and writes.
+    Row {
+        name: "cp from ext4 to tmpfs",
+        command: &["cp", "/www/body", "/dev/copy"],
+        claims: &[("copied<=2.001", "holds"), ("copied<=0.99", "refuted")],
+        copies: Some(2.0),
+        ..FILES
+    },
+];
