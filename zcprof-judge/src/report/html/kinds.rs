@@ -53,11 +53,12 @@ fn of_window(judgement: &Judgement) -> Said {
     let [least, most] = [copies.least, copies.most].map(|number| format!("{number:.3}"));
     let copies = if least == most { most } else { format!("{least} to {most}") };
     let sent = size_of(u128::from(judgement.traffic.sent()));
+    let done = judgement.traffic.direction.done();
     let why = why(&judgement.verdict, &judgement.traffic.ledger).into_iter();
     Said {
         word: judgement.verdict.name().to_owned(),
         what: format!("{} of {}", judgement.promise, judgement.of),
-        number: format!("{copies} copied per sent byte, {sent} sent"),
+        number: format!("{copies} copied per {done} byte, {sent} {done}"),
         why: why.map(|why| (names(&why.codes), why.text)).collect(),
     }
 }
