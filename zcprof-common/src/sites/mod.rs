@@ -44,9 +44,9 @@ pub struct Site {
     /// The kind of file that it works on: what its thread is in while it runs, where no system
     /// call names a file (io_uring, and the kernel's workers for it).
     pub scope: Option<File>,
-    /// Whether it waits for data. A kernel before 5.11 that is not preemptible keeps as many returns of a
-    /// function as it has CPUs (`register_kretprobe()`, kernel/kprobes.c), so that of several processes
-    /// that wait in it some are not seen to return.
+    /// Whether it waits for data. 5.10, where it is not preemptible, keeps as many returns of a function
+    /// as it has CPUs (`register_kretprobe()`, kernel/kprobes.c), so that of several processes that wait
+    /// in it some are not seen to return.
     pub waits: bool,
     /// Position of the `struct sock *` argument by which the current process sends: copies that
     /// the kernel makes of what is in that socket later are charged to it.
@@ -173,7 +173,6 @@ impl Bytes {
                 | Self::Lends(_)
                 | Self::Serves(_)
                 | Self::Causes
-                | Self::Accepts
                 | Self::Packet(_)
                 | Self::Forgets(_)
         )

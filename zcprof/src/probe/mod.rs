@@ -186,10 +186,7 @@ impl Probes {
     pub fn snapshot(&mut self) -> Result<Snapshot> {
         let new_cpus = self.audit.follow_cpus()?;
         self.audit.pause().context("pausing the breakpoints")?;
-        let now = {
-            let _unpreempted = Unpreempted::begin();
-            self.totals()?
-        };
+        let now = self.totals()?;
         self.audit.resume().context("resuming the breakpoints")?;
         if let Some(logger) = &mut self.logger {
             logger.flush();
@@ -243,7 +240,6 @@ impl Probes {
     /// # Errors
     /// A map or event cannot be read.
     pub fn peek(&mut self) -> Result<Snapshot> {
-        let _unpreempted = Unpreempted::begin();
         Ok(self.totals()?.since(&self.before, self.by_program))
     }
 
@@ -284,6 +280,7 @@ impl Probes {
     }
 
     fn totals(&mut self) -> Result<Totals> {
+        let _unpreempted = Unpreempted::begin();
         let map = self.ebpf.map("COUNTS").context("the programs have no map of counts")?;
         let map: PerCpuHashMap<_, Key, Value> = PerCpuHashMap::try_from(map)?;
         let mut counts = BTreeMap::new();

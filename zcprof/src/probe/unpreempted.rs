@@ -1,6 +1,6 @@
 //! Reading maps without being preempted.
 
-use libc::{SCHED_FIFO, SCHED_RESET_ON_FORK, c_int, sched_param};
+use libc::{SCHED_FIFO, c_int, sched_param};
 
 /// While this is, only an interrupt keeps the thread from its CPU. While somebody reads or writes a
 /// map's value, his CPU runs no program of a kprobe, breakpoint or tracepoint, and counts it as missed
@@ -28,7 +28,7 @@ impl Unpreempted {
 impl Drop for Unpreempted {
     fn drop(&mut self) {
         if let Some((policy, parameters)) = self.0 {
-            set(policy & !SCHED_RESET_ON_FORK, parameters);
+            set(policy, parameters);
         }
     }
 }
