@@ -3,7 +3,7 @@
 
 use zcprof_common::sites::Site;
 use zcprof_common::syscalls::PEEKING;
-use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Process};
+use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 
 use super::promise::Promise;
 use super::record::Direction;
@@ -53,18 +53,13 @@ pub(super) fn amount(direction: Direction, ledger: &Ledger, pass: &Pass) -> u64 
 
 /// Bytes that were copied out of a socket and stayed in it (MSG_PEEK).
 fn looked_at(pass: &Pass) -> u64 {
-    let takes = |site: &str| {
-        let terms = Site::find(site).map(|(_, site)| site);
-        terms.is_some_and(|site| {
-            site.instrument == Instrument::Callers
-                && site
-                    .cases
-                    .iter()
-                    .any(|case| case.terms.iter().any(|term| term.hop == Hop::SocketToUser))
-        })
-    };
     let looks = pass.counts.iter().filter(|count| {
-        count.process == Process::Server && count.syscall.ends_with(PEEKING) && takes(&count.site)
+        let of_callers =
+            Site::find(&count.site).is_some_and(|(_, site)| site.instrument == Instrument::Callers);
+        count.process == Process::Server
+            && count.syscall.ends_with(PEEKING)
+            && of_callers
+            && is_at(&count.site, count.iter, count.file, &[Hop::SocketToUser])
     });
     sum(looks.map(|count| count.bytes))
 }
@@ -80,4 +75,10 @@ pub(super) fn by_syscall(pass: &Pass, name: &str, file: File) -> u64 {
         call.process == Process::Server && call.syscall == name && call.file == file
     });
     sum(of_it.map(|call| call.bytes))
+}
+
+/// Whether bytes at a site are at one of some hops.
+pub(super) fn is_at(site: &str, iter: Iter, file: File, hops: &[Hop]) -> bool {
+    let terms = Site::find(site).and_then(|(_, site)| site.terms(iter, file));
+    terms.is_some_and(|terms| terms.iter().any(|term| hops.contains(&term.hop)))
 }

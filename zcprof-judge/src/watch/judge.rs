@@ -4,8 +4,7 @@
 //! that nobody names bytes for us: which of the bytes that a program read it also sent is known
 //! within bounds only, so that the copies at a hop are an interval.
 
-use zcprof_common::syscalls::Syscall;
-use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Process};
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use super::direction;
 use super::promise::{Bound, Promise};
@@ -14,8 +13,7 @@ use super::taken;
 pub use super::traffic::Span;
 use super::traffic::Traffic;
 use crate::claim::Claim;
-use crate::ledger::sum;
-use crate::run::SyscallCount;
+use crate::ledger::{Account, sum};
 use crate::verdict::below;
 use crate::verdict::code::why;
 use crate::verdict::leaves;
@@ -181,10 +179,15 @@ fn tolerates(promise: &Promise) -> bool {
 /// sent at most as often as it sent from there; whether it did is not known.
 #[must_use]
 pub fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
-    if traffic.direction != Direction::Tx {
-        return taken::spans(traffic, instrument);
-    }
     let account = traffic.ledger.account(instrument);
+    match traffic.direction {
+        Direction::Tx => sent(traffic, account),
+        Direction::Rx => taken::received(traffic, account),
+        Direction::File => taken::written(traffic, account),
+    }
+}
+
+fn sent(traffic: &Traffic, account: &Account) -> Vec<Span> {
     let copied = |hop| account.bytes(Process::Server, hop, Copied);
     let moved = traffic.seen(Hop::PageCacheToSocket, Moved);
     let from_pipes = copied(Hop::UserToPipe).min(unexplained_moves(traffic));
@@ -203,8 +206,8 @@ pub fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
         sum([from_pipes, vmspliced(traffic), traffic.seen(Hop::PageCacheToPipe, Copied)]
             .into_iter());
     let of_others = unexplained_moves(traffic).saturating_sub(of_its_own);
-    let exactly = |hop| Span { hop, least: copied(hop), most: copied(hop) };
-    let at_most = |hop: Hop, most: u64| Span { hop, least: 0, most: copied(hop).min(most) };
+    let exactly = |hop| Span::exactly(account, hop);
+    let at_most = |hop, most| Span::at_most(account, hop, most);
     vec![
         at_most(Hop::PageCacheToUser, left),
         at_most(Hop::PipeToUser, left),
@@ -317,28 +320,9 @@ fn witness(traffic: &Traffic, hop: Hop, framing: u64) -> Option<Reason> {
         .then(|| Reason::NoWitness(Hop::PageCacheToPipe, moved.saturating_sub(unexplained)))
 }
 
-/// What system calls say that they sent from memory, where that is more than the rows of all families
-/// saw: it left by a family that has no row.
+/// What system calls say that they moved, where that is more than the rows saw.
 fn uncounted(traffic: &Traffic) -> Option<Reason> {
-    if traffic.direction != Direction::Tx {
-        let missing = taken::uncounted(traffic);
-        return beyond_tolerance(missing, traffic.sent()).then_some(Reason::Uncounted(missing));
-    }
-    let sends = |call: &SyscallCount| {
-        let row = Syscall::by_name(&call.syscall);
-        let sends = |(file, hop, _): &(File, Hop, Disposition)| {
-            (*file, *hop) == (File::Socket, Hop::UserToSocket)
-        };
-        call.process == Process::Server
-            && call.file == File::Socket
-            && row.is_some_and(|row| row.presumed.iter().any(sends))
-    };
-    let said = sum(traffic.pass.syscalls.iter().filter(|call| sends(call)).map(|call| call.bytes));
-    let places = [Copied, Pinned].map(|how| traffic.seen(Hop::UserToSocket, how));
-    // A socket that takes no pages copies under the other hop's name.
-    let untaken = traffic.seen(Hop::PageCacheToSocket, Copied);
-    let seen = sum(places.into_iter()).saturating_add(untaken);
-    let missing = said.saturating_sub(seen);
+    let missing = taken::uncounted(traffic);
     beyond_tolerance(missing, traffic.sent()).then_some(Reason::Uncounted(missing))
 }
 

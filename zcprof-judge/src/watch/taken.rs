@@ -1,48 +1,41 @@
 //! Pure: what was copied of the bytes that a program took from sockets or wrote into files, as
-//! intervals, and what of them nobody saw.
+//! intervals; and in every direction, what system calls tell of and no site saw.
 
 use zcprof_common::syscalls::Syscall;
-use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Process};
+use zcprof_common::vocabulary::{Disposition, File, Hop, Process};
 
 use super::direction::{by_syscall, spliced_away};
 use super::record::Direction;
 use super::traffic::{Span, Traffic};
-use crate::ledger::sum;
-use crate::run::SyscallCount;
+use crate::ledger::{Account, sum};
+use crate::run::{Pass, SyscallCount};
 
-use Disposition::{Copied, Moved, Transformed};
+use Disposition::{Copied, Moved, Pinned, Transformed};
 
-/// Bytes at each hop that copies.
-pub(super) fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
-    let account = traffic.ledger.account(instrument);
-    let copied = |hop| account.bytes(Process::Server, hop, Copied);
-    let exactly = |hop| Span { hop, least: copied(hop), most: copied(hop) };
-    let at_most = |hop, most: u64| Span { hop, least: 0, most: copied(hop).min(most) };
-    let written = traffic.seen(Hop::UserToPageCache, Copied);
-    match traffic.direction {
-        Direction::Tx => Vec::new(),
-        Direction::Rx => {
-            let taken = traffic.sent();
-            vec![
-                exactly(Hop::SocketToUser),
-                at_most(Hop::UserToPageCache, taken),
-                at_most(Hop::UserToPipe, taken),
-                at_most(Hop::PageCacheToPageCache, taken),
-            ]
-        }
-        Direction::File => {
-            let spliced = traffic.seen(Hop::PageCacheToPageCache, Copied);
-            vec![
-                at_most(Hop::PageCacheToUser, written),
-                at_most(Hop::PipeToUser, written),
-                at_most(Hop::SocketToUser, written),
-                exactly(Hop::UserToPageCache),
-                exactly(Hop::PageCacheToPageCache),
-                at_most(Hop::UserToPipe, spliced),
-                at_most(Hop::PageCacheToPipe, spliced),
-            ]
-        }
-    }
+/// Bytes that were copied of what was received.
+pub(super) fn received(traffic: &Traffic, account: &Account) -> Vec<Span> {
+    let taken = traffic.sent();
+    vec![
+        Span::exactly(account, Hop::SocketToUser),
+        Span::at_most(account, Hop::UserToPageCache, taken),
+        Span::at_most(account, Hop::UserToPipe, taken),
+        Span::at_most(account, Hop::PageCacheToPageCache, taken),
+    ]
+}
+
+/// Bytes that were copied of what was written into files.
+pub(super) fn written(traffic: &Traffic, account: &Account) -> Vec<Span> {
+    let from_memory = traffic.seen(Hop::UserToPageCache, Copied);
+    let spliced = traffic.seen(Hop::PageCacheToPageCache, Copied);
+    vec![
+        Span::at_most(account, Hop::PageCacheToUser, from_memory),
+        Span::at_most(account, Hop::PipeToUser, from_memory),
+        Span::at_most(account, Hop::SocketToUser, from_memory),
+        Span::exactly(account, Hop::UserToPageCache),
+        Span::exactly(account, Hop::PageCacheToPageCache),
+        Span::at_most(account, Hop::UserToPipe, spliced),
+        Span::at_most(account, Hop::PageCacheToPipe, spliced),
+    ]
 }
 
 /// Hops that the audit has no leaf for while programs are watched: only the callers tell about them.
@@ -50,12 +43,12 @@ pub(super) const fn is_for_callers(direction: Direction) -> bool {
     matches!(direction, Direction::File)
 }
 
-/// Bytes that system calls say were taken or written, beyond what the sites saw: they took a way that
-/// has no row, or were cloned.
+/// Bytes that system calls say were sent, taken or written, beyond what the sites saw: they took a way
+/// that has no row, or were cloned.
 pub(super) fn uncounted(traffic: &Traffic) -> u64 {
     let pass = &traffic.pass;
     match traffic.direction {
-        Direction::Tx => 0,
+        Direction::Tx => sent_unseen(traffic),
         Direction::Rx => {
             const READS: [&str; 4] = ["read", "readv", "recvfrom", "recvmsg"];
             let said = sum(READS.iter().map(|call| by_syscall(pass, call, File::Socket)));
@@ -65,18 +58,30 @@ pub(super) fn uncounted(traffic: &Traffic) -> u64 {
     }
 }
 
+/// What was sent from memory and no family's row saw.
+fn sent_unseen(traffic: &Traffic) -> u64 {
+    let places = [Copied, Pinned].map(|how| traffic.seen(Hop::UserToSocket, how));
+    // A socket that takes no pages copies under the other hop's name.
+    let untaken = traffic.seen(Hop::PageCacheToSocket, Copied);
+    let seen = sum(places.into_iter()).saturating_add(untaken);
+    presumed(&traffic.pass, File::Socket, Hop::UserToSocket).saturating_sub(seen)
+}
+
 /// What was written from memory and no site saw.
 fn written_unseen(traffic: &Traffic) -> u64 {
-    let writes = |call: &&SyscallCount| {
-        let into = (File::Regular, Hop::UserToPageCache);
+    presumed(&traffic.pass, File::Regular, Hop::UserToPageCache)
+        .saturating_sub(traffic.seen(Hop::UserToPageCache, Copied))
+}
+
+/// Results of the system calls that are presumed to move bytes over a hop on a kind of file.
+fn presumed(pass: &Pass, file: File, hop: Hop) -> u64 {
+    let moves = |call: &&SyscallCount| {
         let row = Syscall::by_name(&call.syscall);
-        call.process == Process::Server
-            && call.file == File::Regular
-            && row
-                .is_some_and(|row| row.presumed.iter().any(|(file, hop, _)| (*file, *hop) == into))
+        let here =
+            |row: &Syscall| row.presumed.iter().any(|(kind, at, _)| (*kind, *at) == (file, hop));
+        call.process == Process::Server && call.file == file && row.is_some_and(here)
     };
-    let said = sum(traffic.pass.syscalls.iter().filter(writes).map(|call| call.bytes));
-    said.saturating_sub(traffic.seen(Hop::UserToPageCache, Copied))
+    sum(pass.syscalls.iter().filter(moves).map(|call| call.bytes))
 }
 
 /// What was spliced from file to file and no site saw.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use zcprof_common::sites::{Site, Term};
+use zcprof_common::sites::Site;
 use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Instrument, Iter, Process};
 
 use super::direction;
 use super::record::{Charged, Direction, Of, Tolerance, Watch, WatchedCount, WatchedExit};
-use crate::ledger::{Ledger, sum};
+use crate::ledger::{Account, Ledger, sum};
 use crate::run::{Cache, Count, Exit, Notices, Pass, Payload, SyscallCount};
 
 /// A part of what was sent.
@@ -36,6 +36,20 @@ pub struct Span {
     pub least: u64,
     /// The most.
     pub most: u64,
+}
+
+impl Span {
+    /// All that an account says was copied at a hop.
+    pub(super) fn exactly(account: &Account, hop: Hop) -> Self {
+        let copied = account.bytes(Process::Server, hop, Disposition::Copied);
+        Self { hop, least: copied, most: copied }
+    }
+
+    /// At most all of it, and so much.
+    pub(super) fn at_most(account: &Account, hop: Hop, most: u64) -> Self {
+        let copied = account.bytes(Process::Server, hop, Disposition::Copied);
+        Self { hop, least: 0, most: copied.min(most) }
+    }
 }
 
 /// System calls that send pages of a file or a pipe, and no user memory.
@@ -174,9 +188,7 @@ fn exits(watch: &Watch, of: &Of) -> Vec<Exit> {
 /// Whether a count was made at a socket, be it one whose port is not told apart.
 fn is_at_socket(count: &WatchedCount) -> bool {
     const AT_SOCKETS: [Hop; 3] = [Hop::UserToSocket, Hop::PageCacheToSocket, Hop::SocketToUser];
-    let terms = Site::find(&count.site).and_then(|(_, site)| site.terms(count.iter, count.file));
-    let at = |term: &Term| AT_SOCKETS.contains(&term.hop);
-    terms.is_some_and(|terms| terms.iter().any(at)) || count.file == File::Socket
+    count.file == File::Socket || direction::is_at(&count.site, count.iter, count.file, &AT_SOCKETS)
 }
 
 /// The window as if it were a pass in which a server sent so much.
@@ -227,8 +239,7 @@ fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
 }
 
 fn is_put_off(count: &WatchedCount) -> bool {
-    let terms = Site::find(&count.site).and_then(|(_, site)| site.terms(count.iter, count.file));
-    terms.is_some_and(|terms| terms.iter().any(|term| term.hop == Hop::SocketToSocket))
+    direction::is_at(&count.site, count.iter, count.file, &[Hop::SocketToSocket])
 }
 
 /// All that was sent, then each program and each port, if there are several.
