@@ -1,10 +1,11 @@
 //! `copies-per-byte.svg`: what the server copies of each payload byte, stacked by hop, with the
 //! claim as a mark and the bytes that moved instead beside it.
 
-use plotters::style::RGBColor;
 use zcprof_common::vocabulary::{Disposition, Hop};
 
-use super::canvas::{Canvas, LINE, MARGIN, Pen, Point, SMALL, WIDTH, ink};
+use super::bars::{moved_bar, segment};
+use super::canvas::{Canvas, MARGIN, Pen, Point, SMALL, WIDTH, ink};
+use super::legend::Legend;
 use super::lettering::Type;
 use super::numbers::{along, size, thousandths};
 use super::reading::{Judged, Reading};
@@ -219,55 +220,22 @@ pub(super) fn judged(canvas: &mut Canvas, (x, y): Point, verdict: &Verdict, abou
     canvas.halo((x + width + 8, y + 4), about, Type::new(SMALL));
 }
 
-/// A stacked piece: brightness and pattern both tell the hop.
-pub(super) fn segment(canvas: &mut Canvas, at: Point, size: Point, hop: Hop) {
-    let (fill, stripes) = pattern(hop);
-    canvas.rect(at, size, fill, Pen::new(ink::BLACK, 1));
-    canvas.hatch(at, size, stripes, Pen::new(ink::WHITE, 2));
-    canvas.outline(at, size, Pen::new(ink::BLACK, 1));
-}
-
-fn pattern(hop: Hop) -> (RGBColor, i32) {
-    const FILLS: [RGBColor; 3] =
-        [RGBColor(225, 130, 70), RGBColor(140, 20, 35), RGBColor(235, 160, 60)];
-    let index = Hop::ALL.iter().position(|known| *known == hop).unwrap_or(0);
-    (FILLS[index % FILLS.len()], [6, 0, 12, -12][index % 4])
-}
-
-pub(super) fn moved_bar(canvas: &mut Canvas, at: Point, size: Point) {
-    canvas.rect(at, size, ink::WHITE, Pen::new(ink::BLUE, 2));
-    canvas.hatch(at, size, 8, Pen::new(ink::BLUE, 1));
-}
-
 fn callers_mark(canvas: &mut Canvas, (x, y): Point) {
     canvas.fill(vec![(x - 7, y + 10), (x + 7, y + 10), (x, y)], ink::BLACK);
     canvas.fill(vec![(x - 4, y + 8), (x + 4, y + 8), (x, y + 3)], ink::WHITE);
 }
 
 fn legend(canvas: &mut Canvas, top: i32, reading: &Reading<'_>) {
-    let mut at = (MARGIN, top);
-    let text = Type::new(SMALL);
-    let mut place = |canvas: &mut Canvas, label: &str| {
-        let width = 34 + text.width(label) + 16;
-        if at.0 + width > WIDTH - MARGIN && at.0 > MARGIN {
-            at = (MARGIN, at.1 + LINE + 9);
-        }
-        let here = at;
-        canvas.text((here.0 + 34, here.1 + 2), label, text);
-        at.0 += width;
-        here
-    };
+    let mut legend = Legend::at(top);
     for hop in reading.copying_hops() {
-        let later = if hop == Hop::SocketToSocket { " later" } else { "" };
-        let (x, y) = place(canvas, &format!("copied{later} {}", hop.name()));
-        segment(canvas, (x, y), (26, 16), hop);
+        legend.hop(canvas, hop);
     }
-    let (x, y) = place(canvas, "moved, pinned: pages handed over, no copy yet");
+    let (x, y) = legend.place(canvas, "moved, pinned: pages handed over, no copy yet");
     moved_bar(canvas, (x, y + 2), (26, MOVE_BAR));
-    let (x, y) = place(canvas, "copies that the claim allows");
+    let (x, y) = legend.place(canvas, "copies that the claim allows");
     canvas.fill(vec![(x + 6, y + 3), (x + 20, y + 3), (x + 13, y + 13)], ink::BLACK);
     if reading.sources.second.is_some() {
-        let (x, y) = place(canvas, "copies as the callers account for them (bars: audit)");
+        let (x, y) = legend.place(canvas, "copies as the callers account for them (bars: audit)");
         callers_mark(canvas, (x + 13, y + 3));
     }
 }

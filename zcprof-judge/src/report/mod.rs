@@ -3,6 +3,7 @@
 //! a line in [`FORMATS`] and its golden.
 
 mod arrow;
+mod bars;
 pub mod bench;
 mod canvas;
 mod closing;
@@ -13,6 +14,7 @@ pub mod diff;
 pub mod doctor;
 mod html;
 mod json;
+mod legend;
 mod lettering;
 pub mod matrix;
 mod numbers;

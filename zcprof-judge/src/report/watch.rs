@@ -29,13 +29,7 @@ pub fn render_all(watch: &Watch) -> Result<Vec<(&'static str, Vec<u8>)>, ReportE
         (watched::FILE, watched::render(watch)?),
     ];
     if let Some(known) = &watch.stacks {
-        let about = format!(
-            "Linux {} · {} for {:.1} s",
-            watch.kernel.release,
-            watch.targets.join(" and "),
-            watch.seconds
-        );
-        files.extend(stacks::render_all(known, &about)?);
+        files.extend(stacks::render_all(known, &watched::about(watch))?);
     }
     files.push((html::FILE, html::watch(watch, columns(&lines(watch), watch.direction), &files)?));
     Ok(files)

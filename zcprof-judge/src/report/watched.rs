@@ -4,8 +4,10 @@
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
 
 use super::ReportError;
-use super::canvas::{Canvas, LINE, MARGIN, Pen, SMALL, WIDTH, ink};
-use super::copies::{judged, moved_bar, segment};
+use super::bars::{moved_bar, segment};
+use super::canvas::{Canvas, MARGIN, Pen, SMALL, WIDTH, ink};
+use super::copies::judged;
+use super::legend::Legend;
 use super::lettering::Type;
 use super::numbers::{along, size, thousandths};
 use crate::ledger::sum;
@@ -79,12 +81,7 @@ pub(super) fn render(watch: &Watch) -> Result<Vec<u8>, ReportError> {
         width,
         Type::new(20).bold(),
     );
-    let about = format!(
-        "Linux {} · {} for {:.1} s",
-        watch.kernel.release,
-        watch.targets.join(" and "),
-        watch.seconds
-    );
+    let about = about(watch);
     let top = canvas.paragraph((MARGIN, y + 4), &about, width, Type::new(SMALL)) + 26;
     let widest = parts.iter().map(|part| part.thousandths(part.most()).max(1000)).max();
     let end = widest.unwrap_or(0).max(2000).div_ceil(1000).saturating_mul(1000);
@@ -104,6 +101,16 @@ pub(super) fn render(watch: &Watch) -> Result<Vec<u8>, ReportError> {
     canvas.append(shapes);
     legend(&mut canvas, y + 14, &parts);
     canvas.finish()
+}
+
+/// Where the window was, in a line.
+pub(super) fn about(watch: &Watch) -> String {
+    format!(
+        "Linux {} · {} for {:.1} s",
+        watch.kernel.release,
+        watch.targets.join(" and "),
+        watch.seconds
+    )
 }
 
 /// What the picture shows, in a sentence.
@@ -200,31 +207,18 @@ fn verdict(canvas: &mut Canvas, y: i32, judgement: &Judgement) -> i32 {
 }
 
 fn legend(canvas: &mut Canvas, top: i32, parts: &[Part]) {
-    let mut at = (MARGIN, top);
-    let text = Type::new(SMALL);
-    let mut place = |canvas: &mut Canvas, label: &str| {
-        let width = 34 + text.width(label) + 16;
-        if at.0 + width > WIDTH - MARGIN && at.0 > MARGIN {
-            at = (MARGIN, at.1 + LINE + 9);
-        }
-        let here = at;
-        canvas.text((here.0 + 34, here.1 + 2), label, text);
-        at.0 += width;
-        here
-    };
+    let mut legend = Legend::at(top);
     let spans = || parts.iter().flat_map(|part| &part.spans);
     for hop in Hop::ALL.iter().copied() {
         if spans().any(|span| span.hop == hop && span.least > 0) {
-            let later = if hop == Hop::SocketToSocket { " later" } else { "" };
-            let (x, y) = place(canvas, &format!("copied{later} {}", hop.name()));
-            segment(canvas, (x, y), (26, 16), hop);
+            legend.hop(canvas, hop);
         }
     }
     if spans().any(|span| span.most > span.least) {
-        let (x, y) = place(canvas, "copied, if those are the bytes meant: nobody can know");
+        let (x, y) = legend.place(canvas, "copied, if those are the bytes meant: nobody can know");
         canvas.rect((x, y), (26, 16), ink::WHITE, Pen::new(ink::BLACK, 1).dashed(4));
     }
-    let (x, y) = place(canvas, "moved: pages handed over, no copy yet");
+    let (x, y) = legend.place(canvas, "moved: pages handed over, no copy yet");
     moved_bar(canvas, (x, y + 2), (26, MOVE_BAR));
 }
 

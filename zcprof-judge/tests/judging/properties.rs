@@ -127,13 +127,18 @@ fn copying() -> impl Strategy<Value = (&'static Site, Iter, File)> {
     select(all)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
+/// Many cases, each of which may be thrown away a hundred times.
+pub(super) fn many() -> ProptestConfig {
+    ProptestConfig {
         cases: 2048,
         max_global_rejects: 200_000,
         failure_persistence: None,
         ..ProptestConfig::default()
-    })]
+    }
+}
+
+proptest! {
+    #![proptest_config(many())]
 
     /// Copies that nobody made an account of before are not what a claim of none was waiting for.
     #[test]

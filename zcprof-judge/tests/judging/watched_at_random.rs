@@ -9,6 +9,7 @@ use zcprof_judge::run::{Doubt, ProbeState};
 use zcprof_judge::verdict::{Reason, Verdict};
 use zcprof_judge::watch::record::{Charged, Of, Watch, WatchedCount};
 
+use super::properties::many;
 use super::watched::{BODY, count, handed_over, read, verdict, window, written};
 
 /// Claims that fewer copies keep.
@@ -60,12 +61,7 @@ fn holds(watch: &Watch) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 2048,
-        max_global_rejects: 200_000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(many())]
 
     /// What a program read besides, and what was copied for it below the sockets, is not what a bound
     /// was waiting for.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::changes::{Change, ONE};
 use super::table::{shown, word};
 use crate::report::stacks::label;
-use crate::report::stacks::sheet::{Bar, Key, Sheet};
+use crate::report::stacks::sheet::{Bar, Key, Sheet, places};
 use crate::stacks::tree::{Label, is_copied};
 
 /// A node with what went through it.
@@ -101,18 +101,8 @@ fn grown(changes: &[Change]) -> Vec<Node> {
 }
 
 fn bars(nodes: &[Node]) -> Vec<Bar> {
-    let mut bars = Vec::new();
-    let mut open = vec![(0_usize, 0_u128)];
-    while let Some((at, from)) = open.pop() {
-        let node = &nodes[at];
-        bars.push(bar(node, from));
-        let mut ends = from + node.children.iter().map(|child| nodes[*child].width).sum::<u128>();
-        for child in node.children.iter().rev() {
-            ends -= nodes[*child].width;
-            open.push((*child, ends));
-        }
-    }
-    bars
+    let places = places(|at| &nodes[at].children, |at| nodes[at].width);
+    places.into_iter().map(|(at, from)| bar(&nodes[at], from)).collect()
 }
 
 fn bar(node: &Node, from: u128) -> Bar {

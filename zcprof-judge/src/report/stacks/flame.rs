@@ -3,7 +3,7 @@
 
 use zcprof_common::vocabulary::{Disposition, Hop};
 
-use super::sheet::{Bar, Key, Sheet};
+use super::sheet::{Bar, Key, Sheet, places};
 use crate::report::numbers::{share, size_of};
 use crate::stacks::Stacks;
 use crate::stacks::record::FrameKind;
@@ -66,19 +66,9 @@ fn said(stacks: &Stacks, tree: &Tree, about: &str) -> String {
 /// Every node with its place, in reading order.
 fn bars(tree: &Tree) -> Vec<Bar> {
     let all = tree.root().bytes();
-    let mut bars = Vec::new();
-    let mut open = vec![(0_usize, 0_u128)];
-    while let Some((at, from)) = open.pop() {
-        let node = &tree.nodes[at];
-        bars.push(bar(node, from, all));
-        let mut ends = from + node.bytes();
-        for child in node.children.iter().rev() {
-            // They stand side by side from the left, and what ends in the node itself is nothing.
-            ends -= tree.nodes[*child].bytes();
-            open.push((*child, ends));
-        }
-    }
-    bars
+    let nodes = &tree.nodes;
+    let places = places(|at| &nodes[at].children, |at| nodes[at].bytes());
+    places.into_iter().map(|(at, from)| bar(&nodes[at], from, all)).collect()
 }
 
 fn bar(node: &Node, from: u128, all: u128) -> Bar {

@@ -45,6 +45,24 @@ pub(in super::super) struct Sheet {
     pub(in super::super) bars: Vec<Bar>,
 }
 
+/// Each node of a tree in reading order, with where it begins: children stand side by side from the left
+/// edge of their parent. The first node is the whole.
+pub(in super::super) fn places<'a>(
+    children: impl Fn(usize) -> &'a [usize],
+    width: impl Fn(usize) -> u128,
+) -> Vec<(usize, u128)> {
+    let (mut places, mut open) = (Vec::new(), vec![(0, 0)]);
+    while let Some((at, from)) = open.pop() {
+        places.push((at, from));
+        let mut ends = from + children(at).iter().map(|child| width(*child)).sum::<u128>();
+        for child in children(at).iter().rev() {
+            ends -= width(*child);
+            open.push((*child, ends));
+        }
+    }
+    places
+}
+
 /// A text within XML.
 pub(in super::super) fn escaped(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
