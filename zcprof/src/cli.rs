@@ -21,7 +21,7 @@ use crate::server::Advertised;
 use crate::transfer::Row;
 use crate::verdict::explain::Code;
 
-pub use watch::Watch;
+pub use watch::{Top, Watch};
 
 /// Does this data path really move bytes without copying them? zcprof measures it, on the
 /// running kernel, per payload byte.
@@ -80,6 +80,12 @@ pub enum Command {
     /// window ends with its last descendant. With --claim the exit code is the verdict's, without it
     /// the command's own. The first Ctrl-C ends the window and still judges it.
     Watch(Watch),
+    /// Who on this machine copies how much: a table that renews itself, of every program that sends, by
+    /// hop. q ends and reports.
+    ///
+    /// The same as watch --all without an end. Without a terminal a line every ten seconds says what was
+    /// sent; Ctrl-C or SIGTERM ends it.
+    Top(Top),
     /// Render the reports of a run or a watched window again, and exit with its verdict. Needs no privileges.
     Report(Report),
     /// Judge a run or a matrix again: say its verdict and exit with it. Needs no privileges.

@@ -55,6 +55,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Report(options) => report(options, cli.verbose > 0),
         Command::Judge { record } => judge(record),
         Command::Watch(options) => return watch(options, cli.verbose > 0),
+        Command::Top(options) => return watch(&options.watch(), cli.verbose > 0),
         Command::Matrix(options) => matrix(options),
         Command::Diff(options) => diff(options),
         Command::Explain { code } => explain(*code),

@@ -4,6 +4,7 @@ use std::env;
 use std::io::{self, IsTerminal as _, stderr, stdout};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use terminal_size::{Width, terminal_size};
 
@@ -20,7 +21,7 @@ fn width() -> usize {
 }
 
 /// Whether standard output shows colours, and its user wants them (no-color.org).
-fn colour() -> bool {
+pub(crate) fn colour() -> bool {
     let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
     stdout().is_terminal() && !set("NO_COLOR") && !dumb
@@ -66,12 +67,39 @@ pub fn clear() {
     }
 }
 
+/// What is said while a table has the whole terminal.
+static HELD: Mutex<Option<Vec<u8>>> = Mutex::new(None);
+
+/// Most bytes of it that are kept.
+const MOST_HELD: usize = 1 << 20;
+
+/// Keeps messages back from now on, because something else has the whole terminal.
+pub(crate) fn hold() {
+    clear();
+    held().get_or_insert_default();
+}
+
+/// Lets the messages out that were kept back, and those to come.
+pub(crate) fn release() {
+    let said = held().take().unwrap_or_default();
+    let _ = io::Write::write_all(&mut stderr(), &said);
+}
+
+fn held() -> MutexGuard<'static, Option<Vec<u8>>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Standard error for messages that stay.
 #[derive(Debug)]
 pub struct Messages;
 
 impl io::Write for Messages {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(held) = held().as_mut() {
+            let room = MOST_HELD.saturating_sub(held.len());
+            held.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            return Ok(bytes.len());
+        }
         clear();
         stderr().write(bytes)
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Parser as _};
 use zcprof_common::vocabulary::Instrument;
 use zcprof_judge::watch::Promise;
 use zcprof_judge::watch::promise::millionths;
@@ -80,6 +80,11 @@ pub struct Watch {
     /// Withhold the audit, which costs most: no claim of no copy can hold then.
     #[arg(long)]
     pub no_audit: bool,
+    /// Show a table that renews itself, though a command shares the terminal: what that writes goes
+    /// into a file (command.txt in the folder of --out) then. Without a command this is so anyhow on a
+    /// terminal.
+    #[arg(long)]
+    pub live: bool,
     /// Folder for watch.json, the table, the pictures, and the stacks in the forms of other tools.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -92,6 +97,47 @@ pub struct Watch {
     /// The command to start and watch.
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
+}
+
+/// Options of `top`.
+#[derive(Clone, Debug, Args)]
+pub struct Top {
+    /// Which bytes are the denominator: those that are sent (tx), received (rx), or written into files
+    /// (file).
+    #[arg(long, value_name = "D", default_value = "tx", value_parser = direction())]
+    pub direction: Direction,
+    /// Programs to leave out, by the name of their process, whatever program starts them.
+    #[arg(long = "exclude-comm", value_name = "NAMES", value_delimiter = ',')]
+    pub excluded: Vec<String>,
+    /// Withhold the audit, which costs most: copies are those that the callers see.
+    #[arg(long)]
+    pub no_audit: bool,
+    /// Folder for watch.json and the reports, which are written at the end.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print the record (JSON) at the end instead of the table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Top {
+    /// The same as options of `watch`.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        #[derive(clap::Parser)]
+        struct Whole {
+            #[command(flatten)]
+            watch: Watch,
+        }
+        Watch {
+            direction: self.direction,
+            excluded: self.excluded.clone(),
+            no_audit: self.no_audit,
+            out: self.out.clone(),
+            json: self.json,
+            ..Whole::parse_from(["watch", "--all"]).watch
+        }
+    }
 }
 
 /// A claim, of all that is sent or of a part.
@@ -145,6 +191,21 @@ mod tests {
         {
             assert!(asked(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn top_watches_everybody_and_has_no_end() {
+        let top = Top {
+            direction: Direction::Rx,
+            excluded: vec!["cp".to_owned()],
+            no_audit: true,
+            out: None,
+            json: false,
+        };
+        let watch = top.watch();
+        assert!(watch.all && watch.no_audit && watch.time.is_none() && watch.claims.is_empty());
+        assert_eq!((watch.direction, watch.excluded), (Direction::Rx, top.excluded));
+        assert_eq!(watch.framing, Tolerance { size: 4096, millionths: 10_000 });
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! that it can be named to the probes, and waits at a pipe until it may become the command.
 #![expect(unsafe_code, reason = "what happens between fork and exec")]
 
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, ExitStatus};
+use std::process::{Child, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -39,14 +40,20 @@ pub(super) struct Started {
 }
 
 impl Started {
-    /// Makes the command's process, which waits; none if there is no command.
+    /// Makes the command's process, which waits; none if there is no command. It writes into a file and
+    /// reads nothing, if there is such a file: else it has what zcprof has.
     ///
     /// # Errors
     /// The program cannot be found, or no process can be made.
-    pub(super) fn prepare(line: &[String], user: Option<&str>) -> Result<Option<Self>> {
+    pub(super) fn prepare(
+        line: &[String],
+        user: Option<&str>,
+        output: Option<&File>,
+    ) -> Result<Option<Self>> {
         let Some((program, arguments)) = line.split_first() else { return Ok(None) };
         let mut command = std::process::Command::new(program);
         command.args(arguments);
+        write_into(&mut command, output)?;
         for variable in OF_SUDO {
             command.env_remove(variable);
         }
@@ -132,6 +139,11 @@ impl Started {
         Ok(self.status.is_some())
     }
 
+    /// How it has ended, if it was seen to.
+    pub(super) const fn status(&self) -> Option<ExitStatus> {
+        self.status
+    }
+
     /// Ends it and what descends from it, if it has not ended: SIGTERM, and SIGKILL after 10 s.
     ///
     /// # Errors
@@ -206,6 +218,18 @@ impl Drop for Started {
         }
         let _ = child.wait();
     }
+}
+
+/// Has a command write into a file, and read nothing, if there is such a file.
+///
+/// # Errors
+/// The kernel's own.
+pub(super) fn write_into(command: &mut std::process::Command, output: Option<&File>) -> Result<()> {
+    if let Some(file) = output {
+        let copy = || file.try_clone().context("the command's file");
+        command.stdin(Stdio::null()).stdout(copy()?).stderr(copy()?);
+    }
+    Ok(())
 }
 
 /// Gives a command back the signals that zcprof has blocked.

@@ -3,9 +3,12 @@
 
 mod caller;
 mod command;
+mod ends;
+mod live;
 mod processes;
 mod record;
 mod series;
+mod shared;
 mod targets;
 mod window;
 
@@ -19,7 +22,10 @@ use crate::cli;
 use crate::measure::{Clock, Controls, is_any_dax};
 use crate::network::all_without_nocache;
 use crate::probe::{Follow, Options, Probes, kernel};
+use crate::run::Coverage;
+use crate::terminal;
 use command::Started;
+use shared::Shared;
 use targets::Targets;
 use window::Window;
 
@@ -34,7 +40,12 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
     }
     let mut clock = Clock::start();
     let targets = Targets::find(options)?;
-    let mut command = Started::prepare(&options.command, options.user.as_deref())?;
+    let shared = Shared::settle(options)?;
+    let user = options.user.as_deref();
+    let mut command = Started::prepare(&options.command, user, shared.file())?;
+    if shared.live {
+        terminal::step("attaching the probes");
+    }
     let mut controls = Controls::set_up()?;
     clock.lap("preparation");
     let mut probes = Probes::attach(&Options {
@@ -55,51 +66,74 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
     let own = controls.processes();
     targets.seed(&mut probes, &own)?;
     clock.lap("attach");
-    let mut known = controls.run(&mut probes, "")?;
+    let mut watch = begun(options, &targets)?;
+    watch.controls = controls.run(&mut probes, "")?;
     clock.lap("control");
+    (watch.coverage, watch.leaves) = (probes.coverage(), probes.leaves());
     if let Some(command) = &mut command {
         probes.watch(command.pid(), command.pid())?;
     }
     probes.snapshot()?;
-    let mut window = Window::open(options, &targets, own.clone());
+    let mut window = Window::open(options, &targets, own.clone(), watch.clone());
     if let Some(command) = &mut command {
         command.release()?;
     }
     window.skip(&mut probes)?;
-    window.wait(&mut probes, command.as_mut())?;
+    if shared.live {
+        window.show();
+    }
+    window.wait(&mut probes, command.as_mut(), shared.file())?;
     let snapshot = probes.snapshot()?;
-    let seconds = window.seconds();
+    watch.seconds = window.seconds();
     let programs = probes.programs()?;
+    if let Some((_, path)) = &shared.output {
+        eprintln!("zcprof: what the command wrote is in {}", path.display());
+    }
     if let Some(command) = &mut command {
         command.end(&mut probes, &own)?;
     }
     clock.lap("window");
-    known.extend(controls.run(&mut probes, "closing ")?);
+    if shared.live {
+        terminal::step("controls again");
+    }
+    watch.controls.extend(controls.run(&mut probes, "closing ")?);
     clock.lap("closing control");
-    let leaves = probes.leaves();
-    let coverage = probes.coverage();
+    (watch.coverage, watch.leaves) = (probes.coverage(), probes.leaves());
     drop(probes);
     clock.lap("detach");
-    let running = kernel::running()?;
-    let (programs, counts, exits) = record::counted(&snapshot, &programs, &own, &options.excluded);
-    let series = window.into_series(&counts);
-    let mut watch = Watch {
+    (watch.programs, watch.counts, watch.exits) =
+        record::counted(&snapshot, &programs, &own, &options.excluded);
+    watch.series = window.into_series(&watch.counts);
+    watch.doubts = snapshot.doubts;
+    watch.command = command.map(Started::into_record);
+    watch.phases = clock.phases;
+    settle(&mut watch)?;
+    terminal::clear();
+    Ok(watch)
+}
+
+/// The record of a window that has not yet begun.
+///
+/// # Errors
+/// The kernel does not say what it is.
+fn begun(options: &cli::Watch, targets: &Targets) -> Result<Watch> {
+    Ok(Watch {
         schema: SCHEMA,
         kind: Kind::Watch,
         zcprof: env!("CARGO_PKG_VERSION").to_owned(),
-        kernel: running,
-        coverage,
-        controls: known,
+        kernel: kernel::running()?,
+        coverage: Coverage { probes: Vec::new(), holes: Vec::new() },
+        controls: Vec::new(),
         targets: targets.described(&options.command),
-        command: command.map(Started::into_record),
-        seconds,
-        programs,
-        counts,
-        exits,
-        series,
+        command: None,
+        seconds: 0.0,
+        programs: Vec::new(),
+        counts: Vec::new(),
+        exits: Vec::new(),
+        series: Vec::new(),
         stacks: None,
-        doubts: snapshot.doubts,
-        leaves,
+        doubts: Vec::new(),
+        leaves: Vec::new(),
         direction: options.direction,
         framing: options.framing,
         min_bytes: options.min_bytes,
@@ -107,10 +141,8 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
         ignore_status: options.ignore_status,
         results: Vec::new(),
         verdict: None,
-        phases: clock.phases,
-    };
-    settle(&mut watch)?;
-    Ok(watch)
+        phases: Vec::new(),
+    })
 }
 
 fn withheld(options: &cli::Watch) -> Vec<Instrument> {

@@ -64,7 +64,7 @@ pub(super) fn counted(
 }
 
 /// A subject's program. One that was not seen to begin is known by its process's number.
-fn name(subject: u32, names: &[(u32, String)]) -> String {
+pub(super) fn name(subject: u32, names: &[(u32, String)]) -> String {
     let known = names.iter().find(|(known, _)| *known == subject);
     known.map_or_else(|| format!("process {subject}"), |(_, name)| name.clone())
 }

@@ -2,13 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
 use zcprof_judge::watch::Promise;
 use zcprof_judge::watch::record::{Of, Stretch, WatchedCount};
 use zcprof_judge::watch::series::{MOST, between, stretch, thin};
 
 use crate::cli;
-use crate::probe::Probes;
 
 /// Length of a stretch at first: it doubles whenever there are too many.
 const FIRST: Duration = Duration::from_secs(1);
@@ -39,28 +37,13 @@ impl Series {
         }
     }
 
-    /// Ends a stretch if it is long enough.
-    ///
-    /// # Errors
-    /// The counts cannot be read.
-    pub(super) fn tick(
-        &mut self,
-        probes: &mut Probes,
-        options: &cli::Watch,
-        own: &[u32],
-    ) -> Result<()> {
-        let now = Instant::now();
-        if now.duration_since(self.last) < self.length {
-            return Ok(());
-        }
-        let names = probes.programs()?;
-        let (_, counts, _) =
-            super::record::counted(&probes.peek()?, &names, own, &options.excluded);
-        self.add(now, counts, options);
-        Ok(())
+    /// Whether a stretch is long enough to end.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        now.duration_since(self.last) >= self.length
     }
 
-    fn add(&mut self, now: Instant, counts: Vec<WatchedCount>, options: &cli::Watch) {
+    /// Ends a stretch, given all that was counted in the window so far.
+    pub(super) fn add(&mut self, now: Instant, counts: Vec<WatchedCount>, options: &cli::Watch) {
         let at = |moment: Instant| moment.duration_since(self.began).as_secs_f64();
         let new = between(&self.before, &counts);
         let times = (at(self.last), at(now));

@@ -110,6 +110,11 @@ impl Targets {
         Ok(())
     }
 
+    /// The processes that there were, without their descendants.
+    pub(super) fn roots(&self) -> &[u32] {
+        &self.roots
+    }
+
     /// Whether the window ends with the last watched process.
     pub(super) fn is_by_process(&self) -> bool {
         self.adopt.is_none() && self.programs.is_empty() && self.ports.is_empty()

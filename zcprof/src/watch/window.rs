@@ -1,21 +1,31 @@
-//! The window: when it ends, and what is said meanwhile.
+//! The window: when it ends, and what is shown meanwhile.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use super::command::Started;
+use super::command::{Started, write_into};
+use super::ends::{Ends, in_words};
+use super::live::Live;
 use super::series::Series;
 use super::targets::Targets;
 use crate::cli;
 use crate::measure::interrupt;
 use crate::probe::Probes;
 use anyhow::{Context as _, Result, bail};
+use zcprof_judge::watch::Watch;
 use zcprof_judge::watch::record::{Stretch, WatchedCount};
 
 /// How often it is asked whether the window is over.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How often something is said.
+/// How often it is looked what has been counted; if that takes long, so many times as long passes
+/// between two looks.
+const LOOK: Duration = Duration::from_secs(1);
+const REST: u32 = 10;
+
+/// How often something is said where there is no table.
 const LINE: Duration = Duration::from_secs(10);
 
 /// How long a port is waited for.
@@ -26,22 +36,55 @@ pub(super) struct Window<'a> {
     options: &'a cli::Watch,
     begin: Instant,
     closed: Option<Instant>,
+    /// When it is looked again.
+    due: Instant,
     said: Instant,
     /// Whether the window ends with the last process.
     by_process: bool,
     own: Vec<u32>,
     load: Option<Child>,
     series: Series,
+    ends: Ends,
+    /// The record as far as it goes.
+    record: Watch,
+    live: Option<Live>,
+    /// What was said while a table had the terminal.
+    kept: Vec<String>,
 }
 
 impl<'a> Window<'a> {
-    /// Opens it.
-    pub(super) fn open(options: &'a cli::Watch, targets: &Targets, own: Vec<u32>) -> Self {
+    /// Opens it. `record` is what is known by now.
+    pub(super) fn open(
+        options: &'a cli::Watch,
+        targets: &Targets,
+        own: Vec<u32>,
+        record: Watch,
+    ) -> Self {
         interrupt::end_window_first(true);
         let now = Instant::now();
-        let by_process = targets.is_by_process();
-        let series = Series::new(options, now);
-        Self { options, begin: now, closed: None, said: now, by_process, own, load: None, series }
+        Self {
+            options,
+            begin: now,
+            closed: None,
+            due: now + LOOK,
+            said: now,
+            by_process: targets.is_by_process(),
+            own,
+            load: None,
+            series: Series::new(options, now),
+            ends: Ends::of(targets.roots()),
+            record,
+            live: None,
+            kept: Vec::new(),
+        }
+    }
+
+    /// Shows it as a table from now on.
+    pub(super) fn show(&mut self) {
+        match Live::open(self.record.clone()) {
+            Ok(live) => self.live = Some(live),
+            Err(error) => log::warn!("no table can be drawn: {error}"),
+        }
     }
 
     /// Its length so far, or in all, in seconds.
@@ -66,11 +109,12 @@ impl<'a> Window<'a> {
         }
         probes.snapshot()?;
         let now = Instant::now();
-        (self.begin, self.said, self.series) = (now, now, Series::new(self.options, now));
+        (self.begin, self.said, self.due) = (now, now, now + LOOK);
+        self.series = Series::new(self.options, now);
         Ok(())
     }
 
-    /// Waits until it is over.
+    /// Waits until it is over. What a load writes goes into a file, if there is one for it.
     ///
     /// # Errors
     /// The load cannot be started or fails, or nobody listens in time.
@@ -78,20 +122,35 @@ impl<'a> Window<'a> {
         &mut self,
         probes: &mut Probes,
         mut command: Option<&mut Started>,
+        output: Option<&File>,
     ) -> Result<()> {
+        let mut runs = command.is_some();
         loop {
-            if let Some(command) = &mut command {
-                command.has_ended()?;
+            if let Some(command) = &mut command
+                && command.has_ended()?
+                && std::mem::take(&mut runs)
+            {
+                self.tell_of(command);
             }
             if self.is_over(probes)? {
                 break;
             }
-            self.start_load()?;
-            self.say(probes)?;
-            self.series.tick(probes, self.options, &self.own)?;
-            std::thread::sleep(PAUSE);
+            self.start_load(output)?;
+            if Instant::now() >= self.due {
+                self.look(probes)?;
+            }
+            if self.rest() {
+                break;
+            }
         }
         self.closed = Some(Instant::now());
+        for ended in self.ends.look(true) {
+            self.tell(&ended);
+        }
+        self.live = None;
+        for said in std::mem::take(&mut self.kept) {
+            eprintln!("{said}");
+        }
         interrupt::end_window_first(false);
         if let Some(load) = &mut self.load {
             let _ = load.kill();
@@ -125,7 +184,7 @@ impl<'a> Window<'a> {
     }
 
     /// Starts the load when the port is listened at.
-    fn start_load(&mut self) -> Result<()> {
+    fn start_load(&mut self, output: Option<&File>) -> Result<()> {
         let Some(line) = self.options.load.as_ref().filter(|_| self.load.is_none()) else {
             return Ok(());
         };
@@ -139,26 +198,100 @@ impl<'a> Window<'a> {
         }
         let mut shell = std::process::Command::new("sh");
         shell.arg("-c").arg(line);
+        write_into(&mut shell, output)?;
         super::command::with_signals(&mut shell);
         self.load = Some(shell.spawn().with_context(|| format!("starting the load {line:?}"))?);
         Ok(())
     }
 
-    /// One line every ten seconds.
-    fn say(&mut self, probes: &mut Probes) -> Result<()> {
-        if self.said.elapsed() < LINE {
-            return Ok(());
+    /// Looks what has been counted, and shows it. The last snapshot stays what it was, so that nothing
+    /// changes for what is read at the end.
+    fn look(&mut self, probes: &mut Probes) -> Result<()> {
+        let now = Instant::now();
+        for ended in self.ends.look(false) {
+            self.tell(&ended);
         }
-        self.said = Instant::now();
-        let names = probes.programs()?;
-        let excluded = &self.options.excluded;
-        let (_, counts, _) = super::record::counted(&probes.peek()?, &names, &self.own, excluded);
-        let verdict = self.series.verdict_so_far(&counts, self.options);
-        eprintln!(
-            "zcprof: {:.0} s: {}{verdict}",
-            self.seconds(),
-            super::so_far(&counts, self.options.direction)
-        );
+        let is_line = self.live.is_none() && self.said.elapsed() >= LINE;
+        let is_stretch = self.series.is_due(now);
+        if is_line || is_stretch || self.live.is_some() {
+            self.read(probes)?;
+        }
+        if is_stretch {
+            self.series.add(now, self.record.counts.clone(), self.options);
+        }
+        if is_line {
+            self.line();
+        }
+        let alive = if self.live.is_some() { self.alive(probes)? } else { BTreeMap::new() };
+        let shown = self.live.as_mut().map(|live| live.renew(&self.record, &alive));
+        self.give_up_if(shown.transpose());
+        self.due = now + LOOK.max(now.elapsed() * REST);
         Ok(())
+    }
+
+    fn read(&mut self, probes: &mut Probes) -> Result<()> {
+        let snapshot = probes.peek()?;
+        let names = probes.programs()?;
+        let counted = super::record::counted(&snapshot, &names, &self.own, &self.options.excluded);
+        let record = &mut self.record;
+        (record.programs, record.counts, record.exits) = counted;
+        record.doubts = snapshot.doubts;
+        self.record.seconds = self.seconds();
+        Ok(())
+    }
+
+    /// How many processes of each program live.
+    fn alive(&self, probes: &mut Probes) -> Result<BTreeMap<String, usize>> {
+        let (watched, names) = (probes.watched()?, probes.programs()?);
+        let mut alive = BTreeMap::new();
+        for (_, subject) in watched.iter().filter(|(pid, _)| !self.own.contains(pid)) {
+            *alive.entry(super::record::name(*subject, &names)).or_default() += 1;
+        }
+        Ok(alive)
+    }
+
+    /// Rests, and says whether the user ended the window meanwhile.
+    fn rest(&mut self) -> bool {
+        let Some(live) = &mut self.live else {
+            std::thread::sleep(PAUSE);
+            return false;
+        };
+        let ended = live.rest(PAUSE);
+        self.give_up_if(ended).unwrap_or(false)
+    }
+
+    /// A terminal that is gone ends no window.
+    fn give_up_if<T>(&mut self, done: std::io::Result<T>) -> Option<T> {
+        done.inspect_err(|error| {
+            self.live = None;
+            log::warn!("the table is drawn no more: {error}");
+        })
+        .ok()
+    }
+
+    /// Says how the command ended.
+    fn tell_of(&mut self, command: &Started) {
+        let how = command.status().map_or_else(|| "has ended".to_owned(), in_words);
+        self.tell(&format!("the command {how}"));
+    }
+
+    /// Says what happened to whom is watched.
+    fn tell(&mut self, what: &str) {
+        let line = format!("zcprof: {:.0} s: {what}", self.seconds());
+        if let Some(live) = &mut self.live {
+            live.say(what);
+            self.kept.push(line);
+        } else {
+            eprintln!("{line}");
+        }
+    }
+
+    /// What was counted so far, in a line.
+    fn line(&mut self) {
+        self.said = Instant::now();
+        let counts = &self.record.counts;
+        let verdict = self.series.verdict_so_far(counts, self.options);
+        let sent = super::so_far(counts, self.options.direction);
+        eprintln!("zcprof: {:.0} s: {sent}{verdict}", self.seconds());
     }
 }

@@ -1,0 +1,71 @@
+//! Where a command writes that may not have the terminal.
+
+use std::env;
+use std::fs::File;
+use std::io::{IsTerminal as _, stdin, stdout};
+use std::os::unix::fs::fchown;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use super::caller::Caller;
+use super::live::way::{Terminal, Way, way};
+use crate::cli;
+
+/// Name of the file beside the reports.
+const FILE: &str = "command.txt";
+
+/// How a window is shown, and where the commands that zcprof starts for it write.
+pub(super) struct Shared {
+    /// Whether a table has the terminal.
+    pub(super) live: bool,
+    /// The commands' file, with its name, if they may not write to the terminal.
+    pub(super) output: Option<(File, PathBuf)>,
+}
+
+impl Shared {
+    /// As the options and the terminal have it.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub(super) fn settle(options: &cli::Watch) -> Result<Self> {
+        let commands = !options.command.is_empty() || options.load.is_some();
+        let term = env::var("TERM").ok();
+        let is_one = stdin().is_terminal() && stdout().is_terminal();
+        let live = match way(Terminal { is_one, term: term.as_deref() }, options.live, commands) {
+            Way::Live => true,
+            Way::Lines(why) => {
+                if let Some(why) = why {
+                    log::warn!("--live draws nothing: {why}");
+                }
+                false
+            }
+        };
+        let output = if live && commands { Some(file(options)?) } else { None };
+        Ok(Self { live, output })
+    }
+
+    /// The commands' file.
+    pub(super) fn file(&self) -> Option<&File> {
+        self.output.as_ref().map(|(file, _)| file)
+    }
+}
+
+/// A file beside the reports, or one in the folder of temporary files; it belongs to whoever called
+/// sudo.
+fn file(options: &cli::Watch) -> Result<(File, PathBuf)> {
+    let (file, path) = if let Some(folder) = &options.out {
+        let path = folder.join(FILE);
+        (File::create(&path).with_context(|| format!("making {}", path.display()))?, path)
+    } else {
+        let made = tempfile::Builder::new().prefix("zcprof-command-").suffix(".txt").tempfile();
+        made.and_then(|file| Ok(file.keep()?))
+            .context("making a file for what the command writes")?
+    };
+    if let Some(caller) = Caller::find(options.user.as_deref())? {
+        let (user, group) = caller.ids;
+        fchown(&file, Some(user), Some(group))
+            .with_context(|| format!("giving {} away", path.display()))?;
+    }
+    Ok((file, path))
+}
