@@ -8,6 +8,7 @@ mod faults;
 mod leftovers;
 mod privileges;
 mod programs;
+mod pty;
 mod redteam;
 mod repetitions;
 mod watching;

@@ -129,6 +129,10 @@ mod tests {
     #[test]
     fn a_process_that_is_killed_is_told_of_once() {
         let mut child = Command::new("sleep").arg("60").spawn().expect("sleep starts");
+        // It has its name only some time after it has begun.
+        while processes::one(child.id()).is_none_or(|process| process.name != "sleep") {
+            std::thread::yield_now();
+        }
         let mut ends = Ends::of(&[child.id()]);
         assert_eq!(ends.look(true), [""; 0]);
         child.kill().expect("it runs");

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
+use nix::unistd::{getpgrp, tcgetpgrp};
+
 use super::caller::Caller;
 use super::live::way::{Terminal, Way, way};
 use crate::cli;
@@ -31,7 +33,7 @@ impl Shared {
     pub(super) fn settle(options: &cli::Watch) -> Result<Self> {
         let commands = !options.command.is_empty() || options.load.is_some();
         let term = env::var("TERM").ok();
-        let is_one = stdin().is_terminal() && stdout().is_terminal();
+        let is_one = stdin().is_terminal() && stdout().is_terminal() && is_in_foreground();
         let live = match way(Terminal { is_one, term: term.as_deref() }, options.live, commands) {
             Way::Live => true,
             Way::Lines(why) => {
@@ -49,6 +51,12 @@ impl Shared {
     pub(super) fn file(&self) -> Option<&File> {
         self.output.as_ref().map(|(file, _)| file)
     }
+}
+
+/// Whether keys are this process's: a shell's job in the background would be stopped if it read any
+/// (tcgetpgrp(3)).
+fn is_in_foreground() -> bool {
+    tcgetpgrp(stdin()).is_ok_and(|group| group == getpgrp())
 }
 
 /// A file beside the reports, or one in the folder of temporary files; it belongs to whoever called

@@ -1,6 +1,8 @@
 //! `zcprof watch` by what it says and leaves: exit codes, what the command gets, what is left behind.
 //! The command is a transfer of zcprof's own, which is nobody's workload here.
 
+mod live;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
@@ -66,6 +68,10 @@ fn the_exit_code_is_the_commands_where_nothing_is_claimed() {
     for (script, expected) in [("exit 7", 7), ("kill -TERM $$", 128 + 15), ("true", 0)] {
         let output = watch(&["--", "sh", "-c", script]);
         assert_eq!(code(&output), expected, "{script}: {}", text(&output));
+        if script.starts_with("kill") {
+            let said = "the command was killed by SIGTERM (15)";
+            assert!(text(&output).contains(said), "{}", text(&output));
+        }
     }
     // A claim that nothing was sent for is no pass.
     let output = watch(&["--claim", "zero-copy", "--", "true"]);

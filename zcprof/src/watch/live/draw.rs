@@ -6,8 +6,8 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Text};
 use ratatui::widgets::{Cell, Paragraph, Table, TableState, Wrap};
-use zcprof_common::vocabulary::Instrument;
-use zcprof_judge::verdict::watching;
+use zcprof_common::vocabulary::{Instrument, Process};
+use zcprof_judge::verdict::{beyond_tolerance, watching};
 use zcprof_judge::watch::record::{Of, Watch};
 use zcprof_judge::watch::traffic::Traffic;
 
@@ -63,7 +63,7 @@ fn heading(view: &View<'_>) -> Vec<Line<'static>> {
     if let Some(verdict) = verdict {
         second = format!("so far {verdict}: {second}");
     }
-    let third = doubt(record).map_or_else(
+    let third = doubt(record, &all).map_or_else(
         || Line::raw(view.said.unwrap_or_default().to_owned()),
         |doubt| Line::styled(doubt, Style::new().add_modifier(Modifier::BOLD)),
     );
@@ -76,13 +76,16 @@ fn heading(view: &View<'_>) -> Vec<Line<'static>> {
 }
 
 /// What makes the numbers less than all that was copied.
-fn doubt(record: &Watch) -> Option<String> {
+fn doubt(record: &Watch, all: &Traffic) -> Option<String> {
     if let Some(doubt) = record.doubts.first() {
         return Some(format!("doubtful: {doubt}"));
     }
     let blind = |instrument| watching(instrument, &record.coverage).err();
     let [callers, audit] = [Instrument::Callers, Instrument::Audit].map(blind);
-    callers.or(audit).map(|reason| reason.to_string())
+    let of_nobody = all.ledger.account(Instrument::Callers).copied(Process::Unknown);
+    let of_nobody = beyond_tolerance(of_nobody, all.sent())
+        .then(|| format!("{} were copied for nobody that is known", size(of_nobody)));
+    callers.or(audit).map(|reason| reason.to_string()).or(of_nobody)
 }
 
 fn table(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {

@@ -5,6 +5,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use zcprof_judge::run::Doubt;
+use zcprof_judge::watch::record::{Charged, WatchedCount};
 
 use super::super::rows::rows;
 use super::super::tests::{golden, grown, several};
@@ -146,6 +147,11 @@ fn what_could_not_be_seen_is_said_above_the_numbers() {
     let lines = drawn.draw();
     assert!(lines[2].starts_with("doubtful: 3 forks"), "{lines:#?}");
     drawn.record.doubts.clear();
+    let sent = |count: &&WatchedCount| count.site == "tcp_sendmsg_locked" && count.bytes > 1 << 20;
+    let sent = drawn.record.counts.iter().find(sent).expect("it sends").clone();
+    drawn.record.counts.push(WatchedCount { charged: Charged::Unknown, ..sent });
+    let lines = drawn.draw();
+    assert!(lines[2].contains("copied for nobody"), "{lines:#?}");
     let callers = |probe: &zcprof_judge::run::Probe| probe.instrument == Instrument::Callers;
     drawn.record.coverage.probes.retain(|probe| !callers(probe));
     let lines = drawn.draw();

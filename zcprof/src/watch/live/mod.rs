@@ -170,5 +170,5 @@ mod tests {
 mod on_a_terminal;
 
 #[cfg(test)]
-#[path = "../../../tests/pty.rs"]
+#[path = "../../../tests/pty/mod.rs"]
 mod pty;

@@ -14,6 +14,8 @@ fn in_terminal(name: &str, variables: &[(&str, &str)]) -> Pty {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     let name = format!("watch::live::on_a_terminal::{name}");
     command.args(["--exact", &name, "--ignored", "--nocapture"]).envs(variables.iter().copied());
+    // A backtrace is longer than the screen.
+    command.env("RUST_BACKTRACE", "0");
     Pty::start(command, PATIENCE)
 }
 

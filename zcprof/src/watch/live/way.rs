@@ -12,7 +12,8 @@ pub(in crate::watch) enum Way {
 /// What is known of the terminal.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::watch) struct Terminal<'a> {
-    /// Whether keys can be read and a table be drawn: standard input and output are one.
+    /// Whether keys can be read and a table be drawn: standard input and output are one, and this
+    /// process is not in the background.
     pub(in crate::watch) is_one: bool,
     /// What TERM says.
     pub(in crate::watch) term: Option<&'a str>,
@@ -23,7 +24,9 @@ pub(in crate::watch) struct Terminal<'a> {
 pub(in crate::watch) fn way(terminal: Terminal<'_>, asked: bool, shared: bool) -> Way {
     let why_not = |why| Way::Lines(asked.then_some(why));
     match terminal.term {
-        _ if !terminal.is_one => why_not("standard input and output are no terminal"),
+        _ if !terminal.is_one => {
+            why_not("standard input and output are no terminal in whose foreground it runs")
+        }
         None | Some("" | "dumb") => why_not("TERM names a terminal without a cursor"),
         Some(_) if shared && !asked => Way::Lines(None),
         Some(_) => Way::Live,

@@ -1,0 +1,172 @@
+//! The live view as a user has it: in a terminal, with keys, while programs are watched and killed.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use nix::mount::{MsFlags, mount};
+use zcprof_judge::watch::Watch;
+
+use super::super::pty::Pty;
+use super::super::{PATIENCE, zcprof};
+use super::timed;
+
+/// zcprof in a terminal.
+fn in_terminal(words: &[&str], variables: &[(&str, &str)]) -> Pty {
+    fs::create_dir_all("/var/tmp").expect("a folder for the controls' log");
+    if !Path::new("/dev/pts/ptmx").exists() {
+        fs::create_dir_all("/dev/pts").expect("a folder for terminals");
+        let kind = Some("devpts");
+        mount(kind, "/dev/pts", kind, MsFlags::empty(), Some("ptmxmode=666")).expect("terminals");
+    }
+    let mut command = zcprof(words);
+    command.envs(variables.iter().copied());
+    Pty::start(command, PATIENCE)
+}
+
+/// A server that copies what it sends from port 4000 twice, and hands over what it sends from port 4001;
+/// and who fetches from it, on and on.
+fn serving() -> Child {
+    let mut command = timed("read_write,sendfile");
+    command.retain(|word| !word.starts_with("--rounds"));
+    let mut serving = Command::new(&command[0]);
+    serving.args(&command[1..]).args(["--rounds=100000", "--listen=127.0.0.1:4000"]);
+    serving.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("zcprof starts")
+}
+
+fn record(folder: &str) -> Watch {
+    let read = fs::read(Path::new(folder).join("watch.json")).expect("a record");
+    zcprof_judge::record::read(&read).expect("a record")
+}
+
+/// The line of a port's row.
+fn row(lines: &[String], port: &str) -> Option<usize> {
+    lines.iter().position(|line| line.split_whitespace().any(|word| word == port))
+}
+
+/// The column that is sorted by, as the last line says.
+fn is_by(lines: &[String], column: &str) -> bool {
+    lines.last().is_some_and(|line| line.contains(&format!("by {column},")))
+}
+
+#[test]
+fn a_window_is_looked_at_sorted_filtered_and_ended_by_keys() {
+    let mut served = serving();
+    let mut sleeper = Command::new("sleep").arg("100000").spawn().expect("sleep starts");
+    let pids = format!("{},{}", served.id(), sleeper.id());
+    let out = "/data/live-keys";
+    let words = ["watch", "--pid", &pids, "--claim", "port:4001=zero-copy", "--out", out];
+    let mut pty = in_terminal(&words, &[]);
+    let both = |lines: &[String]| row(lines, "4000").is_some() && row(lines, "4001").is_some();
+    let lines = pty.wait_for("a row for each port", both);
+    assert!(pty.is_taken() && pty.has_colours() && lines[0].contains("pid"), "{lines:#?}");
+    let has_rates = |lines: &[String]| lines[1].contains("/s, ") && lines[1].contains(" copied");
+    println!("{}", pty.wait_for("rates", has_rates).join("\n"));
+
+    while !is_by(&pty.lines(), "copies/byte") {
+        let before = pty.lines().pop();
+        pty.press("s");
+        pty.wait_for("another column", |lines| lines.last() != before.as_ref());
+    }
+    let above = |upper: &'static str, lower: &'static str| {
+        move |lines: &[String]| {
+            let [upper, lower] = [upper, lower].map(|port| row(lines, port));
+            upper.zip(lower).is_some_and(|(upper, lower)| upper < lower)
+        }
+    };
+    pty.wait_for("who copies most comes first", above("4000", "4001"));
+    pty.press("r");
+    pty.wait_for("and then last", above("4001", "4000"));
+
+    pty.press("/4001\r");
+    pty.wait_for("one row", |lines| row(lines, "4001").is_some() && row(lines, "4000").is_none());
+    pty.press("\r");
+    let details = |lines: &[String]| {
+        let has = |word: &str| lines.iter().any(|line| line.contains(word));
+        has("port 4001") && has("moved page cache->socket") && has("sendfile")
+    };
+    println!("{}", pty.wait_for("hops and calls", details).join("\n"));
+    pty.press("\x1b");
+    pty.wait_for("the table again", |lines| lines[3].contains("worst hop"));
+    pty.press("\x1b");
+    pty.wait_for("all rows", both);
+
+    pty.resize(24, 40);
+    let narrow = |lines: &[String]| lines[3].contains("copies/byte") && !lines[3].contains("worst");
+    println!("{}", pty.wait_for("fewer columns", narrow).join("\n"));
+    pty.resize(30, 100);
+    pty.wait_for("more columns", |lines| lines[3].contains("copied/s") && lines.len() == 30);
+    pty.press("?");
+    pty.wait_for("keys", |lines| {
+        lines.iter().any(|line| line.contains("end the window and report"))
+    });
+    pty.press("\x1b");
+
+    served.kill().expect("it runs");
+    let said = format!("(pid {}) was killed by SIGKILL (9)", served.id());
+    pty.wait_for("its end", |lines| lines[2].contains(&said));
+    let over = |lines: &[String]| row(lines, "4001").is_some_and(|at| lines[at].contains("ended"));
+    println!("{}", pty.wait_for("nobody is left", over).join("\n"));
+    served.wait().expect("waited for");
+    pty.press("q");
+    let status = pty.wait();
+    assert!(pty.is_given_back(), "{:#?}", pty.lines());
+    sleeper.kill().and_then(|()| sleeper.wait()).expect("it ran");
+    // What was drawn over is there again, and the end of the process is still said.
+    let record = record(out);
+    let lines = pty.lines();
+    println!("{}", lines.join("\n"));
+    assert!(lines.iter().any(|line| line.contains("was killed by SIGKILL")), "{lines:#?}");
+    assert_eq!(record.verdict.as_deref(), Some("holds"), "{:?}", record.results);
+    assert_eq!(status.code(), Some(0));
+    assert!(record.results[0].sent > 0 && record.doubts.is_empty(), "{:?}", record.doubts);
+}
+
+/// Looking changes nothing: the same command is judged as in the test without a terminal, to the byte
+/// that is claimed. What it writes does not reach the terminal.
+#[test]
+fn a_command_beside_the_table_writes_into_a_file() {
+    let out = "/data/live-command";
+    let mut command = timed("sendfile");
+    command.retain(|word| !word.starts_with("--out"));
+    let mut words = vec!["watch", "--live", "--claim", "zero-copy", "--out", out, "--"];
+    words.extend(command.iter().map(String::as_str));
+    let mut pty = in_terminal(&words, &[]);
+    pty.wait_for("the table", |lines| lines[0].contains("the command"));
+    let status = pty.wait();
+    let lines = pty.lines();
+    assert_eq!(status.code(), Some(0), "{lines:#?}");
+    assert!(pty.is_given_back(), "{lines:#?}");
+    let record = record(out);
+    let sent = record.results[0].sent;
+    assert!((16 << 20..17 << 20).contains(&sent), "{sent}");
+    let written = fs::read_to_string(Path::new(out).join("command.txt")).expect("a file");
+    assert!(written.contains("\"sendfile\""), "{written}");
+    assert!(lines.iter().all(|line| !line.contains("\"sendfile\"")), "{lines:#?}");
+}
+
+/// On a terminal that can draw nothing there are lines, and Ctrl-C is a signal.
+#[test]
+fn top_watches_everybody_and_a_dumb_terminal_gets_lines() {
+    let mut served = serving();
+    let mut pty = in_terminal(&["top"], &[("TERM", "dumb")]);
+    let line = |lines: &[String]| lines.iter().any(|line| line.contains("copied per sent byte"));
+    pty.wait_for("a line", line);
+    assert!(!pty.is_taken());
+    pty.press("\x03");
+    assert!(pty.wait().success(), "{:#?}", pty.lines());
+
+    let mut pty = in_terminal(&["top"], &[]);
+    let both = |lines: &[String]| row(lines, "4000").is_some() && row(lines, "4001").is_some();
+    let lines = pty.wait_for("a row for each port", both);
+    assert!(lines[0].contains("every process"), "{lines:#?}");
+    println!("{}", lines.join("\n"));
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(i32::try_from(pty.child.id()).expect("a pid")),
+        nix::sys::signal::Signal::SIGTERM,
+    )
+    .expect("it runs");
+    assert!(pty.wait().success(), "{:#?}", pty.lines());
+    assert!(pty.is_given_back(), "{:#?}", pty.lines());
+    served.kill().and_then(|()| served.wait()).expect("it ran");
+}
