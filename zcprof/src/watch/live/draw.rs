@@ -33,9 +33,11 @@ pub(super) struct View<'a> {
 
 /// Draws it.
 pub(super) fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
-    let parts = [Constraint::Length(3), Constraint::Fill(1), Constraint::Length(1)];
+    let heading = heading(view);
+    let height = u16::try_from(heading.len()).unwrap_or(u16::MAX);
+    let parts = [Constraint::Length(height), Constraint::Fill(1), Constraint::Length(1)];
     let [top, middle, bottom] = Layout::vertical(parts).areas(frame.area());
-    frame.render_widget(Paragraph::new(heading(view)), top);
+    frame.render_widget(Paragraph::new(heading), top);
     match view.state.page {
         Page::Table | Page::Filter => table(frame, middle, view),
         Page::Details => page(frame, middle, details_of(view), view.state.scroll),
@@ -63,16 +65,17 @@ fn heading(view: &View<'_>) -> Vec<Line<'static>> {
     if let Some(verdict) = verdict {
         second = format!("so far {verdict}: {second}");
     }
-    let third = doubt(record, &all).map_or_else(
-        || Line::raw(view.said.unwrap_or_default().to_owned()),
-        |doubt| Line::styled(doubt, Style::new().add_modifier(Modifier::BOLD)),
-    );
     let bold = Style::new().add_modifier(Modifier::BOLD);
-    vec![
+    let mut lines = vec![
         Line::styled(first, Style::new().add_modifier(Modifier::REVERSED)),
         Line::styled(second, bold.patch(of_verdict(verdict, view.colour))),
-        third,
-    ]
+    ];
+    lines.extend(doubt(record, &all).map(|doubt| Line::styled(doubt, bold)));
+    lines.extend(view.said.map(|said| Line::raw(said.to_owned())));
+    if lines.len() == 2 {
+        lines.push(Line::default());
+    }
+    lines
 }
 
 /// What makes the numbers less than all that was copied.

@@ -146,6 +146,7 @@ fn what_could_not_be_seen_is_said_above_the_numbers() {
     drawn.record.doubts.push(Doubt::Unfollowed { times: 3 });
     let lines = drawn.draw();
     assert!(lines[2].starts_with("doubtful: 3 forks"), "{lines:#?}");
+    assert_eq!(lines[3], "nginx has ended", "neither hides the other");
     drawn.record.doubts.clear();
     let sent = |count: &&WatchedCount| count.site == "tcp_sendmsg_locked" && count.bytes > 1 << 20;
     let sent = drawn.record.counts.iter().find(sent).expect("it sends").clone();
