@@ -40,9 +40,10 @@ impl Live {
     /// # Errors
     /// The terminal's own.
     pub(super) fn open(record: Watch) -> io::Result<Self> {
-        // Its panic hook gives the terminal back before the message is printed.
-        let terminal = ratatui::try_init()?;
+        // What is being done is taken away first: it would stand there again at the end.
         terminal::hold();
+        // Its panic hook gives the terminal back before the message is printed.
+        let terminal = ratatui::try_init().inspect_err(|_| terminal::release())?;
         let sort = if record.claims.is_empty() { "copied/s" } else { "sent/s" };
         let state = State::new(sort, !record.claims.is_empty());
         let colour = terminal::colour();
