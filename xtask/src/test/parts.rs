@@ -117,7 +117,14 @@ pub(super) const PARTS: &[Part] = &[
         nightly: Span::Every(&[]),
         left_out: "programs of others (nginx, Kafka, Caddy), watched: every day a command of zcprof's own is",
     },
-    // It cannot be undone, so that nothing comes after it.
+    // These two cannot be undone, so that nothing comes after them.
+    Part {
+        name: "tracing off",
+        work: Work::Tests(&["--ignored", "function_tracing_that_is_switched_off_is_missed"]),
+        daily: Span::One,
+        nightly: Span::Every(&[]),
+        left_out: "function tracing switched off on the other kernels",
+    },
     Part {
         name: "lockdown",
         work: Work::Tests(&["--ignored", "a_kernel_that_is_locked_down_says_so"]),

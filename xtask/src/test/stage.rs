@@ -77,6 +77,11 @@ impl Stages {
             took.as_secs_f64() / 60.0,
             guests.as_secs_f64() / 60.0
         ));
+        let failed: Vec<_> = self.all.iter().filter(|stage| !stage.passed).collect();
+        if !failed.is_empty() {
+            let names: Vec<_> = failed.iter().map(|stage| stage.name.as_str()).collect();
+            lines.push(format!("FAILED: {}", names.join(", ")));
+        }
         lines.join("\n")
     }
 }
@@ -100,6 +105,7 @@ mod tests {
         assert!(table.ends_with("3 passed, 0 failed; 2.0 min, guests used 1.0 min of CPU time"));
         stages.add(stage("kcat on trixie", false, Some(9)), Tally::default());
         assert!(!stages.passed());
+        assert!(stages.table(Duration::from_mins(2)).ends_with("\nFAILED: kcat on trixie"));
         let mut stages = Stages::default();
         stages.add(stage("tests on trixie", true, None), Tally { passed: 3, failed: 1 });
         assert!(!stages.passed());

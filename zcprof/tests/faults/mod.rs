@@ -68,9 +68,12 @@ impl Debugfs {
 
 impl Drop for Debugfs {
     fn drop(&mut self) {
-        self.arm_kprobes("1");
-        for folder in &self.mounted {
-            nix::mount::umount(folder).expect("unmounted");
+        let armed = fs::write(self.folder.join("kprobes/enabled"), "1");
+        let unmounted = self.mounted.iter().map(|folder| nix::mount::umount(folder));
+        let unmounted = unmounted.collect::<nix::Result<Vec<()>>>();
+        if !std::thread::panicking() {
+            armed.expect("root may");
+            unmounted.expect("unmounted");
         }
     }
 }
@@ -114,8 +117,11 @@ fn kprobes_that_were_off_for_a_moment_leave_a_gap() {
 }
 
 /// Tracing of functions is switched off: either the kernel refuses, because programs are attached,
-/// or they are missed.
+/// or they are missed. Kprobes that are taken away meanwhile leave flags in the kernel's records of
+/// functions, and the next that are switched off make it warn and give function tracing up
+/// (ftrace_shutdown(), kernel/trace/ftrace.c, seen on 6.12). So this test has a guest of its own.
 #[test]
+#[ignore = "kprobes cannot be switched off after it"]
 fn function_tracing_that_is_switched_off_is_missed() {
     for arguments in [&["--transfer", "sendfile"][..], &["--avoid-fexit", "--transfer", "sendfile"]]
     {
