@@ -129,6 +129,59 @@ pub struct Inflight {
     pub file: u16,
     /// Local port of the socket that it names or sends by, or [`NO_PORT`].
     pub port: u16,
+    /// Which way through the program led to it ([`StackKey::user`]); [`NOT_OWN`] while that is not
+    /// asked yet.
+    pub user: u64,
+}
+
+/// Bytes of a user stack that are copied for whoever unwinds it.
+pub const STACK_BYTES: usize = 16 << 10;
+
+/// [`StackKey::user`] of what is done later than the system call that caused it, or by somebody else.
+pub const NOT_OWN: u64 = 0;
+
+/// [`StackKey::user`] of a thread that has no user's registers: a worker of io_uring.
+pub const NO_USER: u64 = 1;
+
+/// What is charged together in detail: a count, and the two halves of its stack.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StackKey {
+    /// The count that it is part of.
+    pub count: Key,
+    /// Which way through the program: a hash of its registers and of return addresses on its stack,
+    /// [`NOT_OWN`] or [`NO_USER`].
+    pub user: u64,
+    /// The kernel's number of its own half (`bpf_get_stackid()`), or a negative error number.
+    pub kernel: i32,
+    /// Zero.
+    pub unused: u32,
+}
+
+/// What was counted under a [`StackKey`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StackValue {
+    /// Times the site was reached.
+    pub calls: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// The user half of a stack, when it is met for the first time.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Sample {
+    /// Which way through the program: [`StackKey::user`].
+    pub user: u64,
+    /// Number of the process where the loader is.
+    pub process: u32,
+    /// Bytes of [`Self::stack`] that were read.
+    pub length: u32,
+    /// Instruction pointer, stack pointer and frame pointer of the user's thread.
+    pub registers: [u64; 3],
+    /// The stack, from the stack pointer on.
+    pub stack: [u8; STACK_BYTES],
 }
 
 /// What a return probe needs to know from the entry.
@@ -246,6 +299,8 @@ pub struct Config {
     pub ephemeral: [u32; 2],
     /// Most bytes of a small call.
     pub small: u32,
+    /// Whether stacks are kept.
+    pub stacks: u32,
     /// `struct task_struct.pid`.
     pub task_pid: u32,
     /// `struct task_struct.tgid`.
@@ -377,6 +432,7 @@ impl Config {
         by_port: 0,
         ephemeral: [0; 2],
         small: 0,
+        stacks: 0,
         task_pid: 0,
         task_tgid: 0,
         task_signal: 0,
@@ -440,7 +496,9 @@ impl Config {
 #[cfg(feature = "user")]
 #[expect(unsafe_code, reason = "aya::Pod is an unsafe marker trait")]
 mod pod {
-    use super::{Config, Entered, EnteredKey, Exit, Inflight, Key, Value};
+    use super::{
+        Config, Entered, EnteredKey, Exit, Inflight, Key, Sample, StackKey, StackValue, Value,
+    };
     // SAFETY: each type is `repr(C)`, `Copy`, made of integers only and free of padding
     // (`layout_has_no_padding` proves the last).
     unsafe impl aya::Pod for Key {}
@@ -455,6 +513,12 @@ mod pod {
     // SAFETY: as above.
     unsafe impl aya::Pod for Exit {}
     // SAFETY: as above.
+    unsafe impl aya::Pod for StackKey {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for StackValue {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Sample {}
+    // SAFETY: as above.
     unsafe impl aya::Pod for Config {}
 }
 
@@ -466,11 +530,14 @@ mod tests {
     fn layout_has_no_padding() {
         assert_eq!(size_of::<Key>(), 4 + 4 + 2 + 2 + 1 + 1 + 2);
         assert_eq!(size_of::<Value>(), 40);
-        assert_eq!(size_of::<Inflight>(), 8);
+        assert_eq!(size_of::<Inflight>(), 16);
         assert_eq!(size_of::<Entered>(), 16);
         assert_eq!(size_of::<EnteredKey>(), 16);
+        assert_eq!(size_of::<StackKey>(), 16 + 8 + 4 + 4);
+        assert_eq!(size_of::<StackValue>(), 16);
+        assert_eq!(size_of::<Sample>(), 8 + 4 + 4 + 3 * 8 + STACK_BYTES);
         assert_eq!(size_of::<Flow>(), 36);
         assert_eq!(size_of::<Exit>(), 36);
-        assert_eq!(size_of::<Config>(), 4 * 73 + ITER_TYPES + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * 74 + ITER_TYPES + MAX_SYSCALLS);
     }
 }

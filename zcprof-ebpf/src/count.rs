@@ -6,12 +6,12 @@ use aya_ebpf::maps::{HashMap, PerCpuArray, PerCpuHashMap};
 use aya_ebpf::{EbpfContext, helpers};
 use aya_log_ebpf::debug;
 use zcprof_common::layout::{
-    ELSEWHERE, Entered, EnteredKey, IDLE, Inflight, Key, Lost, NO_PORT, NO_SYSCALL, Value,
+    ELSEWHERE, Entered, EnteredKey, IDLE, Inflight, Key, Lost, NO_PORT, NO_SYSCALL, NOT_OWN, Value,
 };
 use zcprof_common::sites::SITES;
-use zcprof_common::vocabulary::File;
+use zcprof_common::vocabulary::{File, Instrument};
 
-use crate::{CONFIG, below, current, kernel, who};
+use crate::{CONFIG, below, current, kernel, stacks, who};
 
 /// Preallocated, because a breakpoint's program may not allocate.
 #[map]
@@ -26,7 +26,8 @@ pub(crate) static ENTERED: HashMap<EnteredKey, Entered> = HashMap::with_max_entr
 static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(Lost::ALL.len() as u32, 0);
 
 /// No system call is current.
-const NOWHERE: Inflight = Inflight { syscall: NO_SYSCALL, file: File::None as u16, port: NO_PORT };
+const NOWHERE: Inflight =
+    Inflight { syscall: NO_SYSCALL, file: File::None as u16, port: NO_PORT, user: NOT_OWN };
 
 /// Counts one call at a site.
 #[inline(always)]
@@ -46,7 +47,9 @@ pub(crate) fn add_on<const SITE: usize, C: EbpfContext>(ctx: &C, file: u8, bytes
 /// Counts one deferred copy for its owner, in whoever's time it is made.
 #[inline(always)]
 pub(crate) fn add_for<C: EbpfContext>(ctx: &C, site: u16, owner: u32, bytes: u64) {
-    add_at(ctx, site, owner, &NOWHERE, kernel::NO_ITER, bytes);
+    let key = key(site, owner, &NOWHERE, kernel::NO_ITER);
+    add_at(&key, bytes);
+    stacks::keep(ctx.as_ptr(), &key, bytes, false);
 }
 
 /// Number of the current process where the loader is, or [`ELSEWHERE`] for one in another pid
@@ -98,7 +101,12 @@ pub(crate) fn add_under<const SITE: usize, C: EbpfContext>(
     iter: u8,
     bytes: u64,
 ) {
-    if add_at(ctx, SITE as u16, subject, inflight, iter, bytes) {
+    let key = key(SITE as u16, subject, inflight, iter);
+    let is_first = add_at(&key, bytes);
+    if let Instrument::Callers = const { SITES[SITE].instrument } {
+        stacks::keep(ctx.as_ptr(), &key, bytes, who::subject() == subject);
+    }
+    if is_first {
         debug!(
             ctx,
             "first call at {} by subject {}, system call {}: {} bytes",
@@ -110,18 +118,9 @@ pub(crate) fn add_under<const SITE: usize, C: EbpfContext>(
     }
 }
 
-/// The same at a site that is only known when it runs; whether it is the first call there.
 #[inline(always)]
-fn add_at<C: EbpfContext>(
-    ctx: &C,
-    site: u16,
-    subject: u32,
-    inflight: &Inflight,
-    iter: u8,
-    bytes: u64,
-) -> bool {
-    let _ = ctx;
-    let key = Key {
+const fn key(site: u16, subject: u32, inflight: &Inflight, iter: u8) -> Key {
+    Key {
         subject,
         syscall: inflight.syscall,
         site,
@@ -129,10 +128,15 @@ fn add_at<C: EbpfContext>(
         iter,
         file: inflight.file as u8,
         unused: 0,
-    };
+    }
+}
+
+/// Counts one call under a key; whether it is the first.
+#[inline(always)]
+fn add_at(key: &Key, bytes: u64) -> bool {
     let is_small = bytes <= u64::from(kernel::configured(&CONFIG.small));
     let (small_calls, small_bytes) = if is_small { (1, bytes) } else { (0, 0) };
-    if let Some(value) = COUNTS.get_ptr_mut(&key) {
+    if let Some(value) = COUNTS.get_ptr_mut(key) {
         // SAFETY: the kernel gave this CPU's own value; nothing else on this CPU writes it
         // while this program runs.
         unsafe {
@@ -147,7 +151,7 @@ fn add_at<C: EbpfContext>(
         return false;
     }
     let value = Value { calls: 1, bytes, small_calls, small_bytes, largest: bytes };
-    if let Err(error) = COUNTS.insert(&key, &value, 0) {
+    if let Err(error) = COUNTS.insert(key, &value, 0) {
         lose_or_busy(Lost::Counts, error);
     }
     true

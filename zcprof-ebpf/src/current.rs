@@ -4,7 +4,9 @@ use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
-use zcprof_common::layout::{ELSEWHERE, Inflight, Lost, MAX_SYSCALLS, NO_FD, NO_PORT, NO_SYSCALL};
+use zcprof_common::layout::{
+    ELSEWHERE, Inflight, Lost, MAX_SYSCALLS, NO_FD, NO_PORT, NO_SYSCALL, NOT_OWN,
+};
 use zcprof_common::sites::SITES;
 use zcprof_common::syscalls::{IO_URING_ENTER, PEEKS, flags_argument};
 use zcprof_common::vocabulary::File;
@@ -40,7 +42,7 @@ pub(crate) fn enter(number: i64, argument: impl Fn(u8) -> u32) {
     const MSG_PEEK: u32 = 2; // include/linux/socket.h
     let looks = flags_argument(number).is_some_and(|at| argument(at) & MSG_PEEK != 0);
     let number = if looks { number | i64::from(PEEKS) } else { number };
-    let inflight = Inflight { syscall: number as i32, file: u16::from(file), port };
+    let inflight = Inflight { syscall: number as i32, file: u16::from(file), port, user: NOT_OWN };
     if INFLIGHT.insert(&thread, &inflight, 0).is_err() {
         count::lose(Lost::Inflight);
     }
@@ -73,7 +75,7 @@ pub(crate) fn begin_scope(file: File) {
         Some(inflight) if inflight.syscall == NO_SYSCALL => NO_SYSCALL,
         Some(_) => return,
     };
-    let inflight = Inflight { syscall, file: file as u16, port: NO_PORT };
+    let inflight = Inflight { syscall, file: file as u16, port: NO_PORT, user: NOT_OWN };
     if INFLIGHT.insert(&thread, &inflight, 0).is_err() {
         count::lose(Lost::Inflight);
     }
@@ -87,7 +89,9 @@ pub(crate) fn end_scope() {
     if inflight.syscall == NO_SYSCALL {
         let _ = INFLIGHT.remove(&thread);
     } else if inflight.syscall == IO_URING_ENTER {
-        let inflight = Inflight { syscall: IO_URING_ENTER, file: File::None as u16, port: NO_PORT };
+        let file = File::None as u16;
+        let inflight =
+            Inflight { syscall: IO_URING_ENTER, file, port: NO_PORT, user: inflight.user };
         let _ = INFLIGHT.insert(&thread, &inflight, 0);
     }
 }
@@ -120,6 +124,26 @@ pub(crate) fn forget(number: u32) {
 pub(crate) fn get() -> Option<Inflight> {
     // SAFETY: the entry is this thread's own, and nobody else writes it.
     unsafe { INFLIGHT.get(&helpers::bpf_get_current_pid_tgid()) }.copied()
+}
+
+/// Which way through the program led to the current system call; `find` says it of a subject the first
+/// time.
+#[inline(always)]
+pub(crate) fn user(subject: u32, find: fn(u32) -> u64) -> u64 {
+    let inflight = INFLIGHT.get_ptr_mut(&helpers::bpf_get_current_pid_tgid());
+    if let Some(inflight) = inflight {
+        // SAFETY: the entry is this thread's own, and nobody else writes it.
+        let known = unsafe { (*inflight).user };
+        if known != NOT_OWN {
+            return known;
+        }
+    }
+    let user = find(subject);
+    if let Some(inflight) = inflight {
+        // SAFETY: as above.
+        unsafe { (*inflight).user = user };
+    }
+    user
 }
 
 #[inline(always)]

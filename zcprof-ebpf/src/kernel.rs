@@ -92,6 +92,21 @@ pub(crate) fn argument_in_regs(regs: u64, at: u8) -> u32 {
     read_at(regs, offset)
 }
 
+/// Instruction pointer, stack pointer and frame pointer of the current thread in its program; none if it
+/// runs none. They are where a system call or fault has put them (`task_pt_regs()`,
+/// arch/x86/include/asm/processor.h; struct pt_regs, arch/x86/include/asm/ptrace.h; 6.1 to 7.3).
+#[inline(always)]
+pub(crate) fn user_registers() -> Option<[u64; 3]> {
+    // SAFETY: the helpers have no precondition.
+    let registers = unsafe {
+        let task = helpers::generated::bpf_get_current_task_btf();
+        helpers::generated::bpf_task_pt_regs(task) as u64
+    };
+    let [cs, ip, sp, bp] = [17, 16, 19, 4].map(|at| read::<u64>(registers + at * 8));
+    // The lowest two bits say in which ring it runs.
+    (cs & 3 == 3).then_some([ip, sp, bp])
+}
+
 /// The `struct file *` of a descriptor of the current process, or zero.
 #[inline(always)]
 pub(crate) fn file(fd: u32) -> u64 {

@@ -9,6 +9,7 @@ mod count;
 mod current;
 mod kernel;
 mod place;
+mod stacks;
 mod who;
 
 use aya_ebpf::EbpfContext;

@@ -13,6 +13,7 @@ pub mod placement;
 pub mod privilege;
 pub mod probe;
 pub mod server;
+pub mod stacks;
 pub mod terminal;
 pub mod transfer;
 pub mod watch;

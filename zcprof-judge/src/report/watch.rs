@@ -67,6 +67,10 @@ pub fn table(watch: &Watch) -> Result<String, ReportError> {
     text.push_str(&stretches(watch));
     text.push('\n');
     text.push_str(&numbers(watch));
+    if let Some(known) = &watch.stacks {
+        text.push('\n');
+        text.push_str(&stacks::summary(known));
+    }
     text.push_str(&notes(watch));
     Ok(text)
 }

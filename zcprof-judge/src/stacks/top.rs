@@ -20,6 +20,9 @@ const CARRYING_FILES: &[&str] = &[
     "libnet.so",
     "libjava.so",
     "libjvm.so",
+    // Python's interpreter runs the functions that its own map names.
+    "python3",
+    "libpython3",
 ];
 
 /// The same by the names of functions.
@@ -49,6 +52,10 @@ const CARRYING_NAMES: &[&str] = &[
     "Ljava/",
     "Ljdk/",
     "Lsun/",
+    // What the JVM interprets, and how it begins.
+    "Interpreter",
+    "call_stub",
+    "StubRoutines",
 ];
 
 /// A function of a program, and what it copied.
@@ -65,7 +72,13 @@ pub struct Top {
 /// Whether a frame stands between the program and the kernel.
 fn carries(frame: &Frame) -> bool {
     let begins = |text: &str, all: &[&str]| all.iter().any(|begin| text.starts_with(begin));
-    begins(&frame.file, CARRYING_FILES) || begins(&frame.name, CARRYING_NAMES)
+    begins(&frame.file, CARRYING_FILES) || begins(called(&frame.name), CARRYING_NAMES)
+}
+
+/// A function's name without the type that Java's maps put before it: `int Serve.copy(byte[], int)`.
+fn called(name: &str) -> &str {
+    let head = name.split_once('(').map_or("", |(head, _)| head);
+    head.rsplit_once(' ').map_or(name, |(before, _)| &name[before.len() + 1..])
 }
 
 /// The innermost user frame that is the program's own; the innermost of all where none is; what is

@@ -77,6 +77,24 @@ pub fn lost() -> Frame {
     Frame { kind: FrameKind::Missing, name: "stack lost".to_owned(), file: String::new() }
 }
 
+/// Bytes by what is missing from their stacks, the most first.
+#[must_use]
+pub fn missing(stacks: &Stacks) -> Vec<(String, u128)> {
+    let mut by_name = BTreeMap::<String, u128>::new();
+    for stack in &stacks.stacks {
+        let gone = frames(stacks, stack).find(|frame| frame.kind == FrameKind::Missing);
+        if let Some(gone) = gone {
+            *by_name.entry(gone.name).or_default() += u128::from(stack.bytes);
+        }
+    }
+    for gone in &stacks.lost {
+        *by_name.entry(lost().name).or_default() += u128::from(gone.bytes);
+    }
+    let mut all: Vec<_> = by_name.into_iter().filter(|(_, bytes)| *bytes > 0).collect();
+    all.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+    all
+}
+
 /// The frames of a stack, the outermost first. One that the record lacks is said.
 pub fn frames<'a>(stacks: &'a Stacks, stack: &'a Stack) -> impl Iterator<Item = Frame> + 'a {
     stack.frames.iter().map(|at| {

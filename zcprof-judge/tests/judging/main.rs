@@ -1,6 +1,7 @@
 //! The judge, on records made by hand and on records made at random.
 
 mod below;
+mod charge;
 mod diff;
 mod hostile;
 mod pages;

@@ -85,6 +85,9 @@ pub struct Watch {
     /// terminal.
     #[arg(long)]
     pub live: bool,
+    /// Keep no stacks: what copied is counted, and not shown by function.
+    #[arg(long)]
+    pub no_stacks: bool,
     /// Folder for watch.json, the table, the pictures, and the stacks in the forms of other tools.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -72,6 +72,7 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         follow: Follow::default(),
         withheld: options.without.clone(),
         avoid_fexit: options.avoid_fexit,
+        stacks: false,
         explain: verbose,
         unneeded: reachable::unneeded(&bench, &rows)?,
         capacities: options.capacities.clone(),

@@ -10,15 +10,16 @@ mod kprobes;
 mod modules;
 mod plan;
 mod reach;
+mod stacks;
 mod syscalls;
 mod unpreempted;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::{fs, io};
 
 use anyhow::{Context as _, Result};
-use aya::maps::{PerCpuArray, PerCpuHashMap};
+use aya::maps::{MapData, PerCpuArray, PerCpuHashMap, RingBuf};
 use aya::programs::Program;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
@@ -30,6 +31,7 @@ use crate::run::{Coverage, Doubt, Hole, ProbeState};
 use audit::Audit;
 pub use follow::{Adopt, CGROUPS, Follow};
 use plan::Plan;
+pub use stacks::StackCounts;
 use unpreempted::Unpreempted;
 
 /// What to attach.
@@ -43,6 +45,8 @@ pub struct Options {
     pub withheld: Vec<Instrument>,
     /// Attach the callers by kprobe and kretprobe although fexit would do.
     pub avoid_fexit: bool,
+    /// Keep the stacks of what is counted, where the kernel can.
+    pub stacks: bool,
     /// Let the programs explain themselves through aya-log.
     pub explain: bool,
     /// What cannot be on this way, and why: the leaves that only this reaches are not watched.
@@ -61,6 +65,7 @@ pub struct Probes {
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     counts_skipped_perf_programs: bool,
     by_program: bool,
+    keeps_stacks: bool,
     before: Totals,
 }
 
@@ -68,6 +73,7 @@ pub struct Probes {
 #[derive(Clone, Default)]
 struct Totals {
     counts: BTreeMap<Key, Value>,
+    stacks: StackCounts,
     exits: BTreeMap<Exit, u64>,
     lost: Vec<u64>,
     missed: Vec<u64>,
@@ -80,6 +86,8 @@ struct Totals {
 pub struct Snapshot {
     /// Counts, zero ones left out.
     pub counts: BTreeMap<Key, Value>,
+    /// The same by stack, as far as stacks are kept; nothing in a [`Probes::peek`].
+    pub stacks: StackCounts,
     /// Bytes that devices got, by subject and device.
     pub exits: BTreeMap<Exit, u64>,
     /// What went wrong meanwhile.
@@ -138,8 +146,12 @@ impl Probes {
         let tls_done = symbols.get(TLS_DONE).copied().unwrap_or(0);
         let mut config = btf::configure(version, tls_done)?;
         options.follow.configure(&mut config)?;
+        let keeps_stacks = options.stacks && version >= stacks::SINCE;
+        config.stacks = u32::from(keeps_stacks);
         let log_level = if options.explain { log::Level::Debug as u8 } else { 0 };
         let mut loader = EbpfLoader::new();
+        let cpus = aya::util::nr_cpus().map_or(1, |cpus| cpus);
+        stacks::size(&mut loader, keeps_stacks, cpus);
         for (map, capacity) in &options.capacities {
             loader.map_max_entries(map, *capacity);
         }
@@ -173,6 +185,7 @@ impl Probes {
             logger,
             counts_skipped_perf_programs: counted,
             by_program: options.follow.by_program,
+            keeps_stacks,
             before: Totals::default(),
         };
         probes.snapshot()?;
@@ -186,7 +199,9 @@ impl Probes {
     pub fn snapshot(&mut self) -> Result<Snapshot> {
         let new_cpus = self.audit.follow_cpus()?;
         self.audit.pause().context("pausing the breakpoints")?;
-        let now = self.totals()?;
+        // Before the counts, which then have at least what the stacks have.
+        let stacks = self.stacks()?;
+        let now = Totals { stacks, ..self.totals()? };
         self.audit.resume().context("resuming the breakpoints")?;
         if let Some(logger) = &mut self.logger {
             logger.flush();
@@ -198,6 +213,28 @@ impl Probes {
         let loaded = self.plan.loaded_since(modules::is_loaded).into_iter();
         snapshot.doubts.extend(loaded.map(|name| Doubt::ModuleLoaded { module: name.to_owned() }));
         Ok(snapshot)
+    }
+
+    fn stacks(&self) -> Result<StackCounts> {
+        let _unpreempted = Unpreempted::begin();
+        if self.keeps_stacks { stacks::counts(&self.ebpf) } else { Ok(StackCounts::new()) }
+    }
+
+    /// The ring by which samples of user stacks come; none if no stacks are kept. It is given once.
+    ///
+    /// # Errors
+    /// The ring cannot be mapped.
+    pub fn samples(&mut self) -> Result<Option<RingBuf<MapData>>> {
+        self.keeps_stacks.then(|| stacks::samples(&mut self.ebpf)).transpose()
+    }
+
+    /// The kernel's halves of stacks, by number: addresses, the innermost first. One that is missing is
+    /// lost.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn kernel_halves(&self, numbers: &BTreeSet<i32>) -> Result<BTreeMap<i32, Vec<u64>>> {
+        stacks::kernel_halves(&self.ebpf, numbers)
     }
 
     /// Watches a process that there is, under a subject.
@@ -314,7 +351,7 @@ impl Probes {
         for name in follow::PROGRAMS {
             unfollowed += self.skipped_by(&format!("{name}_raw"))?;
         }
-        Ok(Totals { counts, exits, lost, missed, unfollowed })
+        Ok(Totals { counts, exits, lost, missed, unfollowed, ..Totals::default() })
     }
 
     /// Runs of a program that the kernel says it skipped, because one was active.
@@ -349,7 +386,8 @@ fn both(reason: &str, remedy: &str) -> [Hole; 2] {
 
 impl Totals {
     fn since(&self, before: &Self, by_program: bool) -> Snapshot {
-        let mut snapshot = Snapshot::default();
+        let stacks = stacks::since(&self.stacks, &before.stacks);
+        let mut snapshot = Snapshot { stacks, ..Snapshot::default() };
         for (key, value) in &self.counts {
             let old = before.counts.get(key).copied().unwrap_or_default();
             let value = value.since(old);

@@ -23,6 +23,7 @@ use crate::measure::{Clock, Controls, is_any_dax};
 use crate::network::all_without_nocache;
 use crate::probe::{Follow, Options, Probes, kernel};
 use crate::run::Coverage;
+use crate::stacks::{self, Samples};
 use crate::terminal;
 use command::Started;
 use shared::Shared;
@@ -58,11 +59,16 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
             small: u32::try_from(options.framing.size).unwrap_or(u32::MAX),
         },
         withheld: withheld(options),
+        stacks: !options.no_stacks,
         explain: verbose,
         unneeded: unneeded()?,
         capacities: options.capacities.clone(),
         ..Options::default()
     })?;
+    let samples = probes.samples()?.map(Samples::take).transpose()?;
+    if samples.is_none() && !options.no_stacks {
+        log::warn!("no stacks are kept: that needs Linux 5.15");
+    }
     let own = controls.processes();
     targets.seed(&mut probes, &own)?;
     clock.lap("attach");
@@ -85,7 +91,13 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
     window.wait(&mut probes, command.as_mut(), shared.file())?;
     let snapshot = probes.snapshot()?;
     watch.seconds = window.seconds();
-    let programs = probes.programs()?;
+    let names = probes.programs()?;
+    (watch.programs, watch.counts, watch.exits) =
+        record::counted(&snapshot, &names, &own, &options.excluded);
+    let by_stack = |key: &_| record::counted_by_stack(key, &names, &own, &options.excluded);
+    watch.stacks = samples
+        .map(|samples| stacks::record(&probes, samples, &snapshot.stacks, &watch.counts, by_stack))
+        .transpose()?;
     if let Some((_, path)) = &shared.output {
         eprintln!("zcprof: what the command wrote is in {}", path.display());
     }
@@ -101,8 +113,6 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
     (watch.coverage, watch.leaves) = (probes.coverage(), probes.leaves());
     drop(probes);
     clock.lap("detach");
-    (watch.programs, watch.counts, watch.exits) =
-        record::counted(&snapshot, &programs, &own, &options.excluded);
     watch.series = window.into_series(&watch.counts);
     watch.doubts = snapshot.doubts;
     watch.command = command.map(Started::into_record);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use zcprof_common::layout::{
-    ELSEWHERE, Key, NO_OWNER, NO_PORT, OTHER_PROGRAMS, PROCESS_BITS, Value,
+    ELSEWHERE, Key, NO_OWNER, NO_PORT, OTHER_PROGRAMS, PROCESS_BITS, StackKey, Value,
 };
 use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::{File, Iter};
@@ -23,16 +23,7 @@ pub(super) fn counted(
     own: &[u32],
     excluded: &[String],
 ) -> (Vec<Program>, Vec<WatchedCount>, Vec<WatchedExit>) {
-    let charged = |subject: u32| match subject {
-        NO_OWNER => Charged::Unknown,
-        ELSEWHERE => Charged::Elsewhere,
-        OTHER_PROGRAMS => Charged::Program(OTHERS.to_owned()),
-        subject if own.contains(&subject) => Charged::Elsewhere,
-        subject => match name(subject, names) {
-            name if excluded.contains(&name) => Charged::Elsewhere,
-            name => Charged::Program(name),
-        },
-    };
+    let charged = |subject: u32| charged(subject, names, own, excluded);
     let mut programs = BTreeMap::new();
     let mut counts: Vec<_> = snapshot
         .counts
@@ -61,6 +52,30 @@ pub(super) fn counted(
         .collect();
     exits.sort();
     (programs, counts, exits)
+}
+
+/// Whom a subject's bytes are charged to.
+fn charged(subject: u32, names: &[(u32, String)], own: &[u32], excluded: &[String]) -> Charged {
+    match subject {
+        NO_OWNER => Charged::Unknown,
+        ELSEWHERE => Charged::Elsewhere,
+        OTHER_PROGRAMS => Charged::Program(OTHERS.to_owned()),
+        subject if own.contains(&subject) => Charged::Elsewhere,
+        subject => match name(subject, names) {
+            name if excluded.contains(&name) => Charged::Elsewhere,
+            name => Charged::Program(name),
+        },
+    }
+}
+
+/// What was counted by one stack, as the record has counts.
+pub(super) fn counted_by_stack(
+    key: &StackKey,
+    names: &[(u32, String)],
+    own: &[u32],
+    excluded: &[String],
+) -> WatchedCount {
+    count(&key.count, &Value::default(), charged(key.count.subject, names, own, excluded))
 }
 
 /// A subject's program. One that was not seen to begin is known by its process's number.

@@ -69,7 +69,7 @@ impl Debugfs {
 impl Drop for Debugfs {
     fn drop(&mut self) {
         let armed = fs::write(self.folder.join("kprobes/enabled"), "1");
-        let unmounted = self.mounted.iter().map(|folder| nix::mount::umount(folder));
+        let unmounted = self.mounted.iter().map(nix::mount::umount::<PathBuf>);
         let unmounted = unmounted.collect::<nix::Result<Vec<()>>>();
         if !std::thread::panicking() {
             armed.expect("root may");

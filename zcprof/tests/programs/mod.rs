@@ -2,6 +2,7 @@
 //! They come on a disk's image (`cargo xtask test --programs` makes it), so that these tests run where
 //! that is, and fail where it is not.
 
+mod copiers;
 mod counters;
 mod image;
 mod running;
@@ -58,7 +59,8 @@ fn every_program_is_seen_as_it_is() {
         let open = watch.results.iter().any(|result| result.verdict == "inconclusive");
         inconclusive += usize::from(open && untroubled);
         let counted = before.and_then(|before| before.differs(sent(&watch)));
-        for error in errors(row, &watch).into_iter().chain(counted) {
+        let copiers = copiers::errors(row, &watch);
+        for error in errors(row, &watch).into_iter().chain(counted).chain(copiers) {
             println!("{}: WRONG: {error}", row.name);
             wrong.push(format!("{}: {error}", row.name));
         }

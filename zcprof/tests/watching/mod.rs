@@ -7,6 +7,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
 
+use zcprof_judge::stacks::top::functions;
+use zcprof_judge::stacks::tree::Tree;
 use zcprof_judge::watch::Watch;
 
 use super::{code, loaded_programs, text, wait_until, zcprof};
@@ -58,9 +60,25 @@ fn a_command_that_hands_pages_over_holds_and_one_that_copies_is_refuted() {
     let outcome = &record.results[0];
     assert!(outcome.codes.contains(&"ZC102".to_owned()), "{outcome:?}");
     assert!((outcome.copies.least - 1.0).abs() < 0.001, "{outcome:?}");
+    whole_stacks(&record);
     // Judged again without privileges it is the same.
     let again = zcprof(&["judge", "/data/copied"]).output().expect("zcprof runs");
     assert_eq!(code(&again), 1, "{}", text(&again));
+}
+
+/// Its stacks are whole, have names, and add up to what the exact counters say; kernels that are too old
+/// keep none.
+fn whole_stacks(record: &Watch) {
+    let Some(stacks) = &record.stacks else {
+        let release = &record.kernel.release;
+        assert!(release.starts_with("5.10."), "{release} keeps no stacks");
+        return;
+    };
+    let by_name: Vec<_> = functions(stacks).into_iter().map(|top| top.frame.name).collect();
+    assert!(by_name[0].starts_with("zcprof::"), "{by_name:?}");
+    let sum: u64 = stacks.stacks.iter().map(|stack| stack.bytes).sum();
+    let cut = Tree::incomplete(stacks);
+    assert!(u128::from(sum) > 32 << 20 && cut * 20 < u128::from(sum), "{cut} of {sum}");
 }
 
 #[test]

@@ -8,9 +8,11 @@ pub(super) mod sheet;
 mod speedscope;
 
 use super::ReportError;
+use super::numbers::share;
 use crate::stacks::Stacks;
 use crate::stacks::record::{Frame, FrameKind};
-use crate::stacks::tree::Label;
+use crate::stacks::top::functions;
+use crate::stacks::tree::{Label, Tree, missing};
 
 /// Name of the flame graph's file.
 pub(super) const FLAME: &str = "flamegraph.svg";
@@ -26,6 +28,35 @@ pub(super) fn render_all(
         ("stacks.speedscope.json", speedscope::render(stacks)?),
         ("stacks.pb.gz", pprof::render(stacks)?),
     ])
+}
+
+/// Functions that are named in a line.
+const NAMED: usize = 3;
+
+/// Who copied most, and what is missing from the stacks, in a line each; nothing where nothing was copied.
+pub(super) fn summary(stacks: &Stacks) -> String {
+    let tree = Tree::of(stacks);
+    let (copied, all) = (tree.root().copied(), tree.root().bytes());
+    let top = functions(stacks);
+    let named = top.iter().take(NAMED).map(|top| {
+        format!("{} of {} ({})", name(&top.frame), top.charged, share(top.bytes, copied))
+    });
+    let named: Vec<_> = named.collect();
+    if named.is_empty() {
+        return String::new();
+    }
+    let more = top.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let incomplete = Tree::incomplete(stacks);
+    let missing = if incomplete == 0 {
+        "Every stack is whole.".to_owned()
+    } else {
+        let by_name = missing(stacks);
+        let by_name = by_name.iter().map(|(name, bytes)| format!("{name} {}", share(*bytes, all)));
+        let by_name: Vec<_> = by_name.collect();
+        format!("No whole stack: {} of the bytes ({}).", share(incomplete, all), by_name.join(", "))
+    };
+    format!("Copied by: {}{more}. {missing}\n", named.join(", "))
 }
 
 /// What a node stands for, in words.

@@ -35,6 +35,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         name: "Go, behind a writer without ReadFrom",
         command: serves!("hiding"),
+        copiers: &[("main.", 1.0)],
         claims: COPIES.claims,
         truth: COPIES.truth,
         ..GO

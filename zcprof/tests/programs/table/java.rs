@@ -28,6 +28,28 @@ pub(super) const ROWS: &[Row] = &[
         truth: COPIES.truth,
         ..JAVA
     },
+    // Compiled at once, so that its functions have names in the map.
+    Row {
+        name: "Java, read and write, with frame pointers",
+        command: &[
+            "java",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+PreserveFramePointer",
+            "-Xcomp",
+            "-XX:CompileCommand=quiet",
+            "-XX:CompileCommand=compileonly,Serve::*",
+            "-cp",
+            "/built/java:/built/java/*",
+            "Serve",
+            "copy",
+            "8080",
+        ],
+        claims: COPIES.claims,
+        truth: COPIES.truth,
+        copiers: &[("Serve.copy", 1.0)],
+        ..JAVA
+    },
     Row {
         name: "Netty, DefaultFileRegion",
         command: serves!("netty"),

@@ -50,6 +50,9 @@ pub(crate) struct Row {
     pub(crate) framing: f64,
     /// What else counts what it sent.
     pub(crate) counter: Option<Counter>,
+    /// Functions of the program's that copy into the socket, each by a part of its name and with its share
+    /// of what is copied there. The first copies most. Told where the program's names can be had.
+    pub(crate) copiers: &'static [(&'static str, f64)],
 }
 
 /// Who begins first, the program or the window.
@@ -112,6 +115,7 @@ const BASE: Row = Row {
     copies: None,
     framing: 0.001,
     counter: None,
+    copiers: &[],
 };
 
 /// Reads and sends: each byte is copied twice.

@@ -50,6 +50,7 @@ pub(super) const ROWS: &[Row] = &[
         command: COMMAND,
         file: configured!("sendfile off;", "", ""),
         counter: LOG,
+        copiers: &[("ngx_writev", 1.0)],
         ..COPIES
     },
     Row {

@@ -47,6 +47,14 @@ pub(super) const ROWS: &[Row] = &[
     serves!("Python, os.sendfile", "sendfile"),
     serves!("Python, read and send", "copy", copies),
     Row {
+        name: "Python, read and send, with its map",
+        command: &["/usr/bin/python3", "-X", "perf", "/srv/serve.py", "copy", "8080"],
+        claims: COPIES.claims,
+        truth: COPIES.truth,
+        copiers: &[("py::by_copy", 1.0)],
+        ..PYTHON
+    },
+    Row {
         claims: &[("zero-copy", "refuted"), ("copied<=1.01", "holds"), ("copied<=0.49", "refuted")],
         truth: Some((0.5, 0.5)),
         ..serves!("half by sendfile, half by read and send", "half")

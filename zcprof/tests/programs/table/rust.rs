@@ -18,6 +18,17 @@ macro_rules! serves {
 
 pub(super) const ROWS: &[Row] = &[
     // No sendfile any more: pieces of 8 KiB (Rust 1.95, by strace).
-    Row { name: "Rust, std::io::copy", command: serves!("io-copy"), ..RUST },
+    Row {
+        name: "Rust, std::io::copy",
+        command: serves!("io-copy"),
+        copiers: &[("zcprof_served", 1.0)],
+        ..RUST
+    },
+    Row {
+        name: "Rust, two functions that write",
+        command: serves!("two-writers"),
+        copiers: &[("two::three_quarters", 0.75), ("two::a_quarter", 0.25)],
+        ..RUST
+    },
     Row { name: "Rust, axum and tower-http's ServeFile", command: serves!("axum"), ..RUST },
 ];

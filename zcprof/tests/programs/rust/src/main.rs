@@ -2,6 +2,7 @@
 
 mod ring;
 mod short;
+mod two;
 
 use std::error::Error;
 use std::fs::File;
@@ -23,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(("0.0.0.0", port))?;
     match *mode {
         "io-copy" => answer(&listener, |file, socket, _| io::copy(file, socket).map(drop))?,
+        "two-writers" => answer(&listener, |file, socket, _| two::send(file, socket))?,
         "axum" => by_axum(listener)?,
         "short-copy" => answer(&listener, |_, socket, length| short::by("copy", socket, length))?,
         "short-sendfile" => {

@@ -1,0 +1,125 @@
+//! What was counted by stack, into copies by stack: the sums are the exact counters', less what is lost.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use zcprof_common::sites::{SITES, Sign, Site};
+use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter};
+use zcprof_judge::stacks::Stacks;
+use zcprof_judge::stacks::record::{Frame, FrameKind};
+use zcprof_judge::watch::charge::{Detail, charge};
+use zcprof_judge::watch::record::{Charged, WatchedCount};
+
+use super::watched::count;
+
+fn nginx() -> Charged {
+    Charged::Program("nginx".to_owned())
+}
+
+fn detail(site: &str, iter: Iter, file: File, user: u64, bytes: u64) -> Detail {
+    let frames = vec![u32::try_from(user).expect("small")];
+    let (charged, port, site) = (nginx(), None, site.to_owned());
+    Detail { charged, port, site, iter, file, user, frames, calls: 1, bytes }
+}
+
+/// The counts that go with some details, with so many bytes more at each.
+fn counts(details: &[Detail], more: u64) -> Vec<WatchedCount> {
+    let of = |detail: &Detail| WatchedCount {
+        charged: detail.charged.clone(),
+        port: None,
+        ..count(&detail.site, "writev", detail.file, detail.iter, detail.bytes + more)
+    };
+    details.iter().map(of).collect()
+}
+
+fn frames() -> Vec<Frame> {
+    let name = |at| format!("function {at}");
+    let frame = |name| Frame { kind: FrameKind::User, name, file: "nginx".to_owned() };
+    (0..9).map(name).map(frame).collect()
+}
+
+fn at(stacks: &Stacks, hop: Hop, disposition: Disposition) -> Vec<(u32, u64)> {
+    let here = |stack: &&_| {
+        let stack: &zcprof_judge::stacks::record::Stack = stack;
+        (stack.hop, stack.disposition) == (hop, disposition)
+    };
+    stacks.stacks.iter().filter(here).map(|stack| (stack.frames[0], stack.bytes)).collect()
+}
+
+/// One function sends by sendfile and another writes: what the socket got by reference is taken away from
+/// the first alone.
+#[test]
+fn what_is_handed_over_is_nobodys_copy() {
+    let file = File::Regular;
+    let details = [
+        detail("tcp_sendmsg_locked", Iter::None, file, 1, 1000),
+        detail("skb_splice_from_iter", Iter::None, file, 1, 1000),
+        detail("tcp_sendmsg_locked", Iter::None, File::Socket, 2, 700),
+        detail("filemap_read", Iter::User, file, 2, 700),
+    ];
+    let stacks = charge(frames(), &details, &counts(&details, 0));
+    assert_eq!(at(&stacks, Hop::UserToSocket, Disposition::Copied), [(2, 700)]);
+    assert_eq!(at(&stacks, Hop::PageCacheToSocket, Disposition::Moved), [(1, 1000)]);
+    assert_eq!(at(&stacks, Hop::PageCacheToUser, Disposition::Copied), [(2, 700)]);
+    assert!(stacks.lost.is_empty(), "{:?}", stacks.lost);
+}
+
+#[test]
+fn what_no_stack_has_is_lost_and_what_stacks_have_too_much_is_none() {
+    let details = [
+        detail("filemap_read", Iter::User, File::Regular, 1, 500),
+        detail("filemap_read", Iter::User, File::Regular, 2, 300),
+    ];
+    let seen = counts(&details, 50);
+    let stacks = charge(frames(), &details, &seen);
+    assert_eq!(stacks.lost.iter().map(|lost| lost.bytes).sum::<u64>(), 100);
+    // Read a moment later, the stacks have more.
+    let earlier = counts(&[detail("filemap_read", Iter::User, File::Regular, 1, 700)], 0);
+    let stacks = charge(frames(), &details, &earlier);
+    assert_eq!(at(&stacks, Hop::PageCacheToUser, Disposition::Copied), [(1, 400), (2, 300)]);
+    assert!(stacks.lost.is_empty());
+    // Nothing that was counted, nothing that is charged.
+    assert!(charge(frames(), &details, &[]).stacks.is_empty());
+}
+
+fn callers() -> Vec<&'static str> {
+    let counted = |site: &&Site| site.instrument == Instrument::Callers && !site.cases.is_empty();
+    SITES.iter().filter(counted).map(|site| site.name).collect()
+}
+
+fn any_detail() -> impl Strategy<Value = Detail> {
+    let site = select(callers());
+    (site, select(Iter::ALL), select(File::ALL), 1..5_u64, 0..1_000_000_u64)
+        .prop_map(|(site, iter, file, user, bytes)| detail(site, iter, file, user, bytes))
+}
+
+proptest! {
+    #[test]
+    fn the_sums_are_those_of_the_exact_counters(
+        details in proptest::collection::vec(any_detail(), 0..40),
+        more in 0..1000_u64,
+    ) {
+        let counted = counts(&details, more);
+        let stacks = charge(frames(), &details, &counted);
+        for hop in Hop::ALL.iter().copied().filter(|hop| *hop != Hop::Arguments) {
+            for disposition in Disposition::ALL.iter().copied() {
+                let mut exact = 0_i128;
+                for count in &counted {
+                    let (_, site) = Site::find(&count.site).expect("in the table");
+                    for term in site.terms(count.iter, count.file).unwrap_or_default() {
+                        if (term.hop, term.disposition) == (hop, disposition) {
+                            let bytes = i128::from(count.bytes);
+                            exact += if term.sign == Sign::Plus { bytes } else { -bytes };
+                        }
+                    }
+                }
+                let seen: u64 =
+                    at(&stacks, hop, disposition).iter().map(|(_, bytes)| bytes).sum();
+                let here = |lost: &&zcprof_judge::stacks::record::LostBytes| {
+                    (lost.hop, lost.disposition) == (hop, disposition)
+                };
+                let lost: u64 = stacks.lost.iter().filter(here).map(|lost| lost.bytes).sum();
+                prop_assert_eq!(i128::from(seen) + i128::from(lost), exact.max(0));
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Files of programs and libraries, opened while a process has them mapped, so that they can still be
+//! read when it has ended or they are deleted.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use framehop::{ExplicitModuleSectionInfo, Module};
+use object::{Object as _, ObjectSection as _, ObjectSegment as _, ReadCache, SegmentFlags};
+
+use super::maps::Mapping;
+
+/// Bytes of a section or table, shared by all processes that map it.
+pub(super) type Bytes = Arc<[u8]>;
+
+/// Bits of an address within its page.
+const PAGE_MASK: u64 = 4095;
+
+/// A file that some process has mapped.
+pub(super) struct Binary {
+    file: File,
+    /// Its name without its folders.
+    pub(super) name: String,
+    sections: Option<Sections>,
+}
+
+/// What unwinding needs of a file.
+struct Sections {
+    /// What of it is mapped to be executed: offset in the file, address in the file's own numbering,
+    /// length.
+    segments: Vec<(u64, u64, u64)>,
+    text: Option<Range<u64>>,
+    eh_frame: Option<(Range<u64>, Bytes)>,
+    eh_frame_hdr: Option<(Range<u64>, Bytes)>,
+    debug_frame: Option<Bytes>,
+    got: Option<Range<u64>>,
+}
+
+/// All files, by device and inode.
+#[derive(Default)]
+pub(super) struct Binaries {
+    places: BTreeMap<(String, u64), usize>,
+    pub(super) all: Vec<Binary>,
+}
+
+impl Binaries {
+    /// The file of a mapping; none if it has none, or if it cannot be opened any more.
+    pub(super) fn of(&mut self, process: u32, mapping: &Mapping) -> Option<usize> {
+        if mapping.file.1 == 0 {
+            return None;
+        }
+        if let Some(known) = self.places.get(&mapping.file) {
+            return Some(*known);
+        }
+        // By the mapping where the kernel lets us, which is right for deleted files too, else by path.
+        let Range { start, end } = mapping.range;
+        let by_mapping = PathBuf::from(format!("/proc/{process}/map_files/{start:x}-{end:x}"));
+        let by_path = PathBuf::from(format!("/proc/{process}/root{}", mapping.path));
+        let file = File::open(by_mapping).or_else(|_| File::open(by_path)).ok()?;
+        let sections = Sections::read(&file);
+        let name = Path::new(&mapping.path).file_name().unwrap_or_default();
+        let name = name.to_string_lossy().trim_end_matches(" (deleted)").to_owned();
+        self.all.push(Binary { file, name, sections });
+        self.places.insert(mapping.file.clone(), self.all.len() - 1);
+        Some(self.all.len() - 1)
+    }
+}
+
+impl Binary {
+    /// A path by which this process can open it.
+    pub(super) fn path(&self) -> PathBuf {
+        use std::os::fd::AsRawFd as _;
+        PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    }
+
+    /// The file as it is mapped, for unwinding; none if it is no ELF file.
+    pub(super) fn module(&self, mapping: &Mapping) -> Option<Module<Bytes>> {
+        let sections = self.sections.as_ref()?;
+        // A mapping begins at a page, and the segment in it maybe behind that.
+        let (offset, address, _) = sections.segments.iter().find(|(offset, _, length)| {
+            (offset & !PAGE_MASK..offset + length).contains(&mapping.offset)
+        })?;
+        let part = |part: &Option<(Range<u64>, Bytes)>| part.clone().unzip();
+        let (eh_frame_svma, eh_frame) = part(&sections.eh_frame);
+        let (eh_frame_hdr_svma, eh_frame_hdr) = part(&sections.eh_frame_hdr);
+        let info = ExplicitModuleSectionInfo {
+            base_svma: 0,
+            text_svma: sections.text.clone(),
+            got_svma: sections.got.clone(),
+            eh_frame_svma,
+            eh_frame,
+            eh_frame_hdr_svma,
+            eh_frame_hdr,
+            debug_frame: sections.debug_frame.clone(),
+            ..Default::default()
+        };
+        let skipped = mapping.offset.wrapping_sub(*offset);
+        let base = mapping.range.start.wrapping_sub(address.wrapping_add(skipped));
+        Some(Module::new(self.name.clone(), mapping.range.clone(), base, info))
+    }
+}
+
+impl Sections {
+    fn read(file: &File) -> Option<Self> {
+        let cache = ReadCache::new(file);
+        let object = object::File::parse(&cache).ok()?;
+        let range = |name: &str| {
+            let section = object.section_by_name(name)?;
+            Some(section.address()..section.address() + section.size())
+        };
+        let bytes = |name: &str| -> Option<Bytes> {
+            let section = object.section_by_name(name)?;
+            Some(section.uncompressed_data().ok()?.into_owned().into())
+        };
+        let both = |name: &str| Some((range(name)?, bytes(name)?));
+        let is_executable = |segment: &object::Segment<'_, '_, _>| {
+            let SegmentFlags::Elf { p_flags } = segment.flags() else { return false };
+            p_flags & object::elf::PF_X != 0
+        };
+        let segments = object
+            .segments()
+            .filter(is_executable)
+            .map(|segment| (segment.file_range().0, segment.address(), segment.size()))
+            .collect();
+        Some(Self {
+            segments,
+            text: range(".text"),
+            eh_frame: both(".eh_frame"),
+            eh_frame_hdr: both(".eh_frame_hdr"),
+            debug_frame: bytes(".debug_frame"),
+            got: range(".got"),
+        })
+    }
+}

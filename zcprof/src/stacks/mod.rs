@@ -1,0 +1,97 @@
+//! Stacks of copies: unwinds what the probes sampled, gives it names, and makes the record of it. The
+//! user's half is unwound as soon as its sample comes, because the process may end; names are looked up
+//! when the window is over.
+
+mod binaries;
+mod jvm;
+mod kernel;
+mod maps;
+mod missing;
+mod names;
+mod samples;
+mod unwind;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use zcprof_common::layout::{NO_USER, NOT_OWN, StackKey};
+use zcprof_common::sites::SITES;
+use zcprof_judge::stacks::Stacks;
+use zcprof_judge::stacks::record::Frame;
+use zcprof_judge::watch::charge::{Detail, charge};
+use zcprof_judge::watch::record::{Charged, WatchedCount};
+
+use crate::probe::{Probes, StackCounts};
+use kernel::KernelNames;
+use names::Names;
+pub use samples::Samples;
+
+/// Every frame once.
+#[derive(Default)]
+struct Frames {
+    all: Vec<Frame>,
+    places: BTreeMap<Frame, u32>,
+}
+
+impl Frames {
+    fn place(&mut self, frame: Frame) -> u32 {
+        let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        *self.places.entry(frame).or_insert_with_key(|frame| {
+            self.all.push(frame.clone());
+            next
+        })
+    }
+}
+
+/// Makes the record of the stacks of a window. `count` says of a key what the record's count is.
+///
+/// # Errors
+/// The kernel's stacks cannot be read.
+pub fn record(
+    probes: &Probes,
+    samples: Samples,
+    counted: &StackCounts,
+    counts: &[WatchedCount],
+    count: impl Fn(&StackKey) -> WatchedCount,
+) -> Result<Stacks> {
+    let numbers: BTreeSet<_> =
+        counted.keys().map(|key| key.kernel).filter(|number| *number >= 0).collect();
+    let halves = probes.kernel_halves(&numbers)?;
+    let kernel = KernelNames::of(halves.values().flatten().copied());
+    let users = samples.close();
+    let counted: Vec<_> = counted
+        .iter()
+        .map(|(key, value)| (key, value, count(key)))
+        .filter(|(_, _, count)| count.charged != Charged::Elsewhere)
+        .collect();
+    let names = Names::of(&users, &counted.iter().map(|(key, ..)| key.user).collect());
+    let mut frames = Frames::default();
+    let mut details = Vec::new();
+    for (key, value, count) in counted {
+        let mut stack = match key.user {
+            NOT_OWN => vec![missing::frame(missing::DEFERRED)],
+            NO_USER => vec![missing::frame(missing::NO_USER)],
+            user => match users.stacks.get(&user) {
+                Some(stack) => names.frames(stack),
+                None => vec![missing::frame(missing::LOST)],
+            },
+        };
+        let site = &SITES[usize::from(key.count.site)];
+        match halves.get(&key.kernel) {
+            Some(half) => stack.extend(kernel.frames(half, site, key.user == NOT_OWN)),
+            None => stack.extend([missing::frame(missing::LOST), kernel::function(site.name)]),
+        }
+        details.push(Detail {
+            charged: count.charged,
+            port: count.port,
+            site: count.site,
+            iter: count.iter,
+            file: count.file,
+            user: key.user,
+            frames: stack.into_iter().map(|frame| frames.place(frame)).collect(),
+            calls: value.calls,
+            bytes: value.bytes,
+        });
+    }
+    Ok(charge(frames.all, &details, counts))
+}
