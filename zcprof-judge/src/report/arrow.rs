@@ -2,34 +2,47 @@
 
 use zcprof_common::vocabulary::{Disposition, Hop, Process};
 
-use super::canvas::{Canvas, Pen, Point, ink};
+use super::canvas::{Canvas, Pen, Point};
+use super::ink;
 use super::lettering::Type;
-use super::numbers::{counted, grouped, thousandths};
+use super::numbers::{grouped, thousandths};
 use super::reading::{Judged, Reading, codes_at};
 use crate::ledger::sum;
 use crate::storage::Storage;
 
-/// Size of a label's smaller text.
-const NOTE: i32 = 11;
+/// Size of numbers, and of what is said below an arrow.
+const VALUE: i32 = 12;
+const NOTE: i32 = 10;
+
+/// Height of their lines.
+const VALUE_LINE: i32 = 13;
+const NOTE_LINE: i32 = 12;
+
+/// Height that an arrow itself takes, and one that nothing went over, with its words.
+const SHAFT: i32 = 11;
+const EMPTY: i32 = 13;
+
+/// An arrow of this length has room for all of its words in one line.
+const LONG: i32 = 250;
 
 /// An arrow of the picture.
 pub(super) struct Arrow {
     pub(super) process: Process,
     pub(super) hop: Hop,
-    pub(super) way: Way,
-    /// Room for its label.
-    room: i32,
+    pub(super) lane: Lane,
+    pub(super) from: i32,
+    pub(super) to: i32,
 }
 
-/// How an arrow runs; where its label stands follows from it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// From one station of the kernel to another; the label over and under it.
-    Across(i32, i32),
-    /// From the kernel to user space; the label to the right.
-    Up(i32),
-    /// From user space to the kernel; the label to the left.
-    Down(i32),
+/// Where in a row an arrow runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// At the side, in the middle of the row.
+    Side,
+    /// By way of the user buffer.
+    User,
+    /// Past it, within the kernel.
+    Kernel,
 }
 
 /// Every arrow.
@@ -37,32 +50,65 @@ pub(super) const ARROWS: &[Arrow] = &[
     Arrow {
         process: Process::Server,
         hop: Hop::StorageToPageCache,
-        way: Way::Across(102, 210),
-        room: 104,
+        lane: Lane::Side,
+        from: 176,
+        to: 292,
     },
-    Arrow { process: Process::Server, hop: Hop::PageCacheToUser, way: Way::Up(264), room: 150 },
-    Arrow { process: Process::Server, hop: Hop::UserToSocket, way: Way::Down(600), room: 150 },
+    Arrow {
+        process: Process::Server,
+        hop: Hop::PageCacheToUser,
+        lane: Lane::User,
+        from: 308,
+        to: 454,
+    },
+    Arrow {
+        process: Process::Server,
+        hop: Hop::UserToSocket,
+        lane: Lane::User,
+        from: 470,
+        to: 620,
+    },
     Arrow {
         process: Process::Server,
         hop: Hop::PageCacheToSocket,
-        way: Way::Across(318, 564),
-        room: 240,
+        lane: Lane::Kernel,
+        from: 308,
+        to: 620,
     },
-    Arrow { process: Process::Consumer, hop: Hop::SocketToUser, way: Way::Up(668), room: 105 },
+    Arrow {
+        process: Process::Consumer,
+        hop: Hop::SocketToUser,
+        lane: Lane::Side,
+        from: 636,
+        to: 760,
+    },
 ];
 
 /// What all passes of a transfer say of one arrow.
 pub(super) struct Seen {
     /// What decides how the arrow looks; `None` if nothing went over it.
-    pub(super) strongest: Option<Disposition>,
+    strongest: Option<Disposition>,
     /// Whether a claim fails here.
     guilty: bool,
     /// Whether no claim is about it.
     quiet: bool,
-    /// Bytes per payload byte: a line per disposition, or per cache state where they differ.
-    bytes: Vec<String>,
-    /// What the bytes are, where `bytes` does not say, and the calls.
+    /// Bytes per payload byte, over the arrow; lines that fit.
+    values: Vec<String>,
+    /// How large they are written.
+    size: i32,
+    /// What else there is to say, and the calls; below it.
     notes: Vec<String>,
+    /// The same where it stands beside the bytes.
+    aside: Option<String>,
+}
+
+/// What each pass says, once if all say the same: `0.000 / 1.000`, in the order of the passes.
+pub(super) fn each(texts: impl Iterator<Item = String>) -> String {
+    let texts: Vec<String> = texts.collect();
+    match texts.split_first() {
+        Some((first, rest)) if rest.iter().all(|text| text == first) => first.clone(),
+        _ => texts.join(" / "),
+    }
 }
 
 impl Seen {
@@ -78,26 +124,16 @@ impl Seen {
         let mut strongest = occurring.first().copied();
         let shown = if occurring.is_empty() { vec![usual(arrow.hop)] } else { occurring };
 
-        let (mut bytes, mut notes) = (Vec::new(), Vec::new());
+        let (mut values, mut notes) = (Vec::new(), Vec::new());
         for what in &shown {
             let foreign = arrow.process == Process::Consumer
                 && passes.iter().all(|pass| !pass.pass.watched_consumer);
             if foreign || reading.sources.for_disposition(*what).is_none() {
-                bytes.push("not watched".to_owned());
+                values.push("not watched".to_owned());
                 continue;
             }
-            let of = |p: &&Judged<'_>| p.per_byte(Some(seen(p, *what).0));
-            let first = of(&passes[0]);
-            if passes.iter().all(|pass| of(pass) == first) {
-                bytes.push(format!("{first} {}", what.name()));
-            } else if shown.len() > 1 {
-                let line =
-                    |p: &&Judged<'_>| format!("{} {} {}", of(p), what.name(), p.pass.cache.name());
-                bytes.extend(passes.iter().map(line));
-            } else {
-                bytes.extend(passes.iter().map(|p| format!("{} {}", of(p), p.pass.cache.name())));
-                notes.push(what.name().to_owned());
-            }
+            let bytes = each(passes.iter().map(|pass| pass.per_byte(Some(seen(pass, *what).0))));
+            values.push(format!("{bytes} {}", what.name()));
         }
         // What fills the page cache is told by the stack of storage, and by no site.
         let layers = &reading.run.workload.storage;
@@ -106,51 +142,114 @@ impl Seen {
             strongest = storage.by_cpu.first().map(|(_, what, ..)| *what).or(strongest);
             notes.push(storage.summary());
         }
-        if shown.iter().any(|what| reading.sources.presumed(*what)) {
+        let presumed = shown.iter().any(|what| reading.sources.presumed(*what));
+        if presumed && strongest.is_some() {
             notes.push("presumed".to_owned());
+        } else if presumed {
+            // What did not happen was no copy and no hand-over either.
+            values = vec![format!("{} presumed", each(passes.iter().map(|p| p.per_byte(Some(0)))))];
         }
         let calls = passes.iter().map(|p| sum(shown.iter().map(|what| seen(p, *what).1)));
-        let (least, most) = (calls.clone().min().unwrap_or(0), calls.max().unwrap_or(0));
-        notes.push(if least == most {
-            counted(most, "call", "calls")
-        } else {
-            format!("{}–{} calls", grouped(least), grouped(most))
-        });
-        let notes = notes.iter().flat_map(|note| Type::new(NOTE).wrap(note, arrow.room)).collect();
+        let word = if calls.clone().all(|calls| calls == 1) { "call" } else { "calls" };
+        notes.push(format!("{} {word}", each(calls.map(grouped))));
         let quiet = arrow.process == Process::Consumer;
         let codes = if quiet { Vec::new() } else { codes_at(arrow.hop, passes) };
-        bytes.extend((!codes.is_empty()).then(|| codes.join(" ")));
-        Self { strongest, guilty: !codes.is_empty(), quiet, bytes, notes }
+        let mut value = values.join(", ");
+        if !codes.is_empty() {
+            value = format!("{value} {}", codes.join(" "));
+        }
+        let guilty = !codes.is_empty();
+
+        let room = arrow.to - arrow.from - 4;
+        let (bold, small) = (Type::new(VALUE).bold(), Type::new(NOTE));
+        let mut seen =
+            Self { strongest, guilty, quiet, values: Vec::new(), size: NOTE, notes, aside: None };
+        if seen.is_empty() {
+            let text = [value, seen.notes.join(", ")].join(" · ");
+            let style = small.fitting(&text, room - 14, 8);
+            return Self { values: style.wrap(&text, room - 14), size: style.size, ..seen };
+        }
+        let note = seen.notes.join(", ");
+        if room > LONG && bold.width(&value) + small.width(&note) + 12 <= room {
+            return Self {
+                values: vec![value],
+                size: VALUE,
+                notes: Vec::new(),
+                aside: Some(note),
+                ..seen
+            };
+        }
+        let style = bold.fitting(&value, room, 10);
+        seen.notes = seen.notes.iter().flat_map(|note| small.wrap(note, room)).collect();
+        Self { values: style.wrap(&value, room), size: style.size, ..seen }
     }
 
-    /// Draws the arrow: one that no claim is about is grey.
-    pub(super) fn draw(&self, canvas: &mut Canvas, from: Point, to: Point) {
+    /// Whether nothing went over it, and no claim fails for that.
+    fn is_empty(&self) -> bool {
+        self.strongest.is_none() && !self.guilty
+    }
+
+    /// Height of the arrow with all that is said of it.
+    pub(super) fn height(&self) -> i32 {
+        let lines = |of: &[String]| i32::try_from(of.len()).unwrap_or(0);
+        if self.is_empty() {
+            return EMPTY.max(lines(&self.values) * NOTE_LINE);
+        }
+        lines(&self.values) * VALUE_LINE + SHAFT + lines(&self.notes) * NOTE_LINE
+    }
+
+    /// Draws it, from `top` on.
+    pub(super) fn draw(&self, canvas: &mut Canvas, (from, to): Point, top: i32) {
+        let middle = i32::midpoint(from, to);
+        if self.is_empty() {
+            let style = Type::new(self.size).ink(ink::GREY).centred();
+            let widest = self.values.iter().map(|line| style.width(line)).max().unwrap_or(0);
+            let y = top + self.height() / 2;
+            canvas.line((from, y), (middle - widest / 2 - 3, y), Pen::new(ink::PALE, 1));
+            pointed(canvas, (middle + widest / 2 + 3, y), (to, y), Pen::new(ink::PALE, 1), 5);
+            let lines = i32::try_from(self.values.len()).unwrap_or(1);
+            let first = y - (lines * NOTE_LINE) / 2 + 1;
+            for (line, y) in self.values.iter().zip((first..).step_by(12)) {
+                canvas.text((middle, y), line, style);
+            }
+            return;
+        }
+        let loud = self.strongest.is_some() && !self.quiet;
+        let color = if loud { ink::BLACK } else { ink::GREY };
+        let style = Type { bold: loud || self.guilty, ..Type::new(self.size).ink(color).centred() };
+        let style = if self.guilty { style.ink(ink::RED) } else { style };
+        let mut y = top;
+        for line in &self.values {
+            if let Some(note) = &self.aside {
+                let small = Type::new(NOTE).ink(color);
+                let between = middle + (style.width(line) - small.width(note)) / 2;
+                canvas.text((between - 6, y), line, style.right());
+                canvas.text((between + 6, y + 2), note, small);
+            } else {
+                canvas.text((middle, y), line, style);
+            }
+            y += VALUE_LINE;
+        }
+        let shaft = y + SHAFT / 2;
         if self.quiet && self.strongest.is_some() {
-            pointed(canvas, from, to, Pen::new(ink::GREY, 2), 7);
+            pointed(canvas, (from, shaft), (to, shaft), Pen::new(ink::GREY, 2), 7);
         } else {
-            arrow(canvas, from, to, self.strongest);
+            arrow(canvas, (from, shaft), (to, shaft), self.strongest);
+        }
+        y += SHAFT;
+        for line in &self.notes {
+            canvas.text((middle, y), line, Type::new(NOTE).ink(color).centred());
+            y += NOTE_LINE;
         }
     }
 
-    /// Height of the label beside a vertical arrow.
-    pub(super) fn beside_line(&self, way: Way) -> i32 {
-        let [bytes, notes] = self.heights();
-        if matches!(way, Way::Across(..)) { 0 } else { bytes + notes }
-    }
-
-    /// Height of the label over a horizontal arrow.
-    pub(super) fn over_line(&self, way: Way) -> i32 {
-        if matches!(way, Way::Across(..)) { self.heights()[0] + 6 } else { 0 }
-    }
-
-    /// Height of the label under a horizontal arrow.
-    pub(super) fn under_line(&self, way: Way) -> i32 {
-        if matches!(way, Way::Across(..)) { self.heights()[1] + 9 } else { 0 }
-    }
-
-    fn heights(&self) -> [i32; 2] {
-        let lines = |of: &[String]| i32::try_from(of.len()).unwrap_or(0);
-        [16 * lines(&self.bytes), 14 * lines(&self.notes)]
+    /// The same in words.
+    pub(super) fn told(&self, hop: Hop) -> String {
+        let mut said = vec![self.values.join(" ")];
+        said.extend(
+            self.notes.iter().cloned().chain(self.aside.clone()).filter(|_| !self.is_empty()),
+        );
+        format!("{}: {}", hop.name(), said.join(", "))
     }
 }
 
@@ -160,33 +259,6 @@ fn usual(hop: Hop) -> Disposition {
         Hop::StorageToPageCache => Disposition::Filled,
         Hop::PageCacheToSocket => Disposition::Moved,
         _ => Disposition::Copied,
-    }
-}
-
-/// Writes beside an arrow what went over it.
-pub(super) fn label(canvas: &mut Canvas, from: Point, to: Point, way: Way, seen: &Seen) {
-    let loud = seen.strongest.is_some() && !seen.quiet;
-    let color = if loud { ink::BLACK } else { ink::GREY };
-    let (value, note) = (Type::new(13).color(color), Type::new(NOTE).color(color));
-    let value = if loud { value.bold() } else { value };
-    let value = if seen.guilty { value.bold().color(ink::RED) } else { value };
-    let (x, mut y, align): (_, _, fn(Type) -> Type) = match way {
-        Way::Across(..) => {
-            (i32::midpoint(from.0, to.0) - 4, from.1 - seen.over_line(way), Type::centred)
-        }
-        Way::Up(x) => (x + 11, to.1 + 3, |style| style),
-        Way::Down(x) => (x - 11, from.1 + 3, Type::right),
-    };
-    for line in &seen.bytes {
-        canvas.text((x, y), line, align(value));
-        y += 16;
-    }
-    if matches!(way, Way::Across(..)) {
-        y = from.1 + 9;
-    }
-    for line in &seen.notes {
-        canvas.text((x, y), line, align(note));
-        y += 14;
     }
 }
 
@@ -211,5 +283,5 @@ fn pointed(canvas: &mut Canvas, from: Point, to: Point, pen: Pen, head: i32) {
     let half = head * 2 / 3;
     let sides =
         [(neck.0 - dy * half, neck.1 - dx * half), (neck.0 + dy * half, neck.1 + dx * half)];
-    canvas.fill(vec![sides[0], sides[1], to], pen.color);
+    canvas.fill(&[sides[0], sides[1], to], pen.ink);
 }

@@ -2,6 +2,7 @@
 //! opens a file, reads a clock or knows how the run was measured. To add one is to add a file,
 //! a line in [`FORMATS`] and its golden.
 
+mod advances;
 mod arrow;
 mod bars;
 pub mod bench;
@@ -12,7 +13,9 @@ mod copies;
 mod details;
 pub mod diff;
 pub mod doctor;
+mod finding;
 mod html;
+mod ink;
 mod json;
 mod legend;
 mod lettering;
@@ -23,12 +26,15 @@ mod reading;
 mod screen;
 mod spot;
 mod stacks;
+mod stripes;
 mod table;
 pub mod terminal;
 mod time;
 mod timing;
+mod verdicts;
 pub mod watch;
 mod watched;
+mod xml;
 
 use crate::run::Run;
 use crate::verdict::Unknown;
@@ -72,9 +78,9 @@ pub enum ReportError {
     /// A watched window's claim that this version does not know.
     #[error("{0}")]
     Claim(String),
-    /// The drawing library failed.
-    #[error("cannot draw: {0}")]
-    Draw(String),
+    /// What others read cannot be packed.
+    #[error("cannot write: {0}")]
+    Write(String),
     /// The record cannot be written as JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),

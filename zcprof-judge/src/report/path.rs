@@ -1,17 +1,19 @@
-//! `path.svg`: the textbook's picture, measured. For each transfer the way from storage to the
-//! consumer, the boundary between kernel and user space, and on every arrow what went over it.
+//! `path.svg`: the textbook's picture, measured. A row for each transfer, the way from storage to the
+//! consumer from left to right, and on every arrow what went over it. What goes by way of user space
+//! runs in the upper half of a row, what stays within the kernel in the lower one.
 
 use zcprof_common::vocabulary::{Disposition, Hop, Process};
 
-use super::arrow::{ARROWS, Seen, Way, arrow, label};
-use super::canvas::{Canvas, LINE, MARGIN, Pen, SMALL, WIDTH, ink};
+use super::arrow::{ARROWS, Lane, Seen, arrow, each};
+use super::canvas::{Canvas, LINE, MARGIN, Pen, SMALL, WIDTH};
+use super::ink;
 use super::lettering::Type;
-use super::numbers::{counted, size};
+use super::numbers::{grouped, size};
 use super::reading::{Judged, Reading};
 use super::spot::{self, Copies, Spot};
-use super::{Format, ReportError};
-use crate::ledger::Entry;
-use crate::run::Run;
+use super::verdicts::{Word, backdrop, badge, ground, tally};
+use super::{Format, ReportError, finding};
+use crate::run::{Cache, Run};
 
 pub(super) const FORMAT: Format = Format {
     name: "path",
@@ -20,166 +22,225 @@ pub(super) const FORMAT: Format = Format {
     render,
 };
 
-/// Height of a station, and where those in user space begin.
-const BOX: i32 = 36;
-const USER: i32 = 30;
+/// Room for a transfer's name and its verdict.
+const NAMES: i32 = 136;
+
+/// Width of a station, which runs down the picture.
+const POST: i32 = 12;
+
+/// Free space at the upper and lower edge of a row, and between its lanes.
+const EDGE: i32 = 3;
+const GAP: i32 = 1;
 
 /// A place where bytes are.
 struct Station {
     name: &'static str,
-    left: i32,
-    width: i32,
+    /// Its middle.
+    x: i32,
     in_kernel: bool,
 }
 
 const STATIONS: &[Station] = &[
-    Station { name: "storage", left: 16, width: 84, in_kernel: true },
-    Station { name: "page cache", left: 212, width: 104, in_kernel: true },
-    Station { name: "socket", left: 566, width: 218, in_kernel: true },
-    Station { name: "user buffer", left: 212, width: 412, in_kernel: false },
-    Station { name: "consumer", left: 650, width: 134, in_kernel: false },
+    Station { name: "storage", x: 168, in_kernel: true },
+    Station { name: "page cache", x: 300, in_kernel: true },
+    Station { name: "user buffer", x: 462, in_kernel: false },
+    Station { name: "socket", x: 628, in_kernel: true },
+    Station { name: "consumer", x: 768, in_kernel: false },
 ];
+
+/// The station that only what goes by way of user space reaches.
+const USER: &str = "user buffer";
 
 fn render(run: &Run) -> Result<Vec<u8>, ReportError> {
     let reading = Reading::of(run)?;
-    let mut canvas = Canvas::new();
-    let mut y = heading(&mut canvas, &reading);
-    for passes in reading.by_transfer() {
-        y = panel(&mut canvas, y, &passes, &reading);
+    let (mut canvas, y) = Canvas::titled("path", &finding::of_run(&reading));
+    let mut y = heading(&mut canvas, y, &reading);
+    let mut transfers = reading.by_transfer();
+    for passes in &mut transfers {
+        passes.sort_by_key(|pass| pass.pass.cache == Cache::Cold);
+        y = transfer(&mut canvas, y, passes, &reading);
     }
-    if reading.passes.is_empty() {
+    if transfers.is_empty() {
         canvas.text((MARGIN, y), "No pass was measured.", Type::new(SMALL).bold());
+    } else {
+        canvas.line((MARGIN, y), (WIDTH - MARGIN, y), Pen::new(ink::PALE, 1));
     }
-    canvas.finish()
+    Ok(canvas.finish())
 }
 
-fn heading(canvas: &mut Canvas, reading: &Reading<'_>) -> i32 {
+fn heading(canvas: &mut Canvas, top: i32, reading: &Reading<'_>) -> i32 {
     let (run, width, text) = (reading.run, WIDTH - 2 * MARGIN, Type::new(SMALL));
-    canvas.text((MARGIN, 14), "The textbook's picture, measured", Type::new(20).bold());
     let subtitle = format!(
-        "Linux {} · {} of payload per pass. Every arrow: bytes per payload byte, and calls.",
+        "Linux {} · {} of payload per pass",
         run.kernel.release,
         size(run.workload.payload)
     );
-    let mut y = canvas.paragraph((MARGIN, 42), &subtitle, width, text);
+    let said = (reading.refuted(), subtitle);
+    let mut y = tally(canvas, top, &reading.words(), (&said.0, &said.1));
     if reading.sources.presumes_all() {
         let warning = "EVERY NUMBER IS PRESUMED FROM SYSTEM CALLS: no copy was seen.";
+        canvas.tell(warning);
         y = canvas.paragraph((MARGIN, y), warning, width, text.bold());
     }
-    y += 8;
+    y += 6;
     let mut x = MARGIN;
     for (what, label) in [
         (Some(Disposition::Copied), "copied by the CPU"),
         (Some(Disposition::Moved), "pages handed over"),
+        (Some(Disposition::Deferred), "copied later or elsewhere"),
         (Some(Disposition::Filled), "filled by storage"),
         (None, "nothing"),
     ] {
-        arrow(canvas, (x, y + 7), (x + 50, y + 7), what);
-        canvas.text((x + 58, y), label, text);
-        x += 58 + text.width(label) + 24;
+        arrow(canvas, (x, y + 7), (x + 26, y + 7), what);
+        canvas.text((x + 32, y), label, text);
+        x += 32 + text.width(label) + 14;
     }
-    let note = "A code such as ZC101 stands where a claim fails; `zcprof explain` has its page. The \
-                consumer's own copy is in no claim. Named header and argument bytes are subtracted; \
-                their calls are counted.";
-    canvas.paragraph((MARGIN, y + LINE + 6), note, width, text.color(ink::GREY)) + 12
+    let both = reading.passes.iter().any(|pass| pass.pass.cache == Cache::Cold)
+        && reading.passes.iter().any(|pass| pass.pass.cache == Cache::Warm);
+    let two = if both { " (warm / cold)" } else { "" };
+    let note = format!(
+        "Bytes per payload byte, and calls{two}. Grey: in no claim. Bytes of headers and arguments are \
+         subtracted, their calls are not."
+    );
+    canvas.tell(&note);
+    y = canvas.paragraph((MARGIN, y + LINE + 3), &note, width, Type::new(11).ink(ink::GREY)) + 6;
+    for station in STATIONS {
+        let (name, side) = (Type::new(SMALL).bold(), Type::new(10).ink(ink::GREY));
+        let x = station.x.min(WIDTH - MARGIN - name.width(station.name) / 2);
+        canvas.text((x, y), station.name, name.centred());
+        let space = if station.in_kernel { "kernel" } else { "user space" };
+        canvas.text((x, y + LINE), space, side.centred());
+    }
+    y + 2 * LINE + 4
 }
 
-fn panel(canvas: &mut Canvas, top: i32, passes: &[&Judged<'_>], reading: &Reading<'_>) -> i32 {
-    let width = WIDTH - 2 * MARGIN;
-    canvas.line((MARGIN, top), (WIDTH - MARGIN, top), Pen::new(ink::PALE, 1));
-    canvas.text((MARGIN, top + 8), &passes[0].pass.transfer, Type::new(15).bold());
-    canvas.text((WIDTH - MARGIN, top + 10), outcomes(passes), Type::new(SMALL).right());
-
-    // The labels decide how far the rows of stations lie apart.
-    let labels: Vec<_> = ARROWS.iter().map(|arrow| Seen::on(arrow, passes, reading)).collect();
-    let tallest = |of: fn(&Seen, Way) -> i32| {
-        labels.iter().zip(ARROWS).map(|(seen, arrow)| of(seen, arrow.way)).max().unwrap_or(0)
+/// A transfer's row; says where the next one begins.
+fn transfer(canvas: &mut Canvas, top: i32, passes: &[&Judged<'_>], reading: &Reading<'_>) -> i32 {
+    let worst = passes.iter().map(|pass| Word::of(&pass.judgement.verdict)).min();
+    let mut shapes = canvas.layer(ground(worst));
+    let seen: Vec<_> =
+        ARROWS.iter().map(|arrow| (arrow, Seen::on(arrow, passes, reading))).collect();
+    let tallest = |lane: Lane| {
+        let in_lane = seen.iter().filter(|(arrow, _)| arrow.lane == lane);
+        in_lane.map(|(_, seen)| seen.height()).max().unwrap_or(0)
     };
-    let spots = Spot::ALL.iter().filter_map(|spot| spot::at(*spot, passes, reading));
-    let spots: Vec<_> = spots.collect();
-    let in_user = spots.iter().filter(|copies| !copies.is_in_kernel()).map(Copies::height);
-    let beside_line = tallest(Seen::beside_line).max(in_user.max().unwrap_or(0));
-    let boundary = top + USER + BOX + 6 + beside_line.max(38);
-    let kernel = boundary + 6 + (tallest(Seen::over_line) - BOX / 2).max(18);
+    let spots: Vec<Copies> =
+        Spot::ALL.iter().flat_map(|spot| spot::at(*spot, passes, reading)).collect();
+    let (in_kernel, in_user): (Vec<_>, Vec<_>) = spots.into_iter().partition(Copies::is_in_kernel);
 
-    let pen = Pen::new(ink::BLACK, 1).dashed(3);
-    canvas.line((MARGIN, boundary), (WIDTH - MARGIN, boundary), pen);
-    let side = Type::new(11).color(ink::GREY);
-    canvas.text((MARGIN, boundary - 15), "user space", side);
-    canvas.text((MARGIN, boundary + 4), "kernel", side);
-    for station in STATIONS {
-        let y = if station.in_kernel { kernel } else { top + USER };
-        let pen = Pen::new(ink::BLACK, 1);
-        canvas.rect((station.left, y), (station.width, BOX), ink::PAPER, pen);
-        let middle = (station.left + station.width / 2, y + BOX / 2 - 7);
-        canvas.text(middle, station.name, Type::new(13).bold().centred());
+    let mut y = top + EDGE;
+    let user = y;
+    y += tallest(Lane::User) + GAP;
+    for copies in &in_user {
+        copies.draw(&mut shapes, y);
+        y += spot::HEIGHT;
     }
-    let (upper, lower, lane) = (top + USER + BOX + 2, kernel - 2, kernel + BOX / 2);
-    for (seen, at) in labels.iter().zip(ARROWS) {
-        let (from, to) = match at.way {
-            Way::Across(from, to) => ((from, lane), (to, lane)),
-            Way::Up(x) => ((x, lower), (x, upper)),
-            Way::Down(x) => ((x, upper), (x, lower)),
-        };
-        seen.draw(canvas, from, to);
-        label(canvas, from, to, at.way, seen);
-    }
-    let mut y = kernel + BOX / 2 + tallest(Seen::under_line).max(BOX / 2) + 10;
-    for copies in spots {
-        let (from, label) = if !copies.is_in_kernel() {
-            (upper, upper)
-        } else if copies.is_on_the_way() {
-            (lane, y - 10)
-        } else {
-            (kernel + BOX + 2, kernel + BOX + 2)
-        };
-        copies.draw(canvas, from, label);
-        if copies.is_in_kernel() {
-            y = y.max(label + copies.height());
-        }
+    let user_end = y;
+    let kernel = y + GAP;
+    y = kernel + tallest(Lane::Kernel) + GAP;
+    for copies in &in_kernel {
+        copies.draw(&mut shapes, y);
+        y += spot::HEIGHT;
     }
     let beside = beside(passes, reading);
     if !beside.is_empty() {
-        let text = format!("Also seen: {beside}");
-        y = canvas.paragraph((MARGIN, y), &text, width, Type::new(SMALL)) + 8;
+        let (text, style) = (format!("also {beside}"), Type::new(10));
+        y = shapes.paragraph((316, y), &text, 300, style);
     }
-    y + 2
+    let bottom =
+        y.max(names(&mut shapes, top + EDGE, passes)).max(user + tallest(Lane::Side)) + EDGE;
+    for station in STATIONS {
+        let (from, to) = if station.name == USER { (user, user_end) } else { (top, bottom) };
+        let (at, size) = ((station.x - POST / 2, from), (POST, to - from));
+        if station.in_kernel {
+            shapes.block(at, size, ink::POST);
+        } else {
+            shapes.rect(at, size, ink::WHITE, Pen::new(ink::GREY, 1));
+        }
+    }
+    for (arrow, seen) in &seen {
+        let y = match arrow.lane {
+            Lane::Side => i32::midpoint(top, bottom) - seen.height() / 2,
+            Lane::User => user + (tallest(Lane::User) - seen.height()) / 2,
+            Lane::Kernel => kernel,
+        };
+        seen.draw(&mut shapes, (arrow.from, arrow.to), y);
+    }
+    shapes.line((MARGIN, top), (WIDTH - MARGIN, top), Pen::new(ink::PALE, 1));
+    let arrows = seen.iter().map(|(arrow, seen)| seen.told(arrow.hop));
+    let loops = in_user.iter().chain(&in_kernel).map(|copies| copies.told().to_owned());
+    let also = (!beside.is_empty()).then_some(beside);
+    let all: Vec<_> = arrows.chain(loops).chain(also).collect();
+    canvas.tell(&format!("{}, {}: {}.", passes[0].pass.transfer, outcomes(passes), all.join("; ")));
+    backdrop(canvas, (top, bottom), worst);
+    canvas.append(shapes);
+    bottom
+}
+
+/// The transfer's name, its verdicts and claims; says where they end.
+fn names(canvas: &mut Canvas, top: i32, passes: &[&Judged<'_>]) -> i32 {
+    let name = passes[0].pass.transfer.as_str();
+    let style = Type::new(14).bold().fitting(name, NAMES, 9);
+    canvas.text((MARGIN, top), name, style);
+    let mut y = top + 18;
+    let word = |pass: &Judged<'_>| Word::of(&pass.judgement.verdict);
+    let claim = |pass: &Judged<'_>| {
+        let claim = pass.judgement.claim.name;
+        pass.why().map_or_else(|| claim.to_owned(), |why| format!("{claim} {why}"))
+    };
+    let note = Type::new(10);
+    let differ = passes.iter().any(|pass| word(pass) != word(passes[0]));
+    let said = if differ { passes } else { &passes[..1] };
+    for pass in said {
+        let (cache, claims) = if differ {
+            (format!(" {}", pass.pass.cache.name()), claim(pass))
+        } else {
+            (String::new(), each(passes.iter().map(|pass| claim(pass))))
+        };
+        let text = format!("{}{cache}", word(pass).name());
+        let size = if word(pass) == Word::Refuted { 13 } else { 11 };
+        let (width, height) = badge(canvas, (MARGIN, y), word(pass), &text, size);
+        // As many words beside it as there is room for.
+        let beside = note.wrap(&claims, NAMES - width - 5).into_iter().next().unwrap_or_default();
+        let whole =
+            claims.strip_prefix(&beside).filter(|rest| rest.is_empty() || rest.starts_with(' '));
+        let rest = whole.map_or(claims.as_str(), str::trim_start);
+        if whole.is_some() {
+            canvas.text((MARGIN + width + 5, y + (height - 10) / 2 - 1), &beside, note);
+        }
+        y += height + 1;
+        if !rest.is_empty() {
+            y = canvas.paragraph((MARGIN, y), rest, NAMES, note);
+        }
+    }
+    y
 }
 
 fn outcomes(passes: &[&Judged<'_>]) -> String {
-    let outcome = |pass: &&Judged<'_>| pass.outcome();
     let caches: Vec<_> = passes.iter().map(|pass| pass.pass.cache.name()).collect();
-    let first = passes[0].outcome();
-    if passes.iter().all(|pass| pass.outcome() == first) {
-        return format!("claim {first} ({})", caches.join(" and "));
-    }
-    let each =
-        passes.iter().map(outcome).zip(caches).map(|(text, cache)| format!("{text} ({cache})"));
-    format!("claim {}", each.collect::<Vec<_>>().join(", "))
+    format!("claim {} ({})", each(passes.iter().map(|pass| pass.outcome())), caches.join(" / "))
 }
 
 /// What has no arrow of its own.
 fn beside(passes: &[&Judged<'_>], reading: &Reading<'_>) -> String {
     let drawn = |hop: Hop| ARROWS.iter().any(|a| a.process == Process::Server && a.hop == hop);
-    let word = |what: Disposition| {
-        let presumed = if reading.sources.presumed(what) { "presumed " } else { "" };
-        format!("{presumed}{}", what.name())
-    };
-    let says = |pass: &Judged<'_>| {
-        let entries = pass.beside().into_iter().chain(pass.copies()).chain(pass.later());
-        let text = |entry: &Entry| {
-            let bytes = pass.per_byte(Some(entry.bytes));
-            let calls = counted(entry.calls, "call", "calls");
-            format!("{} {bytes} {}, {calls}", entry.hop.name(), word(entry.disposition))
-        };
-        let entries = entries.filter(|e| !drawn(e.hop) && !spot::draws(e.hop, e.disposition));
-        entries.map(text).collect::<Vec<_>>()
-    };
-    let first = says(passes[0]);
-    if passes.iter().all(|pass| says(pass) == first) {
-        return first.join("; ");
+    let mut kinds: Vec<(Hop, Disposition)> = Vec::new();
+    for pass in passes {
+        for entry in pass.beside().into_iter().chain(pass.copies()).chain(pass.later()) {
+            let kind = (entry.hop, entry.disposition);
+            if !drawn(kind.0) && !spot::draws(kind.0, kind.1) && !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
     }
-    let each = passes.iter().filter(|pass| !says(pass).is_empty());
-    let each = each.map(|pass| format!("{}: {}", pass.pass.cache.name(), says(pass).join("; ")));
-    each.collect::<Vec<_>>().join("; ")
+    let says = |(hop, what): &(Hop, Disposition)| {
+        let presumed = if reading.sources.presumed(*what) { "presumed " } else { "" };
+        let of = |pass: &&Judged<'_>| {
+            pass.entry(Process::Server, *hop, *what).map_or((0, 0), |e| (e.bytes, e.calls))
+        };
+        let bytes = each(passes.iter().map(|pass| pass.per_byte(Some(of(pass).0))));
+        let calls = each(passes.iter().map(|pass| grouped(of(pass).1)));
+        format!("{} {bytes} {presumed}{}, {calls} calls", hop.name(), what.name())
+    };
+    kinds.iter().map(says).collect::<Vec<_>>().join("; ")
 }

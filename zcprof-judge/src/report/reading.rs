@@ -6,12 +6,16 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use super::ReportError;
 use super::numbers::{MIB, thousandths};
+use super::verdicts::Word;
 use crate::claim::{ZERO_COPY, ZERO_COPY_FROM_STORAGE};
 use crate::ledger::{Entry, sum};
 use crate::run::{Pass, ProbeState, Run};
 use crate::verdict::code::of_finding;
 use crate::verdict::rules::sees_copies;
 use crate::verdict::{Judgement, Unknown, Verdict, blind_hops, judge, judge_as, per_byte};
+
+/// Transfers that are named where they break their claims; of more only the number is said.
+const LISTED: usize = 3;
 
 /// A run with its judgements.
 pub(super) struct Reading<'a> {
@@ -143,6 +147,31 @@ impl<'a> Reading<'a> {
         self.sources.for_copies_at(hop, &blind)
     }
 
+    /// The verdict's word of every pass.
+    pub(super) fn words(&self) -> Vec<Word> {
+        self.passes.iter().map(|pass| Word::of(&pass.judgement.verdict)).collect()
+    }
+
+    /// Which transfers break their claim, and where: `read_write is not zero-copy: ZC101 ZC102`.
+    pub(super) fn refuted(&self) -> String {
+        let mut said: Vec<String> = Vec::new();
+        for pass in &self.passes {
+            if !matches!(pass.judgement.verdict, Verdict::Refuted(_)) {
+                continue;
+            }
+            let why = pass.why().map_or_else(String::new, |why| format!(" ({why})"));
+            let claim = pass.judgement.claim.name;
+            let sentence = format!("{} is not {claim}{why}", pass.pass.transfer);
+            if !said.contains(&sentence) {
+                said.push(sentence);
+            }
+        }
+        let more = said.len().saturating_sub(LISTED);
+        said.truncate(LISTED);
+        said.extend((more > 0).then(|| format!("{more} more")));
+        said.join("; ")
+    }
+
     /// The passes of each transfer, in the order first measured.
     pub(super) fn by_transfer(&self) -> Vec<Vec<&Judged<'a>>> {
         let mut groups: Vec<Vec<&Judged<'a>>> = Vec::new();
@@ -193,6 +222,11 @@ impl Judged<'_> {
     /// Bytes that the server copied, at once or later.
     pub(super) fn copied_in_all(&self) -> Option<u64> {
         Some(self.copied_by_the_best()?.saturating_add(self.deferred().unwrap_or(0)))
+    }
+
+    /// The same in thousandths per payload byte.
+    pub(super) fn copied_in_thousandths(&self) -> Option<u64> {
+        Some(thousandths(self.copied_in_all()?, self.pass.payload.bytes))
     }
 
     /// Bytes of the page cache that entered the server's socket by reference.

@@ -3,33 +3,34 @@
 
 use zcprof_common::vocabulary::{Disposition, Hop, Process};
 
-use super::arrow::arrow;
-use super::canvas::{Canvas, Pen, Point, ink};
+use super::arrow::{arrow, each};
+use super::canvas::{Canvas, Pen};
+use super::ink;
 use super::lettering::Type;
 use super::reading::{Judged, Reading, codes_at};
 
-/// Half the width of a loop, and how far it hangs down.
-const HALF: i32 = 9;
-const DEPTH: i32 = 20;
+/// How far a loop reaches to the side, and half its height.
+const REACH: i32 = 20;
+const HALF: i32 = 4;
 
-/// Height of a line of its label.
-const LINE: i32 = 16;
+/// Height of a loop with its line of text.
+pub(super) const HEIGHT: i32 = 16;
 
-/// Where loops hang.
+/// Where loops are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spot {
-    /// Under the page cache.
-    PageCache,
-    /// Under the way from there to the socket, where a pipe is.
-    Pipe,
-    /// Under the socket.
-    Socket,
-    /// Under the user buffer.
+    /// At the user buffer.
     User,
+    /// At the page cache.
+    PageCache,
+    /// On the way from there to the socket, where a pipe is.
+    Pipe,
+    /// At the socket.
+    Socket,
 }
 
 impl Spot {
-    pub(super) const ALL: [Self; 4] = [Self::PageCache, Self::Pipe, Self::Socket, Self::User];
+    pub(super) const ALL: [Self; 4] = [Self::User, Self::PageCache, Self::Pipe, Self::Socket];
 
     /// Where a copy over a hop is drawn that has no arrow.
     fn of(hop: Hop) -> Option<Self> {
@@ -45,21 +46,21 @@ impl Spot {
         }
     }
 
-    /// Its middle.
-    fn x(self) -> i32 {
+    /// The edge that it begins and ends at, and to which side its words stand.
+    const fn edge(self) -> (i32, i32) {
         match self {
-            Self::PageCache => 226,
-            Self::Pipe => 334,
-            Self::Socket => 582,
-            Self::User => 400,
+            Self::User => (470, 1),
+            Self::PageCache => (308, 1),
+            Self::Pipe => (330, 1),
+            Self::Socket => (620, -1),
         }
     }
 }
 
-/// What is copied at a spot.
+/// A copy at a spot.
 pub(super) struct Copies {
     spot: Spot,
-    lines: Vec<String>,
+    text: String,
     /// Whether a claim fails here.
     guilty: bool,
 }
@@ -70,11 +71,12 @@ pub(super) fn draws(hop: Hop, what: Disposition) -> bool {
     copied.contains(&what) && Spot::of(hop).is_some()
 }
 
-/// What all passes of a transfer copy at a spot.
-pub(super) fn at(spot: Spot, passes: &[&Judged<'_>], reading: &Reading<'_>) -> Option<Copies> {
-    let mut lines = Vec::new();
-    let mut guilty = false;
+/// What all passes of a transfer copy at a spot, a line each.
+pub(super) fn at(spot: Spot, passes: &[&Judged<'_>], reading: &Reading<'_>) -> Vec<Copies> {
+    let mut all = Vec::new();
     for hop in Hop::ALL.iter().copied().filter(|hop| Spot::of(*hop) == Some(spot)) {
+        let codes = codes_at(hop, passes);
+        let before = all.len();
         for what in Disposition::ALL.iter().copied().filter(|what| draws(hop, *what)) {
             let of = |pass: &&Judged<'_>| {
                 let entry = pass.entry(Process::Server, hop, what);
@@ -86,51 +88,46 @@ pub(super) fn at(spot: Spot, passes: &[&Judged<'_>], reading: &Reading<'_>) -> O
             }
             let presumed = if reading.sources.presumed(what) { ", presumed" } else { "" };
             let word = if what == Disposition::Deferred { "copied later" } else { what.name() };
-            let first = of(&passes[0]);
-            if passes.iter().all(|pass| of(pass) == first) {
-                lines.push(format!("{first} {word}{presumed}"));
-            } else {
-                let each = |pass: &&Judged<'_>| format!("{} {}", of(pass), pass.pass.cache.name());
-                let each: Vec<_> = passes.iter().map(each).collect();
-                lines.push(format!("{} {word}{presumed}", each.join(", ")));
-            }
-            if !matches!(spot, Spot::Socket) {
-                lines.push(hop.name().to_owned());
-            }
+            let place = if matches!(spot, Spot::Socket) { "" } else { hop.name() };
+            let bytes = each(passes.iter().map(of));
+            let text = format!("{bytes} {word}{presumed} {place}").trim_end().to_owned();
+            all.push(Copies { spot, text, guilty: false });
         }
-        let codes = codes_at(hop, passes);
-        guilty |= !codes.is_empty();
-        lines.extend((!codes.is_empty()).then(|| codes.join(" ")));
+        if codes.is_empty() {
+            continue;
+        }
+        if all.len() == before {
+            all.push(Copies { spot, text: format!("0.000 copied {}", hop.name()), guilty: true });
+        }
+        for copies in &mut all[before..] {
+            copies.text = format!("{} {}", copies.text, codes.join(" "));
+            copies.guilty = true;
+        }
     }
-    (!lines.is_empty()).then_some(Copies { spot, lines, guilty })
+    all
 }
 
 impl Copies {
-    /// How far the label and the loop reach down from where they begin.
-    pub(super) fn height(&self) -> i32 {
-        (LINE * i32::try_from(self.lines.len()).unwrap_or(0)).max(DEPTH) + 6
-    }
-
     pub(super) fn is_in_kernel(&self) -> bool {
         self.spot != Spot::User
     }
 
-    /// Whether it hangs from a way, and not from a station.
-    pub(super) fn is_on_the_way(&self) -> bool {
-        self.spot == Spot::Pipe
+    pub(super) fn told(&self) -> &str {
+        &self.text
     }
 
-    /// Draws a loop from `from` down, and writes beside its lower end, `label` down.
-    pub(super) fn draw(&self, canvas: &mut Canvas, from: i32, label: i32) {
-        let (x, low) = (self.spot.x(), label + DEPTH);
-        let pen = Pen::new(ink::RED, 4).dashed(3);
-        let (left, right): (Point, Point) = ((x - HALF, low), (x + HALF, low));
-        canvas.line((x - HALF, from), left, pen);
-        canvas.line(left, right, pen);
-        arrow(canvas, right, (x + HALF, from), Some(Disposition::Deferred));
+    /// Draws a loop with its words, from `top` on.
+    pub(super) fn draw(&self, canvas: &mut Canvas, top: i32) {
+        let (x, side) = self.spot.edge();
+        let (middle, out) = (top + HEIGHT / 2, x + side * REACH);
+        let (upper, lower) = (middle - HALF, middle + HALF);
+        let pen = Pen::new(ink::RED, 3).dashed(3);
+        canvas.line((x, upper), (out, upper), pen);
+        canvas.line((out, upper), (out, lower), pen);
+        arrow(canvas, (out, lower), (x, lower), Some(Disposition::Deferred));
         let color = if self.guilty { ink::RED } else { ink::BLACK };
-        for (line, y) in self.lines.iter().zip((label + 3..).step_by(16)) {
-            canvas.text((x + HALF + 12, y), line, Type::new(13).bold().color(color));
-        }
+        let style = Type::new(12).bold().ink(color).fitting(&self.text, 264, 9);
+        let style = if side > 0 { style } else { style.right() };
+        canvas.text((out + side * 8, middle - style.size / 2 - 1), &self.text, style);
     }
 }

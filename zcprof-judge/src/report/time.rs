@@ -1,17 +1,18 @@
 //! `time.svg`: throughput and CPU time of the passes without probes, and what the probes cost.
 
-use super::canvas::{Canvas, LINE, MARGIN, Pen, Point, SMALL, WIDTH, ink};
+use super::Format;
+use super::canvas::{Canvas, LINE, MARGIN, Pen, Point, SMALL, WIDTH};
+use super::ink;
 use super::lettering::Type;
 use super::numbers::{along_time, size};
 use super::timing::{self, Cost, Speed, Spread};
-use super::{Format, ReportError};
 use crate::run::{Kernel, Run};
 
 pub(super) const FORMAT: Format = Format {
     name: "time",
     file_name: "time.svg",
     summary: "A picture: throughput, CPU seconds per GiB, and the probes' own cost",
-    render,
+    render: |run| Ok(render(run)),
 };
 
 /// Where the first panel begins, and how far one lies from the next.
@@ -33,10 +34,10 @@ struct Panel<'a> {
     mark: Option<f64>,
 }
 
-fn render(run: &Run) -> Result<Vec<u8>, ReportError> {
+fn render(run: &Run) -> Vec<u8> {
     let (speeds, costs) = (timing::speeds(run), timing::costs(run));
-    let mut canvas = Canvas::new();
-    let mut y = heading(&mut canvas, run, &speeds, &costs);
+    let (mut canvas, y) = Canvas::titled("time", &finding(&speeds, &costs));
+    let mut y = heading(&mut canvas, y, run, (&speeds, &costs));
     let transfers = transfers(&speeds, &costs);
     let rows: Vec<Vec<Panel<'_>>> = blocks(&transfers, &speeds, &costs);
     for panels in &rows {
@@ -51,39 +52,70 @@ fn render(run: &Run) -> Result<Vec<u8>, ReportError> {
     let cost = if costs.is_empty() {
         "The probes' cost was not timed."
     } else {
-        "Probes' cost: CPU time with probes attached, per CPU time without, on the same kernel; \
-         1 (dashed) is no cost."
+        "Probes' cost: CPU time with probes attached, per CPU time without, on the same kernel, round by \
+         round; 1 (dashed) is no cost. One round tells little: it may as well be below 1."
     };
     let note = format!(
         "Bar: median of the rounds. Whiskers: least and greatest. {cost} \
          No verdict depends on any of these numbers."
     );
-    let grey = Type::new(SMALL).color(ink::GREY);
+    let grey = Type::new(SMALL).ink(ink::GREY);
     canvas.paragraph((MARGIN, y), &note, WIDTH - 2 * MARGIN, grey);
     canvas.finish()
 }
 
-fn heading(canvas: &mut Canvas, run: &Run, speeds: &[Speed<'_>], costs: &[Cost<'_>]) -> i32 {
+/// Who is fastest, and by how much the probes are felt.
+fn finding(speeds: &[Speed<'_>], costs: &[Cost<'_>]) -> String {
+    let timed = |speed: &&Speed<'_>| speed.throughput.is_some();
+    let throughput = |speed: &&Speed<'_>| speed.throughput.map_or(0.0, |spread| spread.median);
+    let by_speed = |a: &&Speed<'_>, b: &&Speed<'_>| throughput(a).total_cmp(&throughput(b));
+    let fastest = speeds.iter().filter(timed).max_by(by_speed);
+    let slowest = speeds.iter().filter(timed).min_by(by_speed);
+    let speed = fastest.zip(slowest).map(|(fastest, slowest)| {
+        let name = |speed: &Speed<'_>| format!("{} {:.2}", speed.transfer, throughput(&speed));
+        if fastest.transfer == slowest.transfer {
+            format!("{} GiB/s", name(fastest))
+        } else {
+            format!("Fastest: {} GiB/s, slowest: {}", name(fastest), name(slowest))
+        }
+    });
+    let dearest = costs.iter().max_by(|a, b| a.ratio.median.total_cmp(&b.ratio.median));
+    let cost = dearest.map(|cost| {
+        let once = if costs.iter().all(|cost| cost.rounds == 1) { ", in one round" } else { "" };
+        let (ratio, transfer) = (cost.ratio.median, cost.transfer);
+        format!("probes: up to {ratio:.2} times the CPU ({transfer}{once})")
+    });
+    let said: Vec<String> = speed.into_iter().chain(cost).collect();
+    if said.is_empty() { "No time was taken".to_owned() } else { said.join("; ") }
+}
+
+fn heading(
+    canvas: &mut Canvas,
+    top: i32,
+    run: &Run,
+    (speeds, costs): (&[Speed<'_>], &[Cost<'_>]),
+) -> i32 {
     let width = WIDTH - 2 * MARGIN;
-    canvas.text(
-        (MARGIN, 14),
-        "Time, without probes, and what the probes cost",
-        Type::new(20).bold(),
-    );
     let payload = run.timings.iter().map(|timing| timing.payload).max().unwrap_or(0);
-    let subtitle =
-        format!("Up to {} of payload per round · {}", size(payload), run.workload.network);
+    let subtitle = format!(
+        "Time without probes, and what the probes cost · up to {} of payload per round · {}",
+        size(payload),
+        run.workload.network
+    );
     let mut y = if run.timings.is_empty() {
-        46
+        top
     } else {
-        canvas.paragraph((MARGIN, 42), &subtitle, width, Type::new(SMALL))
+        canvas.tell(&subtitle);
+        canvas.paragraph((MARGIN, top), &subtitle, width, Type::new(SMALL))
     };
     let bold = Type::new(SMALL).bold();
     if speeds.iter().any(|speed| timing::emulated(speed.kernel)) {
         let text = "Speeds are from an emulated guest (TCG): its time is not real time.";
+        canvas.tell(text);
         y = canvas.paragraph((MARGIN, y), text, width, bold);
     } else if costs.iter().any(|cost| timing::emulated(cost.kernel)) {
         let text = "The probes' cost is from an emulated guest (TCG); the speeds are not.";
+        canvas.tell(text);
         y = canvas.paragraph((MARGIN, y), text, width, bold);
     }
     y + 10
@@ -121,7 +153,7 @@ fn blocks<'a>(transfers: &[&str], speeds: &[Speed<'a>], costs: &[Cost<'a>]) -> V
     for kernel in timing::kernels(costs.iter().map(|cost| cost.kernel)) {
         let on = |name: &&str| {
             let cost = costs.iter().find(|c| c.transfer == *name && c.kernel == kernel)?;
-            Some(Spread { least: cost.ratio, median: cost.ratio, greatest: cost.ratio })
+            Some(cost.ratio)
         };
         let bars = transfers.iter().map(on).collect();
         let panel =
@@ -136,7 +168,7 @@ fn blocks<'a>(transfers: &[&str], speeds: &[Speed<'a>], costs: &[Cost<'a>]) -> V
 }
 
 fn block(canvas: &mut Canvas, top: i32, transfers: &[&str], panels: &[Panel<'_>]) -> i32 {
-    let small = Type::new(11).color(ink::GREY);
+    let small = Type::new(11).ink(ink::GREY);
     let mut first = top;
     for (x, panel) in places().zip(panels) {
         canvas.text((x, top), panel.title, Type::new(14).bold());
@@ -147,10 +179,10 @@ fn block(canvas: &mut Canvas, top: i32, transfers: &[&str], panels: &[Panel<'_>]
     first += 8;
     let mut bottom = first;
     for transfer in transfers {
-        let name = Type::new(13).bold();
+        let name = Type::new(13).bold().fitting(transfer, LEFT - MARGIN - 8, 9);
         canvas.line((MARGIN, bottom), (WIDTH - MARGIN, bottom), Pen::new(ink::PALE, 1));
-        let end = canvas.paragraph((MARGIN, bottom + 9), transfer, LEFT - MARGIN - 8, name);
-        bottom = (bottom + ROW).max(end + 8);
+        canvas.text((MARGIN, bottom + 9), transfer, name);
+        bottom += ROW;
     }
     for (x, panel) in places().zip(panels) {
         let ends = panel.bars.iter().flatten().map(|spread| spread.greatest).chain(panel.mark);
@@ -158,10 +190,11 @@ fn block(canvas: &mut Canvas, top: i32, transfers: &[&str], panels: &[Panel<'_>]
         let mut y = first;
         for (bar, transfer) in panel.bars.iter().zip(transfers) {
             draw(canvas, (x, y + 8), *bar, end, panel.mark);
-            let name = Type::new(13).bold();
-            let lines = name.wrap(transfer, LEFT - MARGIN - 8).len();
-            let lines = i32::try_from(lines).unwrap_or(1);
-            y += ROW.max(9 + lines * 16 + 8);
+            if let Some(spread) = bar {
+                let (title, unit, median) = (panel.title, panel.unit, spread.median);
+                canvas.tell(&format!("{transfer}: {title} {median:.3} {unit}."));
+            }
+            y += ROW;
         }
         canvas.line((x, first), (x, bottom), Pen::new(ink::BLACK, 1));
     }
@@ -175,14 +208,14 @@ fn places() -> impl Iterator<Item = i32> {
 /// The median as a number and a bar, the spread as whiskers.
 fn draw(canvas: &mut Canvas, (x, y): Point, spread: Option<Spread>, end: f64, mark: Option<f64>) {
     let Some(spread) = spread else {
-        canvas.text((x + 6, y + 8), "not timed", Type::new(SMALL).color(ink::GREY));
+        canvas.text((x + 6, y + 8), "not timed", Type::new(SMALL).ink(ink::GREY));
         return;
     };
     let text = Type::new(SMALL).bold();
-    canvas.text((x + 6, y), format!("{:.3}", spread.median), text);
+    canvas.text((x + 6, y), &format!("{:.3}", spread.median), text);
     if spread.least < spread.greatest {
         let range = format!("{:.2} to {:.2}", spread.least, spread.greatest);
-        canvas.text((x + 56, y + 1), range, Type::new(10).color(ink::GREY));
+        canvas.text((x + 56, y + 1), &range, Type::new(10).ink(ink::GREY));
     }
     let at = |value| x + along_time(value, end, LENGTH);
     canvas.rect((x, y + 17), (at(spread.median) - x, 14), ink::PALE, Pen::new(ink::BLACK, 1));

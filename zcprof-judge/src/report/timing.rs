@@ -26,11 +26,13 @@ pub(super) struct Speed<'a> {
     pub(super) consumer: Option<Spread>,
 }
 
-/// What the probes cost one transfer: CPU time with them, per CPU time without.
+/// What the probes cost one transfer: CPU time with them, per CPU time without, round by round.
 pub(super) struct Cost<'a> {
     pub(super) transfer: &'a str,
     pub(super) kernel: &'a Kernel,
-    pub(super) ratio: f64,
+    pub(super) ratio: Spread,
+    /// Rounds of each kind.
+    pub(super) rounds: usize,
 }
 
 impl Spread {
@@ -69,7 +71,9 @@ pub(super) fn speeds(run: &Run) -> Vec<Speed<'_>> {
 
 /// The probes' cost, where both kinds of pass were timed on the same kernel.
 pub(super) fn costs(run: &Run) -> Vec<Cost<'_>> {
-    let cpu = |timing| per_gib(timing, |round| round.server_cpu + round.consumer_cpu);
+    let cpu = |timing: &Timing, round: &Round| {
+        (round.server_cpu + round.consumer_cpu) / float(timing.payload)
+    };
     let probed = run.timings.iter().filter(|timing| timing.probed);
     probed
         .filter_map(|probed| {
@@ -78,11 +82,14 @@ pub(super) fn costs(run: &Run) -> Vec<Cost<'_>> {
                     && timing.transfer == probed.transfer
                     && timing.kernel == probed.kernel
             })?;
-            let ratio = cpu(probed)?.median / cpu(bare)?.median;
-            ratio.is_finite().then_some(Cost {
+            // A round with probes and the one without that was made beside it.
+            let pairs = probed.rounds.iter().zip(&bare.rounds);
+            let ratios = pairs.map(|(with, without)| cpu(probed, with) / cpu(bare, without));
+            Some(Cost {
                 transfer: &probed.transfer,
                 kernel: &probed.kernel,
-                ratio,
+                ratio: Spread::of(ratios)?,
+                rounds: probed.rounds.len().min(bare.rounds.len()),
             })
         })
         .collect()

@@ -5,15 +5,17 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
 
 use super::ReportError;
 use super::bars::{moved_bar, segment};
-use super::canvas::{Canvas, MARGIN, Pen, SMALL, WIDTH, ink};
-use super::copies::judged;
+use super::canvas::{Canvas, MARGIN, Pen, SMALL};
+use super::ink;
 use super::legend::Legend;
 use super::lettering::Type;
 use super::numbers::{along, size, thousandths};
+use super::verdicts::{Word, backdrop, ground, judged, tally};
 use crate::ledger::sum;
 use crate::verdict::code::why;
-use crate::verdict::per_byte;
+use crate::verdict::{Verdict, per_byte};
 use crate::watch::judge::{Judgement, Span, judge, spans};
+use crate::watch::promise::Promise;
 use crate::watch::record::{Direction, Of, Watch};
 use crate::watch::traffic::{Traffic, parts};
 
@@ -73,24 +75,30 @@ pub(super) fn render(watch: &Watch) -> Result<Vec<u8>, ReportError> {
     let judgements = judge(watch).map_err(ReportError::Claim)?;
     let parts: Vec<_> = parts(watch).into_iter().map(|of| Part::of(watch, of)).collect();
     let parts: Vec<_> = parts.into_iter().filter(|part| part.traffic.sent() > 0).collect();
-    let mut canvas = Canvas::new();
-    let width = WIDTH - 2 * MARGIN;
-    let y = canvas.paragraph(
-        (MARGIN, 14),
-        &finding(&parts, watch.direction),
-        width,
-        Type::new(20).bold(),
-    );
-    let about = about(watch);
-    let top = canvas.paragraph((MARGIN, y + 4), &about, width, Type::new(SMALL)) + 26;
+    let words: Vec<_> = judgements.iter().map(|judged| Word::of(&judged.verdict)).collect();
+    // No zero is concluded but by a claim of it that holds.
+    let seen = judgements.iter().any(|judged| {
+        let zero = matches!(&judged.promise, Promise::Named(claim) if claim.copies() == 0);
+        zero && judged.of == Of::All && judged.verdict == Verdict::Holds
+    });
+    let (mut canvas, y) = Canvas::titled("watched", &finding(&parts, watch.direction, seen));
+    let said = (refuted(&judgements), about(watch));
+    let top = tally(&mut canvas, y, &words, (&said.0, &said.1)) + 24;
     let widest = parts.iter().map(|part| part.thousandths(part.most()).max(1000)).max();
     let end = widest.unwrap_or(0).max(2000).div_ceil(1000).saturating_mul(1000);
-    let mut shapes = Canvas::new();
+    let (mut rows, mut shapes) = (canvas.layer(ink::WHITE), canvas.layer(ink::WHITE));
     let mut y = top + 14;
     for part in &parts {
         let its: Vec<_> = judgements.iter().filter(|judged| judged.of == part.of).collect();
-        y = draw(&mut shapes, y, part, &its, end);
+        let word = its.iter().map(|judged| Word::of(&judged.verdict)).min();
+        let mut bar = canvas.layer(ground(word));
+        let next = draw(&mut bar, y, part, &its, end);
+        canvas.tell(&told(part, &its));
+        backdrop(&mut rows, (y - 8, next - 14), word);
+        shapes.append(bar);
+        y = next;
     }
+    canvas.append(rows);
     if !parts.is_empty() {
         axis(&mut canvas, top, y - 12, end);
     }
@@ -100,7 +108,23 @@ pub(super) fn render(watch: &Watch) -> Result<Vec<u8>, ReportError> {
     }
     canvas.append(shapes);
     legend(&mut canvas, y + 14, &parts);
-    canvas.finish()
+    Ok(canvas.finish())
+}
+
+/// Which claims are refuted.
+fn refuted(judgements: &[Judgement]) -> String {
+    let refuted = judgements.iter().filter(|j| Word::of(&j.verdict) == Word::Refuted);
+    refuted.map(claimed).collect::<Vec<_>>().join(" · ")
+}
+
+/// A part in words.
+fn told(part: &Part, judged: &[&Judgement]) -> String {
+    let (sent, done) = (size(part.traffic.sent()), part.traffic.direction.done());
+    let moved = per_byte(part.traffic.ledger.handed_over_at_all(), part.traffic.sent());
+    let number = part.number();
+    let numbers = format!("{}: {number} copied, {moved} moved per byte of {sent} {done}", part.of);
+    let verdicts = judged.iter().map(|one| format!("; {}: {}", claimed(one), one.verdict.name()));
+    verdicts.fold(numbers, |said, verdict| said + &verdict) + "."
 }
 
 /// Where the window was, in a line.
@@ -113,14 +137,15 @@ pub(super) fn about(watch: &Watch) -> String {
     )
 }
 
-/// What the picture shows, in a sentence.
-fn finding(parts: &[Part], direction: Direction) -> String {
+/// What the picture shows, in a sentence; `seen` if a copy would have been seen.
+fn finding(parts: &[Part], direction: Direction, seen: bool) -> String {
     let done = direction.done();
     let Some(all) = parts.first() else { return format!("Nothing was {done}") };
     let sent = size(all.traffic.sent());
     let [least, most] = [all.least(), all.most()].map(|bytes| all.thousandths(bytes));
     if all.most() == 0 {
-        return format!("Nothing was copied of {sent} that were {done}");
+        let nothing = if seen { "Nothing was copied" } else { "No copy was seen" };
+        return format!("{nothing} of {sent} that were {done}");
     }
     let number = all.number();
     if most < 20 {
@@ -140,7 +165,7 @@ fn axis(canvas: &mut Canvas, top: i32, bottom: i32, end: u64) {
         let pen = Pen::new(if value == 0 { ink::BLACK } else { ink::PALE }, 1);
         canvas.line((x, top), (x, bottom), pen);
         let text = Type::new(SMALL).centred();
-        canvas.text((x, top - 17), (value / 1000).to_string(), text);
+        canvas.text((x, top - 17), &(value / 1000).to_string(), text);
         value += step;
     }
 }
@@ -148,9 +173,10 @@ fn axis(canvas: &mut Canvas, top: i32, bottom: i32, end: u64) {
 fn draw(canvas: &mut Canvas, y: i32, part: &Part, judged: &[&Judgement], end: u64) -> i32 {
     let name_width = LEFT - MARGIN - 10;
     let name = part.of.to_string();
-    let below = canvas.paragraph((MARGIN, y), &name, name_width, Type::new(14).bold());
+    let bold = Type::new(14).bold().fitting(&name, name_width, 11);
+    let below = canvas.paragraph((MARGIN, y), &name, name_width, bold);
     let sent = format!("{} {}", size(part.traffic.sent()), part.traffic.direction.done());
-    let note = Type::new(SMALL).color(ink::GREY);
+    let note = Type::new(SMALL).ink(ink::GREY);
     let name_end = canvas.paragraph((MARGIN, below), &sent, name_width, note);
     let mut done: u64 = 0;
     let mut place = |bytes: u64| {
@@ -171,11 +197,11 @@ fn draw(canvas: &mut Canvas, y: i32, part: &Part, judged: &[&Judgement], end: u6
         canvas.rect((x, y), (width, BAR), ink::WHITE, Pen::new(ink::BLACK, 1).dashed(4));
         let (text, style) = (format!("{}?", span.hop.name()), Type::new(11).centred());
         if style.width(&text) + 16 < width {
-            canvas.halo((x + width / 2, y + 7), text, style);
+            canvas.halo((x + width / 2, y + 7), &text, style);
         }
     }
     let x = LEFT + along(part.thousandths(part.most()), end, LENGTH) + 10;
-    canvas.halo((x, y + 4), format!("{} copied", part.number()), Type::new(14).bold());
+    canvas.halo((x, y + 4), &format!("{} copied", part.number()), Type::new(14).bold());
     let moved = part.traffic.ledger.handed_over_at_all();
     let width = along(part.thousandths(moved), end, LENGTH);
     let y_move = y + BAR + 8;
@@ -183,7 +209,7 @@ fn draw(canvas: &mut Canvas, y: i32, part: &Part, judged: &[&Judgement], end: u6
         moved_bar(canvas, (LEFT, y_move), (width, MOVE_BAR));
     }
     let text = format!("{} moved", per_byte(moved, part.traffic.sent()));
-    canvas.halo((LEFT + width + 10, y_move - 2), text, Type::new(SMALL));
+    canvas.halo((LEFT + width + 10, y_move - 2), &text, Type::new(SMALL));
     let mut y = y_move + MOVE_BAR + 8;
     for judgement in judged {
         y = verdict(canvas, y, judgement);
@@ -193,17 +219,20 @@ fn draw(canvas: &mut Canvas, y: i32, part: &Part, judged: &[&Judgement], end: u6
 
 /// The verdict on a claim, and the codes that say why; says where the next line would be.
 fn verdict(canvas: &mut Canvas, y: i32, judgement: &Judgement) -> i32 {
+    judged(canvas, (LEFT + 10, y), Word::of(&judgement.verdict), &claimed(judgement))
+}
+
+/// What was claimed of what, and the codes of what speaks against it.
+fn claimed(judgement: &Judgement) -> String {
     let why = why(&judgement.verdict, &judgement.traffic.ledger);
     let mut codes: Vec<_> = why.iter().flat_map(|why| &why.codes).map(|code| code.name).collect();
     codes.dedup();
-    let about = match (&judgement.of, codes.is_empty()) {
+    match (&judgement.of, codes.is_empty()) {
         (Of::All, true) => judgement.promise.to_string(),
         (Of::All, false) => format!("{}; {}", judgement.promise, codes.join(", ")),
         (of, true) => format!("{} of {of}", judgement.promise),
         (of, false) => format!("{} of {of}; {}", judgement.promise, codes.join(", ")),
-    };
-    judged(canvas, (LEFT + 10, y), &judgement.verdict, &about);
-    y + 25
+    }
 }
 
 fn legend(canvas: &mut Canvas, top: i32, parts: &[Part]) {
@@ -228,6 +257,6 @@ mod tests {
 
     #[test]
     fn a_window_without_traffic_says_so() {
-        assert_eq!(finding(&[], Direction::Tx), "Nothing was sent");
+        assert_eq!(finding(&[], Direction::Tx, true), "Nothing was sent");
     }
 }

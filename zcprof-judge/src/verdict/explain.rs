@@ -141,6 +141,14 @@ impl Code {
     pub fn find(name: &str) -> Option<&'static Self> {
         CODES.iter().copied().find(|code| code.name.eq_ignore_ascii_case(name))
     }
+
+    /// What stands under one of the page's headings ([`SECTIONS`]), in one line.
+    #[must_use]
+    pub fn section(&self, heading: &str) -> Option<String> {
+        let (_, after) = self.page.split_once(&format!("{heading}\n"))?;
+        let body = after.split("\n\n").next()?;
+        Some(body.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
 }
 
 impl PartialEq for Code {

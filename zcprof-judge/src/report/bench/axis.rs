@@ -31,8 +31,9 @@ impl Axis {
         ((value / self.from).ln() / all * self.length).clamp(0.0, self.length).round() as i32
     }
 
-    /// Values to mark: powers of ten, and between them 2 and 5 where that is not too many.
-    pub(super) fn marks(&self) -> Vec<f64> {
+    /// Values to mark, at least so many pixels apart on average: powers of ten, and between them 2 and 5
+    /// where that is not too many.
+    pub(super) fn marks(&self, apart: i32) -> Vec<f64> {
         let decades = -9..=9;
         let of = |steps: &'static [f64]| {
             let values = decades
@@ -47,7 +48,7 @@ impl Axis {
         ];
         let [all, some, few] = dense.map(of);
         // Marks need room for their numbers.
-        let most = usize::try_from(self.at(self.to) / 22).unwrap_or(1).max(2);
+        let most = usize::try_from(self.at(self.to) / apart.max(1)).unwrap_or(1).max(2);
         [all, some].into_iter().find(|marks| marks.len() <= most).unwrap_or(few)
     }
 }
@@ -74,7 +75,7 @@ mod tests {
     fn marks_are_round_lie_within_and_are_not_too_many() {
         for (from, to) in [(0.03, 4.0), (0.9, 1.1), (1.0, 1e6), (2.1, 2.9)] {
             let axis = Axis::over([from, to].into_iter(), 180).expect("values");
-            let marks = axis.marks();
+            let marks = axis.marks(22);
             assert!(!marks.is_empty() && marks.len() <= 9, "{from} to {to}: {marks:?}");
             assert!(marks.iter().all(|mark| (from..=to).contains(mark)), "{marks:?}");
         }

@@ -1,74 +1,179 @@
-//! A picture of one quantity: a panel for every number of connections, the legend at the side.
+//! A picture of one quantity: a line for every contestant, the best first, and on it a mark for every
+//! size of fetch; a panel for every number of connections.
 
-use super::super::ReportError;
-use super::super::canvas::{Canvas, LINE, MARGIN, SMALL, WIDTH, ink};
+use super::super::canvas::{Canvas, MARGIN, Pen, SMALL, WIDTH};
+use super::super::ink;
 use super::super::lettering::Type;
+use super::super::numbers::{counted, size};
 use super::super::timing::named;
-use super::panel::{self, SIZE};
+use super::panel::{self, Panel};
 use super::quantity::Quantity;
 use crate::bench::record::{BenchRun, Cell};
 
-/// Panels beside each other.
-const COLUMNS: usize = 2;
+/// Room for a contestant's name.
+const NAMES: i32 = 124;
 
-/// Where the legend begins.
-const LEGEND: i32 = MARGIN + 2 * SIZE.0 + 8;
+/// Most panels beside each other.
+const COLUMNS: usize = 3;
 
-/// Draws the picture.
-pub(super) fn draw(run: &BenchRun, quantity: &Quantity) -> Result<Vec<u8>, ReportError> {
-    let mut canvas = Canvas::new();
-    let top = heading(&mut canvas, run, quantity);
-    let axes = panel::across(&run.cells).zip(panel::up(&run.cells, quantity));
-    let Some((across, up)) = axes else {
+/// Draws the picture; `id` tells it from others in a page.
+pub(super) fn draw(run: &BenchRun, id: &'static str, quantity: &Quantity) -> Vec<u8> {
+    let panels = panels(run);
+    let (mut canvas, y) = Canvas::titled(id, &finding(run, quantity, &panels));
+    let top = heading(&mut canvas, y, run, quantity);
+    let Some(axis) = panel::axis(&run.cells, quantity, width(panels.len())) else {
         let text = "Nothing was timed in this benchmark.";
         canvas.text((MARGIN, top), text, Type::new(14).bold());
         return canvas.finish();
     };
-    let mut bottom = legend(&mut canvas, top, run);
-    for (index, cells) in panels(run).iter().enumerate() {
-        let (row, column) = (index / COLUMNS, index % COLUMNS);
-        let (row, column) = (i32::try_from(row), i32::try_from(column));
-        let (row, column) = (row.unwrap_or(0), column.unwrap_or(0));
-        let at = (MARGIN + column * SIZE.0, top + row * SIZE.1);
-        panel::draw(&mut canvas, at, cells, quantity, (&across, &up));
-        bottom = bottom.max(at.1 + SIZE.1);
+    let order = order(run, quantity, &panels);
+    let sizes = sizes(run);
+    let mut y = legend(&mut canvas, top, &sizes) + 8;
+    for band in panels.chunks(COLUMNS) {
+        let first = y + panel::HEADING;
+        let rows = i32::try_from(order.len()).unwrap_or(0);
+        for (row, contestant) in (0..).zip(&order) {
+            let name = run.contestants[*contestant].name.as_str();
+            let (style, y) =
+                (Type::new(SMALL).fitting(name, NAMES - 8, 9), first + row * panel::ROW);
+            let style = if name.starts_with("nginx") { style.bold() } else { style };
+            canvas.text((MARGIN, y + (panel::ROW - style.size) / 2), name, style);
+            canvas.line(
+                (MARGIN, y + panel::ROW),
+                (WIDTH - MARGIN, y + panel::ROW),
+                Pen::new(ink::PALE, 1),
+            );
+        }
+        for (column, cells) in (0..).zip(band) {
+            let at = (MARGIN + NAMES + column * width(panels.len()), y);
+            let panel = Panel { cells, quantity, axis: &axis, sizes: &sizes, order: &order };
+            panel.draw(&mut canvas, at, width(panels.len()));
+        }
+        y = first + rows * panel::ROW + 14;
+    }
+    for cells in &panels {
+        tell(&mut canvas, run, quantity, cells);
     }
     let conditions = &run.conditions;
     let note = format!(
-        "Across: most record bytes in one fetch. Both axes are logarithmic. Square: median of {} \
-         rounds; thick line: the middle half of them; thin line: least to most. In each \
-         round all take part, in changing order, loaded alike by one consumer in mode {}.",
+        "The axis is logarithmic. Mark: median of {} rounds; thick line: the middle half of them; thin \
+         line: least to most. Number: the median at the largest fetch. In each round all take part, in \
+         changing order, loaded alike by one consumer in mode {}.",
         conditions.rounds, conditions.consumer
     );
-    let grey = Type::new(SMALL).color(ink::GREY);
-    canvas.paragraph((MARGIN, bottom + 6), &note, WIDTH - 2 * MARGIN, grey);
+    let grey = Type::new(SMALL).ink(ink::GREY);
+    canvas.paragraph((MARGIN, y + 6), &note, WIDTH - 2 * MARGIN, grey);
     canvas.finish()
 }
 
-fn heading(canvas: &mut Canvas, run: &BenchRun, quantity: &Quantity) -> i32 {
-    let title = format!("{}, {} ({})", quantity.title, quantity.unit, quantity.better);
-    canvas.text((MARGIN, 14), title, Type::new(20).bold());
+/// Width of a panel.
+fn width(panels: usize) -> i32 {
+    let beside = i32::try_from(panels.clamp(1, COLUMNS)).unwrap_or(1);
+    (WIDTH - 2 * MARGIN - NAMES) / beside
+}
+
+/// Who is best with the largest fetch, for every number of connections.
+fn finding(run: &BenchRun, quantity: &Quantity, panels: &[Vec<&Cell>]) -> String {
+    let mut best: Vec<(String, Vec<u32>)> = Vec::new();
+    for cell in panels.iter().filter_map(|cells| cells.last()) {
+        let medians = medians(cell, quantity);
+        let first = medians
+            .iter()
+            .enumerate()
+            .filter_map(|(at, median)| Some((at, (*median)?)))
+            .min_by(|(_, one), (_, other)| quantity.better.order(*one, *other));
+        let Some((at, _)) = first else { continue };
+        let name = &run.contestants[at].name;
+        match best.iter_mut().find(|(known, _)| known == name) {
+            Some((_, connections)) => connections.push(cell.connections),
+            None => best.push((name.clone(), vec![cell.connections])),
+        }
+    }
+    let Some(largest) = sizes(run).last().copied().filter(|_| !best.is_empty()) else {
+        return format!("{}: nothing was timed", quantity.title);
+    };
+    let over = |connections: &[u32]| {
+        let last = connections.last().copied().unwrap_or(0);
+        let numbers: Vec<_> = connections.iter().map(u32::to_string).collect();
+        let all = counted(u64::from(last), "connection", "connections");
+        match numbers.as_slice() {
+            [first @ .., _] if !first.is_empty() => format!("{} and {all}", first.join(", ")),
+            _ => all,
+        }
+    };
+    let said: Vec<_> = best
+        .iter()
+        .map(|(name, connections)| format!("{name} over {}", over(connections)))
+        .collect();
+    format!("{} at {}: best {}", quantity.title, size(largest), said.join(", "))
+}
+
+fn heading(canvas: &mut Canvas, top: i32, run: &BenchRun, quantity: &Quantity) -> i32 {
     let subtitle = format!(
-        "zcprof {} on Linux {}, {} CPUs · {} · no probe attached",
+        "{}, {} ({}) · zcprof {} on Linux {}, {} CPUs · {} · no probe attached",
+        quantity.title,
+        quantity.unit,
+        quantity.better.words(),
         run.zcprof,
         named(&run.kernel),
         run.kernel.cpus,
         run.conditions.network
     );
-    canvas.paragraph((MARGIN, 42), &subtitle, WIDTH - 2 * MARGIN, Type::new(SMALL)) + 12
+    canvas.tell(&subtitle);
+    canvas.paragraph((MARGIN, top), &subtitle, WIDTH - 2 * MARGIN, Type::new(SMALL)) + 8
 }
 
-fn legend(canvas: &mut Canvas, top: i32, run: &BenchRun) -> i32 {
-    let text = Type::new(SMALL);
-    let mut y = top + 24;
-    for (index, contestant) in run.contestants.iter().enumerate() {
-        let middle = y + SMALL / 2 + 1;
-        canvas.line((LEGEND, middle), (LEGEND + 24, middle), panel::pen(index));
-        panel::mark(canvas, (LEGEND + 12, middle), index);
-        let room = WIDTH - MARGIN - LEGEND - 30;
-        y = canvas.paragraph((LEGEND + 30, y), &contestant.name, room, text).max(y + LINE) + 5;
+/// What marks mean.
+fn legend(canvas: &mut Canvas, y: i32, sizes: &[u64]) -> i32 {
+    let style = Type::new(SMALL);
+    canvas.text((MARGIN, y), "most record bytes in one fetch:", style);
+    let mut x = MARGIN + style.width("most record bytes in one fetch:") + 16;
+    for (at, fetch) in sizes.iter().enumerate() {
+        panel::mark(canvas, (x, y + 7), (at, sizes.len()));
+        let text = size(*fetch);
+        canvas.text((x + 10, y), &text, style);
+        x += 10 + style.width(&text) + 18;
     }
-    y
+    y + 16
+}
+
+/// Every size of fetch, by rising size.
+fn sizes(run: &BenchRun) -> Vec<u64> {
+    let mut sizes: Vec<u64> = run.cells.iter().map(|cell| cell.fetch_size).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
+}
+
+fn medians(cell: &Cell, quantity: &Quantity) -> Vec<Option<f64>> {
+    cell.series.iter().map(|series| quantity.of(cell, series).map(|of| of.median)).collect()
+}
+
+/// The contestants, the best of the first panel's largest fetch first.
+fn order(run: &BenchRun, quantity: &Quantity, panels: &[Vec<&Cell>]) -> Vec<usize> {
+    let cell = panels.first().and_then(|cells| cells.last());
+    let medians = cell.map_or_else(Vec::new, |cell| medians(cell, quantity));
+    let of = |at: usize| medians.get(at).copied().flatten();
+    let mut order: Vec<usize> = (0..run.contestants.len()).collect();
+    order.sort_by(|a, b| match (of(*a), of(*b)) {
+        (Some(a), Some(b)) => quantity.better.order(a, b),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    });
+    order
+}
+
+/// A panel in words.
+fn tell(canvas: &mut Canvas, run: &BenchRun, quantity: &Quantity, cells: &[&Cell]) {
+    let Some(cell) = cells.last() else { return };
+    let said = run.contestants.iter().zip(medians(cell, quantity)).map(|(contestant, median)| {
+        let digits = quantity.digits;
+        let number = median.map_or("not timed".to_owned(), |median| format!("{median:.digits$}"));
+        format!("{} {number}", contestant.name)
+    });
+    let said: Vec<_> = said.collect();
+    let connections = counted(u64::from(cell.connections), "connection", "connections");
+    let (fetch, unit) = (size(cell.fetch_size), quantity.unit);
+    canvas.tell(&format!("{connections}, fetches of {fetch}, {unit}: {}.", said.join(", ")));
 }
 
 /// The cells of each number of connections, by rising size of fetch.

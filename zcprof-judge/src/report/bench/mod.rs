@@ -20,8 +20,11 @@ struct Format {
 const FORMATS: &[Format] = &[
     Format { file_name: "table.txt", render: |run| Ok(table(run).into_bytes()) },
     Format { file_name: "bench.json", render: json },
-    Format { file_name: "throughput.svg", render: |run| chart::draw(run, &quantity::THROUGHPUT) },
-    Format { file_name: "cpu.svg", render: |run| chart::draw(run, &quantity::CPU) },
+    Format {
+        file_name: "throughput.svg",
+        render: |run| Ok(chart::draw(run, "throughput", &quantity::THROUGHPUT)),
+    },
+    Format { file_name: "cpu.svg", render: |run| Ok(chart::draw(run, "cpu", &quantity::CPU)) },
 ];
 
 /// Renders a benchmark in every format: file names and their bytes.

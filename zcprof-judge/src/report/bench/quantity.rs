@@ -1,17 +1,26 @@
 //! What is read out of a round, and how it is spread over the rounds.
 
+use std::cmp::Ordering;
+
 use super::super::numbers::float;
 use crate::bench::record::{Cell, Round, Series};
 
 /// Bytes in a GiB.
 const GIB: f64 = 1_073_741_824.0;
 
+/// Which of two numbers is the better one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Better {
+    Higher,
+    Lower,
+}
+
 /// A number of every round.
 pub(super) struct Quantity {
     pub(super) title: &'static str,
     pub(super) unit: &'static str,
     /// Which end of the axis is the good one.
-    pub(super) better: &'static str,
+    pub(super) better: Better,
     pub(super) digits: usize,
     read: fn(&Cell, &Round) -> f64,
 }
@@ -19,7 +28,7 @@ pub(super) struct Quantity {
 pub(super) const THROUGHPUT: Quantity = Quantity {
     title: "Throughput",
     unit: "GiB/s",
-    better: "higher is better",
+    better: Better::Higher,
     digits: 3,
     read: |cell, round| float(cell.payload) / GIB / round.seconds,
 };
@@ -27,7 +36,7 @@ pub(super) const THROUGHPUT: Quantity = Quantity {
 pub(super) const CPU: Quantity = Quantity {
     title: "Server",
     unit: "CPU s/GiB",
-    better: "lower is better",
+    better: Better::Lower,
     digits: 3,
     read: |cell, round| round.server_cpu / (float(cell.payload) / GIB),
 };
@@ -35,7 +44,7 @@ pub(super) const CPU: Quantity = Quantity {
 pub(super) const P50: Quantity = Quantity {
     title: "Fetch p50",
     unit: "us",
-    better: "lower is better",
+    better: Better::Lower,
     digits: 0,
     read: |_, round| float(round.p50),
 };
@@ -43,7 +52,7 @@ pub(super) const P50: Quantity = Quantity {
 pub(super) const P99: Quantity = Quantity {
     title: "Fetch p99",
     unit: "us",
-    better: "lower is better",
+    better: Better::Lower,
     digits: 0,
     read: |_, round| float(round.p99),
 };
@@ -52,10 +61,27 @@ pub(super) const P99: Quantity = Quantity {
 pub(super) const UNFAIRNESS: Quantity = Quantity {
     title: "Slowest/median",
     unit: "connection",
-    better: "lower is better",
+    better: Better::Lower,
     digits: 2,
     read: |_, round| round.slowest / round.median,
 };
+
+impl Better {
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Higher => "higher is better",
+            Self::Lower => "lower is better",
+        }
+    }
+
+    /// The better one first.
+    pub(super) fn order(self, one: f64, other: f64) -> Ordering {
+        match self {
+            Self::Higher => other.total_cmp(&one),
+            Self::Lower => one.total_cmp(&other),
+        }
+    }
+}
 
 impl Quantity {
     /// Over the rounds of a series.

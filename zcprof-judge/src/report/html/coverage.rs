@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::grid;
 use crate::report::columns::Column;
-use crate::report::stacks::sheet::escaped;
+use crate::report::xml::escaped;
 use crate::run::{Coverage, Probe, ProbeState};
 
 /// Holes first, then the sites.

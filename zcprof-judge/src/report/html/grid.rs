@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::report::columns::Column;
-use crate::report::stacks::sheet::escaped;
+use crate::report::xml::escaped;
 
 /// The table; `caption` says what it is.
 pub(super) fn html(caption: &str, columns: &[Column]) -> String {

@@ -9,7 +9,7 @@ use super::said::{self, Said};
 use crate::report::columns::Column;
 use crate::report::numbers::{share, size_of};
 use crate::report::stacks::FLAME;
-use crate::report::stacks::sheet::escaped;
+use crate::report::xml::escaped;
 use crate::run::Coverage;
 use crate::stacks::Stacks;
 use crate::stacks::top::functions;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::report::stacks::sheet::escaped;
+use crate::report::xml::escaped;
 use crate::verdict::explain::{CODES, Code};
 
 /// A verdict.

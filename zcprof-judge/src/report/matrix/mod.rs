@@ -1,5 +1,7 @@
 //! Pure: a [`Matrix`] in, bytes out, the same bytes every time.
 
+mod field;
+mod notes;
 mod picture;
 mod table;
 
@@ -16,7 +18,7 @@ struct Format {
 const FORMATS: &[Format] = &[
     Format { file_name: "matrix.txt", render: |matrix| Ok(table(matrix).into_bytes()) },
     Format { file_name: "matrix.json", render: json },
-    Format { file_name: "matrix.svg", render: picture::draw },
+    Format { file_name: "matrix.svg", render: |matrix| Ok(picture::draw(matrix)) },
 ];
 
 /// Renders a matrix in every format: file names and their bytes.

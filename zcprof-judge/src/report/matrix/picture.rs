@@ -1,46 +1,52 @@
-//! `matrix.svg`: a heat map. Rows are transfers, columns are settings; a cell has the copies per
-//! payload byte and the verdict.
+//! `matrix.svg`: a heat map. Rows are transfers, columns are settings; a field has the copies per
+//! payload byte and the verdict, and under them stands why some do not hold.
 
-use plotters::style::RGBColor;
-
-use super::super::ReportError;
-use super::super::canvas::{Canvas, LINE, MARGIN, Pen, Point, SMALL, ink};
+use super::super::canvas::{Canvas, LINE, MARGIN, Pen, SMALL, WIDTH};
+use super::super::ink;
 use super::super::lettering::Type;
-use super::super::numbers::thousandths;
+use super::super::stripes::Stripes;
+use super::super::verdicts::{Word, tally};
+use super::field;
+use super::notes::{Note, finding, notes, short};
 use crate::matrix::{Cell, Matrix, Setting};
 use crate::run::Cache;
-use crate::verdict::per_byte;
 
 /// Room for a transfer's name.
-const NAMES: i32 = 130;
-/// Size of a cell.
-const CELL: Point = (76, 40);
-/// The verdict whose cells have no colour.
-const INCONCLUSIVE: &str = "inconclusive";
+const NAMES: i32 = 120;
+/// Widest column.
+const WIDEST: i32 = 76;
 /// Most columns in a row of the picture.
 const COLUMNS: usize = 17;
 
-/// Fill of a cell by copies per payload byte, from none on; what is more than the last is as the
-/// last.
-const HEAT: [RGBColor; 3] =
-    [RGBColor(226, 240, 250), RGBColor(253, 212, 158), RGBColor(239, 138, 98)];
-
-pub(super) fn draw(matrix: &Matrix) -> Result<Vec<u8>, ReportError> {
-    let panels = panels(matrix);
-    let columns = panels.iter().map(|panel| panel.columns.len()).max().unwrap_or(0).max(8);
-    let width = MARGIN * 2 + NAMES + CELL.0 * pixels(columns);
-    let mut canvas = Canvas::wide(width);
-    canvas.text((MARGIN, 14), "Copies per payload byte, on the server", Type::new(20).bold());
-    let about = format!(
-        "{} cells; at once and later, as far as they were seen. Two numbers: warm, then cold.",
-        matrix.cells.len()
-    );
-    let mut y = canvas.paragraph((MARGIN, 42), &about, width - 2 * MARGIN, Type::new(SMALL)) + 14;
-    for panel in &panels {
-        y = panel.draw(&mut canvas, y, matrix) + 26;
+pub(super) fn draw(matrix: &Matrix) -> Vec<u8> {
+    let notes = notes(matrix);
+    let (mut canvas, y) = Canvas::titled("matrix", &finding(matrix, &notes));
+    let words: Vec<_> = matrix.cells.iter().map(|cell| Word::named(&cell.verdict)).collect();
+    let codes = notes.iter().filter(|note| note.is_refuted()).map(Note::text);
+    let about = "Copies per payload byte on the server, at once and later, as far as they were seen. Two \
+                 numbers: warm, then cold.";
+    let mut y = tally(&mut canvas, y, &words, ("", about)) + 8;
+    codes.for_each(|text| canvas.tell(&text));
+    for panel in &panels(matrix) {
+        y = panel.draw(&mut canvas, y, matrix) + 14;
     }
-    legend(&mut canvas, y);
+    y = legend(&mut canvas, y) + 6;
+    explain(&mut canvas, y, &notes);
     canvas.finish()
+}
+
+/// Why fields do not hold, in words.
+fn explain(canvas: &mut Canvas, top: i32, notes: &[Note]) {
+    let (mut y, width) = (top, WIDTH - 2 * MARGIN);
+    for note in notes {
+        let style = Type::new(SMALL);
+        let style = if note.is_refuted() { style.bold() } else { style };
+        y = canvas.paragraph((MARGIN, y), &note.text(), width, style) + 2;
+        for why in note.explained().iter().filter(|_| note.is_refuted()) {
+            let grey = Type::new(SMALL).ink(ink::GREY);
+            y = canvas.paragraph((MARGIN + 14, y), why, width - 14, grey) + 4;
+        }
+    }
 }
 
 /// Settings side by side under a title.
@@ -79,46 +85,77 @@ fn version(release: &str) -> Vec<u32> {
     release.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok()).collect()
 }
 
-/// `6.12` of `6.12.43+deb13-cloud-amd64`; what is real-time says so.
-fn short(release: &str) -> String {
-    let numbers: Vec<_> = release.split('.').take(2).collect();
-    let flavour = if release.contains("-rt-") { " rt" } else { "" };
-    numbers.join(".") + flavour
-}
+/// A line of headings, and what it says of a setting.
+type Heading = fn(&Setting) -> String;
 
 impl Panel<'_> {
     fn draw(&self, canvas: &mut Canvas, top: i32, matrix: &Matrix) -> i32 {
-        canvas.text((MARGIN, top), self.title.as_str(), Type::new(14).bold());
-        let heading_end = self.headings(canvas, top + 24);
-        let mut y = heading_end;
+        canvas.text((MARGIN, top), &self.title, Type::new(14).bold());
+        let mut y = self.headings(canvas, top + 20);
         for transfer in transfers(matrix, &self.columns) {
-            let name = Type::new(SMALL);
-            let lines = name.wrap(transfer, NAMES - 8);
-            let height = pixels(lines.len()) * LINE;
-            canvas.paragraph((MARGIN, y + (CELL.1 - height) / 2), transfer, NAMES - 8, name);
-            for (at, setting) in self.columns.iter().enumerate() {
-                let of_it = |c: &&Cell| c.setting == **setting && c.transfer == transfer;
-                let mut cells: Vec<_> = matrix.cells.iter().filter(of_it).collect();
-                cells.sort_by_key(|cell| cell.cache == Cache::Cold);
-                draw_cells(canvas, (left(at), y), &cells);
+            let fields: Vec<Vec<&Cell>> = self
+                .columns
+                .iter()
+                .map(|setting| {
+                    let of_it = |c: &&Cell| c.setting == **setting && c.transfer == transfer;
+                    let mut cells: Vec<_> = matrix.cells.iter().filter(of_it).collect();
+                    cells.sort_by_key(|cell| cell.cache == Cache::Cold);
+                    cells
+                })
+                .collect();
+            let tallest = fields.iter().map(|cells| field::height(cells)).max().unwrap_or(0);
+            let name = Type::new(SMALL).fitting(transfer, NAMES - 6, 9);
+            canvas.text((MARGIN, y + (tallest - name.size) / 2 - 1), transfer, name);
+            for (at, cells) in fields.iter().enumerate() {
+                field::draw(canvas, (self.left(at), y), (self.column(), tallest), cells);
             }
-            y += CELL.1;
+            y += tallest;
         }
         y
     }
 
-    /// Four lines: kernel (once where it stays the same), file system, CPUs, network.
+    /// The kernel once for all of its columns; and below it what differs from column to column.
     fn headings(&self, canvas: &mut Canvas, top: i32) -> i32 {
-        let style = Type::new(11).centred();
-        for (at, setting) in self.columns.iter().enumerate() {
-            let x = left(at) + CELL.0 / 2;
-            canvas.text((x, top), short(&setting.kernel), style.bold());
-            canvas.text((x, top + LINE), setting.file_system.as_str(), style);
-            let cpus = if setting.cpus == 1 { "1 CPU" } else { &format!("{} CPUs", setting.cpus) };
-            canvas.text((x, top + 2 * LINE), cpus, style);
-            canvas.text((x, top + 3 * LINE), setting.network.as_str(), style);
+        let mut at = 0;
+        for same in self.columns.chunk_by(|a, b| a.kernel == b.kernel) {
+            let (left, right) = (self.left(at), self.left(at + same.len()));
+            let (name, bold) = (short(&same[0].kernel), Type::new(SMALL).bold().centred());
+            let style = bold.fitting(&name, right - left - 2, 9);
+            canvas.text((i32::midpoint(left, right), top), &name, style);
+            canvas.line((left + 2, top + LINE), (right - 3, top + LINE), Pen::new(ink::BLACK, 1));
+            at += same.len();
         }
-        top + 4 * LINE + 6
+        let lines: [Heading; 3] = [
+            |setting| setting.file_system.clone(),
+            |setting| match setting.cpus {
+                1 => "1 CPU".to_owned(),
+                cpus => format!("{cpus} CPUs"),
+            },
+            |setting| setting.network.clone(),
+        ];
+        let differs = |of: &&Heading| self.columns.iter().any(|one| of(one) != of(self.columns[0]));
+        let mut y = top + LINE + 3;
+        for (index, of) in lines.iter().enumerate() {
+            // The file system stands in no title.
+            if index > 0 && !differs(&of) && self.title.contains('(') {
+                continue;
+            }
+            for (at, setting) in self.columns.iter().enumerate() {
+                let text = of(setting);
+                let style = Type::new(11).centred().fitting(&text, self.column() - 1, 9);
+                canvas.text((self.left(at) + self.column() / 2, y), &text, style);
+            }
+            y += LINE - 1;
+        }
+        y + 3
+    }
+
+    fn column(&self) -> i32 {
+        ((WIDTH - 2 * MARGIN - NAMES) / pixels(self.columns.len().max(1))).min(WIDEST)
+    }
+
+    fn left(&self, column: usize) -> i32 {
+        MARGIN + NAMES + self.column() * pixels(column)
     }
 }
 
@@ -133,71 +170,28 @@ fn transfers<'a>(matrix: &'a Matrix, columns: &[&Setting]) -> Vec<&'a str> {
     names
 }
 
-/// One field for a transfer in a setting, warm and cold.
-fn draw_cells(canvas: &mut Canvas, (x, y): Point, cells: &[&Cell]) {
-    let edge = Pen::new(ink::WHITE, 2);
-    let Some(first) = cells.first() else {
-        canvas.rect((x, y), CELL, ink::PAPER, edge);
-        let grey = Type::new(10).color(ink::GREY).centred();
-        canvas.text((x + CELL.0 / 2, y + 14), "not measured", grey);
-        return;
+fn legend(canvas: &mut Canvas, top: i32) -> i32 {
+    let (style, size) = (Type::new(SMALL), (26, 16));
+    let edge = Pen::new(ink::PALE, 1);
+    let (mut x, mut y) = (MARGIN, top);
+    let key = |canvas: &mut Canvas, x: &mut i32, fill, text: &str| {
+        let at = (*x, y);
+        canvas.rect(at, size, fill, edge);
+        canvas.text((at.0 + 32, y + 1), text, style);
+        *x += 32 + style.width(text) + 16;
+        at
     };
-    // What an inconclusive pass saw is no more than a lower bound.
-    let at_least = |cell: &Cell| if cell.verdict == INCONCLUSIVE { ">" } else { "" };
-    let copies = |cell: &&Cell| match cell.copied() {
-        Some(bytes) => format!("{}{}", at_least(cell), per_byte(bytes, cell.payload)),
-        None => "?".to_owned(),
-    };
-    let mut numbers: Vec<String> = cells.iter().map(copies).collect();
-    numbers.dedup();
-    let most = cells
-        .iter()
-        .filter_map(|cell| {
-            Some(thousandths(cell.copied()?, cell.payload).saturating_add(500) / 1000)
-        })
-        .max();
-    let fill = most.map_or(ink::PAPER, |most| {
-        HEAT[usize::try_from(most).unwrap_or(usize::MAX).min(HEAT.len() - 1)]
-    });
-    let worst = cells.iter().find(|cell| cell.verdict != "holds").unwrap_or(first);
-    let fill = if worst.verdict == INCONCLUSIVE { ink::PAPER } else { fill };
-    canvas.rect((x, y), CELL, fill, edge);
-    if worst.verdict == INCONCLUSIVE {
-        let inner = (CELL.0 - 2, CELL.1 - 2);
-        canvas.hatch((x + 1, y + 1), inner, 7, Pen::new(ink::PALE, 1));
+    for (fill, text) in ink::HEAT.into_iter().zip(["0 copies", "1 copy", "2 and more"]) {
+        key(canvas, &mut x, fill, text);
     }
-    let size = if numbers.len() > 1 { 10 } else { 13 };
-    let centre = x + CELL.0 / 2;
-    canvas.text((centre, y + 5), numbers.join(" "), Type::new(size).bold().centred());
-    let color = if worst.verdict == "refuted" { ink::RED } else { ink::BLACK };
-    let small = Type::new(10).color(color).centred();
-    let off = if cells.iter().any(|cell| cell.is_off()) { "OFF " } else { "" };
-    let word = match worst.verdict.as_str() {
-        "refuted" => format!("{off}refuted"),
-        INCONCLUSIVE => format!("{off}inconcl."),
-        other => format!("{off}{other}"),
-    };
-    canvas.text((centre, y + 22), word, small);
-}
-
-fn legend(canvas: &mut Canvas, y: i32) {
-    let style = Type::new(SMALL);
-    let mut x = MARGIN;
-    let texts = ["0 copies", "1 copy", "2 copies and more"];
-    for (color, text) in HEAT.iter().zip(texts) {
-        canvas.rect((x, y), (26, 16), *color, Pen::new(ink::PALE, 1));
-        canvas.text((x + 32, y + 1), text, style);
-        x += 32 + style.width(text) + 20;
-    }
-    canvas.rect((x, y), (26, 16), ink::PAPER, Pen::new(ink::PALE, 1));
-    canvas.hatch((x, y), (26, 16), 7, Pen::new(ink::PALE, 1));
-    canvas.text((x + 32, y + 1), "inconclusive: something could not be seen", style);
-    let note = "?: no instrument could look. >: at least so many. OFF: more than 0.001 from what is known before.";
-    canvas.text((MARGIN, y + 24), note, style);
-}
-
-fn left(column: usize) -> i32 {
-    MARGIN + NAMES + CELL.0 * pixels(column)
+    let at = key(canvas, &mut x, ink::BLACK, "✗ refuted");
+    canvas.text((at.0 + 13, y + 1), "✗", Type::new(SMALL).bold().ink(ink::WHITE).centred());
+    let at = key(canvas, &mut x, ink::PAPER, "? something could not be seen");
+    canvas.hatch(at, size, Stripes::new(7, edge));
+    y += 22;
+    let note = "✓: the claim holds. ?: no instrument could look. >: at least so many. OFF: more than 0.001 \
+                from what is known before.";
+    canvas.paragraph((MARGIN, y), note, WIDTH - 2 * MARGIN, style)
 }
 
 fn pixels(count: usize) -> i32 {

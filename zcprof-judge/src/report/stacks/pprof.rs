@@ -39,7 +39,7 @@ pub(super) fn render(stacks: &Stacks) -> Result<Vec<u8>, ReportError> {
     }
     let mut out = GzEncoder::new(Vec::new(), Compression::default());
     let written = out.write_all(&profile.finish()).and_then(|()| out.finish());
-    written.map_err(|error| ReportError::Draw(error.to_string()))
+    written.map_err(|error| ReportError::Write(error.to_string()))
 }
 
 /// Calls, bytes copied, bytes handed over.

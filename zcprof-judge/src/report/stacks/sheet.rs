@@ -1,10 +1,11 @@
 //! Bars of bytes above each other, as SVG: readable as it is, searched and zoomed by a small script in
-//! it, by nothing from elsewhere. plotters knows neither patterns nor classes, so it is written here.
+//! it, by nothing from elsewhere.
 
 use std::fmt::Write as _;
 
 use crate::report::lettering::Type;
 use crate::report::numbers::grouped;
+use crate::report::xml::escaped;
 
 /// Width of the picture.
 const WIDTH: i32 = 1200;
@@ -61,23 +62,6 @@ pub(in super::super) fn places<'a>(
         }
     }
     places
-}
-
-/// A text within XML.
-pub(in super::super) fn escaped(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-        out
-    })
 }
 
 impl Sheet {

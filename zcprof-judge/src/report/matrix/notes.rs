@@ -1,0 +1,124 @@
+//! What is said of a matrix in words: its finding, and under the picture why cells do not hold.
+
+use super::super::verdicts::Word;
+use crate::matrix::{Cell, Matrix};
+use crate::verdict::explain::CODES;
+
+/// Cells that are refuted or inconclusive for the same reason.
+pub(super) struct Note {
+    word: Word,
+    transfers: Vec<String>,
+    kernels: Vec<String>,
+    file_systems: Vec<String>,
+    codes: Vec<String>,
+    why: String,
+}
+
+/// `6.12` of `6.12.43+deb13-cloud-amd64`; what is real-time says so.
+pub(super) fn short(release: &str) -> String {
+    let numbers: Vec<_> = release.split('.').take(2).collect();
+    let flavour = if release.contains("-rt-") { " rt" } else { "" };
+    numbers.join(".") + flavour
+}
+
+/// Adds a name that is not there yet.
+fn add(names: &mut Vec<String>, name: &str) {
+    if !names.iter().any(|known| known == name) {
+        names.push(name.to_owned());
+    }
+}
+
+/// What stands in brackets behind a reason: who saw it, which differs by file system.
+fn without_witness(why: &str) -> &str {
+    why.rsplit_once(" (").map_or(why, |(said, _)| said)
+}
+
+/// Everything that does not hold, the refuted ones first.
+pub(super) fn notes(matrix: &Matrix) -> Vec<Note> {
+    let mut notes: Vec<Note> = Vec::new();
+    for cell in &matrix.cells {
+        let word = Word::named(&cell.verdict);
+        if word == Word::Holds {
+            continue;
+        }
+        let why = match word {
+            // What was seen, and what was claimed instead.
+            Word::Refuted => cell.why.first().map_or("", |why| without_witness(why)).to_owned(),
+            _ => cell.codes.first().map_or_else(String::new, |code| titled(code)),
+        };
+        let same =
+            |note: &&mut Note| note.word == word && note.codes == cell.codes && note.why == why;
+        if let Some(note) = notes.iter_mut().find(same) {
+            note.add(cell);
+            continue;
+        }
+        let (transfers, kernels, file_systems) = (Vec::new(), Vec::new(), Vec::new());
+        let codes = cell.codes.clone();
+        let mut new = Note { word, transfers, kernels, file_systems, codes, why };
+        new.add(cell);
+        notes.push(new);
+    }
+    notes.sort_by_key(|note| note.word);
+    notes
+}
+
+/// `ZC203 an instrument could not look`.
+fn titled(code: &str) -> String {
+    let known = CODES.iter().find(|known| known.name == code);
+    known.map_or_else(|| code.to_owned(), |known| format!("{code} {}", known.title))
+}
+
+impl Note {
+    fn add(&mut self, cell: &Cell) {
+        add(&mut self.transfers, &cell.transfer);
+        add(&mut self.kernels, &short(&cell.setting.kernel));
+        add(&mut self.file_systems, &cell.setting.file_system);
+    }
+
+    /// `copy_file_range on xfs, btrfs`.
+    pub(super) fn who(&self) -> String {
+        let transfers = match self.transfers.len() {
+            0..=3 => self.transfers.join(", "),
+            many => format!("{many} transfers"),
+        };
+        format!("{transfers} on {}", self.file_systems.join(", "))
+    }
+
+    /// The reason, with who and where.
+    pub(super) fn text(&self) -> String {
+        format!("{}: {} ({}): {}", self.word.name(), self.who(), self.kernels.join(", "), self.why)
+    }
+
+    /// Why kernels do what refutes it, from the page of each code.
+    pub(super) fn explained(&self) -> Vec<String> {
+        let pages = self.codes.iter().filter_map(|code| CODES.iter().find(|one| one.name == code));
+        let why =
+            pages.filter_map(|code| Some((code.name, code.section("Why the kernel does it")?)));
+        why.map(|(name, words)| format!("{name}: {words}")).collect()
+    }
+
+    pub(super) const fn is_refuted(&self) -> bool {
+        matches!(self.word, Word::Refuted)
+    }
+}
+
+/// The title: what is refuted, or that nothing is.
+pub(super) fn finding(matrix: &Matrix, notes: &[Note]) -> String {
+    let count =
+        |word: Word| matrix.cells.iter().filter(|cell| Word::named(&cell.verdict) == word).count();
+    let (all, refuted, open) =
+        (matrix.cells.len(), count(Word::Refuted), count(Word::Inconclusive));
+    let off = matrix.cells.iter().filter(|cell: &&Cell| cell.is_off()).count();
+    let off = if off > 0 { format!("; {off} OFF what is known") } else { String::new() };
+    let said = if all == 0 {
+        "Nothing was measured".to_owned()
+    } else if refuted > 0 {
+        let who: Vec<_> = notes.iter().filter(|note| note.is_refuted()).map(Note::who).collect();
+        format!("{refuted} of {all} claims are refuted: {}", who.join("; "))
+    } else if open > 0 {
+        format!("No claim of {all} is refuted, {open} cannot be judged")
+    } else {
+        format!("All {all} claims hold")
+    };
+    said + &off
+}
