@@ -191,7 +191,8 @@ fn draw(canvas: &mut Canvas, top: i32, bar: &Bar<'_>, reading: &Reading<'_>, end
             None => format!("{} {presumed}copied", pass.per_byte(copied)),
         }
     };
-    canvas.halo((x, y + 1), &number, Type::new(14).bold());
+    let style = Type::new(14).bold().fitting(&number, WIDTH - 6 - x, 10);
+    canvas.halo((x, y + 1), &number, style);
 
     claim(canvas, y, bar, end);
     if let Some(second) = pass.copied(reading.sources.second) {

@@ -16,10 +16,10 @@ pub(super) const FORMAT: Format = Format {
 };
 
 /// Where the first panel begins, and how far one lies from the next.
-const LEFT: i32 = 132;
-const STRIDE: i32 = 165;
+const LEFT: i32 = 150;
+const STRIDE: i32 = 160;
 /// Length of a bar's axis.
-const LENGTH: u32 = 142;
+const LENGTH: u32 = 138;
 /// Height of a transfer's row.
 const ROW: i32 = 50;
 
@@ -49,11 +49,17 @@ fn render(run: &Run) -> Vec<u8> {
         canvas.paragraph((MARGIN, y), text, WIDTH - 2 * MARGIN, Type::new(14).bold());
         return canvas.finish();
     }
-    let cost = if costs.is_empty() {
-        "The probes' cost was not timed."
-    } else {
-        "Probes' cost: CPU time with probes attached, per CPU time without, on the same kernel, round by \
-         round; 1 (dashed) is no cost. One round tells little: it may as well be below 1."
+    let once = costs.iter().any(|cost| cost.rounds == 1);
+    let cost = match (costs.is_empty(), once) {
+        (true, _) => "The probes' cost was not timed.",
+        (false, true) => {
+            "Probes' cost: CPU time with probes attached, per CPU time without, on the same kernel; 1 \
+             (dashed) is no cost. One round tells little: chance may put it below 1."
+        }
+        (false, false) => {
+            "Probes' cost: CPU time with probes attached, per CPU time without, of rounds beside each \
+             other, on the same kernel; 1 (dashed) is no cost."
+        }
     };
     let note = format!(
         "Bar: median of the rounds. Whiskers: least and greatest. {cost} \

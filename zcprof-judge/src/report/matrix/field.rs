@@ -11,7 +11,7 @@ use crate::verdict::per_byte;
 
 /// Height of a field with one number, and of each further number.
 const HEIGHT: i32 = 30;
-const FURTHER: i32 = 12;
+const FURTHER: i32 = 13;
 
 /// Copies per payload byte of each cell, once where they are the same. Whole numbers have no decimals.
 fn numbers(cells: &[&Cell]) -> Vec<String> {
@@ -71,7 +71,7 @@ pub(super) fn draw(canvas: &mut Canvas, (x, y): Point, size: Point, cells: &[&Ce
         canvas.hatch((x + 1, y + 1), (size.0 - 2, size.1 - 2), stripes);
     }
     let sign = if off { format!("{sign} OFF") } else { sign.to_owned() };
-    let mut line = y + 2;
+    let mut line = y + 1;
     for number in numbers(cells) {
         let style = Type::new(13).bold().ink(color).centred();
         canvas.text((centre, line), &number, style.fitting(&number, size.0 - 4, 9));
