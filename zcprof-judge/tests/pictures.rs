@@ -27,8 +27,14 @@ const SMALLEST: f64 = 8.0;
 
 /// A part of the picture, in the order in which parts are drawn.
 enum Part {
-    Text { area: Area, text: String, size: f64 },
+    Text {
+        area: Area,
+        text: String,
+        size: f64,
+    },
     Block(Area),
+    /// A triangle, such as the head of an arrow.
+    Mark(Area),
     Line([f64; 4]),
 }
 
@@ -121,6 +127,17 @@ fn block(node: Node<'_, '_>) -> Area {
     Area { left, top, right: left + number(node, "width"), bottom: top + number(node, "height") }
 }
 
+fn mark(node: Node<'_, '_>) -> Area {
+    let numbers = node.attribute("points").unwrap_or_default().split([' ', ',']);
+    let numbers: Vec<f64> = numbers.map(|number| number.parse().expect("a number")).collect();
+    let ends = |from: usize| {
+        let all = numbers.iter().skip(from).step_by(2).copied();
+        (all.clone().fold(f64::MAX, f64::min), all.fold(f64::MIN, f64::max))
+    };
+    let ((left, right), (top, bottom)) = (ends(0), ends(1));
+    Area { left, top, right, bottom }
+}
+
 fn parts(svg: &Document<'_>) -> Vec<Part> {
     let inside = |node: &Node<'_, '_>| {
         !node.ancestors().any(|above| above.has_tag_name("defs") || above.has_tag_name("style"))
@@ -128,6 +145,7 @@ fn parts(svg: &Document<'_>) -> Vec<Part> {
     let part = |node: Node<'_, '_>| match node.tag_name().name() {
         "text" => Some(text(node)),
         "rect" => Some(Part::Block(block(node))),
+        "polygon" => Some(Part::Mark(mark(node))),
         "line" => Some(Part::Line(["x1", "y1", "x2", "y2"].map(|name| number(node, name)))),
         _ => None,
     };
@@ -161,6 +179,9 @@ fn faults(svg: &Document<'_>) -> Vec<String> {
                 }
                 Part::Block(other) if other_at > at && area.meets(other) => {
                     faults.push(format!("{text:?} is covered by {other:?}"));
+                }
+                Part::Mark(other) if area.meets(other) => {
+                    faults.push(format!("{text:?} is touched by {other:?}"));
                 }
                 // What reaches from edge to edge is ground, and no box.
                 Part::Block(other)
@@ -398,6 +419,8 @@ fn what_is_wrong_is_seen() {
     assert!(broken(&(text(10, "here") + halo)).contains("covered"));
     let small = r#"<rect x="8" y="30" width="30" height="30"/>"#;
     assert!(broken(&(small.to_owned() + &text(10, "here"))).contains("does not fit"));
+    let head = r#"<polygon points="20,40 30,45 20,50"/>"#;
+    assert!(broken(&(head.to_owned() + &text(10, "here"))).contains("touched"));
     assert!(broken(r#"<text x="9" y="50" font-size="5">here</text>"#).contains("pixels high"));
     assert!(broken(&text(10, "copy_file_")).contains("breaks"));
 }

@@ -230,7 +230,7 @@ impl Seen {
             }
             y += VALUE_LINE;
         }
-        let shaft = y + SHAFT / 2;
+        let shaft = y + SHAFT / 2 + 1;
         if self.quiet && self.strongest.is_some() {
             pointed(canvas, (from, shaft), (to, shaft), Pen::new(ink::GREY, 2), 7);
         } else {
@@ -276,11 +276,11 @@ pub(super) fn arrow(canvas: &mut Canvas, from: Point, to: Point, what: Option<Di
 }
 
 /// A line with a head of this length.
-fn pointed(canvas: &mut Canvas, from: Point, to: Point, pen: Pen, head: i32) {
+pub(super) fn pointed(canvas: &mut Canvas, from: Point, to: Point, pen: Pen, head: i32) {
     let (dx, dy) = ((to.0 - from.0).signum(), (to.1 - from.1).signum());
     let neck = (to.0 - dx * head, to.1 - dy * head);
     canvas.line(from, neck, pen);
-    let half = head * 2 / 3;
+    let half = head / 2;
     let sides =
         [(neck.0 - dy * half, neck.1 - dx * half), (neck.0 + dy * half, neck.1 + dx * half)];
     canvas.fill(&[sides[0], sides[1], to], pen.ink);

@@ -3,7 +3,7 @@
 
 use zcprof_common::vocabulary::{Disposition, Hop, Process};
 
-use super::arrow::{arrow, each};
+use super::arrow::{each, pointed};
 use super::canvas::{Canvas, Pen};
 use super::ink;
 use super::lettering::Type;
@@ -119,12 +119,12 @@ impl Copies {
     /// Draws a loop with its words, from `top` on.
     pub(super) fn draw(&self, canvas: &mut Canvas, top: i32) {
         let (x, side) = self.spot.edge();
-        let (middle, out) = (top + HEIGHT / 2, x + side * REACH);
+        let (middle, out) = (top + HEIGHT / 2 - 1, x + side * REACH);
         let (upper, lower) = (middle - HALF, middle + HALF);
         let pen = Pen::new(ink::RED, 3).dashed(3);
         canvas.line((x, upper), (out, upper), pen);
         canvas.line((out, upper), (out, lower), pen);
-        arrow(canvas, (out, lower), (x, lower), Some(Disposition::Deferred));
+        pointed(canvas, (out, lower), (x, lower), pen, 7);
         let color = if self.guilty { ink::RED } else { ink::BLACK };
         let style = Type::new(12).bold().ink(color).fitting(&self.text, 264, 9);
         let style = if side > 0 { style } else { style.right() };
