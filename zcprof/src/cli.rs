@@ -218,9 +218,12 @@ pub struct Measure {
     /// Attach the callers by kprobe and kretprobe even where fexit would do.
     #[arg(long)]
     pub avoid_fexit: bool,
-    /// Make no passes without probes: times are left out, and nothing else.
+    /// Take no times: what the probes cost is left out, and nothing else.
     #[arg(long)]
     pub untimed: bool,
+    /// Rounds with probes, and as many without, by which their cost is measured; they alternate.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
     /// Folder for run.json and the pictures.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -3,6 +3,7 @@
 
 mod bench;
 mod controls;
+mod cost;
 pub mod feasible;
 pub mod interrupt;
 mod kcat;
@@ -20,7 +21,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::cli;
 use crate::probe::{Follow, Options, Probes, kernel};
-use crate::run::{Cache, Kernel, Phase, Round, Run, SCHEMA, Skipped, Timing};
+use crate::run::{Kernel, Phase, Round, Run, SCHEMA, Skipped, Timing};
 use crate::terminal;
 use crate::transfer::{Layer, Row, TRANSFERS};
 use bench::{Amount, Bench, Cpu};
@@ -67,7 +68,7 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
     }
     clock.lap("log");
     terminal::step("attaching the probes");
-    let mut probes = Probes::attach(&Options {
+    let wanted = Options {
         targets: bench.processes(),
         follow: Follow::default(),
         withheld: options.without.clone(),
@@ -76,7 +77,8 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         explain: verbose,
         unneeded: reachable::unneeded(&bench, &rows)?,
         capacities: options.capacities.clone(),
-    })?;
+    };
+    let mut probes = Probes::attach(&wanted)?;
     clock.lap("attach");
     terminal::step("controls: what is known must be seen");
     let controls = passes::controls(&mut bench, &mut probes, "")?;
@@ -95,25 +97,20 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         claims: options.claims.clone(),
         phases: Vec::new(),
     };
-    let mut with_probes = Vec::new();
     let (mut at, all) = (0, caches.len() * rows.len());
     for cache in caches {
         for row in rows.clone() {
             at += 1;
             terminal::step(&format!("measuring {at} of {all}: {}, {}", row.name, cache.name()));
             let done = passes::pass(&mut bench, &mut probes, row, cache, Amount::Full);
-            let (pass, cpu) = match done {
-                Ok(done) => done,
+            let pass = match done {
+                Ok(pass) => pass,
                 Err(error) => {
                     run.skipped.push(refused(&mut bench, row, error)?);
                     rows.retain(|other| other.name != row.name);
                     continue;
                 }
             };
-            if let (Cache::Warm | Cache::Uncached, Some(cpu)) = (cache, cpu) {
-                let round = round(pass.seconds, cpu);
-                with_probes.push(timing(row, &kernel, true, pass.payload.bytes, vec![round]));
-            }
             run.passes.push(pass);
         }
         clock.lap(cache.name());
@@ -126,11 +123,10 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
     terminal::step("detaching the probes");
     drop(probes);
     clock.lap("detach");
-    if !with_probes.is_empty() && !options.untimed {
-        terminal::step("timing each transfer without probes");
-        run.timings.extend(with_probes);
-        run.timings.extend(time_with(&mut bench, &rows, 1)?);
-        clock.lap("un-probed");
+    // A kcat's CPU time is not known.
+    if !run.passes.is_empty() && !options.untimed && options.workload.kcat.is_none() {
+        run.timings.extend(cost::time(&mut bench, &rows, &wanted, options.rounds)?);
+        clock.lap("cost");
     }
     interrupt::check()?;
     terminal::clear();
@@ -152,28 +148,38 @@ pub fn time(options: &cli::Time) -> Result<Vec<Timing>> {
 /// Rounds alternate between the transfers, so that whatever else the machine does meanwhile
 /// falls on all of them alike.
 fn time_with(bench: &mut Bench, rows: &[&Row], rounds: u32) -> Result<Vec<Timing>> {
-    let kernel = kernel::running()?;
-    let payload = bench.payload(Amount::Full);
-    let new = |row: &&Row| timing(row, &kernel, false, payload, Vec::new());
-    let mut timings: Vec<Timing> = rows.iter().map(new).collect();
+    let mut timings = blank(bench, rows, false)?;
     bench.prepare(bench.warmest())?;
     for at in 1..=rounds {
         terminal::step(&format!("timing, round {at} of {rounds}"));
-        let mut unmade = Vec::new();
-        for timing in &mut timings {
-            let fetched = bench.fetch(&timing.transfer, Amount::Full);
-            match fetched.map_err(|error| bench.cause(error)) {
-                Ok((outcome, cpu)) => timing.rounds.push(round(outcome.seconds, cpu)),
-                Err(error) => {
-                    let reason = bench.refusal(&timing.transfer, error)?;
-                    log::warn!("{} is not timed: {reason}", timing.transfer);
-                    unmade.push(timing.transfer.clone());
-                }
-            }
-        }
+        let unmade = time_once(bench, &mut timings)?;
         timings.retain(|timing| !unmade.contains(&timing.transfer));
     }
     Ok(timings)
+}
+
+/// Timings without a round.
+fn blank(bench: &Bench, rows: &[&Row], probed: bool) -> Result<Vec<Timing>> {
+    let kernel = kernel::running()?;
+    let payload = bench.payload(Amount::Full);
+    Ok(rows.iter().map(|row| timing(row, &kernel, probed, payload, Vec::new())).collect())
+}
+
+/// One more round of each; says which were refused.
+fn time_once(bench: &mut Bench, timings: &mut [Timing]) -> Result<Vec<String>> {
+    let mut unmade = Vec::new();
+    for timing in timings {
+        let fetched = bench.fetch(&timing.transfer, Amount::Full);
+        match fetched.map_err(|error| bench.cause(error)) {
+            Ok((outcome, cpu)) => timing.rounds.push(round(outcome.seconds, cpu)),
+            Err(error) => {
+                let reason = bench.refusal(&timing.transfer, error)?;
+                log::warn!("{} is not timed: {reason}", timing.transfer);
+                unmade.push(timing.transfer.clone());
+            }
+        }
+    }
+    Ok(unmade)
 }
 
 /// What is said of a transfer that its socket or its file refuses; any other error ends the

@@ -7,7 +7,7 @@ use zcprof_common::sites::SITES;
 use zcprof_common::syscalls::{PEEKING, PEEKS};
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Need, Process};
 
-use super::bench::{Amount, Bench, Cpu};
+use super::bench::{Amount, Bench};
 use super::repetition;
 use crate::fetch::consumer::Outcome;
 use crate::probe::{Probes, Snapshot};
@@ -35,10 +35,10 @@ pub(super) fn pass(
     row: &Row,
     cache: Cache,
     amount: Amount,
-) -> Result<(Pass, Option<Cpu>)> {
+) -> Result<Pass> {
     // Work that can reach more leaves than are watched at a time is done again for the others.
     let arises = |need| need != Need::Writes || row.writes_files();
-    let mut whole: Option<(Pass, Option<Cpu>)> = None;
+    let mut whole: Option<Pass> = None;
     for group in probes.groups(arises) {
         probes.turn_to(group)?;
         let done = until_unmissed(|| {
@@ -48,7 +48,7 @@ pub(super) fn pass(
         })?;
         match &mut whole {
             None => whole = Some(done),
-            Some((first, _)) => repetition::add(first, done.0),
+            Some(first) => repetition::add(first, done),
         }
     }
     probes.turn_to(0)?;
@@ -57,15 +57,15 @@ pub(super) fn pass(
 
 /// Makes a pass until the probes missed nothing in it, or there were enough attempts. The record
 /// keeps what was wrong with those before the last.
-fn until_unmissed<T>(mut attempt: impl FnMut() -> Result<(Pass, T)>) -> Result<(Pass, T)> {
+fn until_unmissed(mut attempt: impl FnMut() -> Result<Pass>) -> Result<Pass> {
     let is_void =
         |doubt: &Doubt| matches!(doubt, Doubt::Missed { .. } | Doubt::UnwatchedCpu { .. });
     let mut void = Vec::new();
     loop {
-        let (mut pass, with) = attempt()?;
+        let mut pass = attempt()?;
         if void.len() + 1 == ATTEMPTS || !pass.doubts.iter().any(is_void) {
             pass.void = void;
-            return Ok((pass, with));
+            return Ok(pass);
         }
         void.push(pass.doubts);
     }
@@ -77,17 +77,13 @@ fn attempt(
     row: &Row,
     cache: Cache,
     amount: Amount,
-) -> Result<(Pass, Option<Cpu>)> {
+) -> Result<Pass> {
     let unprepared = bench.prepare(cache)?;
     probes.snapshot()?;
     log::info!("fetching: {}, {}", row.name, cache.name());
     let foreign = bench.is_foreign(amount);
-    let (mut outcome, cpu) = if foreign {
-        (bench.fetch_by_kcat(row.name)?, None)
-    } else {
-        let (outcome, cpu) = bench.fetch(row.name, amount)?;
-        (outcome, Some(cpu))
-    };
+    let mut outcome =
+        if foreign { bench.fetch_by_kcat(row.name)? } else { bench.fetch(row.name, amount)?.0 };
     let snapshot = probes.snapshot()?;
     log::info!(
         "{} TCP segments were sent again so far",
@@ -112,7 +108,7 @@ fn attempt(
     };
     pass.seconds = outcome.seconds;
     pass.doubts.extend(unprepared);
-    Ok((pass, cpu))
+    Ok(pass)
 }
 
 /// The known-truth passes: nothing, two copies, and a hand-over, always over plain TCP on the
@@ -144,7 +140,7 @@ fn known(bench: &mut Bench, probes: &mut Probes, way: Way) -> Result<Vec<Control
     for (name, truth) in truths {
         let row = Row::find(name).with_context(|| format!("there is no transfer {name}"))?;
         let (cache, amount) = (bench.warmest(), Amount::Control);
-        let (pass, _) = pass(bench, probes, row, cache, amount)?;
+        let pass = pass(bench, probes, row, cache, amount)?;
         let name = match way {
             Way::Plain => name.to_owned(),
             Way::Measured => format!("{name} over the measured way"),
@@ -155,13 +151,13 @@ fn known(bench: &mut Bench, probes: &mut Probes, way: Way) -> Result<Vec<Control
 }
 
 fn idle(bench: &Bench, probes: &mut Probes) -> Result<Control> {
-    let (pass, ()) = until_unmissed(|| {
+    let pass = until_unmissed(|| {
         probes.snapshot()?;
         std::thread::sleep(IDLE);
         let snapshot = probes.snapshot()?;
         let mut pass = record(bench, "idle", bench.warmest(), &snapshot);
         pass.leaves = vec![probes.leaves()];
-        Ok((pass, ()))
+        Ok(pass)
     })?;
     Ok(Control { name: "idle".to_owned(), way: Way::Plain, truth: truth(0, 0, 0), pass })
 }
@@ -396,7 +392,7 @@ mod tests {
     #[test]
     fn a_pass_that_missed_runs_is_made_again_and_what_was_wrong_is_kept() {
         let mut missing = [4, 1, 0, 7].into_iter();
-        let (pass, ()) = until_unmissed(|| Ok((missed(missing.next().unwrap()), ()))).unwrap();
+        let pass = until_unmissed(|| Ok(missed(missing.next().unwrap()))).unwrap();
         assert_eq!(pass.doubts, missed(0).doubts);
         assert_eq!(pass.void, [missed(4).doubts, missed(1).doubts]);
     }
@@ -404,9 +400,9 @@ mod tests {
     #[test]
     fn a_pass_that_always_misses_runs_stays_in_doubt() {
         let mut attempts = 0;
-        let (pass, ()) = until_unmissed(|| {
+        let pass = until_unmissed(|| {
             attempts += 1;
-            Ok((missed(1), ()))
+            Ok(missed(1))
         })
         .unwrap();
         assert_eq!((attempts, pass.void.len()), (ATTEMPTS, ATTEMPTS - 1));
