@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use super::ink::{self, Ink};
 use super::lettering::{Align, Type};
+pub(super) use super::pen::Pen;
 use super::stripes::Stripes;
 use super::xml::escaped;
 
@@ -25,15 +26,6 @@ pub(super) const SMALL: i32 = 12;
 /// A place on the picture.
 pub(super) type Point = (i32, i32);
 
-/// How a line is drawn.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Pen {
-    pub(super) ink: Ink,
-    pub(super) width: i32,
-    /// Length of a dash; zero for none.
-    pub(super) dash: i32,
-}
-
 /// A picture in the making.
 pub(super) struct Canvas {
     /// What its identifiers begin with, so that several pictures can be in one page.
@@ -46,16 +38,6 @@ pub(super) struct Canvas {
     /// What texts have behind them where lines pass.
     ground: Ink,
     height: i32,
-}
-
-impl Pen {
-    pub(super) const fn new(ink: Ink, width: i32) -> Self {
-        Self { ink, width, dash: 0 }
-    }
-
-    pub(super) const fn dashed(self, dash: i32) -> Self {
-        Self { dash, ..self }
-    }
 }
 
 impl Canvas {

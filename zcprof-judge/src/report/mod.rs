@@ -22,6 +22,7 @@ mod lettering;
 pub mod matrix;
 mod numbers;
 mod path;
+mod pen;
 mod reading;
 mod screen;
 mod spot;

@@ -1,7 +1,7 @@
 //! Slanted stripes, by which shapes differ where colours do not help. A picture has each kind once, as a
 //! pattern.
 
-use super::canvas::Pen;
+use super::pen::Pen;
 
 /// A kind of stripes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
