@@ -135,7 +135,7 @@ pub struct Inflight {
 }
 
 /// Bytes of a user stack that are copied for whoever unwinds it.
-pub const STACK_BYTES: usize = 16 << 10;
+pub const STACK_BYTES: usize = 32 << 10;
 
 /// [`StackKey::user`] of what is done later than the system call that caused it, or by somebody else.
 pub const NOT_OWN: u64 = 0;

@@ -24,7 +24,7 @@ static SAMPLED: HashMap<u64, u32> = HashMap::with_max_entries(32768, 0);
 
 /// One sample of each way.
 #[map]
-static SAMPLES: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
+static SAMPLES: RingBuf = RingBuf::with_byte_size(32 << 20, 0);
 
 /// The kernel's halves.
 #[map]
@@ -220,4 +220,4 @@ fn send(user: u64, process: u32, registers: &[u64; 3]) -> bool {
 }
 
 /// Bytes of the stack that are read at a time.
-const PART: usize = 512;
+const PART: usize = 1024;

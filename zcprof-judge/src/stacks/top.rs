@@ -58,6 +58,33 @@ const CARRYING_NAMES: &[&str] = &[
     "StubRoutines",
 ];
 
+/// The C library's functions that call the kernel, where it is linked into the program; with `__libc_` or
+/// other underscores before them too.
+const CALLS: &[&str] = &[
+    "copy_file_range",
+    "pread",
+    "pread64",
+    "preadv",
+    "pwrite",
+    "pwrite64",
+    "pwritev",
+    "read",
+    "readv",
+    "recv",
+    "recvfrom",
+    "recvmsg",
+    "send",
+    "sendfile",
+    "sendfile64",
+    "sendmsg",
+    "sendto",
+    "splice",
+    "syscall",
+    "vmsplice",
+    "write",
+    "writev",
+];
+
 /// A function of a program, and what it copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Top {
@@ -72,7 +99,11 @@ pub struct Top {
 /// Whether a frame stands between the program and the kernel.
 fn carries(frame: &Frame) -> bool {
     let begins = |text: &str, all: &[&str]| all.iter().any(|begin| text.starts_with(begin));
-    begins(&frame.file, CARRYING_FILES) || begins(called(&frame.name), CARRYING_NAMES)
+    let call = frame.name.trim_start_matches('_');
+    let call = call.strip_prefix("libc_").unwrap_or(call);
+    begins(&frame.file, CARRYING_FILES)
+        || begins(called(&frame.name), CARRYING_NAMES)
+        || CALLS.contains(&call)
 }
 
 /// A function's name without the type that Java's maps put before it: `int Serve.copy(byte[], int)`.

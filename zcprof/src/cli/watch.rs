@@ -85,6 +85,10 @@ pub struct Watch {
     /// terminal.
     #[arg(long)]
     pub live: bool,
+    /// Keep the stacks of copies beside a claim too. Without a claim they are kept anyhow. They take
+    /// time within the probes, and a probe that misses a run makes a claim inconclusive.
+    #[arg(long, conflicts_with = "no_stacks")]
+    pub stacks: bool,
     /// Keep no stacks: what copied is counted, and not shown by function.
     #[arg(long)]
     pub no_stacks: bool,
@@ -177,6 +181,14 @@ fn framing(text: &str) -> Result<Tolerance, String> {
     let share = millionths(share).filter(|share| *share <= 100_000_000).ok_or_else(wrong)? / 100;
     let share = u32::try_from(share).map_err(|_| wrong())?;
     Ok(Tolerance { size: size(calls.trim())?, millionths: share })
+}
+
+impl Watch {
+    /// Whether stacks are kept.
+    #[must_use]
+    pub const fn keeps_stacks(&self) -> bool {
+        self.stacks || self.claims.is_empty() && !self.no_stacks
+    }
 }
 
 #[cfg(test)]

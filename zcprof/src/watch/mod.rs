@@ -59,14 +59,14 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
             small: u32::try_from(options.framing.size).unwrap_or(u32::MAX),
         },
         withheld: withheld(options),
-        stacks: !options.no_stacks,
+        stacks: options.keeps_stacks(),
         explain: verbose,
         unneeded: unneeded()?,
         capacities: options.capacities.clone(),
         ..Options::default()
     })?;
     let samples = probes.samples()?.map(Samples::take).transpose()?;
-    if samples.is_none() && !options.no_stacks {
+    if samples.is_none() && options.keeps_stacks() {
         log::warn!("no stacks are kept: that needs Linux 5.15");
     }
     let own = controls.processes();

@@ -157,6 +157,9 @@ fn watch(row: &Row, running: &mut Option<Running>) -> Result<Watch, String> {
         Begins::Window => line.extend(["--while", &load, "--ready", &port]),
         Begins::Program => line.extend(["--port", &port, "--while", &load]),
     }
+    if !row.copiers.is_empty() {
+        line.push("--stacks");
+    }
     for (claim, _) in row.claims {
         line.extend(["--claim", claim]);
     }
