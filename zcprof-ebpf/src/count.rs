@@ -49,7 +49,7 @@ pub(crate) fn add_on<const SITE: usize, C: EbpfContext>(ctx: &C, file: u8, bytes
 pub(crate) fn add_for<C: EbpfContext>(ctx: &C, site: u16, owner: u32, bytes: u64) {
     let key = key(site, owner, &NOWHERE, kernel::NO_ITER);
     add_at(&key, bytes);
-    stacks::keep(ctx.as_ptr(), &key, bytes, false);
+    stacks::keep(ctx.as_ptr(), &key, bytes, || false);
 }
 
 /// Number of the current process where the loader is, or [`ELSEWHERE`] for one in another pid
@@ -104,7 +104,7 @@ pub(crate) fn add_under<const SITE: usize, C: EbpfContext>(
     let key = key(SITE as u16, subject, inflight, iter);
     let is_first = add_at(&key, bytes);
     if let Instrument::Callers = const { SITES[SITE].instrument } {
-        stacks::keep(ctx.as_ptr(), &key, bytes, who::subject() == subject);
+        stacks::keep(ctx.as_ptr(), &key, bytes, || who::subject() == subject);
     }
     if is_first {
         debug!(

@@ -40,13 +40,14 @@ const CHUNK: usize = 8;
 /// Frames of the chain of frame pointers.
 const FRAMES: usize = 24;
 
-/// Keeps the stack of what was counted. `is_own` says whether the current thread did it by itself.
+/// Keeps the stack of what was counted. `is_own` says whether the current thread did it by itself; it is
+/// asked only where stacks are kept.
 #[inline(always)]
-pub(crate) fn keep(ctx: *mut c_void, count: &Key, bytes: u64, is_own: bool) {
+pub(crate) fn keep(ctx: *mut c_void, count: &Key, bytes: u64, is_own: impl Fn() -> bool) {
     if kernel::configured(&CONFIG.stacks) == 0 || count.subject == ELSEWHERE || bytes == 0 {
         return;
     }
-    add(ctx, count, bytes, u64::from(is_own));
+    add(ctx, count, bytes, u64::from(is_own()));
 }
 
 /// A function of its own, because the verifier looks at each program's copy of it.

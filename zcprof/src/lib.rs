@@ -14,6 +14,7 @@ pub mod privilege;
 pub mod probe;
 pub mod server;
 pub mod stacks;
+mod status;
 pub mod terminal;
 pub mod transfer;
 pub mod watch;

@@ -1,7 +1,7 @@
 //! `copies-per-byte.svg` of a watched window: what was copied of each sent byte, for all that was sent
 //! and for each program and port, stacked by hop. What may have been copied, or not, is drawn as that.
 
-use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
+use zcprof_common::vocabulary::Hop;
 
 use super::ReportError;
 use super::bars::{moved_bar, segment};
@@ -14,7 +14,7 @@ use super::verdicts::{Word, backdrop, ground, judged, tally};
 use crate::ledger::sum;
 use crate::verdict::code::why;
 use crate::verdict::{Verdict, per_byte};
-use crate::watch::judge::{Judgement, Span, judge, spans};
+use crate::watch::judge::{Judgement, Span, judge, shown_spans};
 use crate::watch::promise::Promise;
 use crate::watch::record::{Direction, Of, Watch};
 use crate::watch::traffic::{Traffic, parts};
@@ -41,11 +41,7 @@ struct Part {
 impl Part {
     fn of(watch: &Watch, of: Of) -> Self {
         let traffic = Traffic::of(watch, &of);
-        let mut spans = spans(&traffic, Instrument::Callers);
-        if traffic.direction == Direction::Tx {
-            let later = traffic.seen(Hop::SocketToSocket, Disposition::Deferred);
-            spans.push(Span { hop: Hop::SocketToSocket, least: later, most: later });
-        }
+        let mut spans = shown_spans(&traffic);
         spans.retain(|span| span.most > 0);
         Self { of, traffic, spans }
     }

@@ -166,9 +166,6 @@ impl Tree {
     /// Bytes whose way is not wholly known: lost, cut, without symbols or without a sender.
     #[must_use]
     pub fn incomplete(stacks: &Stacks) -> u128 {
-        let is_missing =
-            |label: &Label| matches!(label, Label::Frame(Frame { kind: FrameKind::Missing, .. }));
-        let incomplete = ways(stacks).filter(|(way, ..)| way.iter().any(is_missing));
-        incomplete.map(|(_, _, bytes)| u128::from(bytes)).sum()
+        missing(stacks).into_iter().map(|(_, bytes)| bytes).sum()
     }
 }

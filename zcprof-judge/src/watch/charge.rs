@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use zcprof_common::sites::{Sign, Site, Term};
-use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter};
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
 
 use super::record::WatchedCount;
 use crate::charged::Charged;
@@ -14,24 +14,12 @@ use crate::stacks::record::{Frame, LostBytes, Stack, Stacks};
 /// What was counted at a site by one stack.
 #[derive(Clone, Debug)]
 pub struct Detail {
-    /// Who is charged.
-    pub charged: Charged,
-    /// Local port of the socket, if it is one that is told apart.
-    pub port: Option<u16>,
-    /// The site's name in the table.
-    pub site: String,
-    /// What the iterator points at.
-    pub iter: Iter,
-    /// The kind of file that the system call works on.
-    pub file: File,
+    /// What was counted.
+    pub count: WatchedCount,
     /// Which way through the program: the same number is the same way.
-    pub user: u64,
+    pub way: u64,
     /// Frames, the outermost first: places in the list of all.
     pub frames: Vec<u32>,
-    /// Times.
-    pub calls: u64,
-    /// Bytes.
-    pub bytes: u64,
 }
 
 /// Where bytes are charged.
@@ -50,20 +38,19 @@ struct Sums<'a> {
 pub fn charge(frames: Vec<Frame>, details: &[Detail], counts: &[WatchedCount]) -> Stacks {
     let mut sums: BTreeMap<Place, Sums<'_>> = BTreeMap::new();
     for detail in details {
-        for term in terms(&detail.site, detail.iter, detail.file) {
-            let place = (detail.charged.clone(), detail.port, term.hop, term.disposition);
-            let sum = sums.entry(place).or_default();
+        for term in terms(&detail.count) {
+            let sum = sums.entry(place(&detail.count, *term)).or_default();
             match term.sign {
-                Sign::Plus => sum.plus.push((detail, detail.bytes)),
-                Sign::Minus => sum.minus.push((detail, detail.bytes)),
+                Sign::Plus => sum.plus.push((detail, detail.count.bytes)),
+                Sign::Minus => sum.minus.push((detail, detail.count.bytes)),
             }
         }
     }
     let mut stacks = Vec::new();
     let mut lost: BTreeMap<(Hop, Disposition), u64> = BTreeMap::new();
     for (place, exact) in exact(counts) {
-        let (charged, port, hop, disposition) = place.clone();
         let net = net(sums.remove(&place).unwrap_or_default(), exact);
+        let (charged, port, hop, disposition) = place;
         let seen: u64 = net.iter().map(|(_, bytes)| bytes).sum();
         if exact > seen {
             *lost.entry((hop, disposition)).or_default() += exact - seen;
@@ -74,9 +61,9 @@ pub fn charge(frames: Vec<Frame>, details: &[Detail], counts: &[WatchedCount]) -
                 port,
                 hop,
                 disposition,
-                site: detail.site.clone(),
+                site: detail.count.site.clone(),
                 frames: detail.frames.clone(),
-                calls: detail.calls,
+                calls: detail.count.calls,
                 bytes,
             }
         }));
@@ -88,23 +75,27 @@ pub fn charge(frames: Vec<Frame>, details: &[Detail], counts: &[WatchedCount]) -
     Stacks { frames, stacks: merged(stacks), lost }
 }
 
-/// The terms of a site that the callers' instrument counts by, arguments left out.
-fn terms(site: &str, iter: Iter, file: File) -> impl Iterator<Item = &'static Term> {
-    let site = Site::find(site).map(|(_, site)| site);
+/// The terms of a count that the callers' instrument counts by, arguments left out.
+fn terms(count: &WatchedCount) -> impl Iterator<Item = &'static Term> {
+    let site = Site::find(&count.site).map(|(_, site)| site);
     site.filter(|site| site.instrument == Instrument::Callers)
-        .and_then(|site| site.terms(iter, file))
+        .and_then(|site| site.terms(count.iter, count.file))
         .into_iter()
         .flatten()
         .filter(|term| term.hop != Hop::Arguments)
+}
+
+/// Where a term charges a count.
+fn place(count: &WatchedCount, term: Term) -> Place {
+    (count.charged.clone(), count.port, term.hop, term.disposition)
 }
 
 /// Bytes at each place by the exact counters.
 fn exact(counts: &[WatchedCount]) -> BTreeMap<Place, u64> {
     let mut signed: BTreeMap<Place, i128> = BTreeMap::new();
     for count in counts.iter().filter(|count| count.charged != Charged::Elsewhere) {
-        for term in terms(&count.site, count.iter, count.file) {
-            let place = (count.charged.clone(), count.port, term.hop, term.disposition);
-            *signed.entry(place).or_default() += match term.sign {
+        for term in terms(count) {
+            *signed.entry(place(count, *term)).or_default() += match term.sign {
                 Sign::Plus => i128::from(count.bytes),
                 Sign::Minus => -i128::from(count.bytes),
             };
@@ -122,7 +113,7 @@ fn net(sums: Sums<'_>, exact: u64) -> Vec<(&Detail, u64)> {
     plus.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
     let mut rest = 0;
     for (taken, mut bytes) in minus {
-        for (_, left) in plus.iter_mut().filter(|(detail, _)| detail.user == taken.user) {
+        for (_, left) in plus.iter_mut().filter(|(detail, _)| detail.way == taken.way) {
             let part = bytes.min(*left);
             (*left, bytes) = (*left - part, bytes - part);
         }

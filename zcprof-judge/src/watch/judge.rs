@@ -187,6 +187,18 @@ pub fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
     }
 }
 
+/// The same as the callers saw it, with what was copied later of what was sent: all that a picture or a
+/// live view shows.
+#[must_use]
+pub fn shown_spans(traffic: &Traffic) -> Vec<Span> {
+    let mut all = spans(traffic, Instrument::Callers);
+    if traffic.direction == Direction::Tx {
+        let later = traffic.seen(Hop::SocketToSocket, Disposition::Deferred);
+        all.push(Span { hop: Hop::SocketToSocket, least: later, most: later });
+    }
+    all
+}
+
 fn sent(traffic: &Traffic, account: &Account) -> Vec<Span> {
     let copied = |hop| account.bytes(Process::Server, hop, Copied);
     let moved = traffic.seen(Hop::PageCacheToSocket, Moved);

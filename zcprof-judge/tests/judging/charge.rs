@@ -15,18 +15,17 @@ fn nginx() -> Charged {
     Charged::Program("nginx".to_owned())
 }
 
-fn detail(site: &str, iter: Iter, file: File, user: u64, bytes: u64) -> Detail {
-    let frames = vec![u32::try_from(user).expect("small")];
-    let (charged, port, site) = (nginx(), None, site.to_owned());
-    Detail { charged, port, site, iter, file, user, frames, calls: 1, bytes }
+fn detail(site: &str, iter: Iter, file: File, way: u64, bytes: u64) -> Detail {
+    let frames = vec![u32::try_from(way).expect("small")];
+    let count = count(site, "writev", file, iter, bytes);
+    Detail { count: WatchedCount { charged: nginx(), port: None, ..count }, way, frames }
 }
 
 /// The counts that go with some details, with so many bytes more at each.
 fn counts(details: &[Detail], more: u64) -> Vec<WatchedCount> {
-    let of = |detail: &Detail| WatchedCount {
-        charged: detail.charged.clone(),
-        port: None,
-        ..count(&detail.site, "writev", detail.file, detail.iter, detail.bytes + more)
+    let of = |detail: &Detail| {
+        let bytes = detail.count.bytes + more;
+        WatchedCount { bytes, ..detail.count.clone() }
     };
     details.iter().map(of).collect()
 }

@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Gid, Pid, Uid, chown};
 
 use super::maps::Mapping;
+use crate::status::Status;
 
 /// How long a machine may take to listen, and to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,12 +28,13 @@ pub(super) fn is_one(mapping: &Mapping) -> bool {
 
 /// Has it write its map to where [`super::names`] looks for it; says why it could not be asked.
 pub(super) fn ask_for_map(process: u32) -> Result<(), String> {
-    let (own, catches) = status(process).ok_or("it has ended")?;
+    let status = Status::of(process).ok_or("it has ended")?;
+    let own = status.own_number().ok_or("it has no number of its own")?;
     let temporary = PathBuf::from(format!("/proc/{process}/root/tmp"));
     let socket = temporary.join(format!(".java_pid{own}"));
     if !socket.exists() {
         // Without a handler the signal would end it.
-        if !catches {
+        if !catches_quit(&status) {
             return Err("it does not listen to SIGQUIT (-Xrs)".to_owned());
         }
         let wish = temporary.join(format!(".attach_pid{own}"));
@@ -52,13 +54,10 @@ pub(super) fn ask_for_map(process: u32) -> Result<(), String> {
     }
 }
 
-/// Its number in its own namespace, and whether it catches SIGQUIT.
-fn status(process: u32) -> Option<(u32, bool)> {
-    let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
-    let own = field("NSpid:")?.split_whitespace().next_back()?.parse().ok()?;
-    let caught = u64::from_str_radix(field("SigCgt:")?.trim(), 16).ok()?;
-    Some((own, caught >> (Signal::SIGQUIT as u32 - 1) & 1 == 1))
+/// Whether a process catches SIGQUIT.
+fn catches_quit(status: &Status) -> bool {
+    let caught = status.field("SigCgt:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
+    caught.is_some_and(|mask| mask >> (Signal::SIGQUIT as u32 - 1) & 1 == 1)
 }
 
 /// Makes it listen. The file has to be its user's.

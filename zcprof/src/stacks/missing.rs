@@ -6,8 +6,6 @@ use zcprof_judge::stacks::record::{Frame, FrameKind};
 pub(super) const DEFERRED: &str = "deferred, sender unknown";
 /// A thread of the kernel's works for the program, and runs nothing of it.
 pub(super) const NO_USER: &str = "kernel worker";
-/// The sample did not arrive, or the kernel could not keep its half.
-pub(super) const LOST: &str = "stack lost";
 /// The outer frames could not be unwound.
 pub(super) const CUT: &str = "stack cut";
 /// The process had ended before its files could be opened.

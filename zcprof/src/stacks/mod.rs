@@ -14,10 +14,11 @@ mod unwind;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use zcprof_common::layout::{NO_USER, NOT_OWN, StackKey};
+use zcprof_common::layout::{NO_USER, NOT_OWN, StackKey, StackValue};
 use zcprof_common::sites::SITES;
 use zcprof_judge::stacks::Stacks;
 use zcprof_judge::stacks::record::Frame;
+use zcprof_judge::stacks::tree::lost;
 use zcprof_judge::watch::charge::{Detail, charge};
 use zcprof_judge::watch::record::{Charged, WatchedCount};
 
@@ -43,7 +44,8 @@ impl Frames {
     }
 }
 
-/// Makes the record of the stacks of a window. `count` says of a key what the record's count is.
+/// Makes the record of the stacks of a window. `count` says of what was counted by one stack how the record
+/// has it.
 ///
 /// # Errors
 /// The kernel's stacks cannot be read.
@@ -52,7 +54,7 @@ pub fn record(
     samples: Samples,
     counted: &StackCounts,
     counts: &[WatchedCount],
-    count: impl Fn(&StackKey) -> WatchedCount,
+    count: impl Fn(&StackKey, &StackValue) -> WatchedCount,
 ) -> Result<Stacks> {
     let numbers: BTreeSet<_> =
         counted.keys().map(|key| key.kernel).filter(|number| *number >= 0).collect();
@@ -61,37 +63,28 @@ pub fn record(
     let users = samples.close();
     let counted: Vec<_> = counted
         .iter()
-        .map(|(key, value)| (key, value, count(key)))
-        .filter(|(_, _, count)| count.charged != Charged::Elsewhere)
+        .map(|(key, value)| (key, count(key, value)))
+        .filter(|(_, count)| count.charged != Charged::Elsewhere)
         .collect();
     let names = Names::of(&users, &counted.iter().map(|(key, ..)| key.user).collect());
     let mut frames = Frames::default();
     let mut details = Vec::new();
-    for (key, value, count) in counted {
+    for (key, count) in counted {
         let mut stack = match key.user {
             NOT_OWN => vec![missing::frame(missing::DEFERRED)],
             NO_USER => vec![missing::frame(missing::NO_USER)],
             user => match users.stacks.get(&user) {
                 Some(stack) => names.frames(stack),
-                None => vec![missing::frame(missing::LOST)],
+                None => vec![lost()],
             },
         };
         let site = &SITES[usize::from(key.count.site)];
         match halves.get(&key.kernel) {
             Some(half) => stack.extend(kernel.frames(half, site, key.user == NOT_OWN)),
-            None => stack.extend([missing::frame(missing::LOST), kernel::function(site.name)]),
+            None => stack.extend([lost(), kernel::function(site.name)]),
         }
-        details.push(Detail {
-            charged: count.charged,
-            port: count.port,
-            site: count.site,
-            iter: count.iter,
-            file: count.file,
-            user: key.user,
-            frames: stack.into_iter().map(|frame| frames.place(frame)).collect(),
-            calls: value.calls,
-            bytes: value.bytes,
-        });
+        let frames = stack.into_iter().map(|frame| frames.place(frame)).collect();
+        details.push(Detail { count, way: key.user, frames });
     }
     Ok(charge(frames.all, &details, counts))
 }

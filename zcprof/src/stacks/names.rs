@@ -10,6 +10,7 @@ use zcprof_judge::stacks::record::{Frame, FrameKind};
 use super::samples::Users;
 use super::unwind::Place;
 use super::{jvm, missing};
+use crate::status::Status;
 
 /// Names of every place that is in some stack.
 pub(super) struct Names {
@@ -96,9 +97,7 @@ struct PerfMap {
 impl PerfMap {
     /// That of a process, in its own file system and under the number that it has there.
     fn of(process: u32) -> Self {
-        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-        let own = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-        let own = own.and_then(|numbers| numbers.split_whitespace().next_back());
+        let own = Status::of(process).and_then(|status| status.own_number());
         let Some(own) = own else { return Self::default() };
         let map = fs::read(format!("/proc/{process}/root/tmp/perf-{own}.map"));
         Self::parse(&String::from_utf8_lossy(&map.unwrap_or_default()))

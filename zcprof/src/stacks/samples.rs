@@ -1,19 +1,20 @@
 //! Takes samples off the ring while the window is open, and unwinds each at once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem::offset_of;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use aya::maps::{MapData, RingBuf};
-use zcprof_common::layout::{STACK_BYTES, Sample};
+use zcprof_common::layout::Sample;
 
 use super::binaries::Binaries;
 use super::unwind::{Place, Process};
 
 /// Bytes of a sample before its stack.
-const HEAD: usize = size_of::<Sample>() - STACK_BYTES;
+const HEAD: usize = offset_of!(Sample, stack);
 
 /// How long the ring is left alone when it is empty: shorter than most programs run.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -79,11 +80,12 @@ impl Users {
             |at: usize| head[at..at + 8].try_into().map(u64::from_le_bytes).unwrap_or_default();
         let half =
             |at: usize| head[at..at + 4].try_into().map(u32::from_le_bytes).unwrap_or_default();
-        let (process, length) = (half(8), half(12) as usize);
-        let registers = [16, 24, 32].map(word);
+        let process = half(offset_of!(Sample, process));
+        let length = half(offset_of!(Sample, length)) as usize;
+        let registers = [0, 8, 16].map(|at| word(offset_of!(Sample, registers) + at));
         let stack = stack.get(..length).unwrap_or_default();
         let known = self.processes.entry(process).or_insert_with(|| Process::new(process));
         let places = known.unwind(registers, stack, &mut self.binaries);
-        self.stacks.insert(word(0), places);
+        self.stacks.insert(word(offset_of!(Sample, user)), places);
     }
 }

@@ -49,8 +49,10 @@ impl Process {
         let number = self.number;
         self.mappings = mappings
             .into_iter()
-            .map(|mapping| (binaries.of(number, &mapping), mapping))
-            .map(|(binary, mapping)| (mapping, binary))
+            .map(|mapping| {
+                let binary = binaries.of(number, &mapping);
+                (mapping, binary)
+            })
             .collect();
         for (mapping, binary) in &self.mappings {
             if let Some(module) = binary.and_then(|at| binaries.all[at].module(mapping)) {

@@ -94,7 +94,8 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
     let names = probes.programs()?;
     (watch.programs, watch.counts, watch.exits) =
         record::counted(&snapshot, &names, &own, &options.excluded);
-    let by_stack = |key: &_| record::counted_by_stack(key, &names, &own, &options.excluded);
+    let by_stack =
+        |key: &_, value: &_| record::counted_by_stack(key, value, &names, &own, &options.excluded);
     watch.stacks = samples
         .map(|samples| stacks::record(&probes, samples, &snapshot.stacks, &watch.counts, by_stack))
         .transpose()?;

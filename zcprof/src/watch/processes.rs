@@ -7,6 +7,8 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use crate::status::Status;
+
 /// A process that there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Process {
@@ -29,14 +31,10 @@ pub(super) fn all() -> Vec<Process> {
 
 /// One process, if there is such a one. The number of a thread is none of a process.
 pub(super) fn one(pid: u32) -> Option<Process> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        Some(line.trim().to_owned())
-    };
-    let leader: u32 = field("Tgid:")?.parse().ok()?;
+    let status = Status::of(pid)?;
+    let leader: u32 = status.field("Tgid:")?.parse().ok()?;
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-    let parent = field("PPid:")?.parse().ok()?;
+    let parent = status.field("PPid:")?.parse().ok()?;
     (leader == pid).then(|| Process { pid, parent, name: name.trim_end_matches('\n').to_owned() })
 }
 

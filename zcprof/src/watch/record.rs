@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use zcprof_common::layout::{
-    ELSEWHERE, Key, NO_OWNER, NO_PORT, OTHER_PROGRAMS, PROCESS_BITS, StackKey, Value,
+    ELSEWHERE, Key, NO_OWNER, NO_PORT, OTHER_PROGRAMS, PROCESS_BITS, StackKey, StackValue, Value,
 };
 use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::{File, Iter};
@@ -71,11 +71,13 @@ fn charged(subject: u32, names: &[(u32, String)], own: &[u32], excluded: &[Strin
 /// What was counted by one stack, as the record has counts.
 pub(super) fn counted_by_stack(
     key: &StackKey,
+    value: &StackValue,
     names: &[(u32, String)],
     own: &[u32],
     excluded: &[String],
 ) -> WatchedCount {
-    count(&key.count, &Value::default(), charged(key.count.subject, names, own, excluded))
+    let value = Value { calls: value.calls, bytes: value.bytes, ..Value::default() };
+    count(&key.count, &value, charged(key.count.subject, names, own, excluded))
 }
 
 /// A subject's program. One that was not seen to begin is known by its process's number.

@@ -216,8 +216,12 @@ impl<'a> Window<'a> {
         }
         let is_line = self.live.is_none() && self.said.elapsed() >= LINE;
         let is_stretch = self.series.is_due(now);
+        let mut alive = BTreeMap::new();
         if is_line || is_stretch || self.live.is_some() {
-            self.read(probes)?;
+            let names = self.read(probes)?;
+            if self.live.is_some() {
+                alive = self.alive(probes, &names)?;
+            }
         }
         if is_stretch {
             self.series.add(now, self.record.counts.clone(), self.options);
@@ -225,14 +229,14 @@ impl<'a> Window<'a> {
         if is_line {
             self.line();
         }
-        let alive = if self.live.is_some() { self.alive(probes)? } else { BTreeMap::new() };
         let shown = self.live.as_mut().map(|live| live.renew(&self.record, &alive));
         self.give_up_if(shown.transpose());
         self.due = now + LOOK.max(now.elapsed() * REST);
         Ok(())
     }
 
-    fn read(&mut self, probes: &mut Probes) -> Result<()> {
+    /// Reads what has been counted into the record; says which programs there are, by subject.
+    fn read(&mut self, probes: &mut Probes) -> Result<Vec<(u32, String)>> {
         let snapshot = probes.peek()?;
         let names = probes.programs()?;
         let counted = super::record::counted(&snapshot, &names, &self.own, &self.options.excluded);
@@ -241,15 +245,19 @@ impl<'a> Window<'a> {
         record.doubts = snapshot.doubts;
         record.doubts.retain(is_known_by_now);
         self.record.seconds = self.seconds();
-        Ok(())
+        Ok(names)
     }
 
     /// How many processes of each program live.
-    fn alive(&self, probes: &mut Probes) -> Result<BTreeMap<String, usize>> {
-        let (watched, names) = (probes.watched()?, probes.programs()?);
+    fn alive(
+        &self,
+        probes: &mut Probes,
+        names: &[(u32, String)],
+    ) -> Result<BTreeMap<String, usize>> {
+        let watched = probes.watched()?;
         let mut alive = BTreeMap::new();
         for (_, subject) in watched.iter().filter(|(pid, _)| !self.own.contains(pid)) {
-            *alive.entry(super::record::name(*subject, &names)).or_default() += 1;
+            *alive.entry(super::record::name(*subject, names)).or_default() += 1;
         }
         Ok(alive)
     }

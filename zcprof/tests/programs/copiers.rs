@@ -3,6 +3,7 @@
 use zcprof_common::vocabulary::{Disposition, Hop};
 use zcprof_judge::stacks::record::{FrameKind, Stack};
 use zcprof_judge::stacks::top::functions;
+use zcprof_judge::stacks::tree::frames;
 use zcprof_judge::watch::Watch;
 
 use super::table::Row;
@@ -22,13 +23,9 @@ pub(super) fn errors(row: &Row, watch: &Watch) -> Vec<String> {
     };
     let lost = stacks.lost.iter().filter(|lost| (lost.hop, lost.disposition) == here);
     let all = (sum(&|_| true) + lost.map(|lost| lost.bytes).sum::<u64>()) as f64;
-    let frames = |stack: &Stack| {
-        let frames = stack.frames.iter().map(|at| &stacks.frames[*at as usize]);
-        frames.cloned().collect::<Vec<_>>()
-    };
     let mut errors = Vec::new();
     for (function, known) in row.copiers {
-        let has = |stack: &Stack| frames(stack).iter().any(|frame| frame.name.contains(function));
+        let has = |stack: &Stack| frames(stacks, stack).any(|frame| frame.name.contains(function));
         let share = sum(&has) as f64 / all;
         println!("{}: {function} copied {share:.4} into the socket", row.name);
         if (share - known).abs() > 0.02 {
@@ -39,7 +36,7 @@ pub(super) fn errors(row: &Row, watch: &Watch) -> Vec<String> {
     if !top.first().is_some_and(|name| name.contains(most)) {
         errors.push(format!("not {most} copied most, but {top:?}"));
     }
-    let cut = |stack: &Stack| frames(stack).iter().any(|frame| frame.kind == FrameKind::Missing);
+    let cut = |stack: &Stack| frames(stacks, stack).any(|frame| frame.kind == FrameKind::Missing);
     let whole = 1.0 - sum(&cut) as f64 / all;
     println!("{}: {whole:.4} of it has a whole stack", row.name);
     if whole < WHOLE {

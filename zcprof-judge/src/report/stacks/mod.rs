@@ -47,11 +47,11 @@ pub(super) fn summary(stacks: &Stacks) -> String {
     }
     let more = top.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let incomplete = Tree::incomplete(stacks);
-    let missing = if incomplete == 0 {
+    let by_name = missing(stacks);
+    let missing = if by_name.is_empty() {
         "Every stack is whole.".to_owned()
     } else {
-        let by_name = missing(stacks);
+        let incomplete = Tree::incomplete(stacks);
         let by_name = by_name.iter().map(|(name, bytes)| format!("{name} {}", share(*bytes, all)));
         let by_name: Vec<_> = by_name.collect();
         format!("No whole stack: {} of the bytes ({}).", share(incomplete, all), by_name.join(", "))

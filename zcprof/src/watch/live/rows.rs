@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
+use zcprof_common::vocabulary::Hop;
 use zcprof_judge::verdict::Exit;
-use zcprof_judge::watch::judge::{Span, exit, judge, spans};
+use zcprof_judge::watch::judge::{Span, exit, judge, shown_spans};
 use zcprof_judge::watch::record::{Asked, Charged, Direction, Of, Tolerance, Watch, WatchedCount};
 use zcprof_judge::watch::series::between;
 use zcprof_judge::watch::traffic::Traffic;
@@ -62,11 +62,7 @@ const ANY: Tolerance = Tolerance { size: u64::MAX, millionths: 1_000_000 };
 
 impl Numbers {
     pub(super) fn of(traffic: &Traffic) -> Self {
-        let mut all = spans(traffic, Instrument::Callers);
-        if traffic.direction == Direction::Tx {
-            let later = traffic.seen(Hop::SocketToSocket, Disposition::Deferred);
-            all.push(Span { hop: Hop::SocketToSocket, least: later, most: later });
-        }
+        let all = shown_spans(traffic);
         let sum = |of: fn(&Span) -> u64| all.iter().map(of).fold(0, u64::saturating_add);
         let worst = all.iter().max_by_key(|span| span.most).filter(|span| span.most > 0);
         Self {
