@@ -140,6 +140,8 @@ impl Top {
             direction: self.direction,
             excluded: self.excluded.clone(),
             no_audit: self.no_audit,
+            // The flame graph is in that folder alone.
+            no_stacks: self.out.is_none(),
             out: self.out.clone(),
             json: self.json,
             ..Whole::parse_from(["watch", "--all"]).watch
@@ -208,19 +210,26 @@ mod tests {
         }
     }
 
-    #[test]
-    fn top_watches_everybody_and_has_no_end() {
-        let top = Top {
+    fn top_of_all() -> Top {
+        Top {
             direction: Direction::Rx,
             excluded: vec!["cp".to_owned()],
             no_audit: true,
             out: None,
             json: false,
-        };
+        }
+    }
+
+    #[test]
+    fn top_watches_everybody_and_has_no_end() {
+        let top = top_of_all();
         let watch = top.watch();
+        assert!(!watch.keeps_stacks(), "nobody would see them");
         assert!(watch.all && watch.no_audit && watch.time.is_none() && watch.claims.is_empty());
         assert_eq!((watch.direction, watch.excluded), (Direction::Rx, top.excluded));
         assert_eq!(watch.framing, Tolerance { size: 4096, millionths: 10_000 });
+        let out = Some(PathBuf::from("reports"));
+        assert!(Top { out, ..top_of_all() }.watch().keeps_stacks());
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use nix::mount::{MsFlags, mount};
+use zcprof_judge::run::Doubt;
 use zcprof_judge::watch::Watch;
 
 use super::super::pty::Pty;
@@ -54,8 +55,21 @@ fn is_by(lines: &[String], column: &str) -> bool {
     lines.last().is_some_and(|line| line.contains(&format!("by {column},")))
 }
 
+/// A window of minutes may miss runs on a kernel that preempts probes, which zcprof says: then it is
+/// driven again, as a pass that missed runs is made again.
 #[test]
 fn a_window_is_looked_at_sorted_filtered_and_ended_by_keys() {
+    let missed = |doubt: &Doubt| matches!(doubt, Doubt::Missed { .. });
+    let mut windows = (0..3).map(|_| driven_by_keys());
+    let complete = windows.find(|(_, record)| !record.doubts.iter().any(missed));
+    let (status, record) = complete.expect("a window in three that missed nothing");
+    assert_eq!(record.verdict.as_deref(), Some("holds"), "{:?}", record.results);
+    assert_eq!(status.code(), Some(0));
+    assert!(record.results[0].sent > 0 && record.doubts.is_empty(), "{:?}", record.doubts);
+}
+
+/// How zcprof ended, and what it recorded.
+fn driven_by_keys() -> (ExitStatus, Watch) {
     let mut served = serving();
     let mut sleeper = Command::new("sleep").arg("100000").spawn().expect("sleep starts");
     let pids = format!("{},{}", served.id(), sleeper.id());
@@ -121,9 +135,7 @@ fn a_window_is_looked_at_sorted_filtered_and_ended_by_keys() {
     let lines = pty.lines();
     println!("{}", lines.join("\n"));
     assert!(lines.iter().any(|line| line.contains("was killed by SIGKILL")), "{lines:#?}");
-    assert_eq!(record.verdict.as_deref(), Some("holds"), "{:?}", record.results);
-    assert_eq!(status.code(), Some(0));
-    assert!(record.results[0].sent > 0 && record.doubts.is_empty(), "{:?}", record.doubts);
+    (status, record)
 }
 
 /// Looking changes nothing: the same command is judged as in the test without a terminal, to the byte

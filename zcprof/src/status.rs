@@ -1,0 +1,23 @@
+//! What the kernel says of a process in `/proc/PID/status` (proc_pid_status(5)).
+
+use std::fs;
+
+/// The status of a process at one moment.
+pub(crate) struct Status(String);
+
+impl Status {
+    /// That of a process or thread; none if it has ended.
+    pub(crate) fn of(number: u32) -> Option<Self> {
+        fs::read_to_string(format!("/proc/{number}/status")).ok().map(Self)
+    }
+
+    /// What stands behind a name, such as `Tgid:`.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.0.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+    }
+
+    /// Its number in its own pid namespace.
+    pub(crate) fn own_number(&self) -> Option<u32> {
+        self.field("NSpid:")?.split_whitespace().next_back()?.parse().ok()
+    }
+}
