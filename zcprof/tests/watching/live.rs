@@ -5,12 +5,11 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use nix::mount::{MsFlags, mount};
-use zcprof_judge::run::Doubt;
 use zcprof_judge::watch::Watch;
 
 use super::super::pty::Pty;
 use super::super::{PATIENCE, zcprof};
-use super::timed;
+use super::{timed, unmissed};
 
 /// zcprof in a terminal.
 fn in_terminal(words: &[&str], variables: &[(&str, &str)]) -> Pty {
@@ -55,14 +54,9 @@ fn is_by(lines: &[String], column: &str) -> bool {
     lines.last().is_some_and(|line| line.contains(&format!("by {column},")))
 }
 
-/// A window of minutes may miss runs on a kernel that preempts probes, which zcprof says: then it is
-/// driven again, as a pass that missed runs is made again.
 #[test]
 fn a_window_is_looked_at_sorted_filtered_and_ended_by_keys() {
-    let missed = |doubt: &Doubt| matches!(doubt, Doubt::Missed { .. });
-    let mut windows = (0..3).map(|_| driven_by_keys());
-    let complete = windows.find(|(_, record)| !record.doubts.iter().any(missed));
-    let (status, record) = complete.expect("a window in three that missed nothing");
+    let (status, record) = unmissed(driven_by_keys);
     assert_eq!(record.verdict.as_deref(), Some("holds"), "{:?}", record.results);
     assert_eq!(status.code(), Some(0));
     assert!(record.results[0].sent > 0 && record.doubts.is_empty(), "{:?}", record.doubts);
@@ -143,22 +137,26 @@ fn driven_by_keys() -> (ExitStatus, Watch) {
 #[test]
 fn a_command_beside_the_table_writes_into_a_file() {
     let out = "/data/live-command";
+    let ((status, pty), record) = unmissed(|| beside_the_table(out));
+    let lines = pty.lines();
+    assert_eq!(status.code(), Some(0), "{lines:#?}");
+    assert!(pty.is_given_back(), "{lines:#?}");
+    let sent = record.results[0].sent;
+    assert!((16 << 20..17 << 20).contains(&sent), "{sent}");
+    let written = fs::read_to_string(Path::new(out).join("command.txt")).expect("a file");
+    assert!(written.contains("\"sendfile\""), "{written}");
+    assert!(lines.iter().all(|line| !line.contains("\"sendfile\"")), "{lines:#?}");
+}
+
+/// How zcprof ended, its terminal, and what it recorded.
+fn beside_the_table(out: &str) -> ((ExitStatus, Pty), Watch) {
     let mut command = timed("sendfile");
     command.retain(|word| !word.starts_with("--out"));
     let mut words = vec!["watch", "--live", "--claim", "zero-copy", "--out", out, "--"];
     words.extend(command.iter().map(String::as_str));
     let mut pty = in_terminal(&words, &[]);
     pty.wait_for("the table", |lines| lines[0].contains("the command"));
-    let status = pty.wait();
-    let lines = pty.lines();
-    assert_eq!(status.code(), Some(0), "{lines:#?}");
-    assert!(pty.is_given_back(), "{lines:#?}");
-    let record = record(out);
-    let sent = record.results[0].sent;
-    assert!((16 << 20..17 << 20).contains(&sent), "{sent}");
-    let written = fs::read_to_string(Path::new(out).join("command.txt")).expect("a file");
-    assert!(written.contains("\"sendfile\""), "{written}");
-    assert!(lines.iter().all(|line| !line.contains("\"sendfile\"")), "{lines:#?}");
+    ((pty.wait(), pty), record(out))
 }
 
 /// On a terminal that can draw nothing there are lines, and Ctrl-C is a signal.

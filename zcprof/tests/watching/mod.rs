@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
 
+use zcprof_judge::run::Doubt;
 use zcprof_judge::stacks::top::functions;
 use zcprof_judge::watch::Watch;
 
@@ -32,7 +33,20 @@ fn timed(transfer: &str) -> Vec<String> {
     command
 }
 
+/// A window that missed no run of a probe, of three. On a kernel that preempts probes some are missed now
+/// and then, which zcprof says: then the window is had again, as a pass of `measure` is made again.
+fn unmissed<T>(mut window: impl FnMut() -> (T, Watch)) -> (T, Watch) {
+    let missed = |doubt: &Doubt| matches!(doubt, Doubt::Missed { .. });
+    let mut windows = (0..3).map(|_| window());
+    let complete = windows.find(|(_, record)| !record.doubts.iter().any(missed));
+    complete.expect("a window of three that missed nothing")
+}
+
 fn watched(claims: &[&str], transfer: &str, out: &str) -> (Output, Watch) {
+    unmissed(|| watched_once(claims, transfer, out))
+}
+
+fn watched_once(claims: &[&str], transfer: &str, out: &str) -> (Output, Watch) {
     let out = PathBuf::from("/data").join(out);
     let folder = out.display().to_string();
     let command = timed(transfer);
@@ -68,7 +82,7 @@ fn a_command_that_hands_pages_over_holds_and_one_that_copies_is_refuted() {
 /// old keep none.
 #[test]
 fn stacks_say_which_function_copied() {
-    let (output, record) = watched(&[], "read_write", "by-stack");
+    let (output, record) = watched_once(&[], "read_write", "by-stack");
     assert_eq!(code(&output), 0, "{}", text(&output));
     let Some(stacks) = &record.stacks else {
         let release = &record.kernel.release;
