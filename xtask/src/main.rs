@@ -1,6 +1,6 @@
 //! Sets up, builds, runs and tests zcprof.
 //!
-//! It drives cargo, apt and QEMU, and links none of the crates that it builds.
+//! It drives cargo, apt and QEMU. Of the crates that it builds, it links only zcprof-common.
 
 mod bench;
 mod cache;
