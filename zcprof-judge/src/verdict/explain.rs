@@ -1,7 +1,7 @@
 //! The table of reason codes: why a claim is refuted (`ZC1xx`, what happened to bytes) or why
-//! there is no verdict (`ZC2xx`, what evidence is missing). Each has a page in `pages/` that says
-//! what happened, why the kernel does it, how to confirm it and what to change. To add a code is
-//! to add a row, its page, and the rule in `code.rs` that chooses it.
+//! there is no verdict (`ZC2xx`, what evidence is missing). Each code has a page in `pages/` that
+//! says what happened, why the kernel does it, how to confirm it and what to change. To add a code,
+//! add a row, its page, and the rule in `code.rs` that chooses it.
 
 use std::fmt;
 
@@ -36,15 +36,15 @@ macro_rules! codes {
 
 codes! {
     /// No other row fits.
-    OTHER = "ZC100", "something else happened to the bytes than was claimed";
+    OTHER = "ZC100", "what happened to the bytes is not what was claimed";
     /// `read(2)` and its kind.
-    READ = "ZC101", "a read copied them out of the page cache";
+    READ = "ZC101", "a read copied bytes out of the page cache";
     /// `write(2)` to a socket and its kind.
-    SENT = "ZC102", "a send copied them into the socket";
+    SENT = "ZC102", "a send copied bytes into the socket";
     /// sendfile or splice of a file without pages.
-    MADE_UP = "ZC103", "sendfile or splice: the CPU copied them into fresh pages";
+    MADE_UP = "ZC103", "sendfile or splice: the CPU copied bytes into fresh pages";
     /// sendfile or splice round the page cache.
-    BOUNCED = "ZC104", "sendfile or splice: fresh pages were filled, none handed over";
+    BOUNCED = "ZC104", "sendfile or splice: the kernel filled fresh pages, and handed over none";
     /// MSG_ZEROCOPY to a receiver on this host.
     UNPINNED = "ZC105", "pinned pages were copied later";
     /// A device that takes no pages.
@@ -52,41 +52,41 @@ codes! {
     /// What a receive queue does with short packets.
     QUEUED = "ZC107", "copied in a receive queue";
     /// `write(2)` to a pipe.
-    PIPED = "ZC108", "a write copied them into a pipe";
+    PIPED = "ZC108", "a write copied bytes into a pipe";
     /// `read(2)` from a pipe.
-    UNPIPED = "ZC109", "a read copied them out of a pipe";
+    UNPIPED = "ZC109", "a read copied bytes out of a pipe";
     /// `write(2)` to a file.
-    WRITTEN = "ZC110", "a write copied them into a file";
+    WRITTEN = "ZC110", "a write copied bytes into a file";
     /// From one file to another.
     DUPLICATED = "ZC111", "copied from one file into another";
     /// Copy on write.
-    UNSHARED = "ZC112", "a shared page was copied when somebody wrote to it";
+    UNSHARED = "ZC112", "a write to a shared page copied the page";
     /// TLS in the kernel.
     ENCRYPTED = "ZC113", "encrypted into new pages";
     /// A socket that takes no pages.
-    UNTAKEN = "ZC114", "sendfile or splice: the socket took no pages, and copied";
+    UNTAKEN = "ZC114", "sendfile or splice: the socket took no pages, so the CPU copied bytes";
     /// `recv(2)` on the server.
-    RECEIVED = "ZC115", "the server received them and copied them out of the socket";
-    /// System-call arguments and whatever else has no better name.
+    RECEIVED = "ZC115", "the server received bytes and copied them out of the socket";
+    /// System-call arguments, and bytes that have no better name.
     ARGUMENTS = "ZC116", "copied between user and kernel on no known data path";
     /// The claim says more copies than there are.
-    FEWER = "ZC117", "fewer bytes than claimed: the claim is false the other way";
+    FEWER = "ZC117", "fewer bytes than claimed: the claim says too many";
     /// FUSE.
-    FILLED = "ZC118", "a process filled the page cache, and the CPU copied its answer into it";
+    FILLED = "ZC118", "another process filled the page cache, and the CPU copied its answer";
     /// A loop device, a network file system, a ramdisk.
-    STORAGE_COPIES = "ZC119", "storage had the CPU copy them into the page cache";
+    STORAGE_COPIES = "ZC119", "the CPU copied bytes from storage into the page cache";
     /// squashfs, dm-crypt.
-    STORAGE_TRANSFORMS = "ZC120", "storage had the CPU decompress or decrypt them into the page cache";
+    STORAGE_TRANSFORMS = "ZC120", "the CPU decompressed or decrypted bytes into the page cache";
     /// XDP on a device without a driver's help, or on a veth.
-    REPACKED = "ZC121", "an XDP program had each packet copied into one piece";
+    REPACKED = "ZC121", "the kernel copied each packet into one piece for an XDP program";
     /// NFQUEUE.
-    ASKED_ABOUT = "ZC122", "a firewall that asks a process about each packet had them copied";
+    ASKED_ABOUT = "ZC122", "the kernel copied each packet for a firewall that asks a process";
     /// IPsec, WireGuard, MACsec.
     ENCRYPTED_BELOW = "ZC123", "encrypted below the sockets, on the way to the device";
     /// Nothing to divide by.
     NO_PAYLOAD = "ZC201", "no payload was sent";
     /// The consumer got something else.
-    UNVERIFIED = "ZC202", "the payload that was received is not what the segments hold";
+    UNVERIFIED = "ZC202", "the consumer received other bytes than the segments hold";
     /// A leaf is not watched.
     AUDIT_BLIND = "ZC203", "the audit could not look";
     /// A function around the leaves is not watched.
@@ -102,33 +102,33 @@ codes! {
     /// A probe was removed.
     PROBE_GONE = "ZC209", "a probe is gone";
     /// Cold that was not cold.
-    CACHE_STATE = "ZC210", "the page cache was not as warm or cold as the pass is for";
+    CACHE_STATE = "ZC210", "the page cache was not as warm or cold as the pass needs";
     /// Unexplained bytes.
     RESIDUAL = "ZC211", "the account does not balance against the payload";
     /// Audit against callers.
     DISAGREE = "ZC212", "the instruments disagree";
     /// Copies below the sockets, for somebody.
-    UNOWNED = "ZC213", "bytes were copied below the sockets for an unknown owner";
+    UNOWNED = "ZC213", "the kernel copied bytes below the sockets for an unknown owner";
     /// Nothing seen moving.
     NO_WITNESS = "ZC214", "no copy was seen, and no hand-over either";
     /// A file system or a device that is not in the table.
     UNKNOWN_FILLER = "ZC215", "how storage fills the page cache is not known";
     /// A tracepoint's program was skipped, or a map was full.
     UNFOLLOWED = "ZC216", "a process may have been overlooked";
-    /// modprobe under way.
-    MODULE_LOADED = "ZC218", "a module with functions to watch was loaded under way";
+    /// modprobe during the measurement.
+    MODULE_LOADED = "ZC218", "a module with functions to watch was loaded during the measurement";
     /// More leaves than slots.
     UNWATCHED = "ZC220", "a leaf that can be reached was not watched in this pass";
     /// The same work, and other bytes.
-    UNLIKE = "ZC221", "repetitions of a pass were not alike";
+    UNLIKE = "ZC221", "repetitions of a pass differed";
     /// A watched program read a file, and sent other bytes, or the same.
-    MAY_BE_SENT = "ZC222", "what a program read may be what it sent, or not";
+    MAY_BE_SENT = "ZC222", "a program may have sent what it read, or not";
     /// `zcprof watch -- false`.
     COMMAND_FAILED = "ZC223", "the watched command failed";
     /// UDP, SCTP, or TLS in the kernel that is written to.
-    UNCOUNTED = "ZC224", "bytes were sent by sockets that are not counted";
+    UNCOUNTED = "ZC224", "programs sent bytes by sockets that zcprof does not count";
     /// A known truth was seen over plain TCP and not over the measured way.
-    WAY = "ZC225", "the way to the consumer does something else to known bytes than plain TCP";
+    WAY = "ZC225", "the measured network or socket treats known bytes unlike plain TCP";
     /// A device that is not in the table, or none at all.
     UNKNOWN_DEVICE = "ZC226", "what happens below the sockets is not known";
     /// A tracepoint is not watched.

@@ -43,7 +43,7 @@ impl fmt::Display for Reason {
             }
             Self::Unwatched(hop, leaf) => write!(
                 f,
-                "the leaf {leaf} was watched in no repetition, and copies {} may be its own",
+                "no repetition watched the leaf {leaf}, which may have copied {}",
                 hop.name()
             ),
             Self::ControlFailed(instrument, why) => {
@@ -51,8 +51,8 @@ impl fmt::Display for Reason {
             }
             Self::WayDiffers(instrument, why) => write!(
                 f,
-                "{} saw what is known over plain TCP, and something else over the way that is \
-                 measured: {why}",
+                "{} saw what is known over plain TCP, and something else over the measured network \
+                 or socket: {why}",
                 instrument.name()
             ),
             Self::Doubt(doubt) => write!(f, "{doubt}"),
@@ -68,27 +68,30 @@ impl fmt::Display for Reason {
                 write!(f, "{bytes} bytes were copied by {at} for a socket whose owner is not known")
             }
             Self::UnknownFiller(layer) => {
-                write!(f, "whether the CPU fills the page cache from storage is not known: {layer}")
+                write!(
+                    f,
+                    "it is unknown whether the CPU fills the page cache from storage: {layer}"
+                )
             }
             Self::UnknownDevice(device) => {
-                write!(f, "what {device} does to packets is not known")
+                write!(f, "it is unknown what {device} does to packets")
             }
             Self::ReachedNoDevice(sent, reached) => {
                 write!(
                     f,
-                    "of {sent} bytes sent over TCP only {reached} were seen to reach a device"
+                    "only {reached} of {sent} bytes sent over TCP were seen to reach a device"
                 )
             }
             Self::MayBeSent(hop, bytes) => write!(
                 f,
-                "{bytes} bytes went {} in the programs that sent, and may be what was sent",
+                "{bytes} bytes went {} in the programs that sent, which may have sent them",
                 hop.name()
             ),
             Self::Uncounted(bytes) => {
-                write!(f, "system calls sent {bytes} bytes by sockets that no row counts")
+                write!(f, "system calls sent {bytes} bytes by sockets that zcprof does not count")
             }
             Self::CommandFailed(status) => {
-                write!(f, "the command failed with {status}, and may not have done its work")
+                write!(f, "the command failed with {status}, and may not have done all of its work")
             }
             Self::NoWitness(hop, moved) => {
                 write!(f, "no witness: only {moved} bytes were seen moving {}", hop.name())
