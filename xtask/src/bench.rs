@@ -21,8 +21,8 @@ const FOLDER: &str = "bench";
 pub(crate) enum Bench {
     /// Fetch a log by each transfer and from nginx, with no probe attached.
     ///
-    /// Debian's nginx is installed if there is none; where a service manager runs, that starts
-    /// its service too.
+    /// The command installs Debian's nginx if there is none; where a service manager runs, this
+    /// also starts nginx's service.
     Fetch(Options),
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Options {
     /// Leave nginx out, and do not install it.
     #[arg(long)]
     without_nginx: bool,
-    /// Folder of the reports; this one has the folder `bench` in it.
+    /// Folder of the reports; the command writes into its folder `bench`.
     #[arg(long, value_name = "DIR", default_value = MEASURED)]
     out: PathBuf,
     /// What is timed; these go to `zcprof bench fetch` as they are.
@@ -43,7 +43,7 @@ pub(crate) struct Options {
 /// Options of `zcprof bench fetch`.
 #[derive(Args, Debug)]
 struct Timed {
-    /// Folder of the log, which is made there if there is none.
+    /// Folder of the log; zcprof makes a log there if the folder has none.
     #[arg(long, value_name = "DIR")]
     log_dir: Option<String>,
     /// Size of a new log, and payload of each round.
@@ -65,7 +65,7 @@ struct Timed {
     /// Transfers, comma-separated (default: all).
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::transfer())]
     transfer: Vec<String>,
-    /// Mode in which the consumer receives what is timed.
+    /// Mode in which the consumer receives in timed rounds.
     #[arg(long, value_name = "MODE", value_parser = words::mode())]
     consumer: Option<String>,
     /// Where the servers and the consumer run.

@@ -30,7 +30,7 @@ const RUNS: u64 = 1_000_000;
 /// Options of `fuzz`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Inputs that each target is given.
+    /// Number of inputs for each target.
     #[arg(long, value_name = "N", default_value_t = RUNS)]
     runs: u64,
     /// Only this target.

@@ -54,43 +54,44 @@ pub(crate) struct Options {
     /// Processors of the guest (default: this machine's, at most 4).
     #[arg(long, value_name = "N", value_parser = words::cpus())]
     smp: Option<usize>,
-    /// Flags of the processors to add or, with a minus, to take away, as in QEMU's -cpu: a kernel
+    /// Flags of the processors to add or, with a minus, to remove, as in QEMU's -cpu: a kernel
     /// before 6.4 chooses its copy routine by `erms` and `rep_good`; `-erms` and `-erms,family=6`
-    /// choose the other two.
+    /// choose the other two routines.
     #[arg(long, value_name = "FLAGS", default_value = "", allow_hyphen_values = true)]
     cpu: String,
     /// More words for the kernel's command line.
     #[arg(long, value_name = "WORDS", default_value = "")]
     append: String,
-    /// What the guest has on /data: ext4, xfs, btrfs, tmpfs, or overlay (on /data/merged).
+    /// The guest's file system on /data: ext4, xfs, btrfs, tmpfs, or overlay (on /data/merged).
     #[arg(long, value_name = "NAME", default_value = "ext4", value_parser = FileSystem::find)]
     file_system: &'static FileSystem,
     /// Give the guest two virtio-net devices that are joined by a wire (needs /dev/net/tun).
     #[arg(long)]
     wire: bool,
-    /// A module to load beside those of the disks and ext4.
+    /// A module to load beside the modules of the disks and ext4.
     #[arg(long, value_name = "NAME")]
     module: Vec<String>,
-    /// A file to bring along, as HERE:THERE.
+    /// A file to copy into the guest, as HERE:THERE.
     #[arg(long, value_name = "HERE:THERE", value_parser = file)]
     file: Vec<(PathBuf, String)>,
-    /// A disk's image that the guest can read and not write, /dev/vdc.
+    /// A disk image that the guest can read but not write, /dev/vdc.
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// The same with the image of programs that the tests watch, which is made if need be.
+    /// The same with the image of the programs that the tests watch, which the command makes if
+    /// needed.
     #[arg(long, conflicts_with = "image")]
     programs: bool,
     /// Size of the guest's disk, in GiB.
     #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..=1024),
           default_value_t = 3)]
     disk: u64,
-    /// Folder for what the command leaves in /out.
+    /// Folder that receives what the command leaves in /out.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Do not build zcprof and bring it along.
+    /// Neither build zcprof nor copy it into the guest.
     #[arg(long)]
     bare: bool,
-    /// End the guest when the command has said nothing for this many seconds.
+    /// End the guest when the command has printed nothing for this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = vm::LIMITS.job.as_secs())]
     patience: u64,
     /// Keep the work folder: initramfs, disk images, logs.

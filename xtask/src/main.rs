@@ -37,8 +37,8 @@ use crate::exit::Exit;
 /// Sets up, builds, runs and tests zcprof.
 ///
 /// Exit codes: 0 every claim holds; 1 a claim is refuted or a test failed; 2 wrong usage or a
-/// run-time error; 3 inconclusive; 4 something is missing here (it says what and how to get it);
-/// 130, 143 and 129 a signal ended it (SIGINT, SIGTERM, SIGHUP).
+/// run-time error; 3 inconclusive; 4 something is missing here (the message says what, and how to
+/// get it); 130, 143 and 129 a signal ended the command (SIGINT, SIGTERM, SIGHUP).
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
@@ -52,18 +52,19 @@ struct Cli {
 enum Command {
     /// Find or install what the other commands need.
     Setup(setup::Options),
-    /// Measure the copies per byte: on this kernel if it shows everything, else in a guest.
+    /// Measure the copies per byte: on this kernel if it shows every copy, else in a guest.
     Run(run::Options),
     /// Run the tests on this host, and the claims on Debian kernels in guests.
     Test(test::Options),
     /// Time the transfers, and nginx, on this host's kernel.
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Feed the broker and the log opener with what a fuzzer finds.
+    /// Feed the broker, the log opener and the judge with what a fuzzer finds.
     Fuzz(fuzz::Options),
     /// Run any command in a guest.
     Vm(guest::Options),
-    /// Measure over kernels, file systems, CPUs and networks, and compare with what is known.
+    /// Measure over kernels, file systems, CPUs and networks, and compare with what is known
+    /// beforehand.
     Matrix(matrix::Options),
     /// Render the committed reports again from their records, or publish what was measured.
     Reports(reports::Options),

@@ -20,11 +20,12 @@ use crate::setup::{self, Wants};
 use crate::vm::FileSystem;
 use crate::{compile, interrupt, process, tree, vm, words};
 
-/// Options of `matrix`. Without any of the first four it measures every kernel's file systems,
-/// and on ext4 other numbers of CPUs and other networks; with one, all that the four name.
+/// Options of `matrix`. Without any of the first four, `matrix` measures every kernel's file
+/// systems, and on ext4 also other numbers of CPUs and other networks; with one, every combination
+/// of the named values.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Kernels: names, or `all` for those that the tests use.
+    /// Kernels: names, or `all` for the kernels that the tests use.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::kernel())]
     kernel: Vec<String>,
     /// File systems of the segments.
@@ -33,7 +34,7 @@ pub(crate) struct Options {
     /// Numbers of CPUs.
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = words::cpus())]
     cpus: Vec<usize>,
-    /// Ways between server and consumer.
+    /// Networks between server and consumer.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::network())]
     network: Vec<String>,
     /// The few cells that `cargo xtask test` measures.
@@ -42,7 +43,7 @@ pub(crate) struct Options {
     /// What is measured in each cell.
     #[command(flatten)]
     passes: Passes,
-    /// Measure all cells anew, also those that an interrupted matrix left.
+    /// Measure all cells anew, also the cells that an interrupted matrix has measured.
     #[arg(long)]
     fresh: bool,
     /// Folder for matrix.json, matrix.txt and matrix.svg.
@@ -59,7 +60,7 @@ pub(crate) struct Passes {
     /// Payload of each pass.
     #[arg(long, value_name = "SIZE", value_parser = words::size, default_value = "64MiB")]
     pub(crate) bytes: String,
-    /// State of the page cache when a pass begins; of what has no other storage always warm.
+    /// State of the page cache when a pass begins; always warm for a file system without storage.
     #[arg(long, value_name = "STATE", value_parser = words::cache(), default_value = "both")]
     pub(crate) cache: String,
 }

@@ -35,11 +35,11 @@ pub(crate) struct Options {
     /// Write nothing; exit 1 if a file differs from what its record gives.
     #[arg(long)]
     check: bool,
-    /// First take what `run`, `bench` and `matrix` measured in place of the committed reports of the
-    /// same names.
+    /// First replace committed reports by what `run`, `bench` and `matrix` measured under the same
+    /// names.
     #[arg(long, conflicts_with = "check")]
     publish: bool,
-    /// Where that is.
+    /// Folder of these measurements.
     #[arg(long, value_name = "DIR", default_value = MEASURED, requires = "publish")]
     from: PathBuf,
 }

@@ -29,7 +29,7 @@ pub(crate) const MEASURED: &str = "measured";
 /// they are.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Measure on the running kernel, whatever it shows.
+    /// Measure on the running kernel, even if it does not show every copy.
     #[arg(long, conflicts_with = "kernel")]
     native: bool,
     /// Measure in a guest with this kernel; `all` for each tested one in turn.
@@ -48,7 +48,7 @@ pub(crate) struct Options {
     /// Connections fetching at once.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     connections: Option<u32>,
-    /// The way between server and consumer.
+    /// The network between server and consumer.
     #[arg(long, value_name = "NAME", value_parser = words::network())]
     network: Option<String>,
     /// State of the page cache when a pass begins.
@@ -60,7 +60,7 @@ pub(crate) struct Options {
     /// Withhold instruments, comma-separated.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::instrument())]
     without: Vec<String>,
-    /// Folder of the reports; each kernel has a folder in it.
+    /// Folder of the reports, with a folder for each kernel.
     #[arg(long, value_name = "DIR", default_value = MEASURED)]
     out: PathBuf,
     /// Print every column of the table.
@@ -69,7 +69,7 @@ pub(crate) struct Options {
     /// Keep the guest's work folder: initramfs, disk images, logs.
     #[arg(long)]
     keep: bool,
-    /// Say more: every number, what it rests on, and how long each phase took.
+    /// Say more: every number, its evidence, and how long each phase took.
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
 }

@@ -26,20 +26,20 @@ use crate::words;
 /// Options of `setup`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Only list each need, the version found and the verdict; exit 4 if one is missing.
+    /// Only list each need, the version found, and whether it suffices; exit 4 if one is missing.
     #[arg(long)]
     check: bool,
-    /// Only print what would be installed, and what would stay of it.
+    /// Only print what would be installed, and what would not be removed afterwards.
     #[arg(long, conflicts_with = "check")]
     dry_run: bool,
-    /// What it is for.
+    /// Command to set up for.
     #[arg(long = "for", value_enum, value_name = "COMMAND", default_value = "test")]
     purpose: Purpose,
-    /// Fetch the kernels anew, even those that are there.
+    /// Fetch the kernels anew, even kernels that are there.
     #[arg(long, conflicts_with_all = ["check", "dry_run"])]
     refresh: bool,
-    /// Kernels to have: names, or `all` for those that the tests use (default: those that the command
-    /// needs).
+    /// Kernels to have: names, or `all` for the kernels that the tests use (default: the kernels
+    /// that the command needs).
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::kernel())]
     kernel: Vec<String>,
 }

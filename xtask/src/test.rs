@@ -37,30 +37,29 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::kernel(),
           default_value = words::ALL)]
     kernel: Vec<String>,
-    /// Only let real Kafka clients read a million records by every transfer, be killed and started
-    /// again, and read what a real broker wrote, which is fetched from Maven Central (half an
-    /// hour).
+    /// Only let real Kafka clients read a million records by every transfer, kill and restart them,
+    /// and let them read what a real broker wrote, which the command fetches from Maven Central
+    /// (half an hour).
     #[arg(long, conflicts_with_all = ["quick", "kernel"])]
     clients: bool,
-    /// Only watch programs that zcprof did not write (nginx, Kafka, Caddy, …), on each kernel, and
-    /// compare what is seen with what is known beforehand. They are fetched as Debian packages them,
-    /// or built here; what cannot be built is left out, with exit code 4.
+    /// Only watch other programs (nginx, Kafka, Caddy, …) on each kernel, and compare what zcprof
+    /// sees with what is known beforehand. The command fetches Debian's packages or builds the
+    /// programs here; it leaves out what it cannot build, and then exits with 4.
     #[arg(long, conflicts_with_all = ["quick", "clients", "random", "repeat", "nightly", "everywhere"])]
     programs: bool,
-    /// Only measure at random so many times on each kernel, and check that no false claim holds and
-    /// no true one is refuted.
+    /// Only measure at random this many times on each kernel, and check that no false claim holds
+    /// and no true claim is refuted.
     #[arg(long, value_name = "PASSES", conflicts_with_all = ["quick", "clients"])]
     random: Option<u32>,
-    /// Only measure the four classics so many times on each kernel, and print how far the numbers
+    /// Only measure the four classics this many times on each kernel, and print how far the numbers
     /// spread.
     #[arg(long, value_name = "TIMES", conflicts_with_all = ["quick", "clients", "random"])]
     repeat: Option<u32>,
-    /// Everything that there is: the red team, the faults and random measurements whole on every
+    /// Test everything: the whole red team, all faults and many random measurements on every
     /// kernel, real clients, fuzzing. Takes hours; a daily run says at its end what it left out.
     #[arg(long, conflicts_with_all = ["quick", "clients", "random", "repeat"])]
     nightly: bool,
-    /// Have every test of the guests run whole on every kernel, and leave the rest of the nightly run
-    /// out.
+    /// Run every test of the guests in full on every kernel, without the rest of the nightly run.
     #[arg(long)]
     everywhere: bool,
     /// Payload of each pass of the claims and of kcat.

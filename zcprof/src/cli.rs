@@ -23,17 +23,17 @@ use crate::verdict::explain::Code;
 
 pub use watch::{Top, Watch};
 
-/// Does this data path really move bytes without copying them? zcprof measures it, on the
-/// running kernel, per payload byte.
+/// Does this data path really move bytes without copying them? zcprof measures the copies per
+/// payload byte, on the running kernel.
 ///
 /// Exit codes: 0 every claim holds; 1 a claim is refuted; 2 wrong usage or a run-time error;
-/// 3 inconclusive: a copy could have gone unseen; 4 this environment can measure nothing; 130, 143
-/// and 129 a signal ended it (SIGINT, SIGTERM, SIGHUP).
+/// 3 inconclusive: a copy could have gone unseen; 4 zcprof can measure nothing here; 130, 143 and
+/// 129 a signal ended zcprof (SIGINT, SIGTERM, SIGHUP).
 #[derive(Debug, Parser)]
 #[command(name = "zcprof")]
 pub struct Cli {
-    /// Say more: every number and what it rests on, which probe attached how, and what the eBPF
-    /// programs see first; twice for still more.
+    /// Say more: every number and its evidence, how each probe attached, and what the eBPF programs
+    /// see first; twice for still more.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// What to do.
@@ -51,62 +51,67 @@ pub enum Command {
     /// Time the transfers, and nginx, against each other with no probe attached.
     #[command(subcommand)]
     Bench(Bench),
-    /// Serve topics to any Kafka client, by one transfer, until interrupted. Nothing is counted,
-    /// and nothing can be written.
+    /// Serve topics to any Kafka client, by one transfer, until interrupted. zcprof counts nothing,
+    /// and clients can write nothing.
     Serve(Serve),
-    /// Say what can be seen of the running kernel: at each hop which instrument sees what, what
-    /// became of each site, and the remedy for each hole. Exit 0 if it is everything, else 4.
+    /// Say what zcprof can see of the running kernel: which instrument sees what at each hop, what
+    /// became of each site, and the remedy for each hole. Exit 0 if zcprof sees everything, else 4.
     ///
-    /// Without privileges it says what can be known, and what root would add. With -v it
+    /// Without privileges `doctor` says what can be known, and what root would add. With -v it
     /// lists every hop, hole, site, setting and capability.
     Doctor {
         /// Print the record as JSON instead.
         #[arg(long)]
         json: bool,
     },
-    /// Make a topic's log, byte for byte as Kafka writes it, and print what a consumer must find.
+    /// Make a topic's log, byte for byte as Kafka writes it, and print the digest that a consumer
+    /// must compute.
     ///
     /// A key is `k` and the record's offset, a value is text, and each record is a millisecond
-    /// later than the one before.
+    /// later than the record before.
     ///
     /// A partition's digest is SHA-256 over its records by rising offset. For each record: the
     /// key's length in bytes (i32, big-endian), the key, the value's length (i32, big-endian),
     /// the value. The total is SHA-256 over the partitions' digests (32 bytes each) by rising
     /// number of the partition.
     MakeLog(MakeLog),
-    /// Watch a program that is not zcprof's: count how often each byte that it sends is copied.
+    /// Watch a program that is not zcprof's: count how often the kernel copies each byte that the
+    /// program sends.
     ///
-    /// A command after -- is started when the probes are armed, as the user who called sudo; the
-    /// window ends with its last descendant. With --claim the exit code is the verdict's, without it
-    /// the command's own. The first Ctrl-C ends the window and still judges it.
+    /// zcprof starts a command after -- when the probes are armed, as the user who called sudo; the
+    /// window ends with the command's last descendant. With --claim the exit code is the verdict's,
+    /// without it the command's own. The first Ctrl-C ends the window, and zcprof still judges it.
     Watch(Watch),
-    /// Who on this machine copies how much: a table that renews itself, of every program that sends, by
-    /// hop. q ends and reports.
+    /// Show who on this machine copies how much: a table that renews itself, of every program that
+    /// sends, by hop. q ends the table and reports.
     ///
-    /// The same as watch --all without an end. Without a terminal a line every ten seconds says what was
-    /// sent; Ctrl-C or SIGTERM ends it.
+    /// The same as watch --all without an end. Without a terminal, zcprof prints every ten seconds
+    /// what was sent; Ctrl-C or SIGTERM ends the window.
     Top(Top),
-    /// Render the reports of a run or a watched window again, and exit with its verdict. Needs no privileges.
+    /// Render the reports of a run or a watched window again, and exit with its verdict. Needs no
+    /// privileges.
     Report(Report),
-    /// Judge a run or a matrix again: say its verdict and exit with it. Needs no privileges.
+    /// Judge a run, a watched window or a matrix again, and exit with the verdict. Needs no
+    /// privileges.
     Judge {
         /// The record, a folder that holds it, or - for standard input.
         record: PathBuf,
     },
-    /// Put runs beside each other, by kernel, file system, CPUs and network, and compare each
-    /// number with what is known before it is measured. Needs no privileges.
+    /// Compare runs by kernel, file system, CPUs and network, and compare each number with what is
+    /// known beforehand. Needs no privileges.
     Matrix(Matrix),
-    /// Compare two watched windows or two runs, the older first: print what grew and what went, per
-    /// byte that was sent, and draw a differential flame graph (with --out). Needs no privileges.
+    /// Compare two watched windows or two runs, the older first: print what grew and what
+    /// disappeared, per sent byte, and draw a differential flame graph (with --out). Needs no
+    /// privileges.
     Diff(Diff),
-    /// Say what a reason code means: what happened, why the kernel does it, how to confirm it
-    /// and what to change. Without a code, list them all.
+    /// Say what a code means: what happened, why the kernel does it, how to confirm it and what to
+    /// change. Without a code, list all codes.
     Explain {
         /// The code that stands beside a finding, such as ZC104 or 104.
         #[arg(value_parser = words::code)]
         code: Option<&'static Code>,
     },
-    /// List transfers, claims and report formats.
+    /// List transfers, saboteurs, networks, consumer modes, claims and report formats.
     List,
     /// The workload's server (started by `measure` and `time`).
     #[command(hide = true)]
@@ -119,12 +124,13 @@ pub enum Command {
 /// What is served to whom.
 #[derive(Clone, Debug, Args)]
 pub struct Workload {
-    /// Folder of the log's segments, on the file system to be measured. A new or empty one is
-    /// filled; one that holds segments is verified and used. A file is served as it is, whatever
-    /// it holds, as if it were a segment. Without it a log is made in /var/tmp and removed again.
+    /// Folder of the log's segments, on the file system to be measured. zcprof fills a new or empty
+    /// folder; it verifies and uses a folder that holds segments. It serves a file as it is, as if
+    /// the file were a segment. Without this option zcprof makes a log in /var/tmp and removes it
+    /// again.
     #[arg(long, value_name = "PATH")]
     pub log_dir: Option<PathBuf>,
-    /// Payload of each pass; of a file not more than it holds.
+    /// Payload of each pass; at most the size of the file, if --log-dir names one.
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = words::size)]
     pub bytes: u64,
     /// Most record bytes in one fetch.
@@ -136,37 +142,37 @@ pub struct Workload {
     /// Connections fetching at once.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub connections: u32,
-    /// Address of the first transfer's listener; the next ones get the ports after it. Port 0
+    /// Address of the first transfer's listener; the next listeners get the next ports. Port 0
     /// lets the kernel choose.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
-    /// The way between server and consumer: loopback, or veth (a pair between two network
+    /// The network between server and consumer: loopback, or veth (a pair between two network
     /// namespaces, made for the run); veth-no-tso, veth-no-checksum, veth-no-sg or veth-neither,
     /// whose device lacks TCP segmentation, checksums, scatter-gather or the last two;
     /// veth-nocache, whose device asks for copies past the CPU's cache; wireguard and vxlan,
-    /// tunnels over veth; veth-loss, which loses packets;
-    /// veth-tap, at which a packet socket listens; veth-ring, the same with a ring; veth-xdp, with an
-    /// XDP program at the receiver's; virtio and virtio-tap, two virtio-net devices that are joined
-    /// outside and that nobody uses.
+    /// tunnels over veth; veth-loss, which loses packets; veth-tap, on which a packet socket
+    /// listens; veth-ring, the same with a ring; veth-xdp, with an XDP program on the receiver's
+    /// device; virtio and virtio-tap, two otherwise unused virtio-net devices that are connected
+    /// outside this machine.
     #[arg(long, value_name = "NAME", default_value = "loopback", value_parser = words::network())]
     pub network: &'static Network,
-    /// The sockets between server and consumer: tcp, mptcp or unix. Claims stay those of the
-    /// transfers, which are made for TCP; a transfer that such a socket refuses is skipped, with
-    /// its reason (msg_zerocopy and uring_send_zc).
+    /// The sockets between server and consumer: tcp, mptcp or unix. The transfers keep their
+    /// claims, which are made for TCP. zcprof skips a transfer that such a socket refuses, and says
+    /// why (msg_zerocopy and uring_send_zc).
     #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = words::socket())]
     pub socket: &'static Socket,
     /// Transfers, comma-separated (default: all).
     #[arg(long = "transfer", value_name = "NAMES", value_delimiter = ',', value_parser = words::transfer())]
     pub transfers: Vec<&'static Row>,
-    /// How the built-in consumer receives: copy, or slow, which is that in small pieces with
-    /// rests between them.
+    /// How the built-in consumer receives: copy, or slow, which copies in small pieces with pauses
+    /// between them.
     #[arg(long, value_name = "MODE", default_value = "copy", value_parser = words::verifying())]
     pub consumer: &'static Mode,
-    /// A kcat that consumes the whole log in the built-in consumer's place, over one connection.
-    /// Only the server is watched then. `time` knows no such consumer.
+    /// A kcat that consumes the whole log instead of the built-in consumer, over one connection.
+    /// zcprof then watches only the server. `time` does not support kcat.
     #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["connections", "consumer"])]
     pub kcat: Option<PathBuf>,
-    /// Give up, with an error, when the server, the consumer or kcat does nothing for so many
+    /// Give up, with an error, when the server, the consumer or kcat does nothing for this many
     /// seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = Patience::SECONDS)]
     pub patience: u64,
@@ -209,19 +215,19 @@ pub struct Measure {
     /// State of the page cache when a pass begins.
     #[arg(long, value_enum, default_value_t = CacheChoice::Both)]
     pub cache: CacheChoice,
-    /// Judge a transfer by another claim than its own, as TRANSFER=CLAIM.
+    /// Judge a transfer by a claim other than its own, as TRANSFER=CLAIM.
     #[arg(long = "claim", value_name = "T=C", value_parser = words::claim)]
     pub claims: Vec<ClaimOverride>,
-    /// Withhold instruments, comma-separated: what they would have seen becomes inconclusive.
+    /// Withhold instruments, comma-separated. A verdict that needs them becomes inconclusive.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::instrument())]
     pub without: Vec<Instrument>,
     /// Attach the callers by kprobe and kretprobe even where fexit would do.
     #[arg(long)]
     pub avoid_fexit: bool,
-    /// Take no times: what the probes cost is left out, and nothing else.
+    /// Take no times: the reports then lack what the probes cost, and nothing else.
     #[arg(long)]
     pub untimed: bool,
-    /// Rounds with probes, and as many without, by which their cost is measured; they alternate.
+    /// Rounds with probes, and as many without; they alternate, and measure what the probes cost.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
     /// Folder for run.json and the pictures.
@@ -230,7 +236,7 @@ pub struct Measure {
     /// How much to print.
     #[command(flatten)]
     pub shown: Shown,
-    /// Print no table and no verdict; the exit code says it.
+    /// Print no table and no verdict; the exit code is the verdict.
     #[arg(short, long, conflicts_with_all = ["wide", "full"])]
     pub quiet: bool,
     /// Give a map of the programs another capacity, to see what happens when it is full.
@@ -239,7 +245,7 @@ pub struct Measure {
     /// Say whether the options make sense, and measure nothing.
     #[arg(long, hide = true)]
     pub check_only: bool,
-    /// Timings to take into the run, as `zcprof time --out` wrote them.
+    /// File of timings to add to the run, as `zcprof time --out` wrote it.
     #[arg(long, value_name = "FILE")]
     pub timings: Option<PathBuf>,
 }
@@ -280,7 +286,7 @@ pub struct Time {
 /// Options of `make-log`.
 #[derive(Clone, Debug, Args)]
 pub struct MakeLog {
-    /// Folder for the topic's partitions (DIR/TOPIC-0 and so on), empty or not there yet.
+    /// Folder for the topic's partitions (DIR/TOPIC-0 and so on); it must be empty or new.
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
     /// Name of the topic.
@@ -289,13 +295,13 @@ pub struct MakeLog {
     /// Partitions.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..))]
     pub partitions: i32,
-    /// Records of all partitions, shared out as evenly as they can be.
+    /// Records of all partitions together, distributed as evenly as possible.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub records: u64,
-    /// Value of one record.
+    /// Size of one record's value.
     #[arg(long, value_name = "SIZE", default_value = "1KiB", value_parser = words::size)]
     pub record_bytes: u64,
-    /// Values of one batch, before they are compressed.
+    /// Size of one batch's values, before compression.
     #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = words::size)]
     pub batch_bytes: u64,
     /// Size that no segment exceeds.
@@ -324,12 +330,12 @@ pub enum Bench {
 /// Options of `bench fetch`.
 #[derive(Clone, Debug, Args)]
 pub struct BenchFetch {
-    /// Folder of the log, which is made there if there is none. Without it a log is made in
-    /// /var/tmp and removed again.
+    /// Folder of the log; zcprof makes a log there if the folder has none. Without this option
+    /// zcprof makes a log in /var/tmp and removes it again.
     #[arg(long, value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
-    /// Size of a new log, and payload of each round: less where that were very many fetches, more
-    /// where each connection had less than one.
+    /// Size of a new log, and payload of each round: less if that would be very many fetches, more
+    /// if a connection would get less than one fetch.
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = words::size)]
     pub bytes: u64,
     /// Most record bytes in one fetch, comma-separated.
@@ -343,16 +349,15 @@ pub struct BenchFetch {
     /// Rounds that count, of every contestant; the contestants alternate.
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
-    /// The sockets between server and consumer: tcp, mptcp or unix. Claims stay those of the
-    /// transfers, which are made for TCP; a transfer that such a socket refuses ends the
-    /// measurement (msg_zerocopy and uring_send_zc).
+    /// The sockets between server and consumer: tcp, mptcp or unix. A transfer that such a socket
+    /// refuses ends the benchmark (msg_zerocopy and uring_send_zc).
     #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = words::socket())]
     pub socket: &'static Socket,
     /// Transfers, comma-separated (default: all).
     #[arg(long = "transfer", value_name = "NAMES", value_delimiter = ',', value_parser = words::transfer())]
     pub transfers: Vec<&'static Row>,
-    /// Mode in which the consumer receives what is timed: copy, discard, splice or
-    /// receive_zerocopy. Before that every byte is verified once.
+    /// Mode in which the consumer receives in timed rounds: copy, discard, splice or
+    /// receive_zerocopy. Before these rounds the consumer verifies every byte once.
     #[arg(long, value_name = "MODE", default_value = "discard", value_parser = words::mode())]
     pub consumer: &'static Mode,
     /// Where the servers and the consumer run.
@@ -369,29 +374,30 @@ pub struct BenchFetch {
 /// Options of `serve`.
 #[derive(Clone, Debug, Args)]
 pub struct Serve {
-    /// Folder of topic-partition folders (such as orders-0), or one of these. It is served as a
-    /// broker would that starts on it as the only one, and must not be written to meanwhile; what
-    /// is verified is served while the rest is being verified.
+    /// Folder of topic-partition folders (such as orders-0), or one such folder. zcprof serves it
+    /// as the only broker of a cluster would after a start. Nobody may write to the folder
+    /// meanwhile. zcprof serves verified partitions while it verifies the rest.
     #[arg(long, value_name = "DIR")]
     pub log_dir: PathBuf,
     /// How the records leave.
     #[arg(long, value_name = "NAME", default_value = "sendfile", value_parser = words::transfer())]
     pub transfer: &'static Row,
-    /// Where to listen. Everybody who can reach it can read everything.
+    /// Address to listen on. Everybody who can reach this address can read everything.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092", value_parser = words::resolve)]
     pub listen: SocketAddr,
-    /// Where clients are told to connect (default: where they have connected already).
+    /// Address that the server tells clients to connect to (default: the address that they have
+    /// connected to).
     #[arg(long, value_name = "HOST:PORT")]
     pub advertise: Option<Advertised>,
-    /// File for the certificate that an encrypted transfer makes up; clients must trust it.
+    /// File for the certificate that an encrypted transfer generates; clients must trust it.
     #[arg(long, value_name = "FILE")]
     pub certificate: Option<PathBuf>,
-    /// Serve nothing unless everything can be served as it is: what is damaged, torn or of an
-    /// older form is an error, as in a measurement.
+    /// Serve nothing unless everything can be served as it is: a damaged or torn segment, or one in
+    /// an older format, is an error, as in a measurement.
     #[arg(long)]
     pub strict: bool,
-    /// Hold back records from the high watermark on, as replication-offset-checkpoint says. A
-    /// leader that is alone raises it to the log's end.
+    /// Hold back records from the high watermark on, as replication-offset-checkpoint says.
+    /// Without this option the high watermark is the log's end, as for a leader that is alone.
     #[arg(long)]
     pub high_watermark: bool,
     /// Only verify, and print a table of the partitions and what is wrong with them.
@@ -405,7 +411,7 @@ pub struct Shown {
     /// Print every column.
     #[arg(long)]
     pub wide: bool,
-    /// Print table.txt: every number, and what it rests on. -v does so too.
+    /// Print table.txt: every number, and its evidence. -v does so too.
     #[arg(long, conflicts_with = "wide")]
     pub full: bool,
 }
@@ -416,10 +422,10 @@ pub struct Matrix {
     /// Runs (run.json), or one matrix (matrix.json) to render again; or folders that hold them.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Exit with 0 whatever the matrix says, for those who only draw.
+    /// Exit with 0 whatever the matrix says, to draw only.
     #[arg(long)]
     pub exit_zero: bool,
-    /// Folder for matrix.json, matrix.txt and matrix.svg; without it only the table is printed.
+    /// Folder for matrix.json, matrix.txt and matrix.svg; without it zcprof only prints the table.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
@@ -431,7 +437,7 @@ pub struct Diff {
     pub before: PathBuf,
     /// The newer record of the same kind, or a folder that holds it.
     pub after: PathBuf,
-    /// Folder for diff.svg and diff.txt; without it only the table is printed.
+    /// Folder for diff.svg and diff.txt; without it zcprof only prints the table.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
@@ -439,7 +445,8 @@ pub struct Diff {
 /// Options of `report` and `bench report`, whose records exit with 0.
 #[derive(Clone, Debug, Args)]
 pub struct Report {
-    /// The record, a folder that holds it, or - for standard input, which is printed.
+    /// The record, a folder that holds it, or - for standard input; zcprof prints a record from
+    /// standard input.
     pub run: PathBuf,
     /// Folder for the reports (default: the run's own).
     #[arg(long, value_name = "DIR")]
@@ -450,7 +457,7 @@ pub struct Report {
     /// How much to print.
     #[command(flatten)]
     pub shown: Shown,
-    /// Exit with 0 whatever the verdict is, for those who only draw.
+    /// Exit with 0 whatever the verdict is, to draw only.
     #[arg(long)]
     pub exit_zero: bool,
 }

@@ -13,10 +13,10 @@ use zcprof_judge::bench::record::Placement;
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Wish {
-    /// Every server on one CPU and the consumer on another, if there are two.
+    /// Every server on one CPU and the consumer on another, if there are two CPUs.
     Apart,
-    /// Wherever the scheduler puts them. While they share a CPU neither gets on, and how long they
-    /// do differs from round to round by more than what is compared.
+    /// Wherever the scheduler puts them. While server and consumer share a CPU, both wait; the
+    /// length of this wait differs between rounds by more than the contestants do.
     Free,
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Options {
     /// Install what is missing without asking.
     #[arg(long, global = true, conflicts_with = "no_install")]
     yes: bool,
-    /// Install nothing: what is missing is named, with exit code 4.
+    /// Install nothing: name what is missing, and exit with 4.
     #[arg(long, global = true)]
     no_install: bool,
 }

@@ -16,31 +16,31 @@ use super::words::{capacity, direction, instrument, size};
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct Watch {
     /// What to claim: zero-copy, one-copy, two-copies, deferred, transforms, or a bound such as
-    /// 'copied<=0.02' (of copied, moved, deferred or transformed, <= or >=). Of a part: port:8080=C
-    /// or program:nginx=C.
+    /// 'copied<=0.02' (copied, moved, deferred or transformed; <= or >=). port:8080=C claims C of
+    /// one port, program:nginx=C of one program.
     #[arg(long = "claim", value_name = "C", value_parser = asked)]
     pub claims: Vec<Asked>,
-    /// Which bytes are claimed of: those that are sent (tx), received (rx), or written into files
-    /// (file). Of the last two a claim is a bound, such as 'copied<=1'.
+    /// Which bytes claims are about: bytes that the programs send (tx), receive (rx), or write into
+    /// files (file). With rx and file a claim must be a bound, such as 'copied<=1'.
     #[arg(long, value_name = "D", default_value = "tx", value_parser = direction())]
     pub direction: Direction,
-    /// Processes to watch, comma-separated, with all that they fork.
+    /// Processes to watch, comma-separated, with all processes that they fork.
     #[arg(long = "pid", value_name = "PIDS", value_delimiter = ',')]
     pub pids: Vec<u32>,
-    /// Programs to watch, by the name of their process (`/proc/PID/comm`): those that run, and those
-    /// that will.
+    /// Programs to watch, by the name of their process (`/proc/PID/comm`): processes that run
+    /// already, and those that start later.
     #[arg(long = "comm", value_name = "NAMES", value_delimiter = ',')]
     pub programs: Vec<String>,
-    /// Programs to watch, by their file, which may have any name: those that run already.
+    /// Programs to watch, by the path of their file: only processes that run already.
     #[arg(long = "exe", value_name = "PATHS", value_delimiter = ',')]
     pub files: Vec<PathBuf>,
-    /// Programs to leave out, by the name of their process, whatever program starts them.
+    /// Programs to leave out, by the name of their process, no matter which program starts them.
     #[arg(long = "exclude-comm", value_name = "NAMES", value_delimiter = ',')]
     pub excluded: Vec<String>,
     /// Watch the processes that listen at these local TCP ports, comma-separated.
     #[arg(long = "port", value_name = "PORTS", value_delimiter = ',')]
     pub ports: Vec<u16>,
-    /// Watch the processes of a control group (version 2) and of those below it.
+    /// Watch the processes of a control group (version 2) and of the groups below it.
     #[arg(long, value_name = "PATH", conflicts_with_all = ["unit", "all"])]
     pub cgroup: Option<PathBuf>,
     /// Watch the processes of a systemd unit.
@@ -52,47 +52,50 @@ pub struct Watch {
     /// End the window after this time: 30s, 5m, 1h.
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub time: Option<Duration>,
-    /// Begin the window only after this time: what a program does first is not counted.
+    /// Begin the window only after this time: zcprof does not count what a program does before.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub skip: Option<Duration>,
-    /// End the window when this command (of a shell) ends; it is the load, and not watched.
+    /// End the window when this shell command ends. The command is the load; zcprof does not watch
+    /// it.
     #[arg(long = "while", value_name = "COMMAND")]
     pub load: Option<String>,
-    /// Start the load when somebody listens at this port; after 30 s that is an error.
+    /// Start the load when a process listens at this port; if none does after 30 s, end with an
+    /// error.
     #[arg(long, value_name = "PORT", requires = "load")]
     pub ready: Option<u16>,
-    /// How much framing zero-copy tolerates, as the size of a small call and a share of what is sent.
-    /// The share decides.
+    /// How much framing zero-copy tolerates: the size of a small call, and a share of the sent
+    /// bytes. The share decides.
     #[arg(long, value_name = "SIZE,SHARE", default_value = "4KiB,1%", value_parser = framing)]
     pub framing: Tolerance,
     /// Bytes that must have been sent for a verdict.
     #[arg(long, value_name = "SIZE", default_value = "1", value_parser = size)]
     pub min_bytes: u64,
-    /// Let a command that fails change no verdict.
+    /// Ignore the command's exit code: a command that fails then changes no verdict.
     #[arg(long)]
     pub ignore_status: bool,
     /// Start the command as this user.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
-    /// Withhold instruments, comma-separated: what they would have seen becomes inconclusive.
+    /// Withhold instruments, comma-separated. A verdict that needs them becomes inconclusive.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = instrument())]
     pub without: Vec<Instrument>,
-    /// Withhold the audit, which costs most: no claim of no copy can hold then.
+    /// Withhold the audit, which costs most: no claim that nothing is copied can then hold.
     #[arg(long)]
     pub no_audit: bool,
-    /// Show a table that renews itself, though a command shares the terminal: what that writes goes
-    /// into a file (command.txt in the folder of --out) then. Without a command this is so anyhow on a
-    /// terminal.
+    /// Show a table that renews itself, although a command shares the terminal; what the command
+    /// writes then goes into a file (command.txt in the folder of --out). On a terminal without a
+    /// command zcprof always shows the table.
     #[arg(long)]
     pub live: bool,
-    /// Keep the stacks of copies beside a claim too. Without a claim they are kept anyhow. They take
-    /// time within the probes, and a probe that misses a run makes a claim inconclusive.
+    /// Keep the stacks of copies also beside a claim; without a claim zcprof keeps them by default.
+    /// Stacks make probes run longer, and a probe that misses a run makes a claim inconclusive.
     #[arg(long, conflicts_with = "no_stacks")]
     pub stacks: bool,
-    /// Keep no stacks: what copied is counted, and not shown by function.
+    /// Keep no stacks: zcprof counts copies, but does not show which functions copied.
     #[arg(long)]
     pub no_stacks: bool,
-    /// Folder for watch.json, the table, the pictures, and the stacks in the forms of other tools.
+    /// Folder for watch.json, the table, the pictures, and the stacks in the formats of other
+    /// tools.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print the record (JSON) instead of the table.
@@ -109,14 +112,14 @@ pub struct Watch {
 /// Options of `top`.
 #[derive(Clone, Debug, Args)]
 pub struct Top {
-    /// Which bytes are the denominator: those that are sent (tx), received (rx), or written into files
-    /// (file).
+    /// Which bytes are the denominator: bytes that programs send (tx), receive (rx), or write into
+    /// files (file).
     #[arg(long, value_name = "D", default_value = "tx", value_parser = direction())]
     pub direction: Direction,
-    /// Programs to leave out, by the name of their process, whatever program starts them.
+    /// Programs to leave out, by the name of their process, no matter which program starts them.
     #[arg(long = "exclude-comm", value_name = "NAMES", value_delimiter = ',')]
     pub excluded: Vec<String>,
-    /// Withhold the audit, which costs most: copies are those that the callers see.
+    /// Withhold the audit, which costs most: zcprof then shows the copies that the callers see.
     #[arg(long)]
     pub no_audit: bool,
     /// Folder for watch.json and the reports, which are written at the end.

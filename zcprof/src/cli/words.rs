@@ -1,4 +1,5 @@
-//! Words into values: each names what would have been right, and what is nearest to what was typed.
+//! Turns words into values. Each error names the right words, and the one nearest to what was
+//! typed.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
@@ -24,7 +25,7 @@ fn one_of<T: Clone + Send + Sync + 'static>(
     names: impl IntoIterator<Item = PossibleValue>,
     find: fn(&str) -> Option<T>,
 ) -> impl TypedValueParser<Value = T> {
-    let lost = "it is in the list and nowhere else";
+    let lost = "the name is in the list and nowhere else";
     PossibleValuesParser::new(names).try_map(move |name| find(&name).ok_or(lost))
 }
 
