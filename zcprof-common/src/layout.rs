@@ -3,8 +3,8 @@
 /// System-call number of a count that was made outside any observed system call.
 pub const NO_SYSCALL: i32 = -1;
 
-/// Owner, and subject of the count, of a deferred copy of which nobody was seen to have pinned the
-/// pages or to send by the socket. No process has this number.
+/// Owner, and subject of the count, of a deferred copy if no process was seen to pin its pages or to
+/// send by its socket. No process has this number.
 pub const NO_OWNER: u32 = u32::MAX;
 
 /// Subject of a count that belongs to nobody who is watched.
@@ -49,7 +49,7 @@ pub const ARGUMENTS: usize = 4;
 /// Entry of [`Config::fd_argument`] for a system call that names no file.
 pub const NO_FD: u8 = 0xff;
 
-/// Size of the table of iterator types. Before 5.14 these are bits, of which the highest is
+/// Size of the table of iterator types. Before 5.14 the types are bits; the highest is
 /// `ITER_DISCARD` (64), beside two bits of flags (include/linux/uio.h).
 pub const ITER_TYPES: usize = 128;
 
@@ -134,7 +134,7 @@ pub struct Inflight {
     pub user: u64,
 }
 
-/// Bytes of a user stack that are copied for whoever unwinds it.
+/// Bytes of a user stack that are copied to be unwound.
 pub const STACK_BYTES: usize = 32 << 10;
 
 /// [`StackKey::user`] of what is done later than the system call that caused it, or by somebody else.

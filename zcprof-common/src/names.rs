@@ -1,5 +1,5 @@
 //! The names that a command line knows: each is said here, and the tables of transfers, networks and
-//! claims take theirs from here. Whoever must know a name before zcprof is built reads this.
+//! claims take theirs from here. xtask reads the names here before it builds zcprof.
 
 /// Declares a module of names, and the slice of all in their order.
 macro_rules! names {

@@ -52,13 +52,13 @@ word! {
         UserToPipe = "user->pipe",
         /// `read(2)` from a pipe.
         PipeToUser = "pipe->user",
-        /// A page of a private mapping is copied for whoever writes to it.
+        /// A page of a private mapping is copied because a process writes to it.
         UserToUser = "user->user",
         /// `write(2)` to a file.
         UserToPageCache = "user->page cache",
         /// From one file to another, without user space.
         PageCacheToPageCache = "page cache->page cache",
-        /// Below the sender's socket, up to the receiver's: copies that were put off until the
+        /// Below the sender's socket, up to the receiver's: deferred copies, made when the
         /// bytes are delivered, cut into segments, or given to a device.
         SocketToSocket = "socket->socket",
         /// The consumer's `recv(2)`.

@@ -121,7 +121,7 @@ impl Claim {
         if cache == Cache::Cold && *self == ZERO_COPY { &ZERO_COPY_FROM_STORAGE } else { self }
     }
 
-    /// Copies per payload byte on the server, over all hops, those that are put off included.
+    /// Copies per payload byte on the server, over all hops, deferred copies included.
     #[must_use]
     pub fn copies(&self) -> u32 {
         let deferred = u32::from(self.deferred.is_some());

@@ -138,7 +138,7 @@ impl Filler {
 pub struct Storage<'a> {
     /// Layers at which the CPU writes every byte: which, what becomes of it, how, and where.
     pub by_cpu: Vec<(&'a Layer, Disposition, &'static str, &'static str)>,
-    /// Layers of which nothing is known, or below which nothing was found.
+    /// Layers that the table does not know, or below which nothing was found.
     pub unknown: Vec<&'a Layer>,
     /// A site sees whether the CPU does.
     pub seen: bool,

@@ -85,11 +85,12 @@ pub enum Bytes {
     /// pass a copy of the request on.
     Encrypted(u8),
     /// The paged bytes of the `struct sk_buff` that the argument points at, if the result is
-    /// zero. Whoever pinned them is charged.
+    /// zero. The process that pinned them is charged.
     Deferred(u8),
     /// The length argument: bytes that are copied out of the pages of the `struct sk_buff` that the
-    /// other argument points at. Where `fails`, a result other than zero says that none were. Whoever sends by its socket is charged,
-    /// or by the socket of the skb that a [`Bytes::Lends`] around it works on.
+    /// other argument points at. Where `fails`, a result other than zero says that none were. The
+    /// process that sends by the skb's socket is charged, or by the socket of the skb that a
+    /// [`Bytes::Lends`] around the copy works on.
     Linear {
         /// Position of the skb.
         skb: u8,
@@ -106,19 +107,19 @@ pub enum Bytes {
     Serves(u8),
     /// None: what is copied out of packets inside it counts here, because it says what for.
     Causes,
-    /// The length of the `struct sk_buff` that the argument points at, at entry. Whoever sends by its
-    /// socket or connection is charged.
+    /// The length of the `struct sk_buff` that the argument points at, at entry. The
+    /// process that sends by the skb's socket or connection is charged.
     Packet(u8),
     /// The same at a tracepoint at which a device gets it; the bytes are kept by device too.
     Exits(u8),
-    /// None: the result is a `struct sock` that the current process has got. Whoever sends by it works
-    /// for that process, unless it is a watched one itself.
+    /// None: the result is a `struct sock` that the current process has got. A process that sends by
+    /// this socket works for that process, unless the sender is itself watched.
     Accepts,
     /// None: the `struct sock` that the argument points at is destroyed, and what is known of it with
     /// it.
     Forgets(u8),
-    /// A page, if the fault got a page of its own for whoever writes to a private mapping of a file;
-    /// the argument points at the `struct vm_fault`. The kind of file is as with [`Self::Replaced`].
+    /// A page, if the fault got a page of its own for a write to a private mapping of a file; the
+    /// argument points at the `struct vm_fault`. The kind of file is as with [`Self::Replaced`].
     Unshared(u8),
     /// A page, if the frame behind it is another afterwards: the argument points at the
     /// `struct vm_fault`. The kind of file is that of the mapping, or none for the program's own.

@@ -392,8 +392,8 @@ pub const SITES: &[Site] = &[
         name: "generic_file_splice_read",
         source: "fs/splice.c",
         until: Some((6, 5)),
-        // Every reader fills its pipe iterator. What the page cache's readers say they handed
-        // over they take away from this; the rest is in fresh pages, whoever fills them.
+        // Every reader fills its pipe iterator. The page cache's readers subtract what they say
+        // that they handed over; the rest is in fresh pages, no matter who fills them.
         cases: &[always(&[plus(Hop::PageCacheToPipe, Bounced)])],
         ..Site::CALLER
     },
@@ -686,8 +686,8 @@ pub const SITES: &[Site] = &[
         name: "fuse_dev_do_write",
         source: "fs/fuse/dev.c",
         // A FUSE daemon's answer: fuse_copy_do() copies it into the pages that wait for it, and
-        // memcpy() is no site. With the answer's header, 16 bytes of up to 128 KiB and more. It
-        // runs in the daemon; whoever knows that the log is on FUSE knows for whom.
+        // memcpy() is no site. With the answer's header, 16 bytes of up to 128 KiB and more. The
+        // copy runs in the daemon; that the log is on FUSE tells for which process.
         module: Some("fuse"),
         need: Need::Process,
         cases: &[always(&[plus(Hop::StorageToPageCache, Copied)])],
@@ -759,7 +759,7 @@ pub const SITES: &[Site] = &[
     Site {
         name: "iomap_file_buffered_write",
         source: "fs/iomap/buffered-io.c",
-        // xfs, and whoever else writes by iomap; the same leaf.
+        // xfs, and other file systems that write by iomap; the same leaf.
         iter: Some(1),
         cases: WRITER,
         ..Site::CALLER

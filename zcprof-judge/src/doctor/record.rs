@@ -25,7 +25,7 @@ pub struct Diagnosis {
     pub barred: Option<Obstacle>,
     /// One entry per instrument.
     pub instruments: Vec<Watch>,
-    /// One entry per hop, instrument and disposition of which the table has a row for this
+    /// One entry per hop, instrument and disposition for which the table has a row on this
     /// kernel, in the order of the path.
     pub cells: Vec<Cell>,
     /// One entry per row of the table, in its order.

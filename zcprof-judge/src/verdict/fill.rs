@@ -58,7 +58,7 @@ pub(super) fn judge(
     (findings, reasons.collect())
 }
 
-/// Bytes that storage brought: all of them if nothing was resident, whoever counts.
+/// Bytes that storage brought: all of the payload if nothing was resident, by any count.
 fn filled(pass: &Pass, ledger: &Ledger) -> u64 {
     if pass.cache == Cache::Cold {
         return ledger.payload;

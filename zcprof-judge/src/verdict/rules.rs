@@ -304,8 +304,8 @@ pub(crate) fn bounced(ledger: &Ledger) -> Option<Finding> {
     beyond_tolerance(bytes, ledger.payload).then(|| Finding::of(ledger, place, bytes, 0))
 }
 
-/// Copies that were put off, against the claim. Bytes that are sent again are copied again, so
-/// that a claim of such copies is kept by more than it says.
+/// Deferred copies, against the claim. The kernel copies again what it sends again, so a claim of
+/// deferred copies also holds with more copies than it says.
 pub(crate) fn late(claim: &Claim, ledger: &Ledger) -> Option<Finding> {
     let (hop, disposition) = (Hop::SocketToSocket, Disposition::Deferred);
     let entry = ledger.account(Instrument::Callers).entry(Process::Server, hop, disposition);

@@ -136,7 +136,7 @@ impl Judgement {
         }
     }
 
-    /// Copies per sent byte over all hops, those that were put off and framing included.
+    /// Copies per sent byte over all hops, deferred copies and framing included.
     #[must_use]
     pub fn copies(&self) -> Interval {
         let (least, most) = total(&self.traffic, &self.hops);

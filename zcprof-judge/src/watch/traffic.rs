@@ -196,7 +196,7 @@ fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
     let process = |count: &WatchedCount| match (&count.charged, of) {
         (Charged::Unknown, _) => Process::Unknown,
         (Charged::Elsewhere, _) => Process::Elsewhere,
-        // What was put off names a program, but no port: it may be another port's.
+        // A deferred copy names a program, but no port: the copy may be another port's.
         (Charged::Program(_), Of::Port(_)) if count.port.is_none() && is_put_off(count) => {
             Process::Unknown
         }

@@ -38,7 +38,7 @@ pub(in super::super) struct Key {
     pub(in super::super) text: String,
 }
 
-/// A picture of bars in reading order, of which the first is the whole.
+/// A picture of bars in reading order; the first bar is the whole.
 pub(in super::super) struct Sheet {
     pub(in super::super) title: String,
     pub(in super::super) about: String,
