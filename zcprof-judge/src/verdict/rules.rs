@@ -215,7 +215,13 @@ pub fn control_failure(control: &Control, instrument: Instrument) -> Option<Stri
             return Some(format!("{name}: {hop} {what} {seen} bytes, known {}", truth.bytes));
         }
     }
-    let doubt = control.pass.doubts.iter().find(|doubt| concerns(doubt, instrument));
+    // A run that a probe missed was somebody else's where all that is known was seen. What the window's
+    // own missed runs hide is judged with the window.
+    let tells = |doubt: &&Doubt| {
+        concerns(doubt, instrument)
+            && !(instrument == Instrument::Callers && matches!(doubt, Doubt::Missed { .. }))
+    };
+    let doubt = control.pass.doubts.iter().find(tells);
     doubt.map(|doubt| format!("{name}: {doubt}"))
 }
 

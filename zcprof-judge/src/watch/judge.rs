@@ -219,12 +219,15 @@ fn sent(traffic: &Traffic, account: &Account) -> Vec<Span> {
             .into_iter());
     let of_others = unexplained_moves(traffic).saturating_sub(of_its_own);
     let exactly = |hop| Span::exactly(account, hop);
+    let into_socket = exactly(Hop::UserToSocket)
+        .less(traffic.mistaken(account))
+        .and_hidden(traffic.hidden.unplaced);
     let at_most = |hop, most| Span::at_most(account, hop, most);
     vec![
         at_most(Hop::PageCacheToUser, left),
         at_most(Hop::PipeToUser, left),
         at_most(Hop::SocketToUser, left),
-        exactly(Hop::UserToSocket),
+        into_socket,
         exactly(Hop::PageCacheToPipe),
         exactly(Hop::PageCacheToSocket),
         Span {
@@ -234,7 +237,8 @@ fn sent(traffic: &Traffic, account: &Account) -> Vec<Span> {
         },
         at_most(Hop::UserToPageCache, moved),
         at_most(Hop::PageCacheToPageCache, moved),
-        Span { hop: Hop::UserToUser, least: 0, most: unshared.min(by_reference) },
+        Span { hop: Hop::UserToUser, least: 0, most: unshared.min(by_reference) }
+            .and_hidden(traffic.hidden.by_faults),
     ]
 }
 
@@ -277,7 +281,7 @@ fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> 
     let disagreements = disagreements(&usable, traffic);
     let contested = rules::is_contested(&disagreements);
     reasons.extend(disagreements);
-    reasons.extend(watch.doubts.iter().cloned().map(Reason::Doubt));
+    reasons.extend(traffic.doubts.iter().cloned().map(Reason::Doubt));
     if usable.contains(&Instrument::Callers) && traffic.direction == Direction::Tx {
         reasons.extend(rules::unowned(ledger));
     }
@@ -322,7 +326,9 @@ fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> 
 
 /// A zero is worth what was seen to be handed over instead, from a file's pages.
 fn witness(traffic: &Traffic, hop: Hop, framing: u64) -> Option<Reason> {
-    let moved = traffic.ledger.handed_over_at_all();
+    let callers = traffic.ledger.account(Instrument::Callers);
+    let mistaken = traffic.mistaken(callers);
+    let moved = traffic.ledger.handed_over_at_all().saturating_add(mistaken);
     let missing = traffic.sent().saturating_sub(moved.saturating_add(framing));
     if beyond_tolerance(missing, traffic.sent()) {
         return Some(Reason::NoWitness(hop, moved));
@@ -383,10 +389,12 @@ fn against(
     for span in spans(traffic, instrument) {
         let copies = claim.copied.iter().find(|(hop, _)| *hop == span.hop).map_or(0, |(_, n)| *n);
         let claimed = sent.saturating_mul(u64::from(copies));
+        let unseen = traffic.hidden.passed.saturating_mul(u64::from(copies));
         let tolerated = if claimed == 0 && FRAMED.contains(&span.hop) { framing } else { 0 };
         let (least, most) =
             (span.least.saturating_sub(tolerated), span.most.saturating_sub(tolerated));
-        let too_many = least > claimed && beyond_tolerance(least - claimed, sent);
+        let excess = least.saturating_sub(claimed.saturating_add(unseen));
+        let too_many = beyond_tolerance(excess, sent);
         let too_few = most < claimed && beyond_tolerance(claimed - most, sent);
         if too_many || too_few {
             let bytes = if too_many { span.least } else { span.most };

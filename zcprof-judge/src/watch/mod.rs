@@ -4,6 +4,7 @@
 pub mod charge;
 pub mod direction;
 pub mod judge;
+mod missed;
 pub mod promise;
 pub mod record;
 pub mod series;

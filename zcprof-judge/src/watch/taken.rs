@@ -16,7 +16,7 @@ use Disposition::{Copied, Moved, Pinned, Transformed};
 pub(super) fn received(traffic: &Traffic, account: &Account) -> Vec<Span> {
     let taken = traffic.sent();
     vec![
-        Span::exactly(account, Hop::SocketToUser),
+        Span::exactly(account, Hop::SocketToUser).and_hidden(traffic.hidden.unplaced),
         Span::at_most(account, Hop::UserToPageCache, taken),
         Span::at_most(account, Hop::UserToPipe, taken),
         Span::at_most(account, Hop::PageCacheToPageCache, taken),
@@ -50,12 +50,16 @@ pub(super) fn uncounted(traffic: &Traffic) -> u64 {
     match traffic.direction {
         Direction::Tx => sent_unseen(traffic),
         Direction::Rx => {
-            const READS: [&str; 4] = ["read", "readv", "recvfrom", "recvmsg"];
-            let said = sum(READS.iter().map(|call| by_syscall(pass, call, File::Socket)));
-            said.saturating_sub(traffic.seen(Hop::SocketToUser, Copied))
+            received_by_calls(pass).saturating_sub(traffic.seen(Hop::SocketToUser, Copied))
         }
         Direction::File => written_unseen(traffic).saturating_add(spliced_unseen(traffic)),
     }
+}
+
+/// Bytes that system calls say they read from sockets into memory.
+pub(super) fn received_by_calls(pass: &Pass) -> u64 {
+    const READS: [&str; 4] = ["read", "readv", "recvfrom", "recvmsg"];
+    sum(READS.iter().map(|call| by_syscall(pass, call, File::Socket)))
 }
 
 /// What was sent from memory and no family's row saw.
@@ -74,7 +78,7 @@ fn written_unseen(traffic: &Traffic) -> u64 {
 }
 
 /// Results of the system calls that are presumed to move bytes over a hop on a kind of file.
-fn presumed(pass: &Pass, file: File, hop: Hop) -> u64 {
+pub(super) fn presumed(pass: &Pass, file: File, hop: Hop) -> u64 {
     let moves = |call: &&SyscallCount| {
         let row = Syscall::by_name(&call.syscall);
         let here =

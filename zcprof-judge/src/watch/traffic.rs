@@ -6,9 +6,10 @@ use zcprof_common::sites::Site;
 use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Instrument, Iter, Process};
 
 use super::direction;
+use super::missed::{self, Hidden};
 use super::record::{Charged, Direction, Of, Tolerance, Watch, WatchedCount, WatchedExit};
 use crate::ledger::{Account, Ledger, sum};
-use crate::run::{Cache, Count, Exit, Notices, Pass, Payload, SyscallCount};
+use crate::run::{Cache, Count, Doubt, Exit, Notices, Pass, Payload, SyscallCount};
 
 /// A part of what was sent.
 #[derive(Clone, Debug)]
@@ -25,6 +26,10 @@ pub struct Traffic {
     pub largest: u64,
     /// Which bytes are the denominator.
     pub direction: Direction,
+    /// What missed runs may hide.
+    pub(super) hidden: Hidden,
+    /// What else leaves the window in doubt.
+    pub(super) doubts: Vec<Doubt>,
 }
 
 /// Bytes that were copied at a hop and sent.
@@ -50,6 +55,17 @@ impl Span {
         let copied = account.bytes(Process::Server, hop, Disposition::Copied);
         Self { hop, least: 0, most: copied.min(most) }
     }
+
+    /// The same, less so much that was not copied.
+    pub(super) const fn less(self, bytes: u64) -> Self {
+        let (least, most) = (self.least.saturating_sub(bytes), self.most.saturating_sub(bytes));
+        Self { least, most, ..self }
+    }
+
+    /// The same, and so much more that may have been copied unseen.
+    pub(super) const fn and_hidden(self, bytes: u64) -> Self {
+        Self { most: self.most.saturating_add(bytes), ..self }
+    }
 }
 
 /// System calls that send pages of a file or a pipe, and no user memory.
@@ -63,6 +79,7 @@ impl Traffic {
         traffic.pass.exits = exits(watch, of);
         traffic.pass.doubts.clone_from(&watch.doubts);
         traffic.pass.leaves = vec![watch.leaves.clone()];
+        (traffic.hidden, traffic.doubts) = missed::bounds(watch, &traffic);
         traffic
     }
 
@@ -93,7 +110,8 @@ impl Traffic {
         let mut ledger = Ledger::of(&pass);
         ledger.payload = direction::amount(direction, &ledger, &pass);
         pass.payload.bytes = ledger.payload;
-        Self { ledger, pass, families, calls, largest, direction }
+        let (hidden, doubts) = (Hidden::default(), Vec::new());
+        Self { ledger, pass, families, calls, largest, direction, hidden, doubts }
     }
 
     /// Bytes that were sent, or received, or written.
@@ -109,11 +127,23 @@ impl Traffic {
         self.ledger.account(Instrument::Callers).bytes(Process::Server, hop, disposition)
     }
 
+    /// Bytes that an instrument took for copied into sockets because a run was missed that would have seen
+    /// them handed over: no leaf copied them.
+    pub(super) fn mistaken(&self, account: &Account) -> u64 {
+        let copied = |account: &Account| {
+            account.bytes(Process::Server, Hop::UserToSocket, Disposition::Copied)
+        };
+        let by_leaves = copied(self.ledger.account(Instrument::Audit));
+        copied(account).saturating_sub(by_leaves).min(self.hidden.handed_over)
+    }
+
     /// Bytes that the sockets took from user memory, if they are framing: pages were handed over
     /// too, and these bytes are no larger a share of what was sent than the record tolerates.
     #[must_use]
     pub fn framing(&self, framing: Tolerance) -> u64 {
+        let callers = self.ledger.account(Instrument::Callers);
         let copied = self.seen(Hop::UserToSocket, Disposition::Copied);
+        let copied = copied.saturating_sub(self.mistaken(callers));
         let most = u128::from(self.sent()) * u128::from(framing.millionths) / 1_000_000;
         let handed_over = self.ledger.handed_over_at_all() > 0;
         if handed_over && u128::from(copied) <= most { copied } else { 0 }
@@ -123,7 +153,7 @@ impl Traffic {
 /// Whether execve(2) read a program's first bytes and headers, which it does into the kernel's memory
 /// (kernel_read() in fs/exec.c and fs/binfmt_elf.c, 5.10 to 7.3): what goes there else is on its way
 /// into a pipe.
-fn is_read_by_exec(count: &WatchedCount) -> bool {
+pub(super) fn is_read_by_exec(count: &WatchedCount) -> bool {
     const EXECS: [&str; 2] = ["execve", "execveat"];
     EXECS.contains(&count.syscall.as_str()) && count.iter == Iter::Kernel
 }

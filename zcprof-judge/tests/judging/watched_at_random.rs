@@ -103,9 +103,34 @@ proptest! {
         doubted.doubts.push(match which {
             0 => Doubt::Unfollowed { times: 1 },
             1 => Doubt::Lost { what: "the map of counts was full".to_owned(), times: 1 },
-            _ => Doubt::Missed { site: "filemap_read".to_owned(), runs: 1 },
+            _ => Doubt::Missed { site: "skb_copy_bits".to_owned(), runs: 1 },
         });
         prop_assert!(!holds(&doubted));
+    }
+
+    /// What a missed run hides makes nothing hold, wherever it was, and whatever system calls say.
+    #[test]
+    fn what_missed_runs_hide_makes_nothing_hold(
+        watch in any_window(),
+        said in (bytes(), bytes(), any::<bool>()),
+        which in any::<Index>(),
+        port in any::<bool>(),
+    ) {
+        let mut watch = watch;
+        if port {
+            watch.claims[0].of = Of::Port(80);
+        }
+        let (moved, sent) = if said.2 { (BODY, BODY / 500) } else { (said.0, said.1) };
+        let result = |call, bytes| count("sys_exit", call, File::Socket, Iter::None, bytes);
+        watch.counts.extend([result("sendfile", moved), result("writev", sent)]);
+        let before = holds(&watch);
+        let callers: Vec<_> =
+            SITES.iter().filter(|site| site.instrument == Instrument::Callers).collect();
+        let site = which.get(&callers).name;
+        let mut hidden = watch;
+        hidden.counts.retain(|count| count.site != site);
+        hidden.doubts.push(Doubt::Missed { site: site.to_owned(), runs: 1 });
+        prop_assert!(before || !holds(&hidden), "{site}");
     }
 
     /// In which order and in how many parts bytes were counted changes nothing.

@@ -1,0 +1,145 @@
+//! Pure: what the runs that a probe missed may hide, where something else bounds it.
+//!
+//! A kernel that preempts a probe's program skips the program's next run on that CPU and counts it
+//! (`__bpf_prog_enter_recur()`, kernel/bpf/trampoline.c, 6.1 to 7.3). What such a run would have counted
+//! is bounded in two ways. A page fault copies one page. And whatever a function around the leaves copies,
+//! it copies by a leaf, whose program no one preempts: the audit has the copy, and the results of the
+//! system calls have the bytes. No verdict rests on how much such runs usually count.
+
+use zcprof_common::sites::{Bytes, SITES, Sign, Site, Term};
+use zcprof_common::syscalls::Syscall;
+use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
+
+use super::direction::{by_syscall, spliced_away};
+use super::record::{Charged, Direction, Watch, WatchedCount};
+use super::taken;
+use super::traffic::{Traffic, is_read_by_exec};
+use crate::ledger::sum;
+use crate::run::{Doubt, SyscallCount};
+use crate::verdict::{leaves, rules};
+
+/// Bytes of a page that a fault copies, on x86.
+const PAGE: u64 = 4096;
+
+/// Most bytes that one call of `skb_splice_from_iter()` hands over of what sendfile gives it: its pipe
+/// holds so many buffers (`PIPE_DEF_BUFFERS`, include/linux/pipe_fs_i.h) of at most a page
+/// (`splice_folio_into_pipe()`, mm/filemap.c; both 6.5 to 7.3).
+const HANDED_OVER: u64 = 16 * PAGE;
+
+/// The most that missed runs may hide, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Hidden {
+    /// Sent or received beyond what was seen. What of it was copied the audit saw.
+    pub(super) passed: u64,
+    /// Copied at a socket by system calls that name no file.
+    pub(super) unplaced: u64,
+    /// Handed over, and taken for copied by the callers.
+    pub(super) handed_over: u64,
+    /// Copied by page faults.
+    pub(super) by_faults: u64,
+}
+
+/// What the missed runs of a window may hide, and the doubts that nothing bounds.
+pub(super) fn bounds(watch: &Watch, traffic: &Traffic) -> (Hidden, Vec<Doubt>) {
+    let mut hidden = Hidden::default();
+    let mut unbounded = Vec::new();
+    for doubt in &watch.doubts {
+        let missed = match doubt {
+            Doubt::Missed { site, runs } => Site::find(site).map(|(_, site)| (site, *runs)),
+            _ => None,
+        };
+        let bound = missed.and_then(|(site, runs)| bound(watch, traffic, site, runs));
+        match bound {
+            Some(bound) => {
+                // The balance is one for all sites at the socket.
+                hidden.passed = hidden.passed.max(bound.passed);
+                hidden.unplaced = hidden.unplaced.max(bound.unplaced);
+                hidden.handed_over = hidden.handed_over.saturating_add(bound.handed_over);
+                hidden.by_faults = hidden.by_faults.saturating_add(bound.by_faults);
+            }
+            None => unbounded.push(doubt.clone()),
+        }
+    }
+    (hidden, unbounded)
+}
+
+fn bound(watch: &Watch, traffic: &Traffic, site: &Site, runs: u64) -> Option<Hidden> {
+    match site.bytes {
+        Bytes::Replaced(_) | Bytes::Unshared(_) => {
+            Some(Hidden { by_faults: runs.saturating_mul(PAGE), ..Hidden::default() })
+        }
+        Bytes::Returned | Bytes::ReturnedLess(_) | Bytes::IfZero(_)
+            if site.instrument == Instrument::Callers && is_around_leaves(watch, traffic, site) =>
+        {
+            let takes_away =
+                |term: &Term| (term.sign, term.hop) == (Sign::Minus, Hop::UserToSocket);
+            let mut terms = site.cases.iter().flat_map(|case| case.terms);
+            let mistaken = if terms.any(takes_away) { HANDED_OVER } else { 0 };
+            Some(Hidden {
+                passed: open_in_the_balance(traffic)?,
+                unplaced: copied_in_calls_without_a_file(watch),
+                handed_over: runs.saturating_mul(mistaken),
+                by_faults: 0,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Whether all that a site adds is copied by leaves that were watched, or is handed over.
+fn is_around_leaves(watch: &Watch, traffic: &Traffic, site: &Site) -> bool {
+    let (usable, _) = rules::usable(&traffic.pass, &watch.coverage, &watch.controls);
+    let blind = leaves::blind_hops(&traffic.pass, &watch.coverage);
+    let mut added = site.cases.iter().flat_map(|case| case.terms);
+    usable.contains(&Instrument::Audit)
+        && added.all(|term| match (term.sign, term.disposition) {
+            (Sign::Minus, _) | (_, Disposition::Moved) => true,
+            (_, Disposition::Copied) => has_leaf(watch, term.hop) && !blind.contains(&term.hop),
+            _ => false,
+        })
+}
+
+/// Whether a leaf that was watched copies at a hop.
+fn has_leaf(watch: &Watch, hop: Hop) -> bool {
+    let leaves = SITES.iter().filter(|site| site.instrument == Instrument::Audit);
+    let mut watched = leaves.filter(|site| watch.leaves.iter().any(|leaf| leaf == site.name));
+    watched.any(|site| {
+        let mut terms = site.cases.iter().flat_map(|case| case.terms);
+        terms.any(|term| term.hop == hop && term.disposition == Disposition::Copied)
+    })
+}
+
+/// Bytes that the results of the system calls say beyond what was seen. `None` where they do not tell:
+/// what is spliced out of a pipe may go anywhere.
+fn open_in_the_balance(traffic: &Traffic) -> Option<u64> {
+    let pass = &traffic.pass;
+    let server = |call: &&SyscallCount| call.process == Process::Server;
+    let from_pipe =
+        |call: &SyscallCount| call.syscall == "splice" && call.file == File::Pipe && call.calls > 0;
+    if pass.syscalls.iter().filter(server).any(from_pipe) {
+        return None;
+    }
+    let said = match traffic.direction {
+        Direction::Tx => taken::presumed(pass, File::Socket, Hop::UserToSocket)
+            .saturating_add(by_syscall(pass, "sendfile", File::Socket)),
+        Direction::Rx => taken::received_by_calls(pass).saturating_add(spliced_away(pass)),
+        Direction::File => return None,
+    };
+    Some(said.abs_diff(traffic.sent()))
+}
+
+/// Bytes that the leaves copied while a program was in a system call that names no file (io_uring,
+/// sendmmsg) or in none, from whatever port: a send among them shows its socket only to the probe that
+/// missed the run.
+fn copied_in_calls_without_a_file(watch: &Watch) -> u64 {
+    let names_a_file = |name: &str| Syscall::by_name(name).is_some_and(|call| call.fd.is_some());
+    let of_leaf = |count: &&WatchedCount| {
+        let instrument = Site::find(&count.site).map(|(_, site)| site.instrument);
+        matches!(count.charged, Charged::Program(_))
+            && instrument == Some(Instrument::Audit)
+            && [Iter::User, Iter::Kernel].contains(&count.iter)
+            && !is_read_by_exec(count)
+            && !names_a_file(&count.syscall)
+    };
+    sum(watch.counts.iter().filter(of_leaf).map(|count| count.bytes))
+}
