@@ -10,6 +10,8 @@ use std::{env, fs};
 
 use anyhow::{Context as _, Result, bail};
 use aya_build::{Package, Toolchain};
+use object::build::elf::{Builder, SectionData};
+use object::elf::SHT_STRTAB;
 
 const CHOICE: &str = "ZCPROF_BPF_TOOLCHAIN";
 
@@ -39,7 +41,31 @@ fn build() -> Result<()> {
     println!("cargo:rustc-env=ZCPROF_BPF_BUILT_BY={toolchain}");
     let package = Package { name: "zcprof-ebpf", root_dir: "../zcprof-ebpf", ..Package::default() };
     aya_build::build_ebpf([package], Toolchain::Custom(&toolchain))
-        .with_context(|| format!("building the eBPF programs with toolchain {toolchain}"))
+        .with_context(|| format!("building the eBPF programs with toolchain {toolchain}"))?;
+    let out = env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?;
+    strip(&PathBuf::from(out).join("zcprof")).context("stripping the eBPF programs")
+}
+
+/// Takes away what is for debuggers, which is nine tenths of the object: the loader would read it all at
+/// every start, and its relocations. The kernel's own kind of it, BTF, stays.
+fn strip(object: &Path) -> Result<()> {
+    let whole = fs::read(object)?;
+    let mut kept = Builder::read(whole.as_slice())?;
+    for section in kept.sections.iter_mut() {
+        let name = section.name.as_slice();
+        section.delete = name.starts_with(b".debug") || name.starts_with(b".rel.debug");
+    }
+    kept.delete_orphans();
+    // LLVM keeps the sections' names with the symbols'; this writer wants them apart.
+    let names = kept.sections.add();
+    names.name = b".shstrtab"[..].into();
+    names.sh_type = SHT_STRTAB;
+    names.sh_addralign = 1;
+    names.data = SectionData::SectionString;
+    let mut stripped = Vec::new();
+    kept.write(&mut stripped)?;
+    fs::write(object, stripped)?;
+    Ok(())
 }
 
 /// The rustup name of a toolchain that has `core` for BPF, compiled or as source, and the folder of

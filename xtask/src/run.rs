@@ -54,6 +54,9 @@ pub(crate) struct Options {
     /// State of the page cache when a pass begins.
     #[arg(long, value_name = "STATE", value_parser = words::cache())]
     cache: Option<String>,
+    /// Rounds of timing each transfer with the probes and without, 1 by default in a guest and 3 here.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
     /// Judge a transfer by another claim, as TRANSFER=CLAIM.
     #[arg(long, value_name = "T=C", value_parser = words::claim)]
     claim: Vec<String>,
@@ -178,8 +181,13 @@ impl Options {
         let mut words = self.workload();
         let claims = self.claim.iter().map(|claim| ("--claim", claim));
         let without = Some(self.without.join(",")).filter(|names| !names.is_empty());
-        let single =
-            [("--cache", &self.cache), ("--network", &self.network), ("--without", &without)];
+        let rounds = self.rounds.map(|rounds| rounds.to_string());
+        let single = [
+            ("--cache", &self.cache),
+            ("--network", &self.network),
+            ("--without", &without),
+            ("--rounds", &rounds),
+        ];
         let single = single.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
         for (name, value) in claims.chain(single) {
             words.extend([name.to_owned(), value.clone()]);

@@ -432,7 +432,8 @@ fn a_full_disk_at_report_time_leaves_no_report() {
     let size = Some("size=64k");
     mount(Some("tmpfs"), &out, Some("tmpfs"), MsFlags::empty(), size).expect("a small tmpfs");
     let log = guest_folder().join("log-8MiB");
-    let output = zcprof(&["measure", "--bytes", "8MiB", "--cache", "warm"])
+    let output = zcprof(&["measure", "--untimed", "--bytes", "8MiB", "--cache", "warm"])
+        .args(["--transfer", "sendfile"])
         .arg("--log-dir")
         .arg(&log)
         .arg("--out")

@@ -80,6 +80,10 @@ pub(super) fn in_guest(
     let mut words = words.map(str::to_owned).to_vec();
     words.extend(["--timings", "/timings.json"].map(str::to_owned));
     words.extend(options.measurement());
+    if options.rounds.is_none() {
+        // Each further round attaches the probes anew, which takes longest under emulation.
+        words.extend(["--rounds", "1"].map(str::to_owned));
+    }
     let files =
         vec![(program.to_owned(), "/bin/zcprof".to_owned()), (timings, "/timings.json".to_owned())];
     let mut spec = guest.spec(files, words);

@@ -12,16 +12,18 @@ use crate::terminal;
 use crate::transfer::Row;
 
 /// Timings with probes, then those without, of the same transfers in the same order; the rounds of both
-/// lists belong together one by one. Of a transfer that is refused in any round there is none.
+/// lists belong together one by one. Of a transfer that is refused in any round there is none. The first
+/// round uses the probes that are attached already.
 pub(super) fn time(
     bench: &mut Bench,
     rows: &[&Row],
-    wanted: &Options,
+    (attached, wanted): (Probes, &Options),
     rounds: u32,
 ) -> Result<Vec<Timing>> {
     let mut with = blank(bench, rows, true)?;
     let mut without = blank(bench, rows, false)?;
     bench.prepare(bench.warmest())?;
+    let mut attached = Some(attached);
     for at in 1..=rounds {
         terminal::step(&format!("the probes' cost, round {at} of {rounds}"));
         // Each kind is first in every other round.
@@ -29,7 +31,11 @@ pub(super) fn time(
         let mut unmade = Vec::new();
         for probed in [probed_first, !probed_first] {
             // They stay attached until the round has ended.
-            let probes = if probed { Some(Probes::attach(wanted)?) } else { None };
+            let probes = match (probed, attached.take()) {
+                (true, Some(probes)) => Some(probes),
+                (true, None) => Some(Probes::attach(wanted)?),
+                (false, _) => None,
+            };
             let timings = if probed { &mut with } else { &mut without };
             unmade.extend(time_once(bench, timings)?);
             drop(probes);

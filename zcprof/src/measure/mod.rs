@@ -120,13 +120,14 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
     clock.lap("closing control");
     // Read again: what the probes missed over the whole run is known only now.
     run.coverage = probes.coverage();
-    terminal::step("detaching the probes");
-    drop(probes);
-    clock.lap("detach");
     // A kcat's CPU time is not known.
     if !run.passes.is_empty() && !options.untimed && options.workload.kcat.is_none() {
-        run.timings.extend(cost::time(&mut bench, &rows, &wanted, options.rounds)?);
+        run.timings.extend(cost::time(&mut bench, &rows, (probes, &wanted), options.rounds)?);
         clock.lap("cost");
+    } else {
+        terminal::step("detaching the probes");
+        drop(probes);
+        clock.lap("detach");
     }
     interrupt::check()?;
     terminal::clear();
