@@ -28,7 +28,7 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 const KPTR_RESTRICT: &str = "/proc/sys/kernel/kptr_restrict";
 
 /// How long an effect may take to show under emulation before it counts as missing.
-const PATIENCE: Duration = Duration::from_mins(4);
+const PATIENCE: Duration = Duration::from_mins(8);
 
 fn zcprof(arguments: &[&str]) -> Command {
     let program = std::env::var_os("ZCPROF").expect("ZCPROF names the program under test");

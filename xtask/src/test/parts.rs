@@ -69,10 +69,18 @@ pub(super) const PARTS: &[Part] = &[
             "--skip=privileges::",
             "--skip=redteam::",
             "--skip=repetitions::",
+            "--skip=watching::live::",
         ]),
         daily: Span::Every(&[]),
         nightly: Span::Every(&[("ZCPROF_CONNECTIONS", "1,3")]),
         left_out: "every transfer over one connection: the matrix and the red team have just one",
+    },
+    Part {
+        name: "live view",
+        work: Work::Tests(&["watching::live::"]),
+        daily: Span::One,
+        nightly: Span::Every(&[]),
+        left_out: "the live view on the other kernels: it shows a window, and windows are judged on each",
     },
     Part {
         name: "red team",
