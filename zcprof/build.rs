@@ -51,7 +51,7 @@ fn build() -> Result<()> {
 fn strip(object: &Path) -> Result<()> {
     let whole = fs::read(object)?;
     let mut kept = Builder::read(whole.as_slice())?;
-    for section in kept.sections.iter_mut() {
+    for section in &mut kept.sections {
         let name = section.name.as_slice();
         section.delete = name.starts_with(b".debug") || name.starts_with(b".rel.debug");
     }
