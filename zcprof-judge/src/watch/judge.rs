@@ -7,6 +7,7 @@
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use super::direction;
+use super::missed;
 use super::promise::{Bound, Promise};
 use super::record::{Direction, HopBytes, Interval, Of, Outcome, Tolerance, Watch, WatchedCount};
 use super::taken;
@@ -52,7 +53,7 @@ pub fn judge(watch: &Watch) -> Result<Vec<Judgement>, String> {
     for asked in &watch.claims {
         let promise = Promise::parse(&asked.claim)?;
         direction::permits(watch.direction, &promise)?;
-        let traffic = Traffic::of(watch, &asked.of);
+        let traffic = missed::traffic(watch, &asked.of);
         let hops = spans(&traffic, Instrument::Callers);
         let framing = if tolerates(&promise) { traffic.framing(watch.framing) } else { 0 };
         let verdict = decide(watch, &promise, &traffic, framing);

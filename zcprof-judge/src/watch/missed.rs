@@ -11,9 +11,9 @@ use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 
 use super::direction::{by_syscall, spliced_away};
-use super::record::{Charged, Direction, Watch, WatchedCount};
+use super::record::{Charged, Direction, Of, Watch, WatchedCount};
 use super::taken;
-use super::traffic::{Traffic, is_read_by_exec};
+use super::traffic::{Hidden, Traffic, is_read_by_exec};
 use crate::ledger::sum;
 use crate::run::{Doubt, SyscallCount};
 use crate::verdict::{leaves, rules};
@@ -26,21 +26,16 @@ const PAGE: u64 = 4096;
 /// (`splice_folio_into_pipe()`, mm/filemap.c; both 6.5 to 7.3).
 const HANDED_OVER: u64 = 16 * PAGE;
 
-/// The most that missed runs may hide, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Hidden {
-    /// Sent or received beyond what was seen. What of it was copied the audit saw.
-    pub(super) passed: u64,
-    /// Copied at a socket by system calls that name no file.
-    pub(super) unplaced: u64,
-    /// Handed over, and taken for copied by the callers.
-    pub(super) handed_over: u64,
-    /// Copied by page faults.
-    pub(super) by_faults: u64,
+/// A part of a window, with what missed runs may hide of it.
+#[must_use]
+pub(super) fn traffic(watch: &Watch, of: &Of) -> Traffic {
+    let mut traffic = Traffic::of(watch, of);
+    (traffic.hidden, traffic.doubts) = bounds(watch, &traffic);
+    traffic
 }
 
 /// What the missed runs of a window may hide, and the doubts that nothing bounds.
-pub(super) fn bounds(watch: &Watch, traffic: &Traffic) -> (Hidden, Vec<Doubt>) {
+fn bounds(watch: &Watch, traffic: &Traffic) -> (Hidden, Vec<Doubt>) {
     let mut hidden = Hidden::default();
     let mut unbounded = Vec::new();
     for doubt in &watch.doubts {

@@ -6,7 +6,6 @@ use zcprof_common::sites::Site;
 use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Instrument, Iter, Process};
 
 use super::direction;
-use super::missed::{self, Hidden};
 use super::record::{Charged, Direction, Of, Tolerance, Watch, WatchedCount, WatchedExit};
 use crate::ledger::{Account, Ledger, sum};
 use crate::run::{Cache, Count, Doubt, Exit, Notices, Pass, Payload, SyscallCount};
@@ -30,6 +29,19 @@ pub struct Traffic {
     pub(super) hidden: Hidden,
     /// What else leaves the window in doubt.
     pub(super) doubts: Vec<Doubt>,
+}
+
+/// The most that missed runs may hide, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Hidden {
+    /// Sent or received beyond what was seen. What of it was copied the audit saw.
+    pub(super) passed: u64,
+    /// Copied at a socket by system calls that name no file.
+    pub(super) unplaced: u64,
+    /// Handed over, and taken for copied by the callers.
+    pub(super) handed_over: u64,
+    /// Copied by page faults.
+    pub(super) by_faults: u64,
 }
 
 /// Bytes that were copied at a hop and sent.
@@ -79,7 +91,7 @@ impl Traffic {
         traffic.pass.exits = exits(watch, of);
         traffic.pass.doubts.clone_from(&watch.doubts);
         traffic.pass.leaves = vec![watch.leaves.clone()];
-        (traffic.hidden, traffic.doubts) = missed::bounds(watch, &traffic);
+        traffic.doubts.clone_from(&watch.doubts);
         traffic
     }
 
