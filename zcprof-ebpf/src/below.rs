@@ -51,8 +51,8 @@ struct Lent {
 const NO_SITE: u16 = u16::MAX;
 
 /// Remembers that the current process sends by a socket, or, if that is a watched process's and this is
-/// a stranger, that it works for the watched one: a thread of the kernel's, or whoever was handed the
-/// socket.
+/// a stranger, that it works for the watched one: a thread of the kernel's, or a process that was
+/// handed the socket.
 #[inline(always)]
 pub(crate) fn send_by(socket: u64) {
     let subject = who::subject();
@@ -126,7 +126,7 @@ fn sender(socket: u64) -> u32 {
     known.unwrap_or_else(|| lent().map_or(NO_OWNER, |lent| lent.owner))
 }
 
-/// From here on the current thread works for whoever sends by a socket.
+/// From here on the current thread works for the sender by a socket.
 #[inline(always)]
 pub(crate) fn lend(socket: u64) {
     let owner = sender(socket);

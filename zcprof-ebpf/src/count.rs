@@ -44,7 +44,7 @@ pub(crate) fn add_on<const SITE: usize, C: EbpfContext>(ctx: &C, file: u8, bytes
     add_under::<SITE, C>(ctx, subject, &inflight, kernel::NO_ITER, bytes);
 }
 
-/// Counts one deferred copy for its owner, in whoever's time it is made.
+/// Counts one deferred copy for its owner, whichever task it interrupts.
 #[inline(always)]
 pub(crate) fn add_for<C: EbpfContext>(ctx: &C, site: u16, owner: u32, bytes: u64) {
     let key = key(site, owner, &NOWHERE, kernel::NO_ITER);

@@ -343,7 +343,7 @@ pub(crate) fn is_replaced(fault: u64) -> bool {
     (before ^ after) & FRAME != 0
 }
 
-/// Whether the handler of a `struct vm_fault *` copied a page of a file for whoever writes to its
+/// Whether the handler of a `struct vm_fault *` copied a page of a file for the writer of its
 /// private mapping: do_cow_fault() (mm/memory.c, 5.10 to 7.3), which alone gets a page for that.
 #[inline(always)]
 pub(crate) fn is_unshared(fault: u64, result: u32) -> bool {

@@ -84,7 +84,7 @@ macro_rules! raw {
     };
 }
 
-/// A tracepoint of which it is only counted how often it is reached, by one of the two ways below.
+/// A tracepoint whose hits alone are counted, by one of the two ways below.
 macro_rules! occurs {
     ($site:literal, $tracepoint:ident, $raw:ident) => {
         #[tracepoint]
@@ -282,7 +282,7 @@ fn enter<const SITE: usize, C: EbpfContext>(ctx: &C, argument: impl Fn(usize) ->
         _ => {}
     }
     if let Bytes::Encrypted(at) = const { SITES[SITE].bytes } {
-        // By its return the request may be another's: whoever completes it frees it.
+        // By its return the request may be another's: its completion frees it.
         go_in::<SITE>(kernel::encrypted_bytes(argument(usize::from(at))));
     }
     if let Bytes::Deferred(at) = const { SITES[SITE].bytes } {

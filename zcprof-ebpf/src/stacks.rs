@@ -18,7 +18,7 @@ use crate::{CONFIG, count, current, kernel};
 #[map]
 static STACKS: PerCpuHashMap<StackKey, StackValue> = PerCpuHashMap::with_max_entries(32768, 0);
 
-/// Ways through programs of which a sample was sent, each with its process.
+/// Ways through programs that a sample was sent for, each with its process.
 #[map]
 static SAMPLED: HashMap<u64, u32> = HashMap::with_max_entries(32768, 0);
 
@@ -80,7 +80,7 @@ fn add(ctx: *mut c_void, count: &Key, bytes: u64, is_own: u64) -> u64 {
 // for every way out of the one before: together they are searched in a tenth of the time. Where no
 // stacks are kept they end at once, because it looks at them even if nobody calls them (before 6.8).
 
-/// The way through the program that led here, of which a sample is sent the first time.
+/// The way through the program that led here; its first time sends a sample.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn stack_way(subject: u32) -> u64 {

@@ -17,7 +17,7 @@ use zcprof::{
     transfer,
 };
 
-/// The commit that it was built from, if whoever built it said so.
+/// The commit that it was built from, if the build said so.
 const COMMIT: Option<&str> = option_env!("ZCPROF_COMMIT");
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! Talking to other processes without waiting for ever: whoever does nothing for too long hangs.
+//! Talking to other processes without waiting for ever: a process that does nothing for too long hangs.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// Between two looks at whoever is waited for.
+/// Between two looks at the process that is waited for.
 const LOOK: u16 = 200; // milliseconds
 
 /// How long somebody may do nothing.

@@ -24,7 +24,7 @@ pub(super) struct Processor {
 }
 
 /// The first is the usual one. Kernels before 6.4 choose the routine that copies to and from user
-/// memory by two flags, the second of which the kernel sets by itself for AMD's families from 15 on
+/// memory by two flags; the kernel sets the second by itself for AMD's families from 15 on
 /// (`init_amd_k8()`, arch/x86/kernel/cpu/amd.c).
 static PROCESSORS: [Processor; 3] = [
     Processor { name: "max", flags: "" },

@@ -239,7 +239,7 @@ fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
         (Charged::Unknown, _) => Process::Unknown,
         (Charged::Elsewhere, _) => Process::Elsewhere,
         // A deferred copy names a program, but no port: the copy may be another port's.
-        (Charged::Program(_), Of::Port(_)) if count.port.is_none() && is_put_off(count) => {
+        (Charged::Program(_), Of::Port(_)) if count.port.is_none() && is_deferred(count) => {
             Process::Unknown
         }
         (Charged::Program(_), _) => Process::Server,
@@ -280,7 +280,7 @@ fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
     }
 }
 
-fn is_put_off(count: &WatchedCount) -> bool {
+fn is_deferred(count: &WatchedCount) -> bool {
     direction::is_at(&count.site, count.iter, count.file, &[Hop::SocketToSocket])
 }
 

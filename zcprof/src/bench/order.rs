@@ -1,8 +1,8 @@
 //! Who comes after whom in a round.
 //!
 //! A contestant that copies leaves the CPU's caches without the page structures that the next one
-//! needs, and whoever comes after one that does not finds them there. So the order changes from
-//! round to round, such that everybody comes after everybody else equally often (Williams, 1949).
+//! needs; the one that comes after a contestant that copies nothing finds them there. So the order
+//! changes from round to round, such that each comes after each other equally often (Williams, 1949).
 
 /// The contestants of a round by their index.
 pub(super) fn of_round(round: usize, contestants: usize) -> Vec<usize> {

@@ -7,7 +7,7 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
 use super::record::{Cell, Expected, Sees, SiteHere};
 use crate::run::ProbeState;
 
-/// Every cell of which the table has a row for this kernel. `sites` are all rows of the table.
+/// Every cell that has a row in the table for this kernel. `sites` are all rows of the table.
 pub(super) fn cells(sites: &[SiteHere]) -> Vec<Cell> {
     let unneeded = |site: &SiteHere| matches!(site.state, Some(ProbeState::NotNeeded { .. }));
     let here = |(_, site): &(&Site, &SiteHere)| site.expected == Expected::Here && !unneeded(site);

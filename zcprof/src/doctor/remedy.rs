@@ -28,8 +28,8 @@ const REMEDIES: &[Remedy] = &[
     },
     Remedy {
         said: "in /proc/kallsyms",
-        remedy: "zcprof's table lacks what this kernel calls it: measure on a kernel of which it \
-                 is known (cargo xtask run), and report the kernel's release",
+        remedy: "zcprof's table lacks what this kernel calls it: measure on a kernel whose names \
+                 it has (cargo xtask run), and report the kernel's release",
     },
     Remedy {
         said: NOT_COUNTED,
@@ -40,7 +40,7 @@ const REMEDIES: &[Remedy] = &[
 /// What is said of a leaf whose skipped runs nobody counts.
 pub(super) const NOT_COUNTED: &str = "does not count the runs that it missed";
 
-/// What to do for an instrument of which nothing better is known.
+/// What to do for an instrument if no row above says anything better.
 fn otherwise(instrument: Instrument) -> &'static str {
     match instrument {
         Instrument::Audit => {

@@ -25,7 +25,7 @@ const PIECE: usize = 2 << 10;
 
 /// A connection.
 pub struct Link {
-    /// The socket. Whoever writes to it goes round the encryption.
+    /// The socket. To write to it goes round the encryption.
     pub stream: TcpStream,
     session: Option<Session>,
     /// Ciphertext that was received and not yet decrypted.
@@ -36,7 +36,7 @@ pub struct Link {
     pub sent: u64,
 }
 
-/// The session, whoever panicked while holding it.
+/// The session, even if a thread panicked while it held the lock.
 pub fn lock(session: &Session) -> MutexGuard<'_, Connection> {
     session.lock().unwrap_or_else(PoisonError::into_inner)
 }

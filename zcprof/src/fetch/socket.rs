@@ -224,8 +224,8 @@ fn bound(address: SocketAddr, protocol: Protocol) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// A connected socket in the form that all have here: tokio's type for TCP, of which nothing is
-/// used but readiness, `recv`, `send` and `shutdown`, which any stream socket has.
+/// A connected socket in the form that all have here: tokio's type for TCP. Only its
+/// readiness, `recv`, `send` and `shutdown` are used, which any stream socket has.
 fn stream(socket: OwnedFd) -> io::Result<TcpStream> {
     let stream = std::net::TcpStream::from(socket);
     stream.set_nonblocking(true)?;

@@ -28,7 +28,7 @@ pub(super) struct Temporary {
 }
 
 impl Temporary {
-    /// Makes one, and removes those of which the owner is gone.
+    /// Makes one, and removes those whose owner is gone.
     ///
     /// # Errors
     /// There is no such place, or no space.
@@ -55,7 +55,7 @@ impl Temporary {
         bail!("each was removed at once by somebody else")
     }
 
-    /// Lets whoever serves the log into the folder.
+    /// Lets the process that serves the log into the folder.
     pub(super) fn let_in(&self, user: User) -> Result<()> {
         user.own_all_in(self.folder.path())
     }

@@ -24,7 +24,7 @@ pub(crate) struct User {
 const NOBODY: u32 = 65534;
 
 impl User {
-    /// Whoever called sudo, else nobody; none if this process is not root, and so has no other user
+    /// The user who called sudo, else nobody; none if this process is not root, and so has no other user
     /// to be.
     pub(crate) fn ordinary() -> Option<Self> {
         Uid::effective().is_root().then(|| {
@@ -106,8 +106,8 @@ impl User {
     }
 
     /// Makes this user the owner of a folder and of everything in it that belongs to this process's
-    /// own user. Only what is opened is changed, and no symbolic link is followed: whoever can
-    /// rename something on the way gains nothing by it.
+    /// own user. Only what is opened is changed, and no symbolic link is followed: a user
+    /// who can rename something on the way gains nothing by it.
     ///
     /// # Errors
     /// The kernel's own: it takes CAP_CHOWN; or there is a link on the way.

@@ -165,7 +165,7 @@ impl Probes {
         for target in &options.targets {
             follow::watch(&mut ebpf, *target, *target)?;
         }
-        // Whoever is watched from here on is followed from here on.
+        // A process that is watched from here on is followed from here on.
         if let Err(error) = follow::attach(&mut ebpf) {
             let remedy = "a kernel that allows raw tracepoints";
             holes.extend(both(&format!("processes cannot be followed: {error:#}"), remedy));

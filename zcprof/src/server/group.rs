@@ -203,7 +203,7 @@ impl Group {
             self.leader = present.first().cloned();
         }
         if present.is_empty() {
-            // Whoever is away may come back; there is nobody to lead.
+            // A member that is away may come back; there is nobody to lead.
             if self.members.is_empty() {
                 self.state = State::Empty;
                 self.protocol.clear();

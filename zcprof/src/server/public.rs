@@ -1,4 +1,4 @@
-//! `zcprof serve`: verifies what lies in a folder, and serves it to whoever connects, what is
+//! `zcprof serve`: verifies what lies in a folder, and serves it to every client, what is
 //! verified already beside what is not.
 
 use std::fs;
@@ -23,7 +23,7 @@ use crate::transfer::{Layer, Row};
 /// How often it is said how much is verified.
 const PROGRESS: Duration = Duration::from_secs(2);
 
-/// What to serve to whoever connects, and where.
+/// What to serve to every client, and where.
 #[derive(Clone, Debug)]
 pub struct BrokerOptions {
     /// A folder of topic-partition folders, or one of these.

@@ -59,7 +59,7 @@ pub fn run_server(options: &ServerOptions) -> Result<()> {
     let served = runtime.block_on(async {
         let (listeners, log) = match set_up(options) {
             Ok(ready) => ready,
-            // Whoever reads the greeting tells the user, once.
+            // The reader of the greeting tells the user, once.
             Err(error) => return greet(&Greeting::Error(format!("{error:#}"))),
         };
         let user = User::able_to(&options.log_dir, || try_to_serve(&log, &listeners));

@@ -48,7 +48,7 @@ impl KernelNames {
     }
 
     /// The frames of a kernel's half, the outermost first, with the site as the innermost. `is_later`
-    /// says that whoever was interrupted has nothing to do with it.
+    /// says that the interrupted task has nothing to do with it.
     pub(super) fn frames(&self, half: &[u64], site: &Site, is_later: bool) -> Vec<Frame> {
         let known: Vec<_> = half.iter().filter_map(|address| self.of.get(address)).collect();
         let is_site = |frame: &&Frame| site.symbols().iter().any(|symbol| frame.name == *symbol);

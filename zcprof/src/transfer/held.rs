@@ -52,8 +52,8 @@ impl Held {
         Ok(&self.buffer[at(range.start)?..at(end)?])
     }
 
-    /// Notes that the first `sent` bytes of `range` have left. Whoever asks for the same bytes
-    /// again has them read again.
+    /// Notes that the first `sent` bytes of `range` have left. A request for the same
+    /// bytes has them read again.
     pub(super) fn sent(&mut self, range: &Range<u64>, sent: usize) {
         if range.start + sent as u64 == range.end {
             self.range.start = self.range.end;

@@ -72,7 +72,7 @@ impl Transfer for Replica {
         let left = usize::try_from(left).map_err(io::Error::other)?;
         let sent = sendfile(socket, file, Some(&mut position), left)?;
         if range.start + sent as u64 == range.end {
-            // Whoever asks for the same bytes again has them copied again.
+            // A request for the same bytes has them copied again.
             self.held.start = self.held.end;
         }
         Ok(sent)

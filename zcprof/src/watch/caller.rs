@@ -22,7 +22,7 @@ pub(super) struct Caller {
 pub(super) const OF_SUDO: [&str; 4] = ["SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND"];
 
 impl Caller {
-    /// The user called `name`, or else whoever called sudo; none if the command stays who zcprof is.
+    /// The user called `name`, or else the one who called sudo; none if the command keeps zcprof's user.
     ///
     /// # Errors
     /// There is no such user.

@@ -67,7 +67,7 @@ impl Series {
         }
     }
 
-    /// Ends the last stretch with the window, of which these are the counts.
+    /// Ends the last stretch with the window, whose counts these are.
     pub(super) fn close(
         mut self,
         end: Instant,

@@ -59,8 +59,8 @@ fn is_in_foreground() -> bool {
     tcgetpgrp(stdin()).is_ok_and(|group| group == getpgrp())
 }
 
-/// A file beside the reports, or one in the folder of temporary files; it belongs to whoever called
-/// sudo.
+/// A file beside the reports, or one in the folder of temporary files; it belongs to the user
+/// who called sudo.
 fn file(options: &cli::Watch) -> Result<(File, PathBuf)> {
     let (file, path) = if let Some(folder) = &options.out {
         let path = folder.join(FILE);

@@ -83,8 +83,8 @@ impl Speech {
 
 /// Looks at what has come without receiving it.
 trait PeekMore {
-    /// Where the head ends of which `held` bytes are in the buffer already, or, if its end has
-    /// not come, where that ends which has.
+    /// Where the head ends, if `held` bytes of it are in the buffer already; or, if its end has
+    /// not come, where the part ends that has.
     async fn peek_more(&self, buffer: &mut [u8], held: usize) -> Result<usize>;
 }
 

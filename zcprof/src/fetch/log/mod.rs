@@ -256,7 +256,7 @@ impl Segment {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// The mapping of the whole segment, of which there is one however many connections send
+    /// The mapping of the whole segment. There is one, however many connections send
     /// from it: each page that is mapped twice would count twice as this process's memory. When
     /// the last of them drops it the page cache is free again.
     ///

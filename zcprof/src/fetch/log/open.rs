@@ -202,7 +202,7 @@ impl Opening<'_> {
         Ok(cut)
     }
 
-    /// An index that disagrees is an error for whoever is strict, and else not used.
+    /// An index that disagrees is an error if `strict`, and is not used otherwise.
     fn doubt(&mut self, disagreement: Option<Disagreement>) -> Result<(), LogError> {
         let Some(Disagreement(error)) = disagreement else { return Ok(()) };
         if self.load.strict || matches!(*error, LogError::Read { .. }) {

@@ -191,7 +191,7 @@ impl Topics {
         found.or_insert(Partition { folder, state: OnceLock::new() })
     }
 
-    /// Topics of which something is served, or may be, by name.
+    /// Topics that have something to serve, or may have, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Topic> {
         self.by_name.values().filter(|topic| topic.listed().next().is_some())
     }

@@ -70,7 +70,7 @@ impl Waits {
     }
 }
 
-/// Two members, both of which know what to read.
+/// Two members that both know what to read.
 fn two() -> Scene {
     let mut scene = Scene::new();
     let mut first = scene.join("a");

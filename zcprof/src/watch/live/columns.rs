@@ -18,7 +18,7 @@ pub(super) struct Column {
     pub(super) rank: u8,
     /// What is in it. The second argument says whether the last interval is shown.
     pub(super) cell: fn(&Row, bool) -> String,
-    /// Which row comes first: the one of which there is most.
+    /// Which row comes first: the one with the most.
     pub(super) order: fn(&Row, &Row, bool) -> Ordering,
 }
 

@@ -128,7 +128,7 @@ impl Mapping {
         Ok((bytes(request.length)?.min(most), bytes(request.skip)?))
     }
 
-    /// The first bytes, of which that many are mapped.
+    /// The first bytes; that many are mapped.
     fn bytes(&self, mapped: usize) -> &[u8] {
         // SAFETY: the kernel said that so many bytes from here on are mapped, which it does not
         // change until `fill` is called again.
