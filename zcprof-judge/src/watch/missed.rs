@@ -13,7 +13,7 @@ use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Proces
 use super::direction::{by_syscall, spliced_away};
 use super::record::{Charged, Direction, Of, Watch, WatchedCount};
 use super::taken;
-use super::traffic::{Hidden, Traffic, is_read_by_exec};
+use super::traffic::{Hidden, Traffic, is_deferred, is_read_by_exec};
 use crate::ledger::sum;
 use crate::run::{Doubt, SyscallCount};
 use crate::verdict::{leaves, rules};
@@ -70,9 +70,10 @@ fn bound(watch: &Watch, traffic: &Traffic, site: &Site, runs: u64) -> Option<Hid
                 |term: &Term| (term.sign, term.hop) == (Sign::Minus, Hop::UserToSocket);
             let mut terms = site.cases.iter().flat_map(|case| case.terms);
             let mistaken = if terms.any(takes_away) { HANDED_OVER } else { 0 };
+            let deferred = if site.sends.is_some() { deferred_elsewhere(watch) } else { 0 };
             Some(Hidden {
                 passed: open_in_the_balance(traffic)?,
-                unplaced: copied_in_calls_without_a_file(watch),
+                unplaced: copied_in_calls_without_a_file(watch).saturating_add(deferred),
                 handed_over: runs.saturating_mul(mistaken),
                 by_faults: 0,
             })
@@ -137,4 +138,14 @@ fn copied_in_calls_without_a_file(watch: &Watch) -> u64 {
             && !names_a_file(&count.syscall)
     };
     sum(watch.counts.iter().filter(of_leaf).map(|count| count.bytes))
+}
+
+/// Deferred copies that are charged to nobody watched: a run that was missed where a connection first sent
+/// did not say whose it is.
+fn deferred_elsewhere(watch: &Watch) -> u64 {
+    let elsewhere = watch
+        .counts
+        .iter()
+        .filter(|count| count.charged == Charged::Elsewhere && is_deferred(count));
+    sum(elsewhere.map(|count| count.bytes))
 }

@@ -36,7 +36,7 @@ pub struct Traffic {
 pub(super) struct Hidden {
     /// Sent or received beyond what was seen. What of it was copied the audit saw.
     pub(super) passed: u64,
-    /// Copied at a socket by system calls that name no file.
+    /// Copied at a socket by system calls that name no file, or later for an unknown sender.
     pub(super) unplaced: u64,
     /// Handed over, and taken for copied by the callers.
     pub(super) handed_over: u64,
@@ -280,7 +280,7 @@ fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
     }
 }
 
-fn is_deferred(count: &WatchedCount) -> bool {
+pub(super) fn is_deferred(count: &WatchedCount) -> bool {
     direction::is_at(&count.site, count.iter, count.file, &[Hop::SocketToSocket])
 }
 

@@ -320,7 +320,7 @@ fn missed_runs_hide_no_more_than_the_balance_leaves_open() {
     let mut good = window("zero-copy", &[handed_over(BODY), written(HEAD), results]);
     good.doubts.push(Doubt::Missed { site: "tcp_sendmsg_locked".to_owned(), runs: 2 });
     assert_eq!(verdict(&good), Verdict::Holds);
-    let cases: [(&str, Changes, &str); 11] = [
+    let cases: [(&str, Changes, &str); 12] = [
         ("a page fault", |w| w.doubts[0] = missed("do_wp_page", 2), "holds"),
         ("page faults", |w| w.doubts[0] = missed("do_wp_page", BODY / 4096 / 500), "inconclusive"),
         ("a leaf", |w| w.doubts[0] = missed("_copy_from_iter", 1), "inconclusive"),
@@ -335,6 +335,14 @@ fn missed_runs_hide_no_more_than_the_balance_leaves_open() {
                 w.counts.extend(more.filter(|count| count.site != "tcp_sendmsg_locked"));
             },
             "refuted",
+        ),
+        (
+            "a deferred copy that nobody watched made",
+            |w| {
+                let late = count("skb_copy_bits", "none", File::None, Iter::None, BODY);
+                w.counts.push(WatchedCount { charged: Charged::Elsewhere, ..late });
+            },
+            "inconclusive",
         ),
         ("a hand-over", |w| hide(w, "skb_splice_from_iter", 2 * 65536, 2), "holds"),
         (
