@@ -14,7 +14,7 @@ pub enum Effect {
 
 /// A row of [`DEVICES`].
 #[derive(Debug)]
-pub struct Row {
+pub struct DeviceKind {
     /// The kind of link, as `ip -d link` prints it; empty for hardware and the loopback device.
     pub kind: &'static str,
     /// What it does.
@@ -23,17 +23,17 @@ pub struct Row {
     pub source: &'static str,
 }
 
-const fn passes_on(kind: &'static str, source: &'static str) -> Row {
-    Row { kind, effect: Effect::PassesOn, source }
+const fn passes_on(kind: &'static str, source: &'static str) -> DeviceKind {
+    DeviceKind { kind, effect: Effect::PassesOn, source }
 }
 
-const fn encrypts(kind: &'static str, source: &'static str) -> Row {
-    Row { kind, effect: Effect::Encrypts, source }
+const fn encrypts(kind: &'static str, source: &'static str) -> DeviceKind {
+    DeviceKind { kind, effect: Effect::Encrypts, source }
 }
 
 /// Every kind that is known, by reading Linux 6.12. Where such a device lacks a feature, packets are
 /// copied before it gets them, and skb_copy_bits() says so.
-pub const DEVICES: &[Row] = &[
+pub const DEVICES: &[DeviceKind] = &[
     passes_on("", "net/core/dev.c"),
     passes_on("veth", "drivers/net/veth.c"),
     passes_on("netkit", "drivers/net/netkit.c"),
@@ -65,14 +65,14 @@ pub const DEVICES: &[Row] = &[
     encrypts("wireguard", "drivers/net/wireguard/send.c"),
     encrypts("macsec", "drivers/net/macsec.c"),
     encrypts("ovpn", "drivers/net/ovpn/crypto_aead.c"),
-    Row { kind: "tun", effect: Effect::HandsOver, source: "drivers/net/tun.c" },
-    Row { kind: "macvtap", effect: Effect::HandsOver, source: "drivers/net/tap.c" },
-    Row { kind: "ipvtap", effect: Effect::HandsOver, source: "drivers/net/tap.c" },
+    DeviceKind { kind: "tun", effect: Effect::HandsOver, source: "drivers/net/tun.c" },
+    DeviceKind { kind: "macvtap", effect: Effect::HandsOver, source: "drivers/net/tap.c" },
+    DeviceKind { kind: "ipvtap", effect: Effect::HandsOver, source: "drivers/net/tap.c" },
 ];
 
 /// The row of a kind.
 #[must_use]
-pub fn find(kind: &str) -> Option<&'static Row> {
+pub fn find(kind: &str) -> Option<&'static DeviceKind> {
     DEVICES.iter().find(|row| row.kind == kind)
 }
 

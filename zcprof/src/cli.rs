@@ -10,15 +10,15 @@ use anyhow::{Result, ensure};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use zcprof_common::vocabulary::Instrument;
 
-use crate::fetch::consumer::mode::Row as Mode;
+use crate::fetch::consumer::mode::ModeSpec;
 use crate::fetch::log::Codec;
-use crate::fetch::socket::{Address, Row as Socket};
-use crate::network::Row as Network;
+use crate::fetch::socket::{Address, SocketKind};
+use crate::network::NetworkSpec;
 use crate::patience::Patience;
 use crate::placement::Wish;
 use crate::run::ClaimOverride;
 use crate::server::Advertised;
-use crate::transfer::Row;
+use crate::transfer::TransferSpec;
 use crate::verdict::explain::Code;
 
 pub use watch::{Top, Watch};
@@ -155,19 +155,19 @@ pub struct Workload {
     /// device; virtio and virtio-tap, two otherwise unused virtio-net devices that are connected
     /// outside this machine.
     #[arg(long, value_name = "NAME", default_value = "loopback", value_parser = words::network())]
-    pub network: &'static Network,
+    pub network: &'static NetworkSpec,
     /// The sockets between server and consumer: tcp, mptcp or unix. The transfers keep their
     /// claims, which are made for TCP. zcprof skips a transfer that such a socket refuses, and says
     /// why (msg_zerocopy and uring_send_zc).
     #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = words::socket())]
-    pub socket: &'static Socket,
+    pub socket: &'static SocketKind,
     /// Transfers, comma-separated (default: all).
     #[arg(long = "transfer", value_name = "NAMES", value_delimiter = ',', value_parser = words::transfer())]
-    pub transfers: Vec<&'static Row>,
+    pub transfers: Vec<&'static TransferSpec>,
     /// How the built-in consumer receives: copy, or slow, which copies in small pieces with pauses
     /// between them.
     #[arg(long, value_name = "MODE", default_value = "copy", value_parser = words::verifying())]
-    pub consumer: &'static Mode,
+    pub consumer: &'static ModeSpec,
     /// A kcat that consumes the whole log instead of the built-in consumer, over one connection.
     /// zcprof then watches only the server. `time` does not support kcat.
     #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["connections", "consumer"])]
@@ -197,7 +197,7 @@ impl Workload {
             network.name
         );
         ensure!(
-            self.kcat.is_none() || socket.name == Socket::TCP.name,
+            self.kcat.is_none() || socket.name == SocketKind::TCP.name,
             "kcat speaks TCP; leave --socket {} out",
             socket.name
         );
@@ -258,7 +258,7 @@ impl Measure {
     pub fn check(&self) -> Result<()> {
         let measured = &self.workload.transfers;
         for claim in &self.claims {
-            let of_it = |row: &&Row| row.name == claim.transfer;
+            let of_it = |row: &&TransferSpec| row.name == claim.transfer;
             let name = &claim.transfer;
             ensure!(
                 measured.is_empty() || measured.iter().any(of_it),
@@ -352,14 +352,14 @@ pub struct BenchFetch {
     /// The sockets between server and consumer: tcp, mptcp or unix. A transfer that such a socket
     /// refuses ends the benchmark (msg_zerocopy and uring_send_zc).
     #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = words::socket())]
-    pub socket: &'static Socket,
+    pub socket: &'static SocketKind,
     /// Transfers, comma-separated (default: all).
     #[arg(long = "transfer", value_name = "NAMES", value_delimiter = ',', value_parser = words::transfer())]
-    pub transfers: Vec<&'static Row>,
-    /// Mode in which the consumer receives in timed rounds: copy, discard, splice or
+    pub transfers: Vec<&'static TransferSpec>,
+    /// ModeSpec in which the consumer receives in timed rounds: copy, discard, splice or
     /// receive_zerocopy. Before these rounds the consumer verifies every byte once.
     #[arg(long, value_name = "MODE", default_value = "discard", value_parser = words::mode())]
-    pub consumer: &'static Mode,
+    pub consumer: &'static ModeSpec,
     /// Where the servers and the consumer run.
     #[arg(long, value_enum, default_value = "apart")]
     pub placement: Wish,
@@ -381,7 +381,7 @@ pub struct Serve {
     pub log_dir: PathBuf,
     /// How the records leave.
     #[arg(long, value_name = "NAME", default_value = "sendfile", value_parser = words::transfer())]
-    pub transfer: &'static Row,
+    pub transfer: &'static TransferSpec,
     /// Address to listen on. Everybody who can reach this address can read everything.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092", value_parser = words::resolve)]
     pub listen: SocketAddr,

@@ -29,7 +29,7 @@ use zcprof_common::names::network;
 
 /// A way between server and consumer.
 #[derive(Debug)]
-pub struct Row {
+pub struct NetworkSpec {
     /// Name on the command line.
     pub name: &'static str,
     /// What it is, in one line for `--help` and the reports.
@@ -82,7 +82,7 @@ enum Trouble {
     Xdp,
 }
 
-impl Row {
+impl NetworkSpec {
     /// What most rows have in common.
     const VETH: Self = Self {
         name: "",
@@ -96,93 +96,102 @@ impl Row {
 }
 
 /// Every way.
-pub const NETWORKS: &[Row] = &[
-    Row { name: network::LOOPBACK, summary: "loopback", device: Device::Loopback, ..Row::VETH },
-    Row { name: network::VETH, summary: "veth between two network namespaces", ..Row::VETH },
-    Row {
+pub const NETWORKS: &[NetworkSpec] = &[
+    NetworkSpec {
+        name: network::LOOPBACK,
+        summary: "loopback",
+        device: Device::Loopback,
+        ..NetworkSpec::VETH
+    },
+    NetworkSpec {
+        name: network::VETH,
+        summary: "veth between two network namespaces",
+        ..NetworkSpec::VETH
+    },
+    NetworkSpec {
         name: network::VETH_NO_TSO,
         summary: "veth between two network namespaces, the sender's without TCP segmentation",
         lacks: &[Feature::TcpSegmentation],
-        ..Row::VETH
+        ..NetworkSpec::VETH
     },
-    Row {
+    NetworkSpec {
         name: network::VETH_NO_CHECKSUM,
         summary: "veth between two network namespaces, the sender's without checksums",
         lacks: &[Feature::TxChecksum],
-        ..Row::VETH
+        ..NetworkSpec::VETH
     },
-    Row {
+    NetworkSpec {
         name: network::VETH_NO_SG,
         summary: "veth between two network namespaces, the sender's without scatter-gather",
         lacks: &[Feature::ScatterGather],
-        ..Row::VETH
+        ..NetworkSpec::VETH
     },
-    Row {
+    NetworkSpec {
         name: network::VETH_NOCACHE,
         summary: "veth between two network namespaces, the sender's with tx-nocache-copy",
         nocache: true,
-        ..Row::VETH
+        ..NetworkSpec::VETH
     },
-    Row {
+    NetworkSpec {
         name: network::VETH_NEITHER,
         summary: "veth between two network namespaces, the sender's without checksums and \
                   scatter-gather",
         lacks: &[Feature::TxChecksum, Feature::ScatterGather],
-        ..Row::VETH
+        ..NetworkSpec::VETH
     },
-    Row {
+    NetworkSpec {
         name: network::WIREGUARD,
         summary: "WireGuard over veth between two network namespaces",
         tunnel: Some(Tunnel::WireGuard),
-        ..Row::VETH
+        ..NetworkSpec::VETH
     },
-    Row {
+    NetworkSpec {
         name: network::VXLAN,
         summary: "VXLAN over veth between two network namespaces",
         tunnel: Some(Tunnel::Vxlan),
-        ..Row::VETH
+        ..NetworkSpec::VETH
     },
-    Row {
+    NetworkSpec {
         name: network::VETH_LOSS,
         summary: "veth between two network namespaces, where packets are lost",
         trouble: Some(Trouble::Loss),
-        ..Row::VETH
+        ..NetworkSpec::VETH
     },
-    Row {
+    NetworkSpec {
         name: network::VETH_TAP,
         summary: "veth between two network namespaces, with a packet socket at the sender's",
         trouble: Some(Trouble::Tap),
-        ..Row::VETH
+        ..NetworkSpec::VETH
     },
-    Row {
+    NetworkSpec {
         name: network::VETH_RING,
         summary: "veth between two network namespaces, with a packet socket's ring at the sender's",
         trouble: Some(Trouble::Ring),
-        ..Row::VETH
+        ..NetworkSpec::VETH
     },
-    Row {
+    NetworkSpec {
         name: network::VETH_XDP,
         summary: "veth between two network namespaces, with an XDP program at the receiver's",
         trouble: Some(Trouble::Xdp),
-        ..Row::VETH
+        ..NetworkSpec::VETH
     },
-    Row {
+    NetworkSpec {
         name: network::VIRTIO,
         summary: "two virtio-net devices, each in a network namespace of its own",
         device: Device::Virtio,
-        ..Row::VETH
+        ..NetworkSpec::VETH
     },
-    Row {
+    NetworkSpec {
         name: network::VIRTIO_TAP,
         summary: "two virtio-net devices, each in a network namespace of its own, with a packet \
                   socket at the sender's",
         device: Device::Virtio,
         trouble: Some(Trouble::Tap),
-        ..Row::VETH
+        ..NetworkSpec::VETH
     },
 ];
 
-impl Row {
+impl NetworkSpec {
     /// The way called `name`.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
@@ -233,7 +242,7 @@ pub(super) enum End {
 impl Network {
     /// # Errors
     /// No privilege to make namespaces, or a kernel without them or without veth.
-    pub(super) fn set_up(row: &Row) -> Result<Self> {
+    pub(super) fn set_up(row: &NetworkSpec) -> Result<Self> {
         if row.is_loopback() {
             let devices = [LOOPBACK, LOOPBACK].map(str::to_owned);
             return Ok(Self { namespaces: None, devices, _trouble: None });

@@ -47,7 +47,7 @@ pub use run::{Greeting, Listening, ServerOptions, run_server};
 
 use crate::fetch::link::Link;
 use crate::fetch::socket::Listener;
-use crate::transfer::{Layer, Row};
+use crate::transfer::{Layer, TransferSpec};
 
 /// How long a listener that could not accept a connection waits before it tries again: until
 /// then another connection may have ended and freed what was lacking.
@@ -60,7 +60,10 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// There is no listener.
-pub async fn serve(listeners: Vec<(&'static Row, Listener)>, broker: Arc<Broker>) -> Result<()> {
+pub async fn serve(
+    listeners: Vec<(&'static TransferSpec, Listener)>,
+    broker: Arc<Broker>,
+) -> Result<()> {
     let mut tasks = tokio::task::JoinSet::new();
     for (row, listener) in listeners {
         let broker = Arc::clone(&broker);
@@ -97,7 +100,12 @@ struct Ends {
 }
 
 /// One connection. Its errors end it and harm no other.
-async fn connection(stream: TcpStream, ends: Ends, row: &'static Row, broker: Arc<Broker>) {
+async fn connection(
+    stream: TcpStream,
+    ends: Ends,
+    row: &'static TransferSpec,
+    broker: Arc<Broker>,
+) {
     if let Err(error) = answer_all(stream, ends.bound, row, &broker).await {
         broker.quiet.warn(&ends.peer, &format!("closing the connection: {error:#}"));
     }
@@ -106,7 +114,7 @@ async fn connection(stream: TcpStream, ends: Ends, row: &'static Row, broker: Ar
 async fn answer_all(
     stream: TcpStream,
     bound: SocketAddr,
-    row: &'static Row,
+    row: &'static TransferSpec,
     broker: &Broker,
 ) -> Result<()> {
     // Every address of the host may have been reached; else it is known without a system call.

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Output};
 
 use zcprof::bench::record::BenchRun;
-use zcprof::transfer::Row;
+use zcprof::transfer::TransferSpec;
 
 fn zcprof(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zcprof"));
@@ -28,7 +28,7 @@ fn a_benchmark_is_recorded_shown_and_shown_again() {
 
     let json = fs::read(format!("{out}/bench.json")).expect("written");
     let run: BenchRun = serde_json::from_slice(&json).expect("a record");
-    assert_eq!(run.contestants.len(), Row::possible().count());
+    assert_eq!(run.contestants.len(), TransferSpec::possible().count());
     assert_eq!(run.cells.len(), 4);
     for cell in &run.cells {
         assert!(cell.payload > 0 && cell.payload <= cell.fetches * cell.fetch_size);

@@ -5,12 +5,12 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use zcprof::fetch::consumer::mode::{MODES, Row as Mode};
+use zcprof::fetch::consumer::mode::{MODES, ModeSpec};
 use zcprof::fetch::consumer::{Command, Outcome, Protocol, Verified, consume, shares};
 use zcprof::fetch::log::{Log, MakeLog, Topics, make};
-use zcprof::fetch::socket::{Address, Listener, Row as Socket, SOCKETS};
+use zcprof::fetch::socket::{Address, Listener, SOCKETS, SocketKind};
 use zcprof::server;
-use zcprof::transfer::{Layer, Row, TRANSFERS};
+use zcprof::transfer::{Layer, TRANSFERS, TransferSpec};
 
 /// Larger than any pair of socket buffers, with batches that fill no page evenly.
 const WANTED: MakeLog = MakeLog {
@@ -35,15 +35,15 @@ fn broker(log: &Log) -> Arc<server::Broker> {
     Arc::new(server::Broker::new(topics, None))
 }
 
-fn listener(socket: &Socket) -> Listener {
+fn listener(socket: &SocketKind) -> Listener {
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     socket.address(anywhere, "modes").listen().expect("a free address")
 }
 
-fn fetch(row: &'static Row, mode: &str, log: &Arc<Log>, fetch_size: u64) -> Outcome {
+fn fetch(row: &'static TransferSpec, mode: &str, log: &Arc<Log>, fetch_size: u64) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let listener = listener(Socket::TCP);
+        let listener = listener(SocketKind::TCP);
         let address = listener.address.clone();
         let server = tokio::spawn(server::serve(vec![(row, listener)], broker(log)));
         let outcome = consume(command(address, mode, log, fetch_size)).await;
@@ -64,14 +64,14 @@ fn command(address: Address, mode: &str, log: &Log, fetch_size: u64) -> Command 
 }
 
 /// What a mode may say of whole and intact bytes.
-fn best(mode: &Mode) -> Verified {
+fn best(mode: &ModeSpec) -> Verified {
     if mode.sees { Verified::Right } else { Verified::Counted }
 }
 
 #[test]
 fn every_mode_receives_whole_shares_from_every_transfer() {
     let (_folder, log) = log();
-    for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
+    for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
         for mode in MODES {
             for fetch_size in [1, 100_000, 1 << 20] {
                 let outcome = fetch(row, mode.name, &log, fetch_size);
@@ -87,7 +87,7 @@ fn every_mode_receives_whole_shares_from_every_transfer() {
 #[test]
 fn each_mode_accounts_for_its_own_kind_of_receiving() {
     let (_folder, log) = log();
-    let row = Row::find("sendfile").expect("a transfer");
+    let row = TransferSpec::find("sendfile").expect("a transfer");
     let all = log.bytes();
     for mode in MODES {
         let received = fetch(row, mode.name, &log, 1 << 20).received;
@@ -105,14 +105,14 @@ fn each_mode_accounts_for_its_own_kind_of_receiving() {
 #[test]
 fn a_changed_byte_is_seen_by_the_modes_that_see_and_vouched_for_by_none() {
     let (_folder, log) = log();
-    let row = Row::find("sendfile").expect("a transfer");
+    let row = TransferSpec::find("sendfile").expect("a transfer");
     let segment = &log.segments()[1].path;
     let intact = std::fs::read(segment).expect("readable");
     let file = std::fs::OpenOptions::new().write(true).open(segment).expect("writable");
     for mode in MODES {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let outcome = runtime.expect("a runtime").block_on(async {
-            let listener = listener(Socket::TCP);
+            let listener = listener(SocketKind::TCP);
             let address = listener.address.clone();
             let command = command(address, mode.name, &log, 1 << 20);
             let broker = broker(&log);
@@ -143,7 +143,7 @@ fn fetches_and_connections_are_timed() {
 fn modes_have_names_of_their_own_and_a_wrong_one_is_said() {
     for mode in MODES {
         assert_eq!(MODES.iter().filter(|other| other.name == mode.name).count(), 1);
-        assert_eq!(Mode::find(mode.name).map(|found| found.summary), Some(mode.summary));
+        assert_eq!(ModeSpec::find(mode.name).map(|found| found.summary), Some(mode.summary));
     }
     let (_folder, log) = log();
     let outcome = fetch(&TRANSFERS[0], "telepathy", &log, 1 << 20);
@@ -156,7 +156,7 @@ fn modes_have_names_of_their_own_and_a_wrong_one_is_said() {
 #[test]
 fn every_transfer_serves_every_kind_of_socket_or_is_refused_by_it() {
     let (_folder, log) = log();
-    for socket in SOCKETS.iter().filter(|socket| socket.name != Socket::TCP.name) {
+    for socket in SOCKETS.iter().filter(|socket| socket.name != SocketKind::TCP.name) {
         if socket.name == "mptcp" && !std::path::Path::new("/proc/sys/net/mptcp/enabled").exists() {
             println!("skipped: this kernel has no MPTCP");
             continue;

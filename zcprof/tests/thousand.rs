@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use zcprof::fetch::consumer::{Command, Outcome, Protocol, Verified, equal_shares};
 use zcprof::fetch::log::{Log, MakeLog, make};
 use zcprof::server::Greeting;
-use zcprof::transfer::{Layer, Row};
+use zcprof::transfer::{Layer, TransferSpec};
 
 const CONNECTIONS: u32 = 1000;
 
@@ -107,7 +107,7 @@ fn a_thousand_connections_are_all_served_alike_and_leave_nothing() {
     let log_dir = log.folder().to_str().expect("UTF-8");
     let shares = equal_shares(&log, CONNECTIONS, FETCHES, FETCH).expect("readable");
     let payload: u64 = shares.iter().map(|share| share.bytes).sum();
-    for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
+    for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
         let listen = format!("{}=127.0.0.1:0", row.name);
         let mut server = Worker::start(&["server", "--log-dir", log_dir, "--listen", &listen]);
         let address = match server.answer() {

@@ -16,7 +16,7 @@ use zcprof::fetch::log::{Damage, Log, LogError, MakeLog, Topics, make};
 use zcprof::fetch::socket::Address;
 use zcprof::fetch::wire::Fetch;
 use zcprof::server;
-use zcprof::transfer::{Layer, Row, TRANSFERS};
+use zcprof::transfer::{Layer, TRANSFERS, TransferSpec};
 
 /// A small log of several segments, with batches that fill no page evenly.
 const SMALL: MakeLog = MakeLog {
@@ -149,7 +149,7 @@ fn transfers_continue_where_a_partial_send_stopped() {
     let log = Log::open(&path).expect("an intact log");
     let segment = &log.segments()[1];
     let expected = fs::read(&segment.path).expect("readable");
-    for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
+    for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
         let (near, mut far) = tcp_pair();
         near.set_nonblocking(true).expect("nonblocking");
         nix::sys::socket::setsockopt(&near, nix::sys::socket::sockopt::SndBuf, &4096)
@@ -182,7 +182,7 @@ fn a_segment_shorter_than_the_range_is_an_error_and_not_a_loop() {
     let (_folder, path) = log();
     let log = Log::open(&path).expect("an intact log");
     let segment = &log.segments()[0];
-    for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
+    for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
         let (near, _far) = tcp_pair();
         let mut transfer = (row.make)().expect("made");
         let behind = segment.length..segment.length + 10;
@@ -194,7 +194,7 @@ fn a_segment_shorter_than_the_range_is_an_error_and_not_a_loop() {
 #[test]
 fn every_transfer_serves_one_three_and_fifty_connections() {
     let (_folder, path) = log();
-    for row in Row::possible() {
+    for row in TransferSpec::possible() {
         for connections in [1, 3, 50] {
             let log = Log::open(&path).expect("an intact log");
             let command = command(&log, connections);
@@ -210,7 +210,7 @@ fn every_transfer_serves_one_three_and_fifty_connections() {
 #[test]
 fn a_byte_that_changes_after_the_log_was_opened_is_seen_by_the_consumer() {
     let (_folder, path) = log();
-    for row in Row::possible() {
+    for row in TransferSpec::possible() {
         let log = Log::open(&path).expect("an intact log");
         let command = command(&log, 1);
         let segment = &segments(&path)[2];
@@ -237,7 +237,7 @@ fn an_offset_out_of_range_is_an_error_and_no_panic() {
 #[test]
 fn hostile_clients_harm_no_other_connection() {
     let (_folder, path) = log();
-    for row in Row::possible() {
+    for row in TransferSpec::possible() {
         let log = Log::open(&path).expect("an intact log");
         let mut command = command(&log, 2);
         let outcome = served(row, log, async |address, certificate| {
@@ -285,7 +285,7 @@ fn clients_that_linger_harm_no_other_connection() {
         max_bytes: i32::MAX,
     };
     let whole = whole.encode().expect("encodes");
-    for row in Row::possible() {
+    for row in TransferSpec::possible() {
         let log = Log::open(&path).expect("an intact log");
         let mut command = command(&log, 3);
         served(row, log, async |address, certificate| {
@@ -321,7 +321,7 @@ fn command(log: &Log, connections: u32) -> Command {
 }
 
 /// Has a server on a free port answer one command.
-fn fetch(row: &'static Row, log: Log, mut command: Command) -> Outcome {
+fn fetch(row: &'static TransferSpec, log: Log, mut command: Command) -> Outcome {
     served(row, log, async |address, certificate| {
         (command.address, command.certificate) = (address.into(), certificate);
         consume(command.clone()).await
@@ -329,7 +329,7 @@ fn fetch(row: &'static Row, log: Log, mut command: Command) -> Outcome {
 }
 
 fn served<T>(
-    row: &'static Row,
+    row: &'static TransferSpec,
     log: Log,
     client: impl AsyncFnOnce(SocketAddr, Option<String>) -> T,
 ) -> T {

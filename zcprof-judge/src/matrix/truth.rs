@@ -34,27 +34,27 @@ const ENCRYPTED: Known = Known { moved: 1, transformed: 1, ..NOTHING };
 const REPLICA: Known = Known { copied: 1, between_files: 1, moved: 1, ..NOTHING };
 
 /// A row. The first whose names fit counts; no names fit all.
-struct Row {
+struct Expectation {
     transfers: &'static [&'static str],
     file_systems: &'static [&'static str],
     networks: &'static [&'static str],
     known: Option<Known>,
 }
 
-const fn row(transfers: &'static [&'static str], known: Known) -> Row {
-    Row { transfers, file_systems: &[], networks: &[], known: Some(known) }
+const fn row(transfers: &'static [&'static str], known: Known) -> Expectation {
+    Expectation { transfers, file_systems: &[], networks: &[], known: Some(known) }
 }
 
-const ROWS: &[Row] = &[
+const ROWS: &[Expectation] = &[
     // The packets are brought together below the socket, some more often than others.
-    Row {
+    Expectation {
         transfers: &[],
         file_systems: &[],
         networks: &["veth-no-sg", "veth-no-checksum", "veth-loss", "veth-tap", "veth-xdp"],
         known: None,
     },
     // A device that really transmits reads pinned pages by DMA; nobody on this host receives them.
-    Row {
+    Expectation {
         transfers: &["msg_zerocopy", "uring_send_zc"],
         file_systems: &[],
         networks: &["virtio"],
@@ -63,7 +63,7 @@ const ROWS: &[Row] = &[
     // What lies on whole blocks is shared instead of copied (xfs_file_remap_range(),
     // fs/xfs/xfs_file.c; btrfs_remap_file_range(), fs/btrfs/reflink.c); where batches lie so is
     // chance.
-    Row {
+    Expectation {
         transfers: &["copy_file_range"],
         file_systems: &["xfs", "btrfs"],
         networks: &[],

@@ -7,7 +7,7 @@ use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument, Process};
 use super::tolerance::beyond_tolerance;
 use super::{Finding, Reason};
 use crate::claim::Claim;
-use crate::devices::{self, Effect, Row};
+use crate::devices::{self, DeviceKind, Effect};
 use crate::ledger::{Ledger, sum};
 use crate::run::{Exit, Pass};
 
@@ -22,7 +22,7 @@ pub(crate) fn judge(claim: &Claim, pass: &Pass, ledger: &Ledger) -> (Vec<Finding
     let ours = || pass.exits.iter().filter(|exit| exit.process == Process::Server);
     for exit in ours().filter(|exit| beyond_tolerance(exit.bytes, ledger.payload)) {
         match devices::find(&exit.kind) {
-            Some(Row { effect: Effect::Encrypts, source, .. }) => findings.push(Finding {
+            Some(DeviceKind { effect: Effect::Encrypts, source, .. }) => findings.push(Finding {
                 at: format!("{}, {source}", name(exit)),
                 // With headers, which are no payload.
                 ..Finding::of(ledger, place, exit.bytes.min(ledger.payload), 0)

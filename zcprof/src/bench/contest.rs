@@ -12,11 +12,11 @@ use super::nginx::{self, Nginx};
 use super::record::{Contestant, Placement, Round};
 use crate::fetch::consumer::{Command, Outcome, Protocol, Share};
 use crate::fetch::log::Log;
-use crate::fetch::socket::Row as Socket;
+use crate::fetch::socket::SocketKind;
 use crate::measure::workers::{Consumer, Server, cpu_seconds};
 use crate::patience::Patience;
 use crate::placement::{self, Wish};
-use crate::transfer::Row;
+use crate::transfer::TransferSpec;
 
 /// Rounds before those that count.
 pub(super) const PRACTICE: u32 = 2;
@@ -40,10 +40,15 @@ struct Entrant {
 }
 
 impl<'a> Contest<'a> {
-    pub(super) fn set_up(files: &'a Served, rows: &[&Row], nginx: Option<&Path>) -> Result<Self> {
+    pub(super) fn set_up(
+        files: &'a Served,
+        rows: &[&TransferSpec],
+        nginx: Option<&Path>,
+    ) -> Result<Self> {
         let log = &files.log;
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let server = Server::start(&files.folder(), Socket::TCP, any, rows, Patience::default())?;
+        let server =
+            Server::start(&files.folder(), SocketKind::TCP, any, rows, Patience::default())?;
         let consumer = Consumer::start(Patience::default())?;
         let mut contest = Self { log, server, consumer, entrants: Vec::new() };
         for row in rows {
@@ -57,7 +62,7 @@ impl<'a> Contest<'a> {
         Ok(contest)
     }
 
-    fn transfer(&self, row: &Row) -> Result<Entrant> {
+    fn transfer(&self, row: &TransferSpec) -> Result<Entrant> {
         let contestant = Contestant {
             name: row.name.to_owned(),
             program: format!("zcprof/{}", env!("CARGO_PKG_VERSION")),

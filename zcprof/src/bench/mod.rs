@@ -14,10 +14,10 @@ use anyhow::{Context as _, Result};
 
 use crate::cli;
 use crate::fetch::cache;
-use crate::fetch::socket::Row as Socket;
+use crate::fetch::socket::SocketKind;
 use crate::measure::{feasible, file_system, interrupt, path};
 use crate::probe::kernel;
-use crate::transfer::Row;
+use crate::transfer::TransferSpec;
 use calls::Calls;
 use contest::Contest;
 use log::{Plan, Served};
@@ -35,7 +35,7 @@ pub fn fetch(options: &cli::BenchFetch) -> Result<BenchRun> {
         feasible::room(&folder, options.bytes)?;
     }
     let chosen = &options.transfers;
-    let rows = if chosen.is_empty() { Row::possible().collect() } else { chosen.clone() };
+    let rows = if chosen.is_empty() { TransferSpec::possible().collect() } else { chosen.clone() };
     let served = Served::open(options.log_dir.as_deref(), options.bytes)?;
     cache::warm(&served.log)?;
     let mut contest = Contest::set_up(&served, &rows, options.nginx.as_deref())?;
@@ -46,7 +46,7 @@ pub fn fetch(options: &cli::BenchFetch) -> Result<BenchRun> {
         log_bytes: served.log.bytes(),
         segments: u32::try_from(served.log.segments().len())?,
         file_system: file_system(served.log.folder())?,
-        network: path(Socket::TCP, contest.address()?),
+        network: path(SocketKind::TCP, contest.address()?),
         placement: contest.place(options.placement)?,
         rounds: options.rounds,
         calls_uncounted,

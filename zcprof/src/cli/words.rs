@@ -8,12 +8,12 @@ use zcprof_common::names;
 use zcprof_common::vocabulary::Instrument;
 
 use crate::claim::Claim;
-use crate::fetch::consumer::mode::{MODES, Row as Mode};
+use crate::fetch::consumer::mode::{MODES, ModeSpec};
 use crate::fetch::log::{Codec, check_topic_name};
-use crate::fetch::socket::{Address, Row as Socket, SOCKETS};
-use crate::network::Row as Network;
+use crate::fetch::socket::{Address, SOCKETS, SocketKind};
+use crate::network::NetworkSpec;
 use crate::run::ClaimOverride;
-use crate::transfer::Row;
+use crate::transfer::TransferSpec;
 use crate::verdict::explain::Code;
 use zcprof_judge::watch::record::Direction;
 
@@ -33,27 +33,27 @@ fn shown(names: &[&'static str]) -> Vec<PossibleValue> {
     names.iter().map(|name| PossibleValue::new(*name)).collect()
 }
 
-pub(super) fn transfer() -> impl TypedValueParser<Value = &'static Row> {
+pub(super) fn transfer() -> impl TypedValueParser<Value = &'static TransferSpec> {
     let hidden = names::saboteur::ALL.iter().map(|name| PossibleValue::new(*name).hide(true));
-    one_of(shown(names::transfer::ALL).into_iter().chain(hidden), Row::find)
+    one_of(shown(names::transfer::ALL).into_iter().chain(hidden), TransferSpec::find)
 }
 
-pub(super) fn network() -> impl TypedValueParser<Value = &'static Network> {
-    one_of(shown(names::network::ALL), Network::find)
+pub(super) fn network() -> impl TypedValueParser<Value = &'static NetworkSpec> {
+    one_of(shown(names::network::ALL), NetworkSpec::find)
 }
 
-pub(super) fn socket() -> impl TypedValueParser<Value = &'static Socket> {
-    one_of(SOCKETS.iter().map(|row| PossibleValue::new(row.name)), Socket::find)
+pub(super) fn socket() -> impl TypedValueParser<Value = &'static SocketKind> {
+    one_of(SOCKETS.iter().map(|row| PossibleValue::new(row.name)), SocketKind::find)
 }
 
-pub(super) fn mode() -> impl TypedValueParser<Value = &'static Mode> {
-    one_of(MODES.iter().map(|row| PossibleValue::new(row.name)), Mode::find)
+pub(super) fn mode() -> impl TypedValueParser<Value = &'static ModeSpec> {
+    one_of(MODES.iter().map(|row| PossibleValue::new(row.name)), ModeSpec::find)
 }
 
 /// A mode that verifies every byte.
-pub(super) fn verifying() -> impl TypedValueParser<Value = &'static Mode> {
+pub(super) fn verifying() -> impl TypedValueParser<Value = &'static ModeSpec> {
     let able = MODES.iter().filter(|row| row.verifies());
-    one_of(able.map(|row| PossibleValue::new(row.name)), Mode::find)
+    one_of(able.map(|row| PossibleValue::new(row.name)), ModeSpec::find)
 }
 
 pub(super) fn codec() -> impl TypedValueParser<Value = Codec> {
@@ -79,7 +79,7 @@ pub(super) fn code(name: &str) -> Result<&'static Code, String> {
 
 pub(super) fn claim(text: &str) -> Result<ClaimOverride, String> {
     let (name, claim) = text.split_once('=').ok_or("write TRANSFER=CLAIM")?;
-    Row::find(name).ok_or_else(|| lost("transfer", name, names::transfer::ALL))?;
+    TransferSpec::find(name).ok_or_else(|| lost("transfer", name, names::transfer::ALL))?;
     Claim::find(claim).ok_or_else(|| lost("claim", claim, names::claim::ALL))?;
     Ok(ClaimOverride { transfer: name.to_owned(), claim: claim.to_owned() })
 }

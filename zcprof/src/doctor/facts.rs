@@ -10,7 +10,7 @@ use super::record::{Fact, Obstacle};
 use crate::probe::kernel;
 
 /// Something to read.
-struct Row {
+struct FactSource {
     name: &'static str,
     meaning: &'static str,
     instruments: &'static [Instrument],
@@ -23,8 +23,8 @@ const AUDIT: &[Instrument] = &[Instrument::Audit];
 const BOTH: &[Instrument] = &[Instrument::Audit, Instrument::Callers];
 const ALL: &[Instrument] = Instrument::ALL;
 
-const FACTS: &[Row] = &[
-    Row {
+const FACTS: &[FactSource] = &[
+    FactSource {
         name: "/sys/kernel/btf/vmlinux",
         meaning: "the kernel's types, by which the programs find what they read",
         instruments: ALL,
@@ -34,7 +34,7 @@ const FACTS: &[Row] = &[
             value.is_none().then_some(("this kernel shows no types", remedy))
         },
     },
-    Row {
+    FactSource {
         name: "kernel.kptr_restrict",
         meaning: "who sees addresses in /proc/kallsyms: up to 1 CAP_SYSLOG does, at 2 nobody",
         instruments: BOTH,
@@ -44,21 +44,21 @@ const FACTS: &[Row] = &[
             (value == Some("2")).then_some(("nobody sees where the functions are", remedy))
         },
     },
-    Row {
+    FactSource {
         name: "kernel.perf_event_paranoid",
         meaning: "above 1, events in the kernel take CAP_PERFMON; who has it is not asked",
         instruments: BOTH,
         read: || read("/proc/sys/kernel/perf_event_paranoid"),
         bars: |_| None,
     },
-    Row {
+    FactSource {
         name: "kernel.unprivileged_bpf_disabled",
         meaning: "above 0, any program takes CAP_BPF; programs that trace always do",
         instruments: ALL,
         read: || read("/proc/sys/kernel/unprivileged_bpf_disabled"),
         bars: |_| None,
     },
-    Row {
+    FactSource {
         name: "lockdown",
         meaning: "at `confidentiality` programs may not read kernel memory",
         instruments: ALL,

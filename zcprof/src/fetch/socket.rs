@@ -20,7 +20,7 @@ const BACKLOG: i32 = 4096;
 
 /// A kind of stream socket.
 #[derive(Debug)]
-pub struct Row {
+pub struct SocketKind {
     /// Name on the command line and in records.
     pub name: &'static str,
     /// What reports call it.
@@ -34,22 +34,22 @@ pub struct Row {
 }
 
 /// Every kind.
-pub const SOCKETS: &[Row] = &[
-    Row {
+pub const SOCKETS: &[SocketKind] = &[
+    SocketKind {
         name: names::socket::TCP,
         title: "TCP",
         takes_pages: true,
         crosses_networks: true,
         address: |wanted, _| Address::Tcp(wanted),
     },
-    Row {
+    SocketKind {
         name: names::socket::MPTCP,
         title: "MPTCP",
         takes_pages: false, // mptcp_sendmsg() knows no MSG_SPLICE_PAGES, 6.1 to 7.3
         crosses_networks: true,
         address: |wanted, _| Address::Mptcp(wanted),
     },
-    Row {
+    SocketKind {
         name: names::socket::UNIX,
         title: "a Unix stream socket",
         takes_pages: true,
@@ -59,7 +59,7 @@ pub const SOCKETS: &[Row] = &[
     },
 ];
 
-impl Row {
+impl SocketKind {
     /// TCP.
     pub const TCP: &'static Self = &SOCKETS[0];
 

@@ -16,11 +16,11 @@ use crate::cli;
 use crate::fetch::cache;
 use crate::fetch::consumer::{Command, Outcome, Protocol, Share, Verified, shares};
 use crate::fetch::log::{Log, MakeLog, make_unless};
-use crate::fetch::socket::Row as Socket;
+use crate::fetch::socket::SocketKind;
 use crate::network::{End, Network};
 use crate::privilege::User;
 use crate::run::{Cache, Doubt, Layer, Workload};
-use crate::transfer::Row;
+use crate::transfer::TransferSpec;
 use zcprof_judge::storage::{Fill, Filler, Storage};
 
 /// Bytes of a control pass.
@@ -75,8 +75,8 @@ impl Bench {
     /// A corrupt segment, no space, a busy port.
     pub(super) fn set_up(
         options: &cli::Workload,
-        rows: &[&Row],
-        controls: &[&Row],
+        rows: &[&TransferSpec],
+        controls: &[&TransferSpec],
     ) -> Result<Self> {
         let (directory, temporary) = if let Some(directory) = &options.log_dir {
             (directory.clone(), None)
@@ -121,12 +121,13 @@ impl Bench {
             Server::start(log.folder(), options.socket, listen, rows, patience)
         })?;
         let consumer = network.at(End::Consumer, || Consumer::start(patience))?;
-        let is_plain = options.network.is_loopback() && options.socket.name == Socket::TCP.name;
+        let is_plain = options.network.is_loopback() && options.socket.name == SocketKind::TCP.name;
         let plain = if is_plain || controls.is_empty() {
             None
         } else {
             let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-            let server = Server::start(log.folder(), Socket::TCP, anywhere, controls, patience)?;
+            let server =
+                Server::start(log.folder(), SocketKind::TCP, anywhere, controls, patience)?;
             Some((server, Consumer::start(patience)?))
         };
         let kcat = options.kcat.as_deref().map(|program| Kcat::new(program, &log)).transpose()?;
@@ -462,7 +463,7 @@ pub(crate) fn file_system(path: &Path) -> Result<String> {
 }
 
 /// The path between server and consumer, where both are in one namespace.
-pub(crate) fn path(socket: &Socket, listen: SocketAddr) -> String {
+pub(crate) fn path(socket: &SocketKind, listen: SocketAddr) -> String {
     match (socket.crosses_networks, listen.ip().is_loopback()) {
         (false, _) => socket.title.to_owned(),
         (true, true) => format!("{} over loopback", socket.title),

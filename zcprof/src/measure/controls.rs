@@ -8,13 +8,13 @@ use anyhow::{Context as _, Result};
 use super::bench::Bench;
 use super::{CONTROLS, passes};
 use crate::cli::Workload;
-use crate::fetch::consumer::mode::Row as Mode;
-use crate::fetch::socket::Row as Socket;
-use crate::network::Row as Network;
+use crate::fetch::consumer::mode::ModeSpec;
+use crate::fetch::socket::SocketKind;
+use crate::network::NetworkSpec;
 use crate::patience::Patience;
 use crate::probe::Probes;
 use crate::run::Control;
-use crate::transfer::Row;
+use crate::transfer::TransferSpec;
 
 /// Bytes of the log that is served in the controls.
 const BYTES: u64 = 4 << 20;
@@ -30,7 +30,8 @@ impl Controls {
     /// # Errors
     /// No space, or no process.
     pub(crate) fn set_up() -> Result<Self> {
-        let find = |name| Row::find(name).with_context(|| format!("there is no transfer {name}"));
+        let find =
+            |name| TransferSpec::find(name).with_context(|| format!("there is no transfer {name}"));
         let rows = CONTROLS.into_iter().map(find).collect::<Result<Vec<_>>>()?;
         let workload = Workload {
             log_dir: None,
@@ -39,10 +40,10 @@ impl Controls {
             segment_bytes: BYTES,
             connections: 1,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            network: Network::find("loopback").context("there is no loopback")?,
-            socket: Socket::TCP,
+            network: NetworkSpec::find("loopback").context("there is no loopback")?,
+            socket: SocketKind::TCP,
             transfers: rows.clone(),
-            consumer: Mode::find("copy").context("there is no mode of copies")?,
+            consumer: ModeSpec::find("copy").context("there is no mode of copies")?,
             kcat: None,
             patience: Patience::SECONDS,
         };

@@ -9,14 +9,14 @@ use super::{blank, time_once};
 use crate::probe::{Options, Probes};
 use crate::run::Timing;
 use crate::terminal;
-use crate::transfer::Row;
+use crate::transfer::TransferSpec;
 
 /// Timings with probes, then those without, of the same transfers in the same order; the rounds of both
 /// lists belong together one by one. Of a transfer that is refused in any round there is none. The first
 /// round uses the probes that are attached already.
 pub(super) fn time(
     bench: &mut Bench,
-    rows: &[&Row],
+    rows: &[&TransferSpec],
     (attached, wanted): (Probes, &Options),
     rounds: u32,
 ) -> Result<Vec<Timing>> {

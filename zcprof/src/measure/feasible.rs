@@ -11,7 +11,7 @@ use nix::sys::statvfs::statvfs;
 use super::temporary;
 use crate::cli::Workload;
 use crate::fetch::log::MakeLog;
-use crate::transfer::{Row, TRANSFERS};
+use crate::transfer::{TRANSFERS, TransferSpec};
 
 /// Descriptors of a server or a consumer besides one for each connection.
 const OTHER_DESCRIPTORS: u64 = 64;
@@ -35,7 +35,7 @@ pub fn check(workload: &Workload) -> Result<()> {
     );
     let chosen = &workload.transfers;
     let chosen = if chosen.is_empty() { TRANSFERS.iter().collect() } else { chosen.clone() };
-    let replica = if chosen.into_iter().any(Row::writes_replicas) { bytes } else { 0 };
+    let replica = if chosen.into_iter().any(TransferSpec::writes_replicas) { bytes } else { 0 };
     room(&folder, bytes.saturating_add(replica))
 }
 

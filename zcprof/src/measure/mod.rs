@@ -23,7 +23,7 @@ use crate::cli;
 use crate::probe::{Follow, Options, Probes, kernel};
 use crate::run::{Kernel, Phase, Round, Run, SCHEMA, Skipped, Timing};
 use crate::terminal;
-use crate::transfer::{Layer, Row, TRANSFERS};
+use crate::transfer::{Layer, TRANSFERS, TransferSpec};
 use bench::{Amount, Bench, Cpu};
 pub(crate) use bench::{file_system, path};
 pub(crate) use controls::Controls;
@@ -52,7 +52,8 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
     let mut served = rows.clone();
     let mut controls = Vec::new();
     for name in CONTROLS {
-        let row = Row::find(name).with_context(|| format!("there is no transfer {name}"))?;
+        let row =
+            TransferSpec::find(name).with_context(|| format!("there is no transfer {name}"))?;
         if !served.iter().any(|known| known.name == name) {
             served.push(row);
         }
@@ -63,7 +64,8 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
     let (caches, lacking) = bench.caches(options.cache)?;
     if let Some(reason) = lacking {
         log::warn!("not measured {reason}");
-        let not = |row: &&Row| Skipped { transfer: row.name.to_owned(), reason: reason.clone() };
+        let not =
+            |row: &&TransferSpec| Skipped { transfer: row.name.to_owned(), reason: reason.clone() };
         skipped.extend(rows.iter().map(not));
     }
     clock.lap("log");
@@ -148,7 +150,7 @@ pub fn time(options: &cli::Time) -> Result<Vec<Timing>> {
 
 /// Rounds alternate between the transfers, so that whatever else the machine does meanwhile
 /// falls on all of them alike.
-fn time_with(bench: &mut Bench, rows: &[&Row], rounds: u32) -> Result<Vec<Timing>> {
+fn time_with(bench: &mut Bench, rows: &[&TransferSpec], rounds: u32) -> Result<Vec<Timing>> {
     let mut timings = blank(bench, rows, false)?;
     bench.prepare(bench.warmest())?;
     for at in 1..=rounds {
@@ -160,7 +162,7 @@ fn time_with(bench: &mut Bench, rows: &[&Row], rounds: u32) -> Result<Vec<Timing
 }
 
 /// Timings without a round.
-fn blank(bench: &Bench, rows: &[&Row], probed: bool) -> Result<Vec<Timing>> {
+fn blank(bench: &Bench, rows: &[&TransferSpec], probed: bool) -> Result<Vec<Timing>> {
     let kernel = kernel::running()?;
     let payload = bench.payload(Amount::Full);
     Ok(rows.iter().map(|row| timing(row, &kernel, probed, payload, Vec::new())).collect())
@@ -185,13 +187,19 @@ fn time_once(bench: &mut Bench, timings: &mut [Timing]) -> Result<Vec<String>> {
 
 /// What is said of a transfer that its socket or its file refuses; any other error ends the
 /// measurement.
-fn refused(bench: &mut Bench, row: &Row, error: anyhow::Error) -> Result<Skipped> {
+fn refused(bench: &mut Bench, row: &TransferSpec, error: anyhow::Error) -> Result<Skipped> {
     let reason = bench.refusal(row.name, error)?;
     log::warn!("{} is skipped: {reason}", row.name);
     Ok(Skipped { transfer: row.name.to_owned(), reason })
 }
 
-fn timing(row: &Row, kernel: &Kernel, probed: bool, payload: u64, rounds: Vec<Round>) -> Timing {
+fn timing(
+    row: &TransferSpec,
+    kernel: &Kernel,
+    probed: bool,
+    payload: u64,
+    rounds: Vec<Round>,
+) -> Timing {
     Timing { transfer: row.name.to_owned(), kernel: kernel.clone(), probed, payload, rounds }
 }
 
@@ -199,12 +207,12 @@ fn round(seconds: f64, cpu: Cpu) -> Round {
     Round { seconds, server_cpu: cpu.server, consumer_cpu: cpu.consumer }
 }
 
-fn chosen(transfers: &[&'static Row]) -> Vec<&'static Row> {
+fn chosen(transfers: &[&'static TransferSpec]) -> Vec<&'static TransferSpec> {
     if transfers.is_empty() { TRANSFERS.iter().collect() } else { transfers.to_vec() }
 }
 
 /// The transfers that this kernel can make, and why not the others.
-fn possible(rows: &[&'static Row]) -> (Vec<&'static Row>, Vec<Skipped>) {
+fn possible(rows: &[&'static TransferSpec]) -> (Vec<&'static TransferSpec>, Vec<Skipped>) {
     let (mut possible, mut skipped) = (Vec::new(), Vec::new());
     for row in rows {
         match (row.needs)() {

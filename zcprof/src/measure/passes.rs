@@ -14,7 +14,7 @@ use crate::probe::{Probes, Snapshot};
 use crate::run::{
     Cache, Control, Count, Doubt, Exit, Named, Pass, Payload, SyscallCount, Truth, Way,
 };
-use crate::transfer::{Layer, Notices, Row};
+use crate::transfer::{Layer, Notices, TransferSpec};
 use crate::verdict::control_failure;
 
 /// How long the idle control watches. It must see nothing, so it needs no precision.
@@ -33,7 +33,7 @@ const ATTEMPTS: usize = 5;
 pub(super) fn pass(
     bench: &mut Bench,
     probes: &mut Probes,
-    row: &Row,
+    row: &TransferSpec,
     cache: Cache,
     amount: Amount,
 ) -> Result<Pass> {
@@ -44,7 +44,7 @@ pub(super) fn pass(
 fn pass_until(
     bench: &mut Bench,
     probes: &mut Probes,
-    row: &Row,
+    row: &TransferSpec,
     cache: Cache,
     amount: Amount,
     is_enough: impl Fn(&Pass) -> bool,
@@ -90,7 +90,7 @@ fn until_unmissed(
 fn attempt(
     bench: &mut Bench,
     probes: &mut Probes,
-    row: &Row,
+    row: &TransferSpec,
     cache: Cache,
     amount: Amount,
 ) -> Result<Pass> {
@@ -154,7 +154,8 @@ fn known(bench: &mut Bench, probes: &mut Probes, way: Way) -> Result<Vec<Control
     let truths = [("read_write", truth(payload, 0, 0)), ("sendfile", truth(0, moved, untaken))];
     let mut controls = Vec::new();
     for (name, truth) in truths {
-        let row = Row::find(name).with_context(|| format!("there is no transfer {name}"))?;
+        let row =
+            TransferSpec::find(name).with_context(|| format!("there is no transfer {name}"))?;
         let (cache, amount) = (bench.warmest(), Amount::Control);
         let name = match way {
             Way::Plain => name.to_owned(),
@@ -233,7 +234,7 @@ fn record(bench: &Bench, transfer: &str, cache: Cache, snapshot: &Snapshot) -> P
     let doubts: Vec<Doubt> = snapshot.doubts.clone();
     Pass {
         transfer: transfer.to_owned(),
-        claim: Row::find(transfer).map(|row| row.claim.of_pass(cache).name.to_owned()),
+        claim: TransferSpec::find(transfer).map(|row| row.claim.of_pass(cache).name.to_owned()),
         cache,
         payload: Payload::default(),
         named: Vec::new(),
@@ -315,7 +316,7 @@ pub(crate) fn syscall_name(number: i32) -> String {
 /// The same where a foreign client consumes. Its requests end where it likes, so that a response
 /// may end in a cut batch, which it fetches again: `sent` is more than the payload then.
 fn named_of_foreign(
-    row: &Row,
+    row: &TransferSpec,
     outcome: &Outcome,
     sent: u64,
     syscalls: &[SyscallCount],
@@ -344,7 +345,7 @@ fn named_of_foreign(
 
 /// Bytes that the workload knows to be no payload: framing, by its own account, and arguments
 /// that system calls copy by pointer, by the number of calls.
-fn named(row: &Row, outcome: &Outcome, syscalls: &[SyscallCount]) -> Vec<Named> {
+fn named(row: &TransferSpec, outcome: &Outcome, syscalls: &[SyscallCount]) -> Vec<Named> {
     use Disposition::{Copied, Moved, Transformed};
     use Hop::{PageCacheToSocket, SocketToUser, UserToSocket};
     use Process::{Consumer, Server};

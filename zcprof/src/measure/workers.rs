@@ -17,10 +17,10 @@ use serde::de::DeserializeOwned;
 
 use super::interrupt;
 use crate::fetch::consumer;
-use crate::fetch::socket::Row as Socket;
+use crate::fetch::socket::SocketKind;
 use crate::patience::{Patience, Patient};
 use crate::server::{Account, Greeting, Listening, Told};
-use crate::transfer::Row;
+use crate::transfer::TransferSpec;
 
 /// The longest that a worker that closed its sockets is given to end. Only who has an error to
 /// tell waits for it.
@@ -177,9 +177,9 @@ impl Server {
     /// What keeps it from serving: a busy port, a corrupt segment.
     pub(crate) fn start(
         log_dir: &Path,
-        socket: &Socket,
+        socket: &SocketKind,
         listen: SocketAddr,
-        rows: &[&Row],
+        rows: &[&TransferSpec],
         patience: Patience,
     ) -> Result<Self> {
         let mut arguments = vec!["--log-dir".to_owned(), log_dir.display().to_string()];

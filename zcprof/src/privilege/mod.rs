@@ -12,7 +12,7 @@ pub(crate) use user::User;
 
 /// A capability that zcprof uses (`capabilities(7)`).
 #[derive(Debug)]
-pub struct Row {
+pub struct CapabilityUse {
     /// Which.
     pub capability: Capability,
     /// Instruments that are blind without it. Where there is none, something else than seeing
@@ -24,90 +24,90 @@ pub struct Row {
 
 /// Every capability that zcprof uses, and no other. CAP_SYS_ADMIN has CAP_BPF and CAP_PERFMON in it
 /// (include/linux/capability.h).
-pub const CAPABILITIES: &[Row] = &[
-    Row {
+pub const CAPABILITIES: &[CapabilityUse] = &[
+    CapabilityUse {
         capability: Capability::CAP_BPF,
         instruments: Instrument::ALL,
         adds: "load eBPF programs and their maps (kernel/bpf/syscall.c)",
     },
-    Row {
+    CapabilityUse {
         capability: Capability::CAP_PERFMON,
         instruments: Instrument::ALL,
         adds: "read kernel memory in them, and trace (kernel/bpf/syscall.c, kernel/bpf/verifier.c)",
     },
-    Row {
+    CapabilityUse {
         capability: Capability::CAP_SYS_ADMIN,
         instruments: &[Instrument::Audit],
         adds: "set breakpoints in the kernel (arch/x86/kernel/hw_breakpoint.c); make network \
                namespaces (kernel/nsproxy.c)",
     },
-    Row {
+    CapabilityUse {
         capability: Capability::CAP_SYSLOG,
         instruments: &[Instrument::Audit, Instrument::Callers],
         adds: "see the addresses in /proc/kallsyms (kernel/ksyms_common.c)",
     },
-    Row {
+    CapabilityUse {
         capability: Capability::CAP_DAC_READ_SEARCH,
         instruments: &[],
         adds: "where the user is not root: read the numbers of tracepoints, and somebody else's log \
                (fs/namei.c)",
     },
-    Row {
+    CapabilityUse {
         capability: Capability::CAP_FOWNER,
         instruments: &[],
         adds: "see which pages of somebody else's log are in the page cache (mm/mincore.c)",
     },
-    Row {
+    CapabilityUse {
         capability: Capability::CAP_NET_ADMIN,
         instruments: &[],
         adds: "set up the devices of every --network but loopback (net/core/rtnetlink.c)",
     },
-    Row {
+    CapabilityUse {
         capability: Capability::CAP_NET_RAW,
         instruments: &[],
         adds: "listen on the way, for --network veth-tap, veth-ring and virtio-tap \
                (net/packet/af_packet.c)",
     },
-    Row {
+    CapabilityUse {
         capability: Capability::CAP_SYS_RESOURCE,
         instruments: &[],
         adds: "let the server pin as much memory and open as many files as it needs \
                (kernel/sys.c)",
     },
-    Row {
+    CapabilityUse {
         capability: Capability::CAP_IPC_LOCK,
         instruments: &[],
         adds: "let the server pin that memory where CAP_SYS_RESOURCE is lacking; it keeps this one \
                then (net/core/skbuff.c, io_uring/rsrc.c)",
     },
-    Row {
+    CapabilityUse {
         capability: Capability::CAP_CHOWN,
         instruments: &[],
         adds: "give a log that zcprof made to the user that serves it (fs/attr.c)",
     },
-    Row {
+    CapabilityUse {
         capability: Capability::CAP_SETUID,
         instruments: &[],
         adds: "let server and consumer become that user (kernel/sys.c)",
     },
-    Row {
+    CapabilityUse {
         capability: Capability::CAP_SETGID,
         instruments: &[],
         adds: "and give up root's groups (kernel/groups.c)",
     },
-    Row {
+    CapabilityUse {
         capability: Capability::CAP_SETPCAP,
         instruments: &[],
         adds: "and bar them from ever having a capability (security/commoncap.c)",
     },
-    Row {
+    CapabilityUse {
         capability: Capability::CAP_KILL,
         instruments: &[],
         adds: "end them at once, also when zcprof is killed (kernel/signal.c)",
     },
 ];
 
-impl Row {
+impl CapabilityUse {
     /// Whether this thread has it, by itself or in another.
     #[must_use]
     pub fn is_held(&self) -> bool {
@@ -121,7 +121,8 @@ impl Row {
 /// Names of the capabilities that this process lacks and without which no instrument sees anything.
 #[must_use]
 pub fn lacking() -> Vec<String> {
-    let blind = |row: &&Row| row.instruments.len() == Instrument::ALL.len() && !row.is_held();
+    let blind =
+        |row: &&CapabilityUse| row.instruments.len() == Instrument::ALL.len() && !row.is_held();
     CAPABILITIES.iter().filter(blind).map(|row| row.capability.to_string()).collect()
 }
 

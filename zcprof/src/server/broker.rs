@@ -13,7 +13,7 @@ use super::groups::Groups;
 use super::quiet::Quiet;
 use crate::fetch::log::Topics;
 use crate::fetch::tls::Identity;
-use crate::transfer::Row;
+use crate::transfer::TransferSpec;
 
 /// A broker: topics, and the groups that read them.
 #[derive(Debug)]
@@ -66,13 +66,13 @@ impl Broker {
     }
 
     /// Adds what came of a connection.
-    pub(super) fn book(&self, row: &'static Row, account: Account) {
+    pub(super) fn book(&self, row: &'static TransferSpec, account: Account) {
         let mut all = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         all.entry(row.name.to_owned()).or_default().add(account);
     }
 
     /// Notes why a transfer cannot be made.
-    pub(super) fn refuse(&self, row: &'static Row, reason: String) {
+    pub(super) fn refuse(&self, row: &'static TransferSpec, reason: String) {
         let mut all = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         all.entry(row.name.to_owned()).or_insert(reason);
     }

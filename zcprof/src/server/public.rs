@@ -18,7 +18,7 @@ use super::{Advertised, Broker, check, serve};
 use crate::fetch::log::{Load, Log, LogError, Progress, Topics};
 use crate::fetch::{allow_all_descriptors, allow_all_memory};
 use crate::privilege::{self, User};
-use crate::transfer::{Layer, Row};
+use crate::transfer::{Layer, TransferSpec};
 
 /// How often it is said how much is verified.
 const PROGRESS: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ pub struct BrokerOptions {
     /// A folder of topic-partition folders, or one of these.
     pub log_dir: PathBuf,
     /// How the records leave.
-    pub transfer: &'static Row,
+    pub transfer: &'static TransferSpec,
     /// Where to listen.
     pub listen: SocketAddr,
     /// Where clients are told to connect, if not where they did.

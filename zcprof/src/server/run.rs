@@ -13,7 +13,7 @@ use crate::fetch::log::{Log, Topics};
 use crate::fetch::socket::{Address, Listener};
 use crate::fetch::{allow_all_descriptors, allow_all_memory, die_with_parent, give_up_privileges};
 use crate::privilege::User;
-use crate::transfer::{Layer, Row};
+use crate::transfer::{Layer, TransferSpec};
 
 /// What to serve to a parent, and where.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ pub fn run_server(options: &ServerOptions) -> Result<()> {
         };
         let user = User::able_to(&options.log_dir, || try_to_serve(&log, &listeners));
         let broker = Arc::new(Broker::new(Topics::of(log), None));
-        let at = |(row, listener): &(&Row, Listener)| {
+        let at = |(row, listener): &(&TransferSpec, Listener)| {
             let transfer = row.name.to_owned();
             let encrypted = row.layer != Layer::Plain;
             let certificate = encrypted.then(|| broker.identity().map(|i| i.certificate.clone()));
@@ -82,7 +82,7 @@ pub fn run_server(options: &ServerOptions) -> Result<()> {
 
 /// Does once what transfers do at any time: some open the segments again, and some write beside
 /// them.
-fn try_to_serve(log: &Log, listeners: &[(&Row, Listener)]) -> std::io::Result<()> {
+fn try_to_serve(log: &Log, listeners: &[(&TransferSpec, Listener)]) -> std::io::Result<()> {
     for segment in log.segments() {
         fs::File::open(&segment.path)?;
     }
@@ -94,11 +94,14 @@ fn try_to_serve(log: &Log, listeners: &[(&Row, Listener)]) -> std::io::Result<()
 }
 
 /// Inside a runtime, which the listeners belong to.
-pub(super) fn set_up(options: &ServerOptions) -> Result<(Vec<(&'static Row, Listener)>, Log)> {
+pub(super) fn set_up(
+    options: &ServerOptions,
+) -> Result<(Vec<(&'static TransferSpec, Listener)>, Log)> {
     let log = Log::open(&options.log_dir)?;
     let mut listeners = Vec::new();
     for (name, address) in &options.listeners {
-        let row = Row::find(name).with_context(|| format!("no transfer is called {name}"))?;
+        let row =
+            TransferSpec::find(name).with_context(|| format!("no transfer is called {name}"))?;
         listeners.push((row, bind(address)?));
     }
     Ok((listeners, log))

@@ -22,7 +22,7 @@ use crate::fetch::consumer::{Command, Protocol, Verified, consume, shares};
 use crate::fetch::log::{Log, MakeLog, Topics, make};
 use crate::fetch::socket::Address;
 use crate::fetch::wire::{Fetch, SIZE};
-use crate::transfer::{Layer, Row};
+use crate::transfer::{Layer, TransferSpec};
 
 #[test]
 fn a_consumer_that_leaves_in_mid_transfer_harms_no_other() {
@@ -34,7 +34,7 @@ fn a_consumer_that_leaves_in_mid_transfer_harms_no_other() {
     let broker = Arc::new(Broker::new(Topics::open(&path).expect("a topic"), None));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
+        for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
             let listener = anywhere().listen().expect("a free port");
             let address = listener.address.internet();
             let server = tokio::spawn(serve(vec![(row, listener)], Arc::clone(&broker)));
@@ -103,7 +103,7 @@ fn clients_that_say_or_take_nothing_are_left_in_the_end() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.expect("a runtime").block_on(async {
-        for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
+        for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
             let listener = anywhere().listen().expect("a free port");
             let address = listener.address.internet();
             let server = tokio::spawn(serve(vec![(row, listener)], Arc::clone(&broker)));

@@ -6,11 +6,11 @@ use std::net::{TcpListener, TcpStream};
 use zcprof_common::names::transfer;
 
 use super::sendfile::Sendfile;
-use super::{Layer, Row, sendfile};
+use super::{Layer, TransferSpec, sendfile};
 use crate::claim::TRANSFORMED;
 use crate::fetch::tls;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::KTLS_SENDFILE,
     summary: "sendfile(2) from the segment to a socket with TLS in the kernel",
     claim: &TRANSFORMED,

@@ -10,16 +10,16 @@ use nix::unistd::write;
 use zcprof_common::names::transfer;
 
 use super::mapping::Mapping;
-use super::{Row, Transfer};
+use super::{Transfer, TransferSpec};
 use crate::claim::ONE_COPY;
 use crate::fetch::log::Segment;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::MMAP_WRITE,
     summary: "write(2) to the socket from a mapping of the segment",
     claim: &ONE_COPY,
     make: || Ok(Box::new(MmapWrite(Mapping::default()))),
-    ..Row::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 struct MmapWrite(Mapping);

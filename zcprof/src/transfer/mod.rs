@@ -82,7 +82,7 @@ fn settled(notices: &Notices) -> io::Result<()> {
 
 /// A row of [`TRANSFERS`].
 #[derive(Debug)]
-pub struct Row {
+pub struct TransferSpec {
     /// Name on the command line and in reports.
     pub name: &'static str,
     /// What it does, in one line for `--help` and the pictures.
@@ -124,7 +124,7 @@ pub struct Argument {
 }
 
 /// Every transfer.
-pub const TRANSFERS: &[Row] = &[
+pub const TRANSFERS: &[TransferSpec] = &[
     read_write::ROW,
     mmap_write::ROW,
     sendfile::ROW,
@@ -144,9 +144,9 @@ pub const TRANSFERS: &[Row] = &[
 
 /// Transfers that promise zero copies, make system calls that look like it, and copy or spoil
 /// what they send: zcprof is tested with them. They are measured only if they are named.
-pub const SABOTEURS: &[Row] = saboteur::ROWS;
+pub const SABOTEURS: &[TransferSpec] = saboteur::ROWS;
 
-impl Row {
+impl TransferSpec {
     /// Whether it says that it copies into a file.
     #[must_use]
     pub fn writes_files(&self) -> bool {

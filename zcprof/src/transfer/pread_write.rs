@@ -11,16 +11,16 @@ use nix::unistd::write;
 use zcprof_common::names::transfer;
 
 use super::held::Held;
-use super::{Row, Transfer};
+use super::{Transfer, TransferSpec};
 use crate::claim::TWO_COPIES;
 use crate::fetch::log::Segment;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::PREAD_WRITE,
     summary: "pread(2) into a user buffer, then write(2) to the socket",
     claim: &TWO_COPIES,
     make: || Ok(Box::new(PreadWrite(Held::default()))),
-    ..Row::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 struct PreadWrite(Held);

@@ -9,17 +9,17 @@ use nix::sys::sendfile::sendfile;
 use zcprof_common::names::transfer;
 
 use super::replica::Replica;
-use super::{Row, sendfile};
+use super::{TransferSpec, sendfile};
 use crate::claim::REPLICA;
 use crate::fetch::log::Segment;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::SENDFILE_TO_FILE,
     summary: "sendfile(2) from the segment to a replica, and from there to the socket",
     claim: &REPLICA,
     make: || Ok(Box::new(Replica::new(copy))),
     arguments: sendfile::ROW.arguments,
-    ..Row::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 fn copy(segment: &Segment, from: &mut i64, to: &File, length: usize) -> io::Result<usize> {

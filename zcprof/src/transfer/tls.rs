@@ -11,18 +11,18 @@ use nix::unistd::write;
 use zcprof_common::names::transfer;
 
 use super::held::Held;
-use super::{Layer, Row, Transfer};
+use super::{Layer, Transfer, TransferSpec};
 use crate::claim::TWO_COPIES;
 use crate::fetch::link::{Session, lock};
 use crate::fetch::log::Segment;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::TLS,
     summary: "pread(2) into a user buffer, encryption in user space (rustls), then write(2)",
     claim: &TWO_COPIES,
     make: || Ok(Box::new(Tls::default())),
     layer: Layer::Tls,
-    ..Row::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 #[derive(Default)]

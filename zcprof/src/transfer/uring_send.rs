@@ -12,17 +12,17 @@ use zcprof_common::names::transfer;
 
 use super::held::Held;
 use super::ring::{self, Ring};
-use super::{Row, Transfer};
+use super::{Transfer, TransferSpec};
 use crate::claim::TWO_COPIES;
 use crate::fetch::log::Segment;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::URING_SEND,
     summary: "io_uring's READ into a user buffer, then its SEND to the socket",
     claim: &TWO_COPIES,
     make: || Ok(Box::new(UringSend { ring: Ring::new()?, held: Held::default() })),
     needs: || ring::has("SEND", opcode::Send::CODE),
-    ..Row::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 struct UringSend {

@@ -12,14 +12,14 @@ use zcprof_common::names::transfer;
 
 use super::mapping::Mapping;
 use super::ring::{self, Ring};
-use super::{Notices, Row, Transfer, settled};
+use super::{Notices, Transfer, TransferSpec, settled};
 use crate::claim::DEFERRED;
 use crate::fetch::log::Segment;
 
 /// include/uapi/linux/io_uring.h, since 6.2. Before, EINVAL.
 const IORING_SEND_ZC_REPORT_USAGE: u16 = 1 << 3;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::URING_SEND_ZC,
     summary: "io_uring's SEND_ZC from a mapping of the segment",
     claim: &DEFERRED,
@@ -28,7 +28,7 @@ pub(super) const ROW: Row = Row {
         Ok(Box::new(UringSendZc { ring, mapping, flags: IORING_SEND_ZC_REPORT_USAGE }))
     },
     needs: || ring::has("SEND_ZC (Linux 6.0)", opcode::SendZc::CODE),
-    ..Row::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 struct UringSendZc {

@@ -12,20 +12,20 @@ use zcprof_common::names::transfer;
 
 use super::pipe::{FLAGS, Pipe};
 use super::ring::{self, Ring};
-use super::{Row, Transfer};
+use super::{Transfer, TransferSpec};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
 /// "No offset, there is a position": io_uring's sign for pipes and sockets.
 const NO_OFFSET: i64 = -1;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::URING_SPLICE,
     summary: "io_uring's SPLICE from the segment into a pipe and from there into the socket",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(UringSplice { ring: Ring::new()?, pipe: Pipe::new()? })),
     needs: || ring::has("SPLICE", opcode::Splice::CODE),
-    ..Row::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 struct UringSplice {

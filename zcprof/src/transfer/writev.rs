@@ -10,7 +10,7 @@ use nix::sys::uio::writev;
 use zcprof_common::names::transfer;
 
 use super::mapping::Mapping;
-use super::{Row, Transfer};
+use super::{Transfer, TransferSpec};
 use crate::claim::ONE_COPY;
 use crate::fetch::log::Segment;
 
@@ -20,12 +20,12 @@ const PIECE: usize = 64 << 10;
 /// Most pieces in one call: UIO_MAXIOV of include/uapi/linux/uio.h.
 const PIECES: usize = 1024;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::WRITEV,
     summary: "writev(2) to the socket, of 64 KiB pieces of a mapping of the segment",
     claim: &ONE_COPY,
     make: || Ok(Box::new(Writev(Mapping::default()))),
-    ..Row::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 struct Writev(Mapping);

@@ -8,7 +8,7 @@ use kafka_protocol::messages::ApiVersionsRequest;
 use nix::sys::signal::Signal;
 use zcprof::fetch::log::{MakeLog, make};
 use zcprof::fetch::wire::MAX_REQUEST;
-use zcprof::transfer::{Layer, Row};
+use zcprof::transfer::{Layer, TransferSpec};
 
 use crate::client::{Client, fetch};
 use crate::topic::{Broker, TOPIC, served};
@@ -25,7 +25,7 @@ fn clients_that_take_nothing_cost_little_and_delay_nobody() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let log = MakeLog { bytes: 16 << 20, ..MakeLog::default() };
     make(&folder.path().join(format!("{TOPIC}-0")), &log).expect("a log");
-    for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
+    for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
         let broker = Broker::start(folder.path(), row.name);
         let before = private_memory(&broker);
         let mut slow: Vec<Client> = Vec::new();

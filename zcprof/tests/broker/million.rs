@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use zcprof::transfer::{Layer, Row};
+use zcprof::transfer::{Layer, TransferSpec};
 
 use crate::real::{consumed, kcat, program};
 use crate::topic::{Broker, Contents, PARTITIONS, TOPIC};
@@ -51,7 +51,7 @@ fn a_million_records_reach_kcat_and_a_subscriber_by_every_transfer() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let log = folder.path().join("log");
         let expected = made(&log, codec);
-        for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
+        for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
             let broker = Broker::start(&log, row.name);
             let what = format!("{}, codec {codec}", row.name);
             assert!(kcat(&kcat_program, &broker, 1 << 20) == expected, "kcat: {what}");

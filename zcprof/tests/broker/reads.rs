@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{ApiVersionsRequest, FetchRequest};
 use zcprof::fetch::log::Log;
-use zcprof::transfer::{Layer, Row};
+use zcprof::transfer::{Layer, TransferSpec};
 
 use crate::client::{Client, fetch, only};
 use crate::topic::{PARTITIONS, TOPIC, served};
@@ -18,7 +18,7 @@ fn records(data: kafka_protocol::messages::fetch_response::PartitionData) -> Byt
 
 #[test]
 fn a_slice_begins_with_the_batch_of_the_offset_and_ends_anywhere_in_its_segment() {
-    for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
+    for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
         let (folder, broker) = served(row.name);
         let log = Log::open(&folder.path().join(format!("{TOPIC}-0"))).expect("an intact log");
         let segments: Vec<_> = log
@@ -50,7 +50,7 @@ fn a_slice_begins_with_the_batch_of_the_offset_and_ends_anywhere_in_its_segment(
 
 #[test]
 fn several_partitions_share_the_bytes_of_a_response() {
-    for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
+    for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
         let (folder, broker) = served(row.name);
         let bytes = |partition: i32| {
             let path = folder.path().join(format!("{TOPIC}-{partition}/{:020}.log", 0));

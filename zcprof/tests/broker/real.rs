@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use zcprof::transfer::{Layer, Row};
+use zcprof::transfer::{Layer, TransferSpec};
 
 use crate::topic::{Broker, Contents, Digesting, TOPIC, contents, contents_without_nulls, served};
 
@@ -32,7 +32,7 @@ fn kcat_reads_every_record_of_every_transfer() {
     let Some(kcat) = program("ZCPROF_KCAT", "kcat_reads_every_record_of_every_transfer") else {
         return;
     };
-    for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
+    for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
         let (folder, broker) = served(row.name);
         assert!(self::kcat(&kcat, &broker, 20_000) == contents(folder.path()), "{}", row.name);
     }
@@ -91,7 +91,7 @@ fn kafka_python_reads_every_record_of_every_transfer() {
 /// By assigning partitions to itself, and as the member of a group.
 fn python(library: &str, test: &str) {
     let Some(python) = program("ZCPROF_PYTHON", test) else { return };
-    for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
+    for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
         let (folder, broker) = served(row.name);
         for how in ["assign", "subscribe"] {
             let what = format!("{library}, {how}, {}", row.name);
@@ -105,7 +105,7 @@ fn python(library: &str, test: &str) {
 fn clients_for_go_read_every_record_of_every_transfer() {
     let test = "clients_for_go_read_every_record_of_every_transfer";
     let Some(consume) = program("ZCPROF_GO", test) else { return };
-    for row in Row::possible().filter(|row| row.layer == Layer::Plain) {
+    for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
         let (folder, broker) = served(row.name);
         for library in ["sarama", "franz-go", "kafka-go"] {
             let output = Command::new(&consume)

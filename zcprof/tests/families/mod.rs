@@ -27,7 +27,7 @@ const MESSAGE: usize = 64 << 10;
 type Place = (Hop, Disposition);
 
 /// A family, and what becomes of what sendfile gives it.
-struct Row {
+struct FamilyCase {
     family: Family,
     connect: fn() -> io::Result<(OwnedFd, OwnedFd)>,
     /// write(2) copies into it here.
@@ -40,13 +40,13 @@ struct Row {
 const MOVED: Place = (Hop::PageCacheToSocket, Disposition::Moved);
 const COPIED: Place = (Hop::PageCacheToSocket, Disposition::Copied);
 
-const ROWS: &[Row] = &[
-    Row { family: Family::Tcp, connect: tcp, ..Row::TAKES_PAGES },
-    Row { family: Family::UnixStream, connect: unix_stream, ..Row::TAKES_PAGES },
-    Row { family: Family::Mptcp, connect: mptcp, ..Row::COPIES },
-    Row { family: Family::UnixDatagram, connect: unix_datagram, ..Row::COPIES },
-    Row { family: Family::Vsock, connect: vsock, ..Row::COPIES },
-    Row {
+const ROWS: &[FamilyCase] = &[
+    FamilyCase { family: Family::Tcp, connect: tcp, ..FamilyCase::TAKES_PAGES },
+    FamilyCase { family: Family::UnixStream, connect: unix_stream, ..FamilyCase::TAKES_PAGES },
+    FamilyCase { family: Family::Mptcp, connect: mptcp, ..FamilyCase::COPIES },
+    FamilyCase { family: Family::UnixDatagram, connect: unix_datagram, ..FamilyCase::COPIES },
+    FamilyCase { family: Family::Vsock, connect: vsock, ..FamilyCase::COPIES },
+    FamilyCase {
         family: Family::Pipe,
         connect: pipe,
         written: Hop::UserToPipe,
@@ -55,7 +55,7 @@ const ROWS: &[Row] = &[
     },
 ];
 
-impl Row {
+impl FamilyCase {
     const TAKES_PAGES: Self = Self {
         family: Family::Tcp,
         connect: tcp,
@@ -111,7 +111,7 @@ fn what_leaves_by_every_family_is_seen_by_both_instruments() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-impl Row {
+impl FamilyCase {
     fn complaints(&self, by_sendfile: bool, snapshot: &Snapshot) -> Vec<String> {
         let callers = seen(snapshot, Instrument::Callers);
         let audit = seen(snapshot, Instrument::Audit);

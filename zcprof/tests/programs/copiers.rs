@@ -6,14 +6,14 @@ use zcprof_judge::stacks::top::functions;
 use zcprof_judge::stacks::tree::frames;
 use zcprof_judge::watch::Watch;
 
-use super::table::Row;
+use super::table::ProgramCase;
 
 /// Least share of the copied bytes whose stacks are whole.
 const WHOLE: f64 = 0.95;
 
 /// What differs from what is known.
 #[expect(clippy::cast_precision_loss, reason = "shares of some megabytes")]
-pub(super) fn errors(row: &Row, watch: &Watch) -> Vec<String> {
+pub(super) fn errors(row: &ProgramCase, watch: &Watch) -> Vec<String> {
     let [(most, _), ..] = row.copiers else { return Vec::new() };
     let Some(stacks) = &watch.stacks else { return vec!["no stacks were kept".to_owned()] };
     let here = (Hop::UserToSocket, Disposition::Copied);

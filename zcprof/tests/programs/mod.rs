@@ -19,7 +19,7 @@ use zcprof_judge::watch::record::{Interval, Of, Outcome};
 use self::counters::Before;
 use self::image::{BODY, ROOT, set_up};
 use self::running::Running;
-use self::table::{Begins, Row, Sends, programs};
+use self::table::{Begins, ProgramCase, Sends, programs};
 use super::{text, zcprof};
 
 /// How often what is served is asked for.
@@ -36,8 +36,9 @@ fn every_program_is_seen_as_it_is() {
     set_up();
     let wanted = std::env::var("ZCPROF_PROGRAMS").unwrap_or_default();
     let left_out = std::env::var("ZCPROF_LEFT_OUT").unwrap_or_default();
-    let is_wanted =
-        |row: &&Row| wanted.is_empty() || wanted.split(',').any(|word| row.name.contains(word));
+    let is_wanted = |row: &&ProgramCase| {
+        wanted.is_empty() || wanted.split(',').any(|word| row.name.contains(word))
+    };
     let (mut wrong, mut watched, mut inconclusive) = (Vec::new(), 0, 0);
     let mut running = None;
     for row in programs().filter(is_wanted) {
@@ -72,7 +73,7 @@ fn every_program_is_seen_as_it_is() {
 }
 
 /// What differs from what is known.
-fn errors(row: &Row, watch: &Watch) -> Vec<String> {
+fn errors(row: &ProgramCase, watch: &Watch) -> Vec<String> {
     let mut errors = Vec::new();
     for ((claim, expected), result) in row.claims.iter().zip(&watch.results) {
         println!("{}: {claim} {} {:?}", row.name, result.verdict, result.codes);
@@ -134,7 +135,7 @@ fn words(words: &[&str]) -> Vec<String> {
 }
 
 /// The record of a row's window, or what went wrong with it.
-fn watch(row: &Row, running: &mut Option<Running>) -> Result<Watch, String> {
+fn watch(row: &ProgramCase, running: &mut Option<Running>) -> Result<Watch, String> {
     if let Some((file, text)) = row.file {
         let text = text.replace("PORT", &row.port.to_string());
         fs::write(format!("{ROOT}{file}"), text).expect("written");

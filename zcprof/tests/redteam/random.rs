@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use zcprof::claim::CLAIMS;
-use zcprof::transfer::Row;
+use zcprof::transfer::TransferSpec;
 use zcprof::verdict::{Judgement, Verdict};
 
 use super::table::{Case, Place, Setting, at};
@@ -185,7 +185,7 @@ fn no_false_claim_holds_and_no_true_claim_is_refuted() {
 /// Whether an untroubled pass of this must come to a verdict: what arrives must be what was sent, and
 /// copies between files are watched only where the transfer says that it makes some.
 fn has_verdict(case: &Case) -> bool {
-    let writes = Row::find(case.transfer).expect("a transfer").writes_files();
+    let writes = TransferSpec::find(case.transfer).expect("a transfer").writes_files();
     case.transfer != "vmsplice_reused" && (writes || case.claim != "replica")
 }
 
@@ -207,7 +207,7 @@ fn measurement(rng: &mut Rng, most: usize) -> (Trouble, Vec<(Case, Judgement)>) 
     let mut cases: Vec<Case> = Vec::new();
     for _ in 0..rng.usize(1..=TOGETHER.min(most)) {
         let transfer = pick(rng, able);
-        let own = Row::find(transfer).expect("a transfer").claim.name;
+        let own = TransferSpec::find(transfer).expect("a transfer").claim.name;
         let any = CLAIMS[rng.usize(..CLAIMS.len())].name;
         let claim = if rng.bool() { own } else { any };
         if cases.iter().all(|case| case.transfer != transfer) {
@@ -254,7 +254,7 @@ fn measurement(rng: &mut Rng, most: usize) -> (Trouble, Vec<(Case, Judgement)>) 
 /// The truth, by construction.
 fn is_true(case: &Case) -> bool {
     let Setting { place, network, cache, .. } = case.setting;
-    let own = Row::find(case.transfer).expect("a transfer").claim.name;
+    let own = TransferSpec::find(case.transfer).expect("a transfer").claim.name;
     let by_reference = ["zero-copy", "deferred", "transforms", "replica"].contains(&own);
     let handed_over = by_reference && case.transfer != "wrapped_sendfile";
     // The CPU must bring packets together: for a checksum only those that have pages which others

@@ -27,7 +27,7 @@ const RECORD: usize = 16 << 10;
 /// What all connections of a command share.
 pub(super) struct Task {
     pub(super) command: Command,
-    mode: &'static mode::Row,
+    mode: &'static mode::ModeSpec,
     /// Microseconds of every fetch, to three digits.
     latencies: Mutex<Histogram<u64>>,
 }
@@ -35,7 +35,8 @@ pub(super) struct Task {
 impl Task {
     pub(super) fn new(command: Command) -> Result<Self> {
         let name = &command.mode;
-        let mode = mode::Row::find(name).with_context(|| format!("no mode is called {name}"))?;
+        let mode =
+            mode::ModeSpec::find(name).with_context(|| format!("no mode is called {name}"))?;
         let latencies = Mutex::new(Histogram::new_with_bounds(1, LONGEST, 3)?);
         Ok(Self { command, mode, latencies })
     }

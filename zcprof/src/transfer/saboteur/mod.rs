@@ -8,9 +8,9 @@ mod vmsplice_reused;
 mod wrapped_sendfile;
 mod write_splice;
 
-use super::Row;
+use super::TransferSpec;
 
-pub(super) const ROWS: &[Row] = &[
+pub(super) const ROWS: &[TransferSpec] = &[
     sendfile_direct::ROW,
     write_splice::ROW,
     vmsplice_reused::ROW,

@@ -16,7 +16,7 @@ use nix::sys::sendfile::sendfile;
 use zcprof_common::names::saboteur;
 
 use super::super::pipe::{FLAGS, Pipe};
-use super::super::{Row, Transfer, sendfile::OFFSETS};
+use super::super::{Transfer, TransferSpec, sendfile::OFFSETS};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
@@ -26,7 +26,7 @@ const SECTOR: u64 = 512;
 /// Bytes of one read: no more than any pipe of 16 pages takes.
 const STEP: u64 = 64 << 10;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: saboteur::SENDFILE_DIRECT,
     summary: "sendfile(2) with O_DIRECT into a pipe, then splice(2) to the socket",
     claim: &ZERO_COPY,
@@ -35,7 +35,7 @@ pub(super) const ROW: Row = Row {
         Ok(Box::new(SendfileDirect { opened: None, pipe: Pipe::new()?, behind: 0, nothing }))
     },
     arguments: &[OFFSETS],
-    ..Row::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 struct SendfileDirect {

@@ -12,18 +12,18 @@ use nix::fcntl::vmsplice;
 use zcprof_common::names::saboteur;
 
 use super::super::pipe::{FLAGS, Pipe};
-use super::super::{Row, Transfer};
+use super::super::{Transfer, TransferSpec};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
 const PAGE: usize = 4096;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: saboteur::VMSPLICE_COW,
     summary: "vmsplice(2) of a private mapping of the segment, which is written to afterwards",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(VmspliceCow { mapping: None, pipe: Pipe::new()? })),
-    ..Row::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 struct VmspliceCow {

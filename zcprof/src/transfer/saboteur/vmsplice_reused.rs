@@ -12,7 +12,7 @@ use nix::sys::uio::pread;
 use zcprof_common::names::saboteur;
 
 use super::super::pipe::{FLAGS, Pipe};
-use super::super::{Row, Transfer};
+use super::super::{Transfer, TransferSpec};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
@@ -23,12 +23,12 @@ const BUFFER: usize = 128 << 10;
 /// that nobody but the verification of its bytes can tell.
 const SPOILT: usize = 200;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: saboteur::VMSPLICE_REUSED,
     summary: "vmsplice(2) of a buffer that is written to while its pages are on their way",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(VmspliceReused { buffer: None, pipe: Pipe::new()?, next: 0 })),
-    ..Row::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 struct VmspliceReused {

@@ -11,16 +11,16 @@ use nix::unistd::write;
 use zcprof_common::names::saboteur;
 
 use super::super::held::Held;
-use super::super::{Row, Transfer};
+use super::super::{Transfer, TransferSpec};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: saboteur::WRAPPED_SENDFILE,
     summary: "a function called sendfile that reads and writes in user space",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(WrappedSendfile(Held::default()))),
-    ..Row::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 struct WrappedSendfile(Held);

@@ -11,19 +11,19 @@ use zcprof_common::names::saboteur;
 
 use super::super::mapping::Mapping;
 use super::super::pipe::Pipe;
-use super::super::{Row, Transfer};
+use super::super::{Transfer, TransferSpec};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
 /// Bytes of a write: what any pipe takes at once when it is empty, so that the write never waits.
 const STEP: usize = 64 << 10;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: saboteur::WRITE_SPLICE,
     summary: "write(2) of a mapping into a pipe, then splice(2) to the socket",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(WriteSplice { mapping: Mapping::default(), pipe: Pipe::new()? })),
-    ..Row::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 struct WriteSplice {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use zcprof_judge::verdict::per_byte;
 
-use super::rows::{Numbers, Row};
+use super::rows::{LiveRow, Numbers};
 
 /// A column of the live view.
 pub(super) struct Column {
@@ -17,9 +17,9 @@ pub(super) struct Column {
     /// Which are left out first where not all fit: those with the highest number.
     pub(super) rank: u8,
     /// What is in it. The second argument says whether the last interval is shown.
-    pub(super) cell: fn(&Row, bool) -> String,
+    pub(super) cell: fn(&LiveRow, bool) -> String,
     /// Which row comes first: the one with the most.
-    pub(super) order: fn(&Row, &Row, bool) -> Ordering,
+    pub(super) order: fn(&LiveRow, &LiveRow, bool) -> Ordering,
 }
 
 /// Heading of the column that is there only where something is claimed.
@@ -134,7 +134,7 @@ pub(super) fn that_fit(width: u16, claimed: bool) -> Vec<usize> {
 }
 
 /// The numbers to show: of the window so far, or of the last interval, if there is one.
-pub(super) fn numbers(row: &Row, recent: bool) -> Option<Numbers> {
+pub(super) fn numbers(row: &LiveRow, recent: bool) -> Option<Numbers> {
     let recent_ones = || row.recent.map(|(numbers, _)| numbers).filter(|of| of.sent > 0);
     if recent { recent_ones() } else { Some(row.whole) }
 }
@@ -184,7 +184,7 @@ fn most(a: Option<f64>, b: Option<f64>) -> Ordering {
 }
 
 /// The larger share of what was sent first, exactly.
-fn share(a: &Row, b: &Row, recent: bool, of: fn(&Numbers) -> u64) -> Ordering {
+fn share(a: &LiveRow, b: &LiveRow, recent: bool, of: fn(&Numbers) -> u64) -> Ordering {
     let part = |row| numbers(row, recent).filter(|numbers| numbers.sent > 0);
     match (part(a), part(b)) {
         (Some(a), Some(b)) => {

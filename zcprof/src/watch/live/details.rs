@@ -11,7 +11,7 @@ use zcprof_judge::watch::record::{Charged, Watch};
 use zcprof_judge::watch::traffic::Traffic;
 
 use super::columns::copies;
-use super::rows::{Id, Row};
+use super::rows::{Id, LiveRow};
 use crate::watch::size;
 
 /// Functions and stacks that are listed.
@@ -35,7 +35,7 @@ fn plain(text: String) -> Line {
 }
 
 /// What is known of a row.
-pub(super) fn lines(record: &Watch, row: &Row) -> Vec<Line> {
+pub(super) fn lines(record: &Watch, row: &LiveRow) -> Vec<Line> {
     let traffic = row.traffic(record);
     let done = record.direction.done();
     let mut lines = vec![
@@ -64,7 +64,7 @@ pub(super) fn name(id: &Id) -> String {
 }
 
 /// What the verdicts would be now, and why.
-fn verdicts(record: &Watch, row: &Row) -> Vec<Line> {
+fn verdicts(record: &Watch, row: &LiveRow) -> Vec<Line> {
     let judgements = judge(&row.record(record)).unwrap_or_default();
     let lines = judgements.iter().flat_map(|judgement| {
         let outcome = judgement.outcome();

@@ -13,7 +13,7 @@ use zcprof_judge::watch::traffic::Traffic;
 
 use super::columns::{COLUMNS, GAP, SO_FAR, copies, rate, that_fit};
 use super::details;
-use super::rows::{Numbers, Row, so_far};
+use super::rows::{LiveRow, Numbers, so_far};
 use super::state::{KEYS, Page, State};
 use crate::watch::size;
 
@@ -22,7 +22,7 @@ pub(super) struct View<'a> {
     /// The window so far.
     pub(super) record: &'a Watch,
     /// Its rows.
-    pub(super) rows: &'a [Row],
+    pub(super) rows: &'a [LiveRow],
     /// What the user chose.
     pub(super) state: &'a State,
     /// What happened last, if something did.
@@ -54,7 +54,7 @@ fn heading(view: &View<'_>) -> Vec<Line<'static>> {
     let all = Traffic::counted(&record.counts, &Of::All, record.direction);
     let numbers = Numbers::of(&all);
     let done = record.direction.done();
-    let sending: Option<f64> = view.rows.iter().map(Row::sending).sum();
+    let sending: Option<f64> = view.rows.iter().map(LiveRow::sending).sum();
     let verdict = so_far(record);
     let rate = sending.map_or_else(String::new, |bytes| format!("{}/s, ", rate(Some(bytes))));
     let mut second = if numbers.sent == 0 {
@@ -107,7 +107,7 @@ fn table(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         "program" => Constraint::Min(COLUMNS[*at].width),
         _ => Constraint::Length(COLUMNS[*at].width),
     });
-    let cells = |row: &&Row| {
+    let cells = |row: &&LiveRow| {
         let style = of_verdict(row.verdict, view.colour);
         let cells = columns.iter().map(|at| {
             let text = cell(*at, (COLUMNS[*at].cell)(row, state.recent));

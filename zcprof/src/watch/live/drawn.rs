@@ -15,7 +15,7 @@ use super::*;
 struct Drawn {
     terminal: Terminal<TestBackend>,
     record: Watch,
-    rows: Vec<Row>,
+    rows: Vec<LiveRow>,
     state: State,
     colour: bool,
 }

@@ -19,14 +19,14 @@ use zcprof_judge::watch::record::WatchedCount;
 
 use crate::terminal;
 use draw::{View, draw};
-use rows::{Row, rows};
+use rows::{LiveRow, rows};
 use state::{Next, State};
 
 /// A view that is open. The terminal is given back when it is dropped, and if zcprof panics.
 pub(super) struct Live {
     terminal: DefaultTerminal,
     record: Watch,
-    rows: Vec<Row>,
+    rows: Vec<LiveRow>,
     state: State,
     /// What had been counted at the last look, and when that was.
     before: Option<(Vec<WatchedCount>, Instant)>,
@@ -143,7 +143,7 @@ mod tests {
     }
 
     /// Rows of three programs: one copies all that it sends, one half, one at another port.
-    pub(super) fn several() -> Vec<Row> {
+    pub(super) fn several() -> Vec<LiveRow> {
         let mut record = golden();
         let own = record.programs[0].name.clone();
         let of_it = |count: &WatchedCount| count.charged == Charged::Program(own.clone());

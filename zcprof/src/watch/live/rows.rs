@@ -20,7 +20,7 @@ pub(super) struct Id {
 
 /// A row.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+pub(super) struct LiveRow {
     /// Whose.
     pub(super) id: Id,
     /// Processes of the program that live.
@@ -124,7 +124,7 @@ pub(super) fn rows(
     record: &Watch,
     before: Option<(&[WatchedCount], f64)>,
     alive: &BTreeMap<String, usize>,
-) -> Vec<Row> {
+) -> Vec<LiveRow> {
     let recent = before.map(|(counts, seconds)| (between(counts, &record.counts), seconds));
     let mut rows = Vec::new();
     for program in record.programs.iter().map(|program| program.name.as_str()) {
@@ -133,7 +133,7 @@ pub(super) fn rows(
         for (port, part) in Part::all(program, &counts, record.direction) {
             let numbers =
                 |counts: &[_]| Numbers::of(&part.traffic(program, counts, record.direction));
-            let mut row = Row {
+            let mut row = LiveRow {
                 id: Id { program: program.to_owned(), port },
                 processes: alive.get(program).copied().unwrap_or(0),
                 whole: numbers(&counts),
@@ -155,7 +155,7 @@ fn charged(program: &str, counts: &[WatchedCount]) -> Vec<WatchedCount> {
     Part { of: Of::All, is_rest: false }.counts(program, counts)
 }
 
-impl Row {
+impl LiveRow {
     /// Copied bytes per second in the last interval, at most; none before there is one.
     pub(super) fn copying(&self) -> Option<f64> {
         self.recent.map(|(numbers, seconds)| per_second(numbers.most, seconds))
@@ -230,7 +230,7 @@ mod tests {
         assert!((rate * 2.0 - f64::from(u32::try_from(recent.sent).expect("small"))).abs() < 1.0);
     }
 
-    fn rows_of(record: &Watch) -> Vec<Row> {
+    fn rows_of(record: &Watch) -> Vec<LiveRow> {
         rows(record, None, &BTreeMap::new())
     }
 

@@ -3,7 +3,7 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::columns::{COLUMNS, MARK, SO_FAR};
-use super::rows::{Id, Row};
+use super::rows::{Id, LiveRow};
 
 /// What is shown, and how.
 #[derive(Clone, Debug)]
@@ -79,13 +79,13 @@ impl State {
     }
 
     /// The rows that the filter lets through, sorted.
-    pub(super) fn shown<'a>(&self, rows: &'a [Row]) -> Vec<&'a Row> {
+    pub(super) fn shown<'a>(&self, rows: &'a [LiveRow]) -> Vec<&'a LiveRow> {
         let wanted = self.filter.to_lowercase();
-        let passes = |row: &&Row| {
+        let passes = |row: &&LiveRow| {
             let port = row.id.port.map_or_else(String::new, |port| port.to_string());
             row.id.program.to_lowercase().contains(&wanted) || port.contains(&wanted)
         };
-        let mut shown: Vec<&Row> = rows.iter().filter(passes).collect();
+        let mut shown: Vec<&LiveRow> = rows.iter().filter(passes).collect();
         let order = COLUMNS[self.sort].order;
         shown.sort_by(|a, b| {
             let by_column = order(a, b, self.recent);
@@ -96,13 +96,13 @@ impl State {
     }
 
     /// Place of the chosen row among those that are shown: the first if it is not among them.
-    pub(super) fn place(&self, shown: &[&Row]) -> usize {
-        let is_it = |row: &&Row| Some(&row.id) == self.selected.as_ref();
+    pub(super) fn place(&self, shown: &[&LiveRow]) -> usize {
+        let is_it = |row: &&LiveRow| Some(&row.id) == self.selected.as_ref();
         shown.iter().position(is_it).unwrap_or(0)
     }
 
     /// What a key does.
-    pub(super) fn press(&mut self, key: KeyEvent, rows: &[Row]) -> Next {
+    pub(super) fn press(&mut self, key: KeyEvent, rows: &[LiveRow]) -> Next {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         if control && key.code == KeyCode::Char('c') {
             return Next::End;
@@ -144,7 +144,7 @@ impl State {
         }
     }
 
-    fn open(&mut self, rows: &[Row]) {
+    fn open(&mut self, rows: &[LiveRow]) {
         let shown = self.shown(rows);
         let chosen = shown.get(self.place(&shown)).map(|row| row.id.clone());
         self.page = match (self.page, chosen) {
@@ -156,7 +156,7 @@ impl State {
         };
     }
 
-    fn on_table(&mut self, code: KeyCode, rows: &[Row]) {
+    fn on_table(&mut self, code: KeyCode, rows: &[LiveRow]) {
         let shown = self.shown(rows);
         let (at, last) = (self.place(&shown), shown.len().saturating_sub(1));
         let to = match code {
@@ -215,7 +215,7 @@ mod tests {
     use super::super::tests::several;
     use super::*;
 
-    fn press(state: &mut State, keys: &str, rows: &[Row]) -> Next {
+    fn press(state: &mut State, keys: &str, rows: &[LiveRow]) -> Next {
         let mut next = Next::Go;
         for key in keys.chars() {
             let code = match key {
@@ -230,7 +230,7 @@ mod tests {
         next
     }
 
-    fn names(state: &State, rows: &[Row]) -> Vec<String> {
+    fn names(state: &State, rows: &[LiveRow]) -> Vec<String> {
         state.shown(rows).iter().map(|row| row.id.program.clone()).collect()
     }
 

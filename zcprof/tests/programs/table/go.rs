@@ -1,11 +1,11 @@
 //! Programs of Go: net/http (zcprof/tests/programs/go) and Caddy.
 
-use super::{BASE, COPIES, Row, UNPACKED};
+use super::{BASE, COPIES, ProgramCase, UNPACKED};
 
-const GO: Row = Row { process: "serve", needs: Some("go"), ..BASE };
+const GO: ProgramCase = ProgramCase { process: "serve", needs: Some("go"), ..BASE };
 
 const FILE: &str = "/srv/Caddyfile";
-const CADDY: Row = Row {
+const CADDY: ProgramCase = ProgramCase {
     process: "caddy",
     command: &["/usr/bin/caddy", "run", "--config", FILE, "--adapter", "caddyfile"],
     ..BASE
@@ -30,9 +30,9 @@ macro_rules! serves {
     };
 }
 
-pub(super) const ROWS: &[Row] = &[
-    Row { name: "Go, http.ServeFile", command: serves!("servefile"), ..GO },
-    Row {
+pub(super) const ROWS: &[ProgramCase] = &[
+    ProgramCase { name: "Go, http.ServeFile", command: serves!("servefile"), ..GO },
+    ProgramCase {
         name: "Go, behind a writer without ReadFrom",
         command: serves!("hiding"),
         copiers: &[("main.", 1.0)],
@@ -40,15 +40,15 @@ pub(super) const ROWS: &[Row] = &[
         truth: COPIES.truth,
         ..GO
     },
-    Row { name: "Go, behind a writer with ReadFrom", command: serves!("passing"), ..GO },
-    Row { name: "Caddy, file_server", file: caddyfile!(""), ..CADDY },
-    Row {
+    ProgramCase { name: "Go, behind a writer with ReadFrom", command: serves!("passing"), ..GO },
+    ProgramCase { name: "Caddy, file_server", file: caddyfile!(""), ..CADDY },
+    ProgramCase {
         name: "Caddy, encode, to who accepts none",
         file: caddyfile!("\tencode gzip\n"),
         ..CADDY
     },
     // It compresses nothing of what has no type, and goes round sendfile all the same (2.6.2).
-    Row {
+    ProgramCase {
         name: "Caddy, encode, to who accepts gzip",
         file: caddyfile!("\tencode gzip\n"),
         load: UNPACKED,

@@ -1,8 +1,8 @@
 //! Programs of Java (zcprof/tests/programs/java): NIO's channels, and Netty.
 
-use super::{BASE, Begins, COPIES, REFUTED, Row, TLS};
+use super::{BASE, Begins, COPIES, ProgramCase, REFUTED, TLS};
 
-const JAVA: Row = Row { process: "java", needs: Some("java"), ..BASE };
+const JAVA: ProgramCase = ProgramCase { process: "java", needs: Some("java"), ..BASE };
 
 macro_rules! serves {
     ($mode:literal) => {
@@ -19,9 +19,9 @@ macro_rules! serves {
     };
 }
 
-pub(super) const ROWS: &[Row] = &[
-    Row { name: "Java, FileChannel.transferTo", command: serves!("transfer"), ..JAVA },
-    Row {
+pub(super) const ROWS: &[ProgramCase] = &[
+    ProgramCase { name: "Java, FileChannel.transferTo", command: serves!("transfer"), ..JAVA },
+    ProgramCase {
         name: "Java, read and write",
         command: serves!("copy"),
         claims: COPIES.claims,
@@ -29,7 +29,7 @@ pub(super) const ROWS: &[Row] = &[
         ..JAVA
     },
     // Compiled at once, so that its functions have names in the map.
-    Row {
+    ProgramCase {
         name: "Java, read and write, with frame pointers",
         command: &[
             "java",
@@ -50,13 +50,13 @@ pub(super) const ROWS: &[Row] = &[
         copiers: &[("Serve.copy", 1.0)],
         ..JAVA
     },
-    Row {
+    ProgramCase {
         name: "Netty, DefaultFileRegion",
         command: serves!("netty"),
         begins: Begins::Program,
         ..JAVA
     },
-    Row {
+    ProgramCase {
         name: "Netty, SslHandler with ChunkedNioFile",
         command: serves!("netty-tls"),
         begins: Begins::Program,

@@ -1,9 +1,9 @@
 //! Apache Kafka itself: one broker, which is also its controller, and kcat as its consumer. The topic
 //! was written before (xtask/src/programs/kafka_log.rs).
 
-use super::{BASE, Begins, REFUTED, Row, Sends, ZERO};
+use super::{BASE, Begins, ProgramCase, REFUTED, Sends, ZERO};
 
-const KAFKA: Row = Row {
+const KAFKA: ProgramCase = ProgramCase {
     process: "java",
     needs: Some("kafka"),
     begins: Begins::Program,
@@ -19,14 +19,14 @@ macro_rules! broker {
     };
 }
 
-const PLAIN: Row = Row {
+const PLAIN: ProgramCase = ProgramCase {
     port: 19_092,
     load: "kcat -C -q -e -m 60 -o beginning -t body -b ADDRESS:19092 > /dev/null",
     claims: ZERO,
     ..KAFKA
 };
 
-const SSL: Row = Row {
+const SSL: ProgramCase = ProgramCase {
     port: 19_094,
     load: "kcat -C -q -e -m 60 -o beginning -t body -b ADDRESS:19094 -X security.protocol=SSL \
            -X enable.ssl.certificate.verification=false > /dev/null",
@@ -35,9 +35,13 @@ const SSL: Row = Row {
     ..KAFKA
 };
 
-pub(super) const ROWS: &[Row] = &[
-    Row { name: "Kafka 4.1, PLAINTEXT", command: broker!("3"), ..PLAIN },
-    Row { name: "Kafka 4.1, SSL", command: broker!("3"), ..SSL },
-    Row { name: "Kafka 4.1, PLAINTEXT, one network thread", command: broker!("1"), ..PLAIN },
-    Row { name: "Kafka 4.1, SSL, one network thread", command: broker!("1"), ..SSL },
+pub(super) const ROWS: &[ProgramCase] = &[
+    ProgramCase { name: "Kafka 4.1, PLAINTEXT", command: broker!("3"), ..PLAIN },
+    ProgramCase { name: "Kafka 4.1, SSL", command: broker!("3"), ..SSL },
+    ProgramCase {
+        name: "Kafka 4.1, PLAINTEXT, one network thread",
+        command: broker!("1"),
+        ..PLAIN
+    },
+    ProgramCase { name: "Kafka 4.1, SSL, one network thread", command: broker!("1"), ..SSL },
 ];

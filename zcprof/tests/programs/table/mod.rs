@@ -17,7 +17,7 @@ pub(crate) const PORT: u16 = 8080;
 
 /// A program that zcprof did not write.
 #[derive(Clone, Copy)]
-pub(crate) struct Row {
+pub(crate) struct ProgramCase {
     /// What it is, in the report.
     pub(crate) name: &'static str,
     /// Name of its process.
@@ -98,7 +98,7 @@ pub(super) const TWICE: Claims =
     &[("zero-copy", "refuted"), ("two-copies", "holds"), ("copied<=0.99", "refuted")];
 pub(super) const REFUTED: Claims = &[("zero-copy", "refuted")];
 
-const BASE: Row = Row {
+const BASE: ProgramCase = ProgramCase {
     name: "",
     process: "",
     needs: None,
@@ -119,10 +119,10 @@ const BASE: Row = Row {
 };
 
 /// Reads and sends: each byte is copied twice.
-const COPIES: Row = Row { claims: TWICE, truth: Some((1.0, 0.0)), ..BASE };
+const COPIES: ProgramCase = ProgramCase { claims: TWICE, truth: Some((1.0, 0.0)), ..BASE };
 
 /// Every program.
-pub(crate) fn programs() -> impl Iterator<Item = &'static Row> {
+pub(crate) fn programs() -> impl Iterator<Item = &'static ProgramCase> {
     let tables = [
         nginx::ROWS,
         files::ROWS,

@@ -1,6 +1,6 @@
 //! nginx, of which a row is what stands in its `http` block and in its `server` block.
 
-use super::{BASE, COPIES, Counter, REFUTED, Row, Sends, TLS, UNPACKED};
+use super::{BASE, COPIES, Counter, ProgramCase, REFUTED, Sends, TLS, UNPACKED};
 
 const FILE: &str = "/etc/nginx/watched.conf";
 const COMMAND: &[&str] = &["/usr/sbin/nginx", "-c", FILE];
@@ -35,16 +35,16 @@ macro_rules! encrypted {
     };
 }
 
-const NGINX: Row = Row { process: "nginx", command: COMMAND, ..BASE };
+const NGINX: ProgramCase = ProgramCase { process: "nginx", command: COMMAND, ..BASE };
 
-pub(super) const ROWS: &[Row] = &[
-    Row {
+pub(super) const ROWS: &[ProgramCase] = &[
+    ProgramCase {
         name: "nginx, sendfile on",
         file: configured!("sendfile on;", "", ""),
         counter: LOG,
         ..NGINX
     },
-    Row {
+    ProgramCase {
         name: "nginx, sendfile off",
         process: "nginx",
         command: COMMAND,
@@ -53,7 +53,7 @@ pub(super) const ROWS: &[Row] = &[
         copiers: &[("ngx_writev", 1.0)],
         ..COPIES
     },
-    Row {
+    ProgramCase {
         name: "nginx, gzip on",
         file: configured!("sendfile on; gzip on; gzip_comp_level 1; gzip_types *;", "", ""),
         load: UNPACKED,
@@ -64,7 +64,7 @@ pub(super) const ROWS: &[Row] = &[
         ..NGINX
     },
     // It reads all that it sends, and what it replaces nothing of it sends by sendfile (by strace).
-    Row {
+    ProgramCase {
         name: "nginx, sub_filter that finds nothing",
         file: configured!(
             "sendfile on; sub_filter_types *; sub_filter no-such-text another;",
@@ -74,7 +74,7 @@ pub(super) const ROWS: &[Row] = &[
         counter: LOG,
         ..NGINX
     },
-    Row {
+    ProgramCase {
         name: "nginx, TLS",
         file: encrypted!("sendfile on;"),
         load: TLS,
@@ -82,7 +82,7 @@ pub(super) const ROWS: &[Row] = &[
         truth: Some((1.0, 0.0)),
         ..NGINX
     },
-    Row {
+    ProgramCase {
         name: "nginx, TLS in the kernel",
         file: encrypted!("sendfile on; ssl_conf_command Options KTLS;"),
         load: TLS,

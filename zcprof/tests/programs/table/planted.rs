@@ -1,9 +1,9 @@
 //! What is planted to fool a watcher, each beside its honest twin: copies by whom, when and where
 //! nobody looks.
 
-use super::{BASE, COPIES, Claims, Row, Sends};
+use super::{BASE, COPIES, Claims, ProgramCase, Sends};
 
-const PLANTED: Row = Row { process: "python3", ..BASE };
+const PLANTED: ProgramCase = ProgramCase { process: "python3", ..BASE };
 
 /// Half of each answer is sent by somebody else, or copied where nobody looks.
 const HALF: Claims =
@@ -11,17 +11,17 @@ const HALF: Claims =
 
 macro_rules! serves {
     ($name:literal, $mode:literal) => {
-        Row {
+        ProgramCase {
             name: $name,
             command: &["/usr/bin/python3", "/srv/serve.py", $mode, "8080"],
             ..PLANTED
         }
     };
     ($name:literal, $mode:literal, copies) => {
-        Row { claims: COPIES.claims, truth: COPIES.truth, ..serves!($name, $mode) }
+        ProgramCase { claims: COPIES.claims, truth: COPIES.truth, ..serves!($name, $mode) }
     };
     ($name:literal, $mode:literal, half) => {
-        Row { claims: HALF, truth: Some((0.5, 0.5)), ..serves!($name, $mode) }
+        ProgramCase { claims: HALF, truth: Some((0.5, 0.5)), ..serves!($name, $mode) }
     };
 }
 
@@ -32,7 +32,7 @@ const OF_A_STRANGER: Claims =
 /// A ring's ways of `zcprof-served`.
 macro_rules! ring {
     ($name:literal, $mode:literal) => {
-        Row {
+        ProgramCase {
             name: $name,
             process: "zcprof-served",
             needs: Some("rust"),
@@ -41,7 +41,7 @@ macro_rules! ring {
         }
     };
     ($name:literal, $mode:literal, copies) => {
-        Row { claims: COPIES.claims, truth: COPIES.truth, ..ring!($name, $mode) }
+        ProgramCase { claims: COPIES.claims, truth: COPIES.truth, ..ring!($name, $mode) }
     };
 }
 
@@ -64,7 +64,7 @@ macro_rules! nginx {
     };
 }
 
-const CONNECTIONS: Row = Row {
+const CONNECTIONS: ProgramCase = ProgramCase {
     process: "nginx",
     command: &["/usr/sbin/nginx", "-c", "/etc/nginx/many.conf"],
     load: MANY,
@@ -76,17 +76,17 @@ const CONNECTIONS: Row = Row {
 /// The process that is given the socket. It is nobody's child, and no target.
 const HELPER: &[&str] = &["/usr/bin/python3", "/srv/serve.py", "helper", "0"];
 
-pub(super) const ROWS: &[Row] = &[
-    Row {
+pub(super) const ROWS: &[ProgramCase] = &[
+    ProgramCase {
         beside: HELPER,
         ..serves!("the socket is passed on, and copied to", "passed-copy", half)
     },
-    Row {
+    ProgramCase {
         beside: HELPER,
         claims: OF_A_STRANGER,
         ..serves!("the socket is passed on, for sendfile", "passed-sendfile")
     },
-    Row {
+    ProgramCase {
         beside: HELPER,
         claims: OF_A_STRANGER,
         ..serves!("the socket is passed on, with a pipe that was written to", "passed-pipe")
@@ -101,7 +101,7 @@ pub(super) const ROWS: &[Row] = &[
     ring!("a ring's workers splice", "workers-splice"),
     ring!("processes of a few milliseconds copy", "short-copy", copies),
     ring!("processes of a few milliseconds use sendfile", "short-sendfile"),
-    Row {
+    ProgramCase {
         name: "1,000 connections, copied to",
         file: nginx!("off"),
         // Its headers are more than a thousandth, so that it reads less than it sends.
@@ -113,5 +113,5 @@ pub(super) const ROWS: &[Row] = &[
         truth: COPIES.truth,
         ..CONNECTIONS
     },
-    Row { name: "1,000 connections, sendfile", file: nginx!("on"), ..CONNECTIONS },
+    ProgramCase { name: "1,000 connections, sendfile", file: nginx!("on"), ..CONNECTIONS },
 ];

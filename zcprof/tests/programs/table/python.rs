@@ -1,9 +1,9 @@
 //! Programs of Python: its own server, aiohttp, and a server that sends in as many ways as a program
 //! can (serve.py).
 
-use super::{BASE, COPIES, Claims, REFUTED, Row, TLS};
+use super::{BASE, COPIES, Claims, ProgramCase, REFUTED, TLS};
 
-const PYTHON: Row = Row { process: "python3", ..BASE };
+const PYTHON: ProgramCase = ProgramCase { process: "python3", ..BASE };
 
 /// The interpreter reads its own modules, which it might have sent for all that is known.
 const ONCE: Claims =
@@ -12,31 +12,31 @@ const ONCE: Claims =
 /// A way of `serve.py`: the name, the way, and what differs from one that hands over.
 macro_rules! serves {
     ($name:literal, $mode:literal) => {
-        Row {
+        ProgramCase {
             name: $name,
             command: &["/usr/bin/python3", "/srv/serve.py", $mode, "8080"],
             ..PYTHON
         }
     };
     ($name:literal, $mode:literal, copies) => {
-        Row { claims: COPIES.claims, truth: COPIES.truth, ..serves!($name, $mode) }
+        ProgramCase { claims: COPIES.claims, truth: COPIES.truth, ..serves!($name, $mode) }
     };
 }
 
-pub(super) const ROWS: &[Row] = &[
-    Row {
+pub(super) const ROWS: &[ProgramCase] = &[
+    ProgramCase {
         name: "Python, http.server",
         command: &["/usr/bin/python3", "-m", "http.server", "-d", "/www", "8080"],
         claims: COPIES.claims,
         truth: COPIES.truth,
         ..PYTHON
     },
-    Row {
+    ProgramCase {
         name: "aiohttp, FileResponse",
         command: &["/usr/bin/python3", "/srv/serve_aiohttp.py", "8080"],
         ..PYTHON
     },
-    Row {
+    ProgramCase {
         name: "aiohttp, FileResponse over TLS",
         command: &["/usr/bin/python3", "/srv/serve_aiohttp.py", "8080", "tls"],
         load: TLS,
@@ -46,7 +46,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     serves!("Python, os.sendfile", "sendfile"),
     serves!("Python, read and send", "copy", copies),
-    Row {
+    ProgramCase {
         name: "Python, read and send, with its map",
         command: &["/usr/bin/python3", "-X", "perf", "/srv/serve.py", "copy", "8080"],
         claims: COPIES.claims,
@@ -54,16 +54,16 @@ pub(super) const ROWS: &[Row] = &[
         copiers: &[("py::by_copy", 1.0)],
         ..PYTHON
     },
-    Row {
+    ProgramCase {
         claims: &[("zero-copy", "refuted"), ("copied<=1.01", "holds"), ("copied<=0.49", "refuted")],
         truth: Some((0.5, 0.5)),
         ..serves!("half by sendfile, half by read and send", "half")
     },
     serves!("hashed by read, then sendfile", "hashed"),
-    Row { claims: ONCE, truth: Some((1.0, 0.0)), ..serves!("mmap and send", "mmap") },
-    Row { claims: REFUTED, ..serves!("written into a pipe, then splice", "pipe") },
+    ProgramCase { claims: ONCE, truth: Some((1.0, 0.0)), ..serves!("mmap and send", "mmap") },
+    ProgramCase { claims: REFUTED, ..serves!("written into a pipe, then splice", "pipe") },
     serves!("spliced from the file by a pipe", "splice"),
-    Row {
+    ProgramCase {
         // Read, and written into the memfd: two copies, and framing.
         claims: &[
             ("zero-copy", "inconclusive"),
@@ -72,7 +72,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
         ..serves!("copied into a memfd, then sendfile", "staged")
     },
-    Row {
+    ProgramCase {
         claims: REFUTED,
         truth: Some((1.0, 0.0)),
         ..serves!("cat as a process for each answer", "cat")

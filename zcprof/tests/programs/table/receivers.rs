@@ -1,11 +1,17 @@
 //! What receives: the bytes that are taken from sockets are claimed of.
 
-use super::{BASE, Row, Sends};
+use super::{BASE, ProgramCase, Sends};
 
 const SERVER: &[&str] = &["/usr/bin/python3", "-m", "http.server", "8080", "--directory", "/www"];
 
-const RECEIVERS: Row =
-    Row { beside: SERVER, load: "", direction: "rx", sends: Sends::Once, truth: None, ..BASE };
+const RECEIVERS: ProgramCase = ProgramCase {
+    beside: SERVER,
+    load: "",
+    direction: "rx",
+    sends: Sends::Once,
+    truth: None,
+    ..BASE
+};
 
 /// It looks at what comes (MSG_PEEK) before it takes that.
 const LOOKS: &str = "import socket
@@ -15,8 +21,8 @@ while n := len(s.recv(65536, socket.MSG_PEEK)):
     s.recv(n, socket.MSG_WAITALL)
 ";
 
-pub(super) const ROWS: &[Row] = &[
-    Row {
+pub(super) const ROWS: &[ProgramCase] = &[
+    ProgramCase {
         name: "curl",
         process: "curl",
         command: &["curl", "-s", "-o", "/dev/null", "http://ADDRESS:8080/body"],
@@ -24,7 +30,7 @@ pub(super) const ROWS: &[Row] = &[
         copies: Some(1.0),
         ..RECEIVERS
     },
-    Row {
+    ProgramCase {
         name: "a receiver that looks before it takes",
         process: "python3",
         command: &["/usr/bin/python3", "-c", LOOKS],

@@ -1,8 +1,8 @@
 //! Programs of Rust (zcprof/tests/programs/rust).
 
-use super::{BASE, COPIES, Row};
+use super::{BASE, COPIES, ProgramCase};
 
-const RUST: Row = Row {
+const RUST: ProgramCase = ProgramCase {
     process: "zcprof-served",
     needs: Some("rust"),
     claims: COPIES.claims,
@@ -16,19 +16,19 @@ macro_rules! serves {
     };
 }
 
-pub(super) const ROWS: &[Row] = &[
+pub(super) const ROWS: &[ProgramCase] = &[
     // No sendfile any more: pieces of 8 KiB (Rust 1.95, by strace).
-    Row {
+    ProgramCase {
         name: "Rust, std::io::copy",
         command: serves!("io-copy"),
         copiers: &[("zcprof_served", 1.0)],
         ..RUST
     },
-    Row {
+    ProgramCase {
         name: "Rust, two functions that write",
         command: serves!("two-writers"),
         copiers: &[("two::three_quarters", 0.75), ("two::a_quarter", 0.25)],
         ..RUST
     },
-    Row { name: "Rust, axum and tower-http's ServeFile", command: serves!("axum"), ..RUST },
+    ProgramCase { name: "Rust, axum and tower-http's ServeFile", command: serves!("axum"), ..RUST },
 ];

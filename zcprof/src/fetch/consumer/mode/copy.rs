@@ -8,10 +8,10 @@ use nix::sys::socket::{MsgFlags, recv};
 
 use zcprof_common::names::mode;
 
-use super::{Mode, Received, Row, STEP, Step, count};
+use super::{Mode, ModeSpec, Received, STEP, Step, count};
 use crate::fetch::check::Check;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: ModeSpec = ModeSpec {
     name: mode::COPY,
     summary: "recv(2) into user memory, where every byte is verified",
     promise: "copied 1",

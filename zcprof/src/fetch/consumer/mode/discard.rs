@@ -9,10 +9,10 @@ use nix::sys::socket::{MsgFlags, recv};
 
 use zcprof_common::names::mode;
 
-use super::{Mode, Received, Row, STEP, Step, count};
+use super::{Mode, ModeSpec, Received, STEP, Step, count};
 use crate::fetch::check::Check;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: ModeSpec = ModeSpec {
     name: mode::DISCARD,
     summary: "recv(2) with MSG_TRUNC: the kernel drops the bytes unseen",
     promise: "copied 0",

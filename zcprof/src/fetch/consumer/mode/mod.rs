@@ -39,7 +39,7 @@ pub(in crate::fetch) struct Step {
 
 /// A row of [`MODES`].
 #[derive(Debug)]
-pub struct Row {
+pub struct ModeSpec {
     /// Name on the command line and in reports.
     pub name: &'static str,
     /// What it does, in one line for `--help`.
@@ -53,9 +53,10 @@ pub struct Row {
 }
 
 /// Every mode.
-pub const MODES: &[Row] = &[copy::ROW, discard::ROW, splice::ROW, receive_zerocopy::ROW, slow::ROW];
+pub const MODES: &[ModeSpec] =
+    &[copy::ROW, discard::ROW, splice::ROW, receive_zerocopy::ROW, slow::ROW];
 
-impl Row {
+impl ModeSpec {
     /// Whether every byte is copied to this process and verified, as the passes of a measurement
     /// need it.
     #[must_use]

@@ -17,10 +17,10 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use zcprof_common::names::mode;
 
 use super::copy::copy;
-use super::{Mode, Received, Row, STEP, Step, count};
+use super::{Mode, ModeSpec, Received, STEP, Step, count};
 use crate::fetch::check::Check;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: ModeSpec = ModeSpec {
     name: mode::RECEIVE_ZEROCOPY,
     summary: "TCP_ZEROCOPY_RECEIVE into a mapping of the socket, the rest by recv(2)",
     promise: "mapped where whole pages arrive, else copied 1",

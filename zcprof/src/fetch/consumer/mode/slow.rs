@@ -9,10 +9,10 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use zcprof_common::names::mode;
 
-use super::{Mode, Received, Row, Step, copy, count};
+use super::{Mode, ModeSpec, Received, Step, copy, count};
 use crate::fetch::check::Check;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: ModeSpec = ModeSpec {
     name: mode::SLOW,
     summary: "recv(2) in small pieces with rests between them, where every byte is verified",
     promise: copy::ROW.promise,

@@ -9,10 +9,10 @@ use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice};
 
 use zcprof_common::names::mode;
 
-use super::{Mode, Received, Row, STEP, Step, count};
+use super::{Mode, ModeSpec, Received, STEP, Step, count};
 use crate::fetch::check::Check;
 
-pub(super) const ROW: Row = Row {
+pub(super) const ROW: ModeSpec = ModeSpec {
     name: mode::SPLICE,
     summary: "splice(2) from the socket through a pipe into /dev/null",
     promise: "copied 0",
