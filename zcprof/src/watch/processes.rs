@@ -67,7 +67,7 @@ pub(super) fn with_descendants(roots: &[u32], all: &[Process]) -> BTreeSet<u32> 
     found
 }
 
-/// Processes that have a socket which listens at a TCP port, in this network namespace.
+/// Processes that have a socket which listens at a TCP port, in whatever network namespace.
 pub(super) fn listening_at(port: u16) -> BTreeSet<u32> {
     let inodes: BTreeSet<String> =
         listening_sockets(port).into_iter().map(|inode| format!("socket:[{inode}]")).collect();
@@ -79,15 +79,23 @@ pub(super) fn listening_at(port: u16) -> BTreeSet<u32> {
     all().into_iter().map(|process| process.pid).filter(holds).collect()
 }
 
-/// Whether somebody listens at a TCP port, in this network namespace.
+/// Whether somebody listens at a TCP port, in whatever network namespace: a container has its own.
 pub(super) fn is_listened_at(port: u16) -> bool {
     !listening_sockets(port).is_empty()
 }
 
-/// Inodes of the sockets that listen at a TCP port, in this network namespace.
+/// Inodes of the sockets that listen at a TCP port, in every network namespace that a process is in.
 fn listening_sockets(port: u16) -> Vec<u64> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
-    tables.iter().flatten().flat_map(|table| listeners(table, port)).collect()
+    let mut one_of_each = BTreeMap::new();
+    for process in all() {
+        if let Ok(namespace) = fs::read_link(format!("/proc/{}/ns/net", process.pid)) {
+            one_of_each.entry(namespace).or_insert(process.pid);
+        }
+    }
+    let tables = one_of_each.values().flat_map(|pid| {
+        ["tcp", "tcp6"].map(|table| fs::read_to_string(format!("/proc/{pid}/net/{table}")))
+    });
+    tables.flatten().flat_map(|table| listeners(&table, port)).collect()
 }
 
 /// Inodes of the sockets that listen (state 0A) at a port, from /proc/net/tcp.
