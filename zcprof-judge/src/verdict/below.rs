@@ -1,7 +1,7 @@
 //! Pure: what happens to bytes below the sockets, where no site copies them: the devices that they
 //! leave by, and what encrypts them.
 
-use zcprof_common::sites::Site;
+use zcprof_common::sites::{Bytes, SITES, Site};
 use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument, Process};
 
 use super::tolerance::beyond_tolerance;
@@ -9,7 +9,7 @@ use super::{Finding, Reason};
 use crate::claim::Claim;
 use crate::devices::{self, DeviceKind, Effect};
 use crate::ledger::{Ledger, sum};
-use crate::run::{Exit, Pass};
+use crate::run::{Coverage, Exit, Pass, ProbeState};
 
 /// What the devices of a pass have against a claim.
 pub(crate) fn judge(claim: &Claim, pass: &Pass, ledger: &Ledger) -> (Vec<Finding>, Vec<Reason>) {
@@ -38,13 +38,26 @@ pub(crate) fn judge(claim: &Claim, pass: &Pass, ledger: &Ledger) -> (Vec<Finding
 /// What was sent over TCP and no device was seen to get, if that is more than nothing: each byte that
 /// leaves a socket reaches at least one.
 pub(crate) fn unbalanced(pass: &Pass) -> Option<Reason> {
-    let by_tcp = |site: &str| Site::find(site).and_then(|(_, site)| site.sent) == Some(Family::Tcp);
-    let counts = pass.counts.iter().filter(|count| count.process == Process::Server);
-    let sent = sum(counts.filter(|count| by_tcp(&count.site)).map(|count| count.bytes));
+    let sent = sent_by_tcp(pass);
     let ours = pass.exits.iter().filter(|exit| exit.process == Process::Server);
     let reached = sum(ours.map(|exit| exit.bytes));
     beyond_tolerance(sent.saturating_sub(reached), sent)
         .then_some(Reason::ReachedNoDevice(sent, reached))
+}
+
+/// What was sent over TCP, where nobody watched which devices got it.
+pub(crate) fn unwatched(pass: &Pass, coverage: &Coverage) -> Option<Reason> {
+    let site = SITES.iter().find(|site| matches!(site.bytes, Bytes::Exits(_)))?;
+    let probe = coverage.probes.iter().find(|probe| probe.site == site.name);
+    let is_watched = probe.is_some_and(|probe| matches!(probe.state, ProbeState::Attached { .. }));
+    let sent = sent_by_tcp(pass);
+    (!is_watched && sent > 0).then_some(Reason::ReachedNoDevice(sent, 0))
+}
+
+fn sent_by_tcp(pass: &Pass) -> u64 {
+    let by_tcp = |site: &str| Site::find(site).and_then(|(_, site)| site.sent) == Some(Family::Tcp);
+    let counts = pass.counts.iter().filter(|count| count.process == Process::Server);
+    sum(counts.filter(|count| by_tcp(&count.site)).map(|count| count.bytes))
 }
 
 fn name(exit: &Exit) -> String {

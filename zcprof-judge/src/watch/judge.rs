@@ -320,6 +320,7 @@ fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> 
         return Verdict::Refuted(findings);
     }
     if let Promise::Named(Claim { moved: Some(hop), .. }) = promise {
+        reasons.extend(below::unwatched(&traffic.pass, &watch.coverage));
         reasons.extend(witness(traffic, *hop, framing));
     }
     if reasons.is_empty() { Verdict::Holds } else { Verdict::Inconclusive(reasons) }

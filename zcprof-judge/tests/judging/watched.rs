@@ -2,7 +2,7 @@
 //! what nobody can know.
 
 use zcprof_common::vocabulary::{File, Iter};
-use zcprof_judge::run::{Doubt, Run};
+use zcprof_judge::run::{Doubt, ProbeState, Run};
 use zcprof_judge::verdict::{Exit, Reason, Verdict};
 use zcprof_judge::watch::record::{
     Asked, Charged, Command, Direction, Kind, Of, Program, SCHEMA, Tolerance, Watch, WatchedCount,
@@ -103,6 +103,18 @@ fn a_server_that_hands_pages_over_and_writes_headers_holds() {
     assert_eq!(says("copied<=0.001", &parts), "holds");
     assert_eq!(says("copied<=0.0001", &parts), "refuted");
     assert_eq!(says("moved>=0.999", &parts), "holds");
+}
+
+#[test]
+fn pages_that_nobody_saw_reach_a_device_are_no_zero() {
+    let mut watch = window("zero-copy", &[handed_over(BODY)]);
+    assert_eq!(verdict(&watch), Verdict::Holds);
+    let refused = ProbeState::Refused { reason: "the verifier".to_owned() };
+    let probes = &mut watch.coverage.probes;
+    let probe = probes.iter_mut().find(|probe| probe.site == "net_dev_queue").expect("a row");
+    probe.state = refused;
+    let reason = Reason::ReachedNoDevice(BODY, 0);
+    assert_eq!(verdict(&watch), Verdict::Inconclusive(vec![reason]));
 }
 
 #[test]
