@@ -276,6 +276,43 @@ impl Lost {
     ];
 }
 
+/// Where the tuples of a tracked connection lie: include/net/netfilter/nf_conntrack_tuple.h. Offsets are
+/// bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Tuple {
+    /// The first direction's in `struct nf_conn`, or [`NO_OFFSET`] if the kernel's types do not tell.
+    pub first: u32,
+    /// Bytes from one direction's to the next's.
+    pub next: u32,
+    /// `src.u3` in it.
+    pub from: u32,
+    /// `src.u`.
+    pub from_port: u32,
+    /// `src.l3num`.
+    pub family: u32,
+    /// `dst.u3`.
+    pub to: u32,
+    /// `dst.u`.
+    pub to_port: u32,
+    /// `dst.protonum`.
+    pub protocol: u32,
+}
+
+impl Tuple {
+    /// The kernel's types do not tell.
+    pub const UNKNOWN: Self = Self {
+        first: NO_OFFSET,
+        next: 0,
+        from: 0,
+        from_port: 0,
+        family: 0,
+        to: 0,
+        to_port: 0,
+        protocol: 0,
+    };
+}
+
 /// Everything that user space tells the programs, as one global set before load.
 /// Offsets are bytes, resolved from the running kernel's BTF.
 #[repr(C)]
@@ -383,6 +420,14 @@ pub struct Config {
     pub skb_napi: u32,
     /// The smallest `napi_id` (`MIN_NAPI_ID`).
     pub least_napi: u32,
+    /// `struct sk_buff.skb_iif`.
+    pub skb_from_device: u32,
+    /// `struct net_device.ifindex`.
+    pub dev_index: u32,
+    /// `struct sk_buff._nfct`.
+    pub skb_tracked: u32,
+    /// Where the tuples of connections lie that the kernel tracks.
+    pub tuple: Tuple,
     /// `struct skb_shared_info.destructor_arg`.
     pub shared_destructor: u32,
     /// `struct aead_request.cryptlen`.
@@ -474,6 +519,10 @@ impl Config {
         skb_end: 0,
         skb_napi: 0,
         least_napi: 0,
+        skb_from_device: 0,
+        dev_index: 0,
+        skb_tracked: 0,
+        tuple: Tuple::UNKNOWN,
         shared_destructor: 0,
         aead_length: 0,
         aead_complete: 0,
@@ -538,6 +587,7 @@ mod tests {
         assert_eq!(size_of::<Sample>(), 8 + 4 + 4 + 3 * 8 + STACK_BYTES);
         assert_eq!(size_of::<Flow>(), 36);
         assert_eq!(size_of::<Exit>(), 36);
-        assert_eq!(size_of::<Config>(), 4 * 74 + ITER_TYPES + MAX_SYSCALLS);
+        assert_eq!(size_of::<Tuple>(), 8 * 4);
+        assert_eq!(size_of::<Config>(), 4 * 77 + size_of::<Tuple>() + ITER_TYPES + MAX_SYSCALLS);
     }
 }

@@ -118,12 +118,20 @@ fn lent() -> Option<Lent> {
     unsafe { LENT.get(&thread()) }.copied()
 }
 
-/// Who sends by a socket, which may be none, else for whom the current thread works, or [`NO_OWNER`].
+/// Who sends by a socket, which may be none, or [`NO_OWNER`].
+#[inline(always)]
+fn by_itself(socket: u64) -> u32 {
+    // SAFETY: the value is read at once, and is one word.
+    unsafe { SOCKETS.get(&socket) }.copied().unwrap_or(NO_OWNER)
+}
+
+/// The same, else for whom the current thread works.
 #[inline(always)]
 fn sender(socket: u64) -> u32 {
-    // SAFETY: the value is read at once, and is one word.
-    let known = unsafe { SOCKETS.get(&socket) }.copied();
-    known.unwrap_or_else(|| lent().map_or(NO_OWNER, |lent| lent.owner))
+    match by_itself(socket) {
+        NO_OWNER => lent().map_or(NO_OWNER, |lent| lent.owner),
+        known => known,
+    }
 }
 
 /// From here on the current thread works for the sender by a socket.
@@ -173,7 +181,10 @@ pub(crate) fn take_back() {
 pub(crate) fn copied_from(skb: u64, here: u16) -> (u16, u32) {
     let site = lent().map_or(NO_SITE, |lent| lent.site);
     let site = if site == NO_SITE { here } else { site };
-    let owner = sender(kernel::socket(skb));
+    // What is forwarded is forwarded in softirq, whatever the thread worked on that this interrupts: a
+    // receiver that empties its backlog (__release_sock(), net/core/sock.c), say.
+    let socket = kernel::socket(skb);
+    let owner = if kernel::is_forwarded(skb) { by_itself(socket) } else { sender(socket) };
     if owner != NO_OWNER {
         return (site, owner);
     }
@@ -181,23 +192,51 @@ pub(crate) fn copied_from(skb: u64, here: u16) -> (u16, u32) {
     if site == here && kernel::is_received(skb) {
         return (site, ELSEWHERE);
     }
-    let by_address = kernel::flow_of_packet(skb).and_then(|flow| {
-        // SAFETY: the value is read at once, and is one word.
-        unsafe { FLOWS.get(&flow) }.copied()
-    });
     let unowned = if kernel::is_received(skb) { ELSEWHERE } else { NO_OWNER };
-    (site, by_address.unwrap_or(unowned))
+    (site, by_connection(skb).unwrap_or(unowned))
+}
+
+/// Who sends by the connection of a packet.
+#[inline(always)]
+fn by_connection(skb: u64) -> Option<u32> {
+    // What the kernel tracks is surer than what stands in the packet, which others may have had before.
+    if let Some(owner) = kernel::flow_before_translation(skb).and_then(by_flow) {
+        return Some(owner);
+    }
+    kernel::flow_of_packet(skb).and_then(by_flow)
+}
+
+#[inline(always)]
+fn by_flow(flow: Flow) -> Option<u32> {
+    // SAFETY: the value is read at once, and is one word.
+    unsafe { FLOWS.get(&flow) }.copied()
+}
+
+/// Remembers under which addresses a packet goes on that this host has translated: what tracks it leaves it
+/// when it enters a tunnel or another namespace (nf_reset_ct(), skb_scrub_packet(), net/core/skbuff.c),
+/// and what is in it stays.
+#[inline(always)]
+pub(crate) fn note_translation(skb: u64) {
+    let Some(before) = kernel::flow_before_translation(skb) else { return };
+    let Some(now) = kernel::flow_of_packet(skb) else { return };
+    let [owner, known] = [before, now].map(|flow| by_flow(flow).unwrap_or(NO_OWNER));
+    if owner == known {
+        return;
+    }
+    // Where nobody is known to own it, those addresses had been another connection's.
+    let is_known = owner != NO_OWNER;
+    let done = if is_known { FLOWS.insert(&now, &owner, 0) } else { FLOWS.remove(&now) };
+    if let Err(error) = done {
+        lose_or_busy(Lost::Owner, error);
+    }
 }
 
 /// The subject that sent a packet, if it is a watched one.
 #[inline(always)]
 pub(crate) fn sent(skb: u64) -> Option<u32> {
-    // SAFETY: the values are read at once, and are one word each.
+    // SAFETY: the value is read at once, and is one word.
     let by_socket = unsafe { SOCKETS.get(&kernel::socket(skb)) }.copied();
-    let owner = by_socket.or_else(|| {
-        let flow = kernel::flow_of_packet(skb)?;
-        unsafe { FLOWS.get(&flow) }.copied()
-    });
+    let owner = by_socket.or_else(|| by_connection(skb));
     owner.filter(|owner| *owner != ELSEWHERE && *owner != NO_OWNER)
 }
 

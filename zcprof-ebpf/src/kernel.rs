@@ -198,14 +198,24 @@ pub(crate) fn socket(skb: u64) -> u64 {
 /// (`skb_mark_napi_id()`), or neither that nor the `sender_cpu` in the same place is set yet, and
 /// it has no socket. What is on its way out has a socket until a device has it, and by then a
 /// `sender_cpu`, which is smaller than every `napi_id` (`netdev_core_pick_tx()`, net/core/dev.c;
-/// include/net/busy_poll.h; 6.1 to 7.3).
+/// include/net/busy_poll.h; 6.1 to 7.3). What is forwarded came in too, and is on its way out.
 #[inline(always)]
 pub(crate) fn is_received(skb: u64) -> bool {
-    if configured(&CONFIG.skb_napi) == NO_OFFSET {
+    if configured(&CONFIG.skb_napi) == NO_OFFSET || is_forwarded(skb) {
         return false;
     }
     let id: u32 = read_at(skb, &CONFIG.skb_napi);
     id >= configured(&CONFIG.least_napi) || id == 0 && socket(skb) == 0
+}
+
+/// Whether a `struct sk_buff *` came in by another device than that which has it now: `skb_iif` is set
+/// as soon as the kernel takes it from a device (`__netif_receive_skb_core()`, net/core/dev.c, 5.10 to
+/// 7.3), and `dev` is another from `ip_output()` or `__br_forward()` on.
+#[inline(always)]
+pub(crate) fn is_forwarded(skb: u64) -> bool {
+    let from: u32 = read_at(skb, &CONFIG.skb_from_device);
+    let device: u64 = read_at(skb, &CONFIG.skb_dev);
+    from != 0 && device != 0 && read_at::<u32>(device, &CONFIG.dev_index) != from
 }
 
 /// The IP protocol whose ports a flow has: TCP, include/uapi/linux/in.h.
@@ -270,6 +280,43 @@ fn flow_at(header: u64) -> Option<Flow> {
         _ => return None,
     };
     Some(Flow { from, to, from_port: read(ports), to_port: read(ports + 2) })
+}
+
+/// The connection of the packet in a `struct sk_buff *` as it was before this host translated its addresses,
+/// where the kernel tracks it; none unless it is TCP's. `_nfct` has the `struct nf_conn *` and, in its
+/// lowest three bits, in which direction the packet goes (`nf_ct_get()`,
+/// include/net/netfilter/nf_conntrack.h; 5.10 to 7.3).
+#[inline(always)]
+pub(crate) fn flow_before_translation(skb: u64) -> Option<Flow> {
+    const INFO: u64 = 7; // NFCT_INFOMASK, include/linux/skbuff.h
+    const REPLIES: u64 = 3; // IP_CT_IS_REPLY, include/uapi/linux/netfilter/nf_conntrack_common.h
+    if configured(&CONFIG.skb_tracked) == NO_OFFSET {
+        return None;
+    }
+    let tracked: u64 = read_at(skb, &CONFIG.skb_tracked);
+    if tracked & !INFO == 0 {
+        return None;
+    }
+    if configured(&CONFIG.tuple.first) == NO_OFFSET {
+        count::lose(Lost::Owner);
+        return None;
+    }
+    let first = (tracked & !INFO) + u64::from(configured(&CONFIG.tuple.first));
+    let next = u64::from(configured(&CONFIG.tuple.next));
+    let tuple = if tracked & INFO >= REPLIES { first + next } else { first };
+    if read_at::<u8>(tuple, &CONFIG.tuple.protocol) != TCP {
+        return None;
+    }
+    const IPV4: u16 = 2; // NFPROTO_IPV4, include/uapi/linux/netfilter.h
+    const IPV6: u16 = 10;
+    let [from, to] = [&CONFIG.tuple.from, &CONFIG.tuple.to];
+    let (from, to) = match read_at::<u16>(tuple, &CONFIG.tuple.family) {
+        IPV4 => (mapped(read_at(tuple, from)), mapped(read_at(tuple, to))),
+        IPV6 => (read_at(tuple, from), read_at(tuple, to)),
+        _ => return None,
+    };
+    let from_port = read_at(tuple, &CONFIG.tuple.from_port);
+    Some(Flow { from, to, from_port, to_port: read_at(tuple, &CONFIG.tuple.to_port) })
 }
 
 /// Bytes of a `struct sk_buff *`, headers included.

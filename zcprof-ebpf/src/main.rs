@@ -448,6 +448,7 @@ fn traced<const SITE: usize>(ctx: &RawTracePointContext) -> i32 {
         }
         Bytes::Exits(at) => {
             let skb: u64 = ctx.arg(usize::from(at));
+            below::note_translation(skb);
             if let Some(owner) = below::sent(skb) {
                 let bytes = kernel::bytes(skb);
                 below::exits(owner, skb, bytes);

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use anyhow::{Context as _, Result, bail};
 use btf_rs::{Btf, EnumMember, Struct, Type};
-use zcprof_common::layout::{Config, ITER_TYPES, NO_OFFSET};
+use zcprof_common::layout::{Config, ITER_TYPES, NO_OFFSET, Tuple};
 use zcprof_common::sites::{Bytes, SITES, Site, Version};
 use zcprof_common::syscalls::SYSCALLS;
 use zcprof_common::vocabulary::Iter;
@@ -82,6 +82,10 @@ pub(super) fn configure(version: Version, tls_done: u64) -> Result<Config> {
         skb_napi: types.offset("sk_buff", "napi_id").unwrap_or(NO_OFFSET),
         // include/net/busy_poll.h, 6.1 to 7.3: NR_CPUS + 1.
         least_napi: most_cpus()? + 1,
+        skb_from_device: types.offset("sk_buff", "skb_iif")?,
+        dev_index: types.offset("net_device", "ifindex")?,
+        skb_tracked: types.offset("sk_buff", "_nfct").unwrap_or(NO_OFFSET),
+        tuple: types.tuple().unwrap_or(Tuple::UNKNOWN),
         shared_destructor: types.offset("skb_shared_info", "destructor_arg")?,
         aead_complete: types.aead_complete(),
         tls_done: [u32::try_from(tls_done >> 32)?, u32::try_from(tls_done & 0xffff_ffff)?],
@@ -166,35 +170,68 @@ impl Types {
 
     /// Byte offset of a member, also inside anonymous structs and unions.
     fn offset(&self, structure: &str, member: &str) -> Result<u32> {
+        self.offset_of(&self.structure(structure)?, member)
+            .with_context(|| format!("in struct {structure}"))
+    }
+
+    /// Byte offset of a member of a member that is a struct or union.
+    fn offset_within(&self, structure: &str, outer: &str, member: &str) -> Result<u32> {
         let found = self.structure(structure)?;
-        let bits = self.bit_offset(&found, member)?;
-        let bits = bits.with_context(|| format!("struct {structure} has no member {member}"))?;
+        let within = self.member(&found, outer)?.map(|(_, kind)| kind);
+        let Some(Type::Struct(inner) | Type::Union(inner)) = within else {
+            bail!("struct {structure} has no struct {outer}");
+        };
+        Ok(self.offset_of(&found, outer)? + self.offset_of(&inner, member)?)
+    }
+
+    fn offset_of(&self, structure: &Struct, member: &str) -> Result<u32> {
+        let found = self.member(structure, member)?;
+        let (bits, _) = found.with_context(|| format!("there is no member {member}"))?;
         if bits % 8 != 0 {
-            bail!("struct {structure}.{member} does not begin at a byte");
+            bail!("{member} does not begin at a byte");
         }
         Ok(bits / 8)
     }
 
-    fn bit_offset(&self, structure: &Struct, wanted: &str) -> Result<Option<u32>> {
+    /// Where a member begins, in bits, and its type.
+    fn member(&self, structure: &Struct, wanted: &str) -> Result<Option<(u32, Type)>> {
         for member in &structure.members {
             let name = self.0.resolve_name(member).unwrap_or_default();
-            if name == wanted {
-                return Ok(Some(member.bit_offset()));
-            }
-            if !name.is_empty() {
+            if name != wanted && !name.is_empty() {
                 continue;
             }
             let mut kind = self.0.resolve_chained_type(member)?;
+            if name == wanted {
+                return Ok(Some((member.bit_offset(), kind)));
+            }
             while let Type::Const(constant) = &kind {
                 kind = self.0.resolve_chained_type(constant)?; // as in struct vm_fault
             }
             if let Type::Struct(inner) | Type::Union(inner) = kind
-                && let Some(within) = self.bit_offset(&inner, wanted)?
+                && let Some((within, kind)) = self.member(&inner, wanted)?
             {
-                return Ok(Some(member.bit_offset() + within));
+                return Ok(Some((member.bit_offset() + within, kind)));
             }
         }
         Ok(None)
+    }
+
+    /// The tuples of tracked connections, if the kernel itself has their types beside its module
+    /// nf_conntrack.
+    fn tuple(&self) -> Result<Tuple> {
+        const HASH: &str = "nf_conntrack_tuple_hash";
+        let within = |outer, member| self.offset_within("nf_conntrack_tuple", outer, member);
+        let first = self.offset("nf_conn", "tuplehash")? + self.offset(HASH, "tuple")?;
+        Ok(Tuple {
+            first,
+            next: u32::try_from(self.structure(HASH)?.size())?,
+            from: within("src", "u3")?,
+            from_port: within("src", "u")?,
+            family: within("src", "l3num")?,
+            to: within("dst", "u3")?,
+            to_port: within("dst", "u")?,
+            protocol: within("dst", "protonum")?,
+        })
     }
 
     /// The byte that holds a large folio's order: a member of its own in 6.1, the low byte of
