@@ -18,7 +18,7 @@ use crate::words;
 
 /// TLS in the kernel, AES-GCM for it, and what tests need of networks and file systems: guests
 /// have no modprobe that could find them.
-const MODULES: [&str; 23] = [
+const MODULES: [&str; 27] = [
     "tls",
     "ctr",
     "ghash-generic",
@@ -42,6 +42,10 @@ const MODULES: [&str; 23] = [
     "sha512_generic",
     "drbg",
     "nfnetlink_log",
+    "bridge",
+    "nft_chain_nat",
+    "nft_nat",
+    "nft_masq",
 ];
 
 /// Options of `vm`.

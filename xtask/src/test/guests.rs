@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use zcprof_common::names::transfer;
 
-use super::parts::{LEFT_OUT, Longer, PARTS, PROGRAMS, Part, Work};
+use super::parts::{LEFT_OUT, Longer, PARTS, Part, Work};
 use super::pool;
 use super::stage::{Stage, Stages};
 use super::tally::Tally;
@@ -92,7 +92,9 @@ pub(super) fn run(
         for (name, why) in image.iter().flat_map(|image| &image.left_out) {
             stages.leave_out(format!("programs of {name}, watched: {why}"));
         }
-        for part in PARTS.iter().filter(|part| !wanted.only_programs || part.name == PROGRAMS) {
+        let is_wanted =
+            |part: &&Part| !wanted.only_programs || matches!(part.work, Work::Programs(_));
+        for part in PARTS.iter().filter(is_wanted) {
             for guest in &guests {
                 jobs.extend(job(ready, tested, part, guest, wanted, image.as_ref())?);
             }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Once;
 
 use nix::mount::{MsFlags, mount};
 
@@ -20,8 +21,13 @@ const FILES: [(&str, &str); 3] = [
     ("kafka.sh", include_str!("kafka.sh")),
 ];
 
-/// Mounts it, and makes what is served.
+/// Mounts it, and makes what is served, once for all tests.
 pub(super) fn set_up() {
+    static DONE: Once = Once::new();
+    DONE.call_once(mount_all);
+}
+
+fn mount_all() {
     assert!(Path::new(IMAGE).exists(), "there is no image of programs at {IMAGE}");
     let base = Path::new("/data/programs");
     let [image, upper, work, root] = ["image", "upper", "work", "root"].map(|name| base.join(name));

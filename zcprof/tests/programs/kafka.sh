@@ -1,4 +1,5 @@
-# Starts the broker whose folder came with the image: kafka.sh NETWORK-THREADS ADDRESS.
+# Starts the broker whose folder came with the image: kafka.sh NETWORK-THREADS ADDRESS. At this address
+# consumers find it, be it the address of another host that passes on what comes there.
 set -e
 rm -rf /www/kafka
 cp -r /built/kafka/data /www/kafka
@@ -7,7 +8,8 @@ cat > /srv/kafka.properties <<END
 process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:19093
-listeners=PLAINTEXT://$2:19092,SSL://$2:19094,CONTROLLER://127.0.0.1:19093
+listeners=PLAINTEXT://0.0.0.0:19092,SSL://0.0.0.0:19094,CONTROLLER://127.0.0.1:19093
+advertised.listeners=PLAINTEXT://$2:19092,SSL://$2:19094,CONTROLLER://127.0.0.1:19093
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SSL:SSL,CONTROLLER:PLAINTEXT
 log.dirs=/www/kafka

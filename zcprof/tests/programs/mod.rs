@@ -2,11 +2,14 @@
 //! They come on a disk's image (`cargo xtask test --programs` makes it), so that these tests run where
 //! that is, and fail where it is not.
 
+mod container;
 mod copiers;
 mod counters;
 mod image;
+mod place;
 mod running;
 mod table;
+mod ways;
 
 use std::fs;
 use std::path::Path;
@@ -18,6 +21,7 @@ use zcprof_judge::watch::record::{Interval, Of, Outcome};
 
 use self::counters::Before;
 use self::image::{BODY, ROOT, set_up};
+use self::place::{Asks, Place};
 use self::running::Running;
 use self::table::{Begins, ProgramCase, Sends, programs};
 use super::{text, zcprof};
@@ -25,14 +29,23 @@ use super::{text, zcprof};
 /// How often what is served is asked for.
 const TIMES: usize = 4;
 
-/// Where everything listens.
-const ADDRESS: &str = "127.0.0.1";
-
 /// Every row, as it is known beforehand; one after the other, because the window is the whole guest's.
 /// `ZCPROF_PROGRAMS` has words, of which a row's name must have one.
 #[test]
 #[ignore = "needs the image of programs: cargo xtask test --programs"]
 fn every_program_is_seen_as_it_is() {
+    every_program(&Place::host());
+}
+
+/// The same where containers have their programs.
+#[test]
+#[ignore = "needs the image of programs: cargo xtask test --programs"]
+fn every_program_in_a_containers_place_is_seen_as_it_is() {
+    every_program(&Place::container());
+}
+
+/// Watches every program in a place.
+fn every_program(place: &Place) {
     set_up();
     let wanted = std::env::var("ZCPROF_PROGRAMS").unwrap_or_default();
     let left_out = std::env::var("ZCPROF_LEFT_OUT").unwrap_or_default();
@@ -47,8 +60,8 @@ fn every_program_is_seen_as_it_is() {
             continue;
         }
         watched += 1;
-        let before = row.counter.map(Before::look);
-        let watch = match watch(row, &mut running) {
+        let before = row.counter.map(|counter| Before::look(counter, place));
+        let watch = match watch(row, place, &mut running) {
             Ok(watch) => watch,
             Err(error) => {
                 println!("{}: WRONG: {error}", row.name);
@@ -59,14 +72,14 @@ fn every_program_is_seen_as_it_is() {
         let untroubled = row.claims.iter().all(|(_, verdict)| *verdict != "inconclusive");
         let open = watch.results.iter().any(|result| result.verdict == "inconclusive");
         inconclusive += usize::from(open && untroubled);
-        let counted = before.and_then(|before| before.differs(sent(&watch)));
+        let counted = before.and_then(|before| before.differs(sent(&watch), place));
         let copiers = copiers::errors(row, &watch);
         for error in errors(row, &watch).into_iter().chain(counted).chain(copiers) {
             println!("{}: WRONG: {error}", row.name);
             wrong.push(format!("{}: {error}", row.name));
         }
     }
-    println!("{watched} programs, {inconclusive} inconclusive without trouble");
+    println!("{watched} programs {}, {inconclusive} inconclusive without trouble", place.name);
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(watched > 0, "no program is called {wanted:?}");
     assert_eq!(inconclusive, 0);
@@ -129,28 +142,35 @@ fn sent(watch: &Watch) -> u64 {
     watch.results.iter().find(|result| result.of == Of::All).map_or(0, |result| result.sent)
 }
 
-/// Words of a row, as they are here.
-fn words(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| word.replace("ADDRESS", ADDRESS)).collect()
+/// Words of a row in which an address stands.
+fn words(words: &[&str], address: &str) -> Vec<String> {
+    words.iter().map(|word| word.replace("ADDRESS", address)).collect()
 }
 
 /// The record of a row's window, or what went wrong with it.
-fn watch(row: &ProgramCase, running: &mut Option<Running>) -> Result<Watch, String> {
+fn watch(row: &ProgramCase, place: &Place, running: &mut Option<Running>) -> Result<Watch, String> {
     if let Some((file, text)) = row.file {
         let text = text.replace("PORT", &row.port.to_string());
         fs::write(format!("{ROOT}{file}"), text).expect("written");
     }
-    let command = words(row.command);
+    // Who has no load asks others: whoever is beside it is one of these.
+    let asks_others = row.load.is_empty();
+    let found_at = place.found_at(Asks::Outside);
+    let (inside, outside) = (place.inside(), place.from(Asks::Outside));
+    let speaks_with = if asks_others { place.peer() } else { found_at.clone() };
+    let command = words(row.command, &speaks_with);
     if row.begins != Begins::Program || running.as_ref().is_some_and(|it| it.words != command) {
         *running = None;
     }
     if row.begins != Begins::Window && running.is_none() {
-        *running = Some(Running::start(&command).listening_at(row.port));
+        *running = Some(Running::start(&inside, &command).listening_at(row.port));
     }
-    let _beside = (!row.beside.is_empty()).then(|| Running::start(&words(row.beside)));
+    let beside = if asks_others { &outside } else { &inside };
+    let _beside =
+        (!row.beside.is_empty()).then(|| Running::start(beside, &words(row.beside, &found_at)));
     let out = format!("/data/watched/{}", row.name.replace([' ', ',', '/'], "-"));
-    let (port, one) = (row.port.to_string(), row.load.replace("ADDRESS", ADDRESS));
-    let one = format!("chroot {ROOT} {one}");
+    let (port, one) = (row.port.to_string(), row.load.replace("ADDRESS", &found_at));
+    let one = format!("{} {one}", outside.join(" "));
     let load = vec![one; TIMES].join(" && ");
     let mut line = vec!["watch", "--out", &out, "--direction", row.direction];
     match row.begins {
@@ -165,8 +185,8 @@ fn watch(row: &ProgramCase, running: &mut Option<Running>) -> Result<Watch, Stri
         line.extend(["--claim", claim]);
     }
     if row.begins == Begins::Window {
-        line.extend(["--", "chroot", ROOT]);
-        line.extend(command.iter().map(String::as_str));
+        line.push("--");
+        line.extend(inside.iter().chain(&command).map(String::as_str));
     }
     let output = zcprof(&line).output().expect("zcprof runs");
     let said = text(&output);
