@@ -20,8 +20,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use zcprof::run::{Cache, Count, Pass, ProbeState, Run};
-use zcprof::transfer::TRANSFERS;
+use zcprof::run::{Cache, Count, Pass, Payload, ProbeState, Run};
+use zcprof::transfer::{Row, TRANSFERS};
 use zcprof::verdict::{self, Verdict, per_byte};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
@@ -382,6 +382,37 @@ fn a_log_of_one_small_record_per_batch_is_measured_as_any_other() {
     let wanted = ["--cache", "warm", "--transfer", "sendfile,read_write", "--fetch-size", "64KiB"];
     let (output, _) = measure_log(&log.join("tiny-0"), "tiny-report", &wanted);
     assert_eq!(code(&output), 0, "{}", text(&output));
+}
+
+/// A fetch of 4 KiB makes what system calls take by pointer much of the bytes: 16 that describe a
+/// piece of memory are 0.004 of it, and more where the socket takes a part and is asked again.
+#[test]
+fn arguments_of_small_fetches_are_no_copies_of_the_payload() {
+    let takes_some = |row: &&Row| !row.arguments.is_empty() && !row.writes_files();
+    let wanted: Vec<_> = TRANSFERS.iter().filter(takes_some).map(|row| row.name).collect();
+    let (log, out) = (folder("small"), folder("small-report"));
+    let made = zcprof(&["make-log", "--topic", "small", "--records", "8000"])
+        .args(["--record-bytes", "200", "--batch-bytes", "1000"])
+        .arg(&log)
+        .output()
+        .expect("zcprof starts");
+    assert_eq!(code(&made), 0, "{}", text(&made));
+    let output = zcprof(&["measure", "--untimed", "--cache", "warm", "--bytes", "1MiB"])
+        .args(["--fetch-size", "4KiB", "--transfer", &wanted.join(",")])
+        .arg("--log-dir")
+        .arg(log.join("small-0"))
+        .arg("--out")
+        .arg(&out)
+        .output()
+        .expect("zcprof starts");
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let run = fs::read(out.join("run.json")).expect("a record");
+    let run: Run = serde_json::from_slice(&run).expect("run.json parses");
+    assert_eq!(run.passes.len(), wanted.len());
+    for pass in &run.passes {
+        let Payload { bytes, fetches, .. } = pass.payload;
+        assert!(bytes / fetches <= 4096, "{}: {bytes} bytes in {fetches} fetches", pass.transfer);
+    }
 }
 
 #[test]

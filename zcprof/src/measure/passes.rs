@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use syscalls::Sysno;
 use zcprof_common::layout::{self, Key, NO_OWNER, NO_SYSCALL, Value};
-use zcprof_common::sites::SITES;
+use zcprof_common::sites::{SITES, Site};
 use zcprof_common::syscalls::{PEEKING, PEEKS};
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Need, Process};
 
@@ -14,7 +14,8 @@ use crate::probe::{Probes, Snapshot};
 use crate::run::{
     Cache, Control, Count, Doubt, Exit, Named, Pass, Payload, SyscallCount, Truth, Way,
 };
-use crate::transfer::{Layer, Notices, TransferSpec};
+use crate::server::Account;
+use crate::transfer::{Argument, ArgumentSize, Layer, Notices, TransferRow};
 use crate::verdict::control_failure;
 
 /// How long the idle control watches. It must see nothing, so it needs no precision.
@@ -33,7 +34,7 @@ const ATTEMPTS: usize = 5;
 pub(super) fn pass(
     bench: &mut Bench,
     probes: &mut Probes,
-    row: &TransferSpec,
+    row: &TransferRow,
     cache: Cache,
     amount: Amount,
 ) -> Result<Pass> {
@@ -44,7 +45,7 @@ pub(super) fn pass(
 fn pass_until(
     bench: &mut Bench,
     probes: &mut Probes,
-    row: &TransferSpec,
+    row: &TransferRow,
     cache: Cache,
     amount: Amount,
     is_enough: impl Fn(&Pass) -> bool,
@@ -90,7 +91,7 @@ fn until_unmissed(
 fn attempt(
     bench: &mut Bench,
     probes: &mut Probes,
-    row: &TransferSpec,
+    row: &TransferRow,
     cache: Cache,
     amount: Amount,
 ) -> Result<Pass> {
@@ -113,9 +114,9 @@ fn attempt(
         (outcome.fetches, outcome.request_bytes) = (account.fetches, account.requests);
         outcome.header_bytes = account.encoded;
         pass.watched_consumer = false;
-        pass.named = named_of_foreign(row, &outcome, account.records, &pass.syscalls);
+        pass.named = named_of_foreign(row, &outcome, &account, &pass);
     } else {
-        pass.named = named(row, &outcome, &pass.syscalls);
+        pass.named = named(row, &outcome, account.iovecs, &pass);
     }
     pass.payload = Payload {
         bytes: outcome.payload_bytes,
@@ -154,8 +155,7 @@ fn known(bench: &mut Bench, probes: &mut Probes, way: Way) -> Result<Vec<Control
     let truths = [("read_write", truth(payload, 0, 0)), ("sendfile", truth(0, moved, untaken))];
     let mut controls = Vec::new();
     for (name, truth) in truths {
-        let row =
-            TransferSpec::find(name).with_context(|| format!("there is no transfer {name}"))?;
+        let row = TransferRow::find(name).with_context(|| format!("there is no transfer {name}"))?;
         let (cache, amount) = (bench.warmest(), Amount::Control);
         let name = match way {
             Way::Plain => name.to_owned(),
@@ -234,7 +234,7 @@ fn record(bench: &Bench, transfer: &str, cache: Cache, snapshot: &Snapshot) -> P
     let doubts: Vec<Doubt> = snapshot.doubts.clone();
     Pass {
         transfer: transfer.to_owned(),
-        claim: TransferSpec::find(transfer).map(|row| row.claim.of_pass(cache).name.to_owned()),
+        claim: TransferRow::find(transfer).map(|row| row.claim.of_pass(cache).name.to_owned()),
         cache,
         payload: Payload::default(),
         named: Vec::new(),
@@ -314,16 +314,11 @@ pub(crate) fn syscall_name(number: i32) -> String {
 }
 
 /// The same where a foreign client consumes. Its requests end where it likes, so that a response
-/// may end in a cut batch, which it fetches again: `sent` is more than the payload then.
-fn named_of_foreign(
-    row: &TransferSpec,
-    outcome: &Outcome,
-    sent: u64,
-    syscalls: &[SyscallCount],
-) -> Vec<Named> {
-    let mut list = named(row, outcome, syscalls);
+/// may end in a cut batch, which it fetches again: more records are sent than it counts then.
+fn named_of_foreign(row: &TransferRow, outcome: &Outcome, account: &Account, pass: &Pass) -> Vec<Named> {
+    let mut list = named(row, outcome, account.iovecs, pass);
     list.retain(|named| named.process == Process::Server);
-    let again = sent.saturating_sub(outcome.payload_bytes);
+    let again = account.records.saturating_sub(outcome.payload_bytes);
     let handed_over = row.claim.moved.map(|hop| match hop {
         Hop::UserToSocket => (hop, Disposition::Pinned),
         _ => (hop, Disposition::Moved),
@@ -344,8 +339,8 @@ fn named_of_foreign(
 }
 
 /// Bytes that the workload knows to be no payload: framing, by its own account, and arguments
-/// that system calls copy by pointer, by the number of calls.
-fn named(row: &TransferSpec, outcome: &Outcome, syscalls: &[SyscallCount]) -> Vec<Named> {
+/// that system calls copy by pointer, by the number of calls or of `iovecs`.
+fn named(row: &TransferRow, outcome: &Outcome, iovecs: u64, pass: &Pass) -> Vec<Named> {
     use Disposition::{Copied, Moved, Transformed};
     use Hop::{PageCacheToSocket, SocketToUser, UserToSocket};
     use Process::{Consumer, Server};
@@ -382,16 +377,37 @@ fn named(row: &TransferSpec, outcome: &Outcome, syscalls: &[SyscallCount]) -> Ve
     name(Consumer, UserToSocket, Copied, "sendto", tls.sent, "TLS record headers and tags");
     name(Consumer, SocketToUser, Copied, "recvfrom", tls.received, "TLS record headers and tags");
     for argument in row.arguments {
-        let calls: u64 = syscalls
-            .iter()
-            .filter(|s| s.process == Server && s.syscall == argument.syscall)
-            .filter(|s| s.file == argument.file)
-            .map(|s| s.calls)
-            .sum();
-        let bytes = calls * argument.bytes_per_call;
+        let bytes = match argument.size {
+            ArgumentSize::PerCall(bytes) => calls(argument, &pass.syscalls) * bytes,
+            // Where they are copied inline, no site sees them, and there is nothing to name.
+            ArgumentSize::Iovecs => (iovecs * IOVEC).min(seen(argument, &pass.counts)),
+        };
         name(Server, Hop::Arguments, Copied, argument.syscall, bytes, argument.what);
     }
     list
+}
+
+/// Size of a `struct iovec` in bytes.
+const IOVEC: u64 = size_of::<nix::libc::iovec>() as u64;
+
+/// How often the server made the system call on such a file.
+fn calls(argument: &Argument, syscalls: &[SyscallCount]) -> u64 {
+    let is_it = |s: &&SyscallCount| {
+        (s.process, &*s.syscall, s.file) == (Process::Server, argument.syscall, argument.file)
+    };
+    syscalls.iter().filter(is_it).map(|s| s.calls).sum()
+}
+
+/// Bytes that sites of arguments saw in the system call, in the server.
+fn seen(argument: &Argument, counts: &[Count]) -> u64 {
+    let of_arguments = |c: &Count| {
+        let terms = Site::find(&c.site).and_then(|(_, site)| site.terms(c.iter, c.file));
+        terms.is_some_and(|terms| terms.iter().any(|term| term.hop == Hop::Arguments))
+    };
+    let is_it = |c: &&Count| {
+        (c.process, &*c.syscall) == (Process::Server, argument.syscall) && of_arguments(c)
+    };
+    counts.iter().filter(is_it).map(|c| c.bytes).sum()
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub struct Account {
     pub records: u64,
     /// Responses with records.
     pub fetches: u64,
+    /// Pieces of memory that its system calls named, in a `struct iovec` each.
+    pub iovecs: u64,
     /// What the kernel told of pinned sends.
     pub notices: Notices,
 }
@@ -37,6 +39,7 @@ impl Account {
         self.encoded += other.encoded;
         self.records += other.records;
         self.fetches += other.fetches;
+        self.iovecs += other.iovecs;
         self.notices.add(other.notices);
     }
 
@@ -48,6 +51,7 @@ impl Account {
             encoded: self.encoded - before.encoded,
             records: self.records - before.records,
             fetches: self.fetches - before.fetches,
+            iovecs: self.iovecs - before.iovecs,
             notices: self.notices.since(before.notices),
         }
     }

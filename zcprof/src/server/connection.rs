@@ -117,7 +117,8 @@ impl Connection {
 
     /// What the connection has come to so far.
     pub(super) fn account(&self) -> Account {
-        Account { notices: self.transfer.notices(), ..self.account }
+        let (iovecs, notices) = (self.transfer.iovecs(), self.transfer.notices());
+        Account { iovecs, notices, ..self.account }
     }
 
     /// The next request without its size, or `None` when the client has shut its side down.

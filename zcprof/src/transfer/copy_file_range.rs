@@ -9,11 +9,11 @@ use zcprof_common::names::transfer;
 use zcprof_common::vocabulary;
 
 use super::replica::Replica;
-use super::{Argument, TransferSpec, sendfile};
+use super::{Argument, ArgumentSize, TransferRow, sendfile};
 use crate::claim::REPLICA;
 use crate::fetch::log::Segment;
 
-pub(super) const ROW: TransferSpec = TransferSpec {
+pub(super) const ROW: TransferRow = TransferRow {
     name: transfer::COPY_FILE_RANGE,
     summary: "copy_file_range(2) from the segment to a replica, then sendfile(2) to the socket",
     claim: &REPLICA,
@@ -24,12 +24,12 @@ pub(super) const ROW: TransferSpec = TransferSpec {
             file: vocabulary::File::Regular,
             // fs/read_write.c, SYSCALL_DEFINE6(copy_file_range): copy_from_user() of off_in, and
             // copy_to_user() of it after. The same in 6.1, 6.12 and 7.3.
-            bytes_per_call: 16,
+            size: ArgumentSize::PerCall(16),
             what: "file offsets in and out",
         },
         sendfile::OFFSETS,
     ],
-    ..TransferSpec::PLAIN
+    ..TransferRow::PLAIN
 };
 
 fn copy(segment: &Segment, from: &mut i64, to: &File, length: usize) -> io::Result<usize> {

@@ -66,6 +66,11 @@ pub trait Transfer: Send {
         Ok(())
     }
 
+    /// The pieces of memory that its calls have named so far, in a `struct iovec` each.
+    fn iovecs(&self) -> u64 {
+        0
+    }
+
     /// What the kernel has told so far.
     fn notices(&self) -> Notices {
         Notices::default()
@@ -117,10 +122,27 @@ pub struct Argument {
     pub syscall: &'static str,
     /// Kind of file that its descriptor argument names.
     pub file: File,
-    /// Bytes that one call copies in and out.
-    pub bytes_per_call: u64,
+    /// How many there are.
+    pub size: ArgumentSize,
     /// What they are.
     pub what: &'static str,
+}
+
+/// How many argument bytes a system call copies.
+#[derive(Clone, Copy, Debug)]
+pub enum ArgumentSize {
+    /// So many in each call, in and out.
+    PerCall(u64),
+    /// One `struct iovec` for each piece of memory, on kernels that copy them by `_copy_from_user()`
+    /// (copy_iovec_from_user(), lib/iov_iter.c, before 6.2) and not inline.
+    Iovecs,
+}
+
+impl Argument {
+    /// The pieces of memory that calls of `syscall` on files of this kind name.
+    const fn iovecs(syscall: &'static str, file: File) -> Self {
+        Self { syscall, file, size: ArgumentSize::Iovecs, what: "struct iovec, one for each piece" }
+    }
 }
 
 /// Every transfer.

@@ -15,7 +15,7 @@ use zcprof_common::names::transfer;
 use zcprof_common::vocabulary::File;
 
 use super::mapping::Mapping;
-use super::{Argument, Notices, Transfer, TransferSpec, settled};
+use super::{Argument, ArgumentSize, Notices, TransferRow, Transfer, settled};
 use crate::claim::DEFERRED;
 use crate::fetch::log::Segment;
 
@@ -24,20 +24,20 @@ const SO_EE_ORIGIN_ZEROCOPY: u8 = 5;
 /// As above.
 const SO_EE_CODE_ZEROCOPY_COPIED: u8 = 1;
 
-pub(super) const ROW: TransferSpec = TransferSpec {
+pub(super) const ROW: TransferRow = TransferRow {
     name: transfer::MSG_ZEROCOPY,
     summary: "send(2) with MSG_ZEROCOPY from a mapping of the segment",
     claim: &DEFERRED,
     make: || Ok(Box::new(MsgZerocopy::default())),
     arguments: &[NOTICES],
-    ..TransferSpec::PLAIN
+    ..TransferRow::PLAIN
 };
 
 /// The error queue is read after each send. net/socket.c, copy_msghdr_from_user(), 6.1 to 7.3.
 const NOTICES: Argument = Argument {
     syscall: "recvmsg",
     file: File::Socket,
-    bytes_per_call: size_of::<libc::msghdr>() as u64,
+    size: ArgumentSize::PerCall(size_of::<libc::msghdr>() as u64),
     what: "struct user_msghdr of the error queue's reader",
 };
 

@@ -8,17 +8,17 @@ use nix::sys::sendfile::sendfile;
 use zcprof_common::names::transfer;
 use zcprof_common::vocabulary::File;
 
-use super::{Argument, Transfer, TransferSpec};
+use super::{Argument, ArgumentSize, TransferRow, Transfer};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
-pub(super) const ROW: TransferSpec = TransferSpec {
+pub(super) const ROW: TransferRow = TransferRow {
     name: transfer::SENDFILE,
     summary: "sendfile(2) from the segment to the socket, as Kafka does",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(Sendfile { encrypted: false })),
     arguments: &[OFFSETS],
-    ..TransferSpec::PLAIN
+    ..TransferRow::PLAIN
 };
 
 /// What each call copies by pointer.
@@ -27,7 +27,7 @@ pub(super) const OFFSETS: Argument = Argument {
     file: File::Regular,
     // fs/read_write.c, sendfile64(): copy_from_user() of a loff_t in; put_user(), which is
     // inline and no site, out. The same in 6.1, 6.12 and 7.3.
-    bytes_per_call: 8,
+    size: ArgumentSize::PerCall(8),
     what: "file offsets",
 };
 

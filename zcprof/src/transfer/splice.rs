@@ -9,11 +9,11 @@ use zcprof_common::names::transfer;
 use zcprof_common::vocabulary::File;
 
 use super::pipe::{FLAGS, Pipe};
-use super::{Argument, Transfer, TransferSpec};
+use super::{Argument, ArgumentSize, TransferRow, Transfer};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
-pub(super) const ROW: TransferSpec = TransferSpec {
+pub(super) const ROW: TransferRow = TransferRow {
     name: transfer::SPLICE,
     summary: "splice(2) from the segment into a pipe and from there into the socket",
     claim: &ZERO_COPY,
@@ -23,10 +23,10 @@ pub(super) const ROW: TransferSpec = TransferSpec {
         file: File::Regular,
         // fs/splice.c, __do_splice(): copy_from_user() of off_in, and copy_to_user() of it after.
         // The same in 6.1, 6.12 and 7.3.
-        bytes_per_call: 16,
+        size: ArgumentSize::PerCall(16),
         what: "file offsets in and out",
     }],
-    ..TransferSpec::PLAIN
+    ..TransferRow::PLAIN
 };
 
 struct Splice(Pipe);

@@ -1,26 +1,25 @@
 //! `vmsplice(2)` of a mapping into a pipe, and `splice(2)` from there into the socket: the way
 //! to hand over memory that is already in user space. Here it is a mapping of the page cache.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::ops::Range;
-use std::os::fd::{AsFd as _, BorrowedFd};
-
-use nix::fcntl::vmsplice;
+use std::os::fd::BorrowedFd;
 
 use zcprof_common::names::transfer;
 
 use super::mapping::Mapping;
-use super::pipe::{FLAGS, Pipe};
-use super::{Transfer, TransferSpec};
+use super::pipe::{IOVECS, Pipe};
+use super::{TransferRow, Transfer};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
-pub(super) const ROW: TransferSpec = TransferSpec {
+pub(super) const ROW: TransferRow = TransferRow {
     name: transfer::VMSPLICE,
     summary: "vmsplice(2) of a mapping of the segment into a pipe, then splice(2) to the socket",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(Vmsplice { mapping: Mapping::default(), pipe: Pipe::new()? })),
-    ..TransferSpec::PLAIN
+    arguments: &[IOVECS],
+    ..TransferRow::PLAIN
 };
 
 struct Vmsplice {
@@ -36,10 +35,12 @@ impl Transfer for Vmsplice {
         socket: BorrowedFd<'_>,
     ) -> io::Result<usize> {
         if self.pipe.held == 0 {
-            let bytes = [IoSlice::new(self.mapping.bytes(segment, &range)?)];
-            // Without SPLICE_F_GIFT: the pages are the page cache's, and nobody's to give.
-            self.pipe.held = vmsplice(self.pipe.input.as_fd(), &bytes, FLAGS)?;
+            self.pipe.fill(self.mapping.bytes(segment, &range)?)?;
         }
         self.pipe.drain(socket)
+    }
+
+    fn iovecs(&self) -> u64 {
+        self.pipe.iovecs
     }
 }

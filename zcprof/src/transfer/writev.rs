@@ -8,9 +8,10 @@ use std::os::fd::BorrowedFd;
 use nix::sys::uio::writev;
 
 use zcprof_common::names::transfer;
+use zcprof_common::vocabulary::File;
 
 use super::mapping::Mapping;
-use super::{Transfer, TransferSpec};
+use super::{Argument, TransferRow, Transfer};
 use crate::claim::ONE_COPY;
 use crate::fetch::log::Segment;
 
@@ -20,15 +21,20 @@ const PIECE: usize = 64 << 10;
 /// Most pieces in one call: UIO_MAXIOV of include/uapi/linux/uio.h.
 const PIECES: usize = 1024;
 
-pub(super) const ROW: TransferSpec = TransferSpec {
+pub(super) const ROW: TransferRow = TransferRow {
     name: transfer::WRITEV,
     summary: "writev(2) to the socket, of 64 KiB pieces of a mapping of the segment",
     claim: &ONE_COPY,
-    make: || Ok(Box::new(Writev(Mapping::default()))),
-    ..TransferSpec::PLAIN
+    make: || Ok(Box::<Writev>::default()),
+    arguments: &[Argument::iovecs("writev", File::Socket)],
+    ..TransferRow::PLAIN
 };
 
-struct Writev(Mapping);
+#[derive(Default)]
+struct Writev {
+    mapping: Mapping,
+    iovecs: u64,
+}
 
 impl Transfer for Writev {
     fn send(
@@ -37,8 +43,13 @@ impl Transfer for Writev {
         range: Range<u64>,
         socket: BorrowedFd<'_>,
     ) -> io::Result<usize> {
-        let bytes = self.0.bytes(segment, &range)?;
+        let bytes = self.mapping.bytes(segment, &range)?;
         let pieces: Vec<IoSlice<'_>> = bytes.chunks(PIECE).take(PIECES).map(IoSlice::new).collect();
+        self.iovecs += pieces.len() as u64;
         Ok(writev(socket, &pieces)?)
+    }
+
+    fn iovecs(&self) -> u64 {
+        self.iovecs
     }
 }

@@ -2,28 +2,28 @@
 //! is on its way stays as it was, because the kernel copies each page for its writer: in a page
 //! fault, where no system call copies anything.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::ops::Range;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use memmap2::{MmapMut, MmapOptions};
-use nix::fcntl::vmsplice;
 
 use zcprof_common::names::saboteur;
 
-use super::super::pipe::{FLAGS, Pipe};
-use super::super::{Transfer, TransferSpec};
+use super::super::pipe::{IOVECS, Pipe};
+use super::super::{TransferRow, Transfer};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
 const PAGE: usize = 4096;
 
-pub(super) const ROW: TransferSpec = TransferSpec {
+pub(super) const ROW: TransferRow = TransferRow {
     name: saboteur::VMSPLICE_COW,
     summary: "vmsplice(2) of a private mapping of the segment, which is written to afterwards",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(VmspliceCow { mapping: None, pipe: Pipe::new()? })),
-    ..TransferSpec::PLAIN
+    arguments: &[IOVECS],
+    ..TransferRow::PLAIN
 };
 
 struct VmspliceCow {
@@ -46,12 +46,16 @@ impl Transfer for VmspliceCow {
             let (from, to) = (at(range.start)?, at(range.end)?);
             let bytes = mapping.get(from..to).ok_or(io::ErrorKind::UnexpectedEof)?;
             // Each page is there before it is written to, so that it is copied then.
-            self.pipe.held = vmsplice(self.pipe.input.as_fd(), &[IoSlice::new(bytes)], FLAGS)?;
-            for byte in (from..from + self.pipe.held).step_by(PAGE) {
+            let held = self.pipe.fill(bytes)?;
+            for byte in (from..from + held).step_by(PAGE) {
                 mapping[byte] ^= 1;
             }
         }
         self.pipe.drain(socket)
+    }
+
+    fn iovecs(&self) -> u64 {
+        self.pipe.iovecs
     }
 }
 

@@ -2,19 +2,17 @@
 //! read: the kernel copies each out of the page cache for its writer, in a page fault, where no system
 //! call copies anything.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::ops::Range;
-use std::os::fd::AsFd as _;
 use std::os::fd::BorrowedFd;
 
 use memmap2::{MmapMut, MmapOptions};
-use nix::fcntl::vmsplice;
 use nix::sys::uio::pread;
 
 use zcprof_common::names::saboteur;
 
-use super::super::pipe::{FLAGS, Pipe};
-use super::super::{Transfer, TransferSpec};
+use super::super::pipe::{IOVECS, Pipe};
+use super::super::{TransferRow, Transfer};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
@@ -23,12 +21,13 @@ const PAGE: usize = 4096;
 /// Pages of a step: any pipe takes so many.
 const PAGES: usize = 16;
 
-pub(super) const ROW: TransferSpec = TransferSpec {
+pub(super) const ROW: TransferRow = TransferRow {
     name: saboteur::VMSPLICE_PRIVATE,
     summary: "vmsplice(2) of a private mapping of the segment, which is written to before",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(VmsplicePrivate { mapping: None, pipe: Pipe::new()? })),
-    ..TransferSpec::PLAIN
+    arguments: &[IOVECS],
+    ..TransferRow::PLAIN
 };
 
 struct VmsplicePrivate {
@@ -62,10 +61,13 @@ impl Transfer for VmsplicePrivate {
                 pread(&segment.file, &mut same, position)?;
                 write(mapping, byte, same[0]);
             }
-            self.pipe.held =
-                vmsplice(self.pipe.input.as_fd(), &[IoSlice::new(&mapping[from..to])], FLAGS)?;
+            self.pipe.fill(&mapping[from..to])?;
         }
         self.pipe.drain(socket)
+    }
+
+    fn iovecs(&self) -> u64 {
+        self.pipe.iovecs
     }
 }
 

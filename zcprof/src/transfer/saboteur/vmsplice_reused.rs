@@ -1,18 +1,17 @@
 //! `vmsplice(2)` of a buffer that is used again before its bytes have left: no page is copied, and
 //! what arrives is not what was meant (vmsplice(2), NOTES of splice(2)'s SPLICE_F_GIFT).
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::ops::Range;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use memmap2::MmapMut;
-use nix::fcntl::vmsplice;
 use nix::sys::uio::pread;
 
 use zcprof_common::names::saboteur;
 
-use super::super::pipe::{FLAGS, Pipe};
-use super::super::{Transfer, TransferSpec};
+use super::super::pipe::{IOVECS, Pipe};
+use super::super::{TransferRow, Transfer};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
@@ -23,12 +22,13 @@ const BUFFER: usize = 128 << 10;
 /// that nobody but the verification of its bytes can tell.
 const SPOILT: usize = 200;
 
-pub(super) const ROW: TransferSpec = TransferSpec {
+pub(super) const ROW: TransferRow = TransferRow {
     name: saboteur::VMSPLICE_REUSED,
     summary: "vmsplice(2) of a buffer that is written to while its pages are on their way",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(VmspliceReused { buffer: None, pipe: Pipe::new()?, next: 0 })),
-    ..TransferSpec::PLAIN
+    arguments: &[IOVECS],
+    ..TransferRow::PLAIN
 };
 
 struct VmspliceReused {
@@ -55,8 +55,7 @@ impl Transfer for VmspliceReused {
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            let bytes = [IoSlice::new(&buffer[..read])];
-            self.pipe.held = vmsplice(self.pipe.input.as_fd(), &bytes, FLAGS)?;
+            self.pipe.fill(&buffer[..read])?;
             if begins && read > SPOILT {
                 buffer[SPOILT] ^= 1;
             }
@@ -67,5 +66,9 @@ impl Transfer for VmspliceReused {
             self.next = 0;
         }
         Ok(sent)
+    }
+
+    fn iovecs(&self) -> u64 {
+        self.pipe.iovecs
     }
 }
