@@ -451,6 +451,13 @@ pub struct Config {
     /// The upper and lower half of the address of `tls_encrypt_done()`; zeros where TLS is not in
     /// the kernel.
     pub tls_done: [u32; 2],
+    /// `struct sk_buff.destructor`.
+    pub skb_destructor: u32,
+    /// `struct skb_shared_info.frag_list`.
+    pub shared_list: u32,
+    /// The lower half of the address of `sock_rfree()`, net/core/sock.c: the destructor of what is in a
+    /// receive queue.
+    pub receive_destructor: u32,
     /// Offset of each of the first system-call arguments in `struct pt_regs`.
     pub regs_argument: [u32; ARGUMENTS],
     /// First and one past the last address of `_copy_to_user` and of `_copy_from_user`: their lower
@@ -534,6 +541,9 @@ impl Config {
         mm_exe_file: 0,
         folio_large_bit: 0,
         tls_done: [0; 2],
+        skb_destructor: 0,
+        shared_list: 0,
+        receive_destructor: 0,
         regs_argument: [0; ARGUMENTS],
         argument_copies: [[0; 2]; 2],
         iter_class: [0; ITER_TYPES],
@@ -588,6 +598,6 @@ mod tests {
         assert_eq!(size_of::<Flow>(), 36);
         assert_eq!(size_of::<Exit>(), 36);
         assert_eq!(size_of::<Tuple>(), 8 * 4);
-        assert_eq!(size_of::<Config>(), 4 * 77 + size_of::<Tuple>() + ITER_TYPES + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * 80 + size_of::<Tuple>() + ITER_TYPES + MAX_SYSCALLS);
     }
 }

@@ -4,6 +4,7 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuHashMap};
 use zcprof_common::layout::{ELSEWHERE, Exit, Flow, Lost, NO_OWNER};
+use zcprof_common::vocabulary::File;
 
 use crate::count::{lose, lose_or_busy, thread};
 use crate::{kernel, who};
@@ -141,6 +142,14 @@ pub(crate) fn lend(socket: u64) {
     enter(owner, NO_SITE);
 }
 
+/// From here on the current thread puts packets into the receive queue of a socket, and what it copies
+/// is counted at that site. A socket that nobody watched sends by is a stranger's.
+#[inline(always)]
+pub(crate) fn begin_queue(socket: u64, site: u16) {
+    let owner = sender(socket);
+    enter(if owner == NO_OWNER { ELSEWHERE } else { owner }, site);
+}
+
 /// From here on what the current thread copies is counted at that site.
 #[inline(always)]
 pub(crate) fn begin_cause(site: u16) {
@@ -175,10 +184,25 @@ pub(crate) fn take_back() {
     }
 }
 
-/// At which site a copy out of a packet is counted, `here` if nothing around it says so, and for whom
-/// it is made.
+/// At which site a copy out of a packet is counted, `here` if nothing around it says so, for whom it is
+/// made, and whether it is made in the receive queue of its socket.
 #[inline(always)]
-pub(crate) fn copied_from(skb: u64, here: u16) -> (u16, u32) {
+pub(crate) fn copied_from(skb: u64, here: u16) -> (u16, u32, File) {
+    // TLS puts packets of the queue on a list of its own, whose head names no socket
+    // (tls_strp_load_anchor_with_queue(), net/tls/tls_strp.c, 6.0 to 7.3).
+    let first = kernel::first_fragment(skb);
+    let queued = if first == 0 { skb } else { first };
+    if kernel::is_queued(queued) {
+        let owner = sender(kernel::socket(queued));
+        return (here, if owner == NO_OWNER { ELSEWHERE } else { owner }, File::Socket);
+    }
+    let (site, owner) = on_its_way(skb, here);
+    (site, owner, File::None)
+}
+
+/// The site and the owner of a copy out of a packet that is in no receive queue.
+#[inline(always)]
+fn on_its_way(skb: u64, here: u16) -> (u16, u32) {
     let site = lent().map_or(NO_SITE, |lent| lent.site);
     let site = if site == NO_SITE { here } else { site };
     // What is forwarded is forwarded in softirq, whatever the thread worked on that this interrupts: a

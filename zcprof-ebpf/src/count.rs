@@ -47,7 +47,14 @@ pub(crate) fn add_on<const SITE: usize, C: EbpfContext>(ctx: &C, file: u8, bytes
 /// Counts one deferred copy for its owner, whichever task it interrupts.
 #[inline(always)]
 pub(crate) fn add_for<C: EbpfContext>(ctx: &C, site: u16, owner: u32, bytes: u64) {
-    let key = key(site, owner, &NOWHERE, kernel::NO_ITER);
+    add_for_in(ctx, site, owner, File::None, bytes);
+}
+
+/// The same, where it is known in what kind of file the bytes are.
+#[inline(always)]
+pub(crate) fn add_for_in<C: EbpfContext>(ctx: &C, site: u16, owner: u32, file: File, bytes: u64) {
+    let place = Inflight { file: file as u16, ..NOWHERE };
+    let key = key(site, owner, &place, kernel::NO_ITER);
     add_at(&key, bytes);
     stacks::keep(ctx.as_ptr(), &key, bytes, || false);
 }

@@ -182,10 +182,22 @@ fn inode_kind(inode: u64) -> u8 {
 /// The `struct ubuf_info *` of a `struct sk_buff *` (include/linux/skbuff.h, `skb_uarg()`).
 #[inline(always)]
 pub(crate) fn ubuf(skb: u64) -> u64 {
+    read_at(shared(skb), &CONFIG.shared_destructor)
+}
+
+/// The first of the packets that make up a `struct sk_buff *` with a list of fragments, or zero.
+#[inline(always)]
+pub(crate) fn first_fragment(skb: u64) -> u64 {
+    read_at(shared(skb), &CONFIG.shared_list)
+}
+
+/// The `struct skb_shared_info *` of a `struct sk_buff *` (include/linux/skbuff.h, `skb_shinfo()`).
+#[inline(always)]
+fn shared(skb: u64) -> u64 {
     // 64-bit kernels keep `end` as an offset from `head` (NET_SKBUFF_DATA_USES_OFFSET).
     let head: u64 = read_at(skb, &CONFIG.skb_head);
     let end: u32 = read_at(skb, &CONFIG.skb_end);
-    read_at(head + u64::from(end), &CONFIG.shared_destructor)
+    head + u64::from(end)
 }
 
 /// The `struct sock *` of a `struct sk_buff *`, or zero.
@@ -216,6 +228,15 @@ pub(crate) fn is_forwarded(skb: u64) -> bool {
     let from: u32 = read_at(skb, &CONFIG.skb_from_device);
     let device: u64 = read_at(skb, &CONFIG.skb_dev);
     from != 0 && device != 0 && read_at::<u32>(device, &CONFIG.dev_index) != from
+}
+
+/// Whether a `struct sk_buff *` is in the receive queue of its socket, which then frees its memory by
+/// `sock_rfree()` (skb_set_owner_r(), include/net/sock.h, 5.10 to 7.3).
+#[inline(always)]
+pub(crate) fn is_queued(skb: u64) -> bool {
+    let received = configured(&CONFIG.receive_destructor);
+    let destructor: u64 = read_at(skb, &CONFIG.skb_destructor);
+    received != 0 && destructor as u32 == received
 }
 
 /// The IP protocol whose ports a flow has: TCP, include/uapi/linux/in.h.

@@ -270,7 +270,10 @@ fn enter<const SITE: usize, C: EbpfContext>(ctx: &C, argument: impl Fn(usize) ->
     }
     match const { SITES[SITE].bytes } {
         Bytes::Lends(at) => below::lend(kernel::socket(argument(usize::from(at)))),
-        Bytes::Serves(at) => below::lend(argument(usize::from(at))),
+        Bytes::Queues(at) => {
+            below::begin_queue(kernel::socket(argument(usize::from(at))), SITE as u16);
+        }
+        Bytes::Serves(at) => below::begin_queue(argument(usize::from(at)), SITE as u16),
         Bytes::Causes => below::begin_cause(SITE as u16),
         Bytes::Forgets(at) => below::forget(argument(usize::from(at))),
         Bytes::Packet(at) => {
@@ -309,10 +312,12 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
         }
         Bytes::Linear { .. } => {
             let bytes = done::<SITE>(result, entered.argument);
-            let (site, owner) = below::copied_from(entered.detail, SITE as u16);
-            count::add_for(ctx, site, owner, bytes);
+            let (site, owner, file) = below::copied_from(entered.detail, SITE as u16);
+            count::add_for_in(ctx, site, owner, file, bytes);
         }
-        Bytes::Lends(_) | Bytes::Serves(_) | Bytes::Causes => below::take_back(),
+        Bytes::Lends(_) | Bytes::Queues(_) | Bytes::Serves(_) | Bytes::Causes => {
+            below::take_back();
+        }
         Bytes::Accepts => below::accepted(result),
         Bytes::Forgets(_) | Bytes::Packet(_) => {}
         Bytes::Pinned(_) => {

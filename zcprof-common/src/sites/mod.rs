@@ -102,8 +102,11 @@ pub enum Bytes {
     /// None: what is copied inside it is copied for the socket of the `struct sk_buff` that the
     /// argument points at, whatever other skb it passes on.
     Lends(u8),
-    /// None: what is copied inside it for an skb that names no socket is copied for the
-    /// `struct sock` that the argument points at.
+    /// What is copied out of packets inside it, which is done for the receive queue that the
+    /// `struct sk_buff` that the argument points at is in. The process that sends by that queue's
+    /// socket is charged: it has been sent what is copied.
+    Queues(u8),
+    /// The same for the receive queue of the `struct sock` that the argument points at.
     Serves(u8),
     /// None: what is copied out of packets inside it counts here, because it says what for.
     Causes,
@@ -172,6 +175,7 @@ impl Bytes {
             Self::Deferred(_)
                 | Self::Encrypted(_)
                 | Self::Lends(_)
+                | Self::Queues(_)
                 | Self::Serves(_)
                 | Self::Causes
                 | Self::Packet(_)

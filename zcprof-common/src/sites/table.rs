@@ -69,6 +69,12 @@ const GENERATOR: &[Case] = &[
     iter(&[Iter::Discard], &[]),
 ];
 
+/// Out of a packet, in a receive queue or on its way out.
+const PACKET: &[Case] = &[
+    on(&[File::Socket], &[plus(Hop::SocketToSocket, Aside)]), // what the socket was sent
+    on(&[], &[plus(Hop::SocketToSocket, Deferred)]),
+];
+
 /// An assembler routine that copies to and from user memory.
 const CROSSING: &[Case] = &[
     iter(&[Iter::None], &[plus(Hop::Arguments, Copied)]),
@@ -476,9 +482,10 @@ pub const SITES: &[Site] = &[
     Site {
         name: "skb_try_coalesce",
         source: "net/core/skbuff.c",
-        // A receive queue copies a short skb behind the one before it, whose socket it is.
-        bytes: Bytes::Lends(0),
-        cases: &[always(&[])],
+        // A receive queue copies a short skb behind the one before it, whose socket it is: what
+        // that socket was sent, and not what is sent by it.
+        bytes: Bytes::Queues(0),
+        cases: &[always(&[plus(Hop::SocketToSocket, Aside)])],
         ..Site::CALLER
     },
     Site {
@@ -487,7 +494,7 @@ pub const SITES: &[Site] = &[
         // While its owner reads, a socket's packets wait in a backlog, put together in the same
         // way; there they do not name the socket yet.
         bytes: Bytes::Serves(0),
-        cases: &[always(&[])],
+        cases: &[always(&[plus(Hop::SocketToSocket, Aside)])],
         ..Site::CALLER
     },
     Site {
@@ -568,10 +575,10 @@ pub const SITES: &[Site] = &[
         source: "net/core/skbuff.c",
         // The leaf of every copy out of an skb's pages that is not for a user: __pskb_pull_tail()
         // (skb_linearize(), skb_checksum_help()), skb_segment(), skb_copy(), tcp_collapse(),
-        // skb_try_coalesce(). Of an skb with a list of fragments it calls itself, and these
+        // skb_try_coalesce(), which counts what is copied for it. Of an skb with a list of fragments it calls itself, and these
         // bytes are counted twice; TCP sends none.
         bytes: Bytes::Linear { skb: 0, length: 3, fails: true },
-        cases: &[always(&[plus(Hop::SocketToSocket, Deferred)])],
+        cases: PACKET,
         ..Site::CALLER
     },
     Site {
@@ -582,7 +589,7 @@ pub const SITES: &[Site] = &[
         // (wg_xmit(), drivers/net/wireguard/device.c), skb_checksum_help()'s kind, and what
         // ip_append_data() cuts. Its result is the checksum; it cannot fail (BUG_ON).
         bytes: Bytes::Linear { skb: 0, length: 3, fails: false },
-        cases: &[always(&[plus(Hop::SocketToSocket, Deferred)])],
+        cases: PACKET,
         ..Site::CALLER
     },
     Site {

@@ -87,7 +87,9 @@ fn helps(site: &Site, of: &Site) -> bool {
     let by_file = |case: &Case| !case.file.is_empty();
     match site.bytes {
         // The packets that a copy below the sockets works on.
-        Bytes::Lends(_) | Bytes::Serves(_) => matches!(of.bytes, Bytes::Linear { .. }),
+        Bytes::Lends(_) | Bytes::Queues(_) | Bytes::Serves(_) => {
+            matches!(of.bytes, Bytes::Linear { .. })
+        }
         // Who pinned what is copied later.
         Bytes::Pinned(_) => matches!(of.bytes, Bytes::Deferred(_)),
         // The system call, and the file that it names. A folio knows its own file.

@@ -155,7 +155,8 @@ fn known(bench: &mut Bench, probes: &mut Probes, way: Way) -> Result<Vec<Control
     let truths = [("read_write", truth(payload, 0, 0)), ("sendfile", truth(0, moved, untaken))];
     let mut controls = Vec::new();
     for (name, truth) in truths {
-        let row = TransferRow::find(name).with_context(|| format!("there is no transfer {name}"))?;
+        let row =
+            TransferRow::find(name).with_context(|| format!("there is no transfer {name}"))?;
         let (cache, amount) = (bench.warmest(), Amount::Control);
         let name = match way {
             Way::Plain => name.to_owned(),
@@ -315,7 +316,12 @@ pub(crate) fn syscall_name(number: i32) -> String {
 
 /// The same where a foreign client consumes. Its requests end where it likes, so that a response
 /// may end in a cut batch, which it fetches again: more records are sent than it counts then.
-fn named_of_foreign(row: &TransferRow, outcome: &Outcome, account: &Account, pass: &Pass) -> Vec<Named> {
+fn named_of_foreign(
+    row: &TransferRow,
+    outcome: &Outcome,
+    account: &Account,
+    pass: &Pass,
+) -> Vec<Named> {
     let mut list = named(row, outcome, account.iovecs, pass);
     list.retain(|named| named.process == Process::Server);
     let again = account.records.saturating_sub(outcome.payload_bytes);

@@ -27,7 +27,7 @@ const ITERATORS: &[(&str, Iter)] = &[
 ///
 /// # Errors
 /// No BTF, or a structure in it that is not what the programs read.
-pub(super) fn configure(version: Version, tls_done: u64) -> Result<Config> {
+pub(super) fn configure(version: Version, tls_done: u64, receives: u64) -> Result<Config> {
     let types = Types::of_running_kernel()?;
     // Before 5.14 the type is one of several bits (include/linux/uio.h).
     let iter_type = types.offset("iov_iter", "iter_type");
@@ -88,6 +88,9 @@ pub(super) fn configure(version: Version, tls_done: u64) -> Result<Config> {
         tuple: types.tuple().unwrap_or(Tuple::UNKNOWN),
         shared_destructor: types.offset("skb_shared_info", "destructor_arg")?,
         aead_complete: types.aead_complete(),
+        skb_destructor: types.offset("sk_buff", "destructor")?,
+        shared_list: types.offset("skb_shared_info", "frag_list")?,
+        receive_destructor: (receives & 0xffff_ffff) as u32,
         tls_done: [u32::try_from(tls_done >> 32)?, u32::try_from(tls_done & 0xffff_ffff)?],
         aead_length: types.offset("aead_request", "cryptlen").unwrap_or(NO_OFFSET),
         fault_vma: types.offset("vm_fault", "vma")?,

@@ -110,10 +110,14 @@ pub fn wanted() -> Vec<&'static str> {
 /// The completion function of what TLS in the kernel encrypts: net/tls/tls_sw.c.
 const TLS_DONE: &str = "tls_encrypt_done";
 
-/// Functions whose addresses are looked up: those of the table, and what tells TLS's requests.
+/// The destructor of packets in a receive queue: net/core/sock.c.
+const RECEIVES: &str = "sock_rfree";
+
+/// Functions whose addresses are looked up: those of the table, and what tells TLS's requests and received
+/// packets.
 fn named() -> Vec<&'static str> {
     let mut names = Plan::wanted();
-    names.push(TLS_DONE);
+    names.extend([TLS_DONE, RECEIVES]);
     names
 }
 
@@ -143,8 +147,8 @@ impl Probes {
             holes.extend(both(&format!("{error:#}"), "as root: sysctl kernel.kptr_restrict=1"));
             BTreeMap::new()
         });
-        let tls_done = symbols.get(TLS_DONE).copied().unwrap_or(0);
-        let mut config = btf::configure(version, tls_done)?;
+        let address = |name| symbols.get(name).copied().unwrap_or(0);
+        let mut config = btf::configure(version, address(TLS_DONE), address(RECEIVES))?;
         options.follow.configure(&mut config)?;
         let keeps_stacks = options.stacks && version >= stacks::SINCE;
         config.stacks = u32::from(keeps_stacks);

@@ -15,7 +15,7 @@ use zcprof_common::names::transfer;
 use zcprof_common::vocabulary::File;
 
 use super::mapping::Mapping;
-use super::{Argument, ArgumentSize, Notices, TransferRow, Transfer, settled};
+use super::{Argument, ArgumentSize, Notices, Transfer, TransferRow, settled};
 use crate::claim::DEFERRED;
 use crate::fetch::log::Segment;
 

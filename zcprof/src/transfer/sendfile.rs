@@ -8,7 +8,7 @@ use nix::sys::sendfile::sendfile;
 use zcprof_common::names::transfer;
 use zcprof_common::vocabulary::File;
 
-use super::{Argument, ArgumentSize, TransferRow, Transfer};
+use super::{Argument, ArgumentSize, Transfer, TransferRow};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 

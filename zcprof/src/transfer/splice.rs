@@ -9,7 +9,7 @@ use zcprof_common::names::transfer;
 use zcprof_common::vocabulary::File;
 
 use super::pipe::{FLAGS, Pipe};
-use super::{Argument, ArgumentSize, TransferRow, Transfer};
+use super::{Argument, ArgumentSize, Transfer, TransferRow};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 

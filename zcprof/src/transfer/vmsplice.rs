@@ -9,7 +9,7 @@ use zcprof_common::names::transfer;
 
 use super::mapping::Mapping;
 use super::pipe::{IOVECS, Pipe};
-use super::{TransferRow, Transfer};
+use super::{Transfer, TransferRow};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 

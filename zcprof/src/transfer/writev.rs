@@ -11,7 +11,7 @@ use zcprof_common::names::transfer;
 use zcprof_common::vocabulary::File;
 
 use super::mapping::Mapping;
-use super::{Argument, TransferRow, Transfer};
+use super::{Argument, Transfer, TransferRow};
 use crate::claim::ONE_COPY;
 use crate::fetch::log::Segment;
 

@@ -12,7 +12,7 @@ use nix::sys::uio::pread;
 use zcprof_common::names::saboteur;
 
 use super::super::pipe::{IOVECS, Pipe};
-use super::super::{TransferRow, Transfer};
+use super::super::{Transfer, TransferRow};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
