@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use zcprof::run::{Cache, Count, Pass, Payload, ProbeState, Run};
-use zcprof::transfer::{TRANSFERS, TransferRow};
+use zcprof::transfer::{TRANSFERS, TransferSpec};
 use zcprof::verdict::{self, Verdict, per_byte};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
@@ -388,7 +388,7 @@ fn a_log_of_one_small_record_per_batch_is_measured_as_any_other() {
 /// piece of memory are 0.004 of it, and more where the socket takes a part and is asked again.
 #[test]
 fn arguments_of_small_fetches_are_no_copies_of_the_payload() {
-    let takes_some = |row: &&TransferRow| !row.arguments.is_empty() && !row.writes_files();
+    let takes_some = |row: &&TransferSpec| !row.arguments.is_empty() && !row.writes_files();
     let wanted: Vec<_> = TRANSFERS.iter().filter(takes_some).map(|row| row.name).collect();
     let (log, out) = (folder("small"), folder("small-report"));
     let made = zcprof(&["make-log", "--topic", "small", "--records", "8000"])

@@ -15,7 +15,7 @@ use crate::run::{
     Cache, Control, Count, Doubt, Exit, Named, Pass, Payload, SyscallCount, Truth, Way,
 };
 use crate::server::Account;
-use crate::transfer::{Argument, ArgumentSize, Layer, Notices, TransferRow};
+use crate::transfer::{Argument, ArgumentSize, Layer, Notices, TransferSpec};
 use crate::verdict::control_failure;
 
 /// How long the idle control watches. It must see nothing, so it needs no precision.
@@ -34,7 +34,7 @@ const ATTEMPTS: usize = 5;
 pub(super) fn pass(
     bench: &mut Bench,
     probes: &mut Probes,
-    row: &TransferRow,
+    row: &TransferSpec,
     cache: Cache,
     amount: Amount,
 ) -> Result<Pass> {
@@ -45,7 +45,7 @@ pub(super) fn pass(
 fn pass_until(
     bench: &mut Bench,
     probes: &mut Probes,
-    row: &TransferRow,
+    row: &TransferSpec,
     cache: Cache,
     amount: Amount,
     is_enough: impl Fn(&Pass) -> bool,
@@ -91,7 +91,7 @@ fn until_unmissed(
 fn attempt(
     bench: &mut Bench,
     probes: &mut Probes,
-    row: &TransferRow,
+    row: &TransferSpec,
     cache: Cache,
     amount: Amount,
 ) -> Result<Pass> {
@@ -156,7 +156,7 @@ fn known(bench: &mut Bench, probes: &mut Probes, way: Way) -> Result<Vec<Control
     let mut controls = Vec::new();
     for (name, truth) in truths {
         let row =
-            TransferRow::find(name).with_context(|| format!("there is no transfer {name}"))?;
+            TransferSpec::find(name).with_context(|| format!("there is no transfer {name}"))?;
         let (cache, amount) = (bench.warmest(), Amount::Control);
         let name = match way {
             Way::Plain => name.to_owned(),
@@ -235,7 +235,7 @@ fn record(bench: &Bench, transfer: &str, cache: Cache, snapshot: &Snapshot) -> P
     let doubts: Vec<Doubt> = snapshot.doubts.clone();
     Pass {
         transfer: transfer.to_owned(),
-        claim: TransferRow::find(transfer).map(|row| row.claim.of_pass(cache).name.to_owned()),
+        claim: TransferSpec::find(transfer).map(|row| row.claim.of_pass(cache).name.to_owned()),
         cache,
         payload: Payload::default(),
         named: Vec::new(),
@@ -317,7 +317,7 @@ pub(crate) fn syscall_name(number: i32) -> String {
 /// The same where a foreign client consumes. Its requests end where it likes, so that a response
 /// may end in a cut batch, which it fetches again: more records are sent than it counts then.
 fn named_of_foreign(
-    row: &TransferRow,
+    row: &TransferSpec,
     outcome: &Outcome,
     account: &Account,
     pass: &Pass,
@@ -346,7 +346,7 @@ fn named_of_foreign(
 
 /// Bytes that the workload knows to be no payload: framing, by its own account, and arguments
 /// that system calls copy by pointer, by the number of calls or of `iovecs`.
-fn named(row: &TransferRow, outcome: &Outcome, iovecs: u64, pass: &Pass) -> Vec<Named> {
+fn named(row: &TransferSpec, outcome: &Outcome, iovecs: u64, pass: &Pass) -> Vec<Named> {
     use Disposition::{Copied, Moved, Transformed};
     use Hop::{PageCacheToSocket, SocketToUser, UserToSocket};
     use Process::{Consumer, Server};

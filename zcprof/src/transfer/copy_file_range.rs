@@ -9,11 +9,11 @@ use zcprof_common::names::transfer;
 use zcprof_common::vocabulary;
 
 use super::replica::Replica;
-use super::{Argument, ArgumentSize, TransferRow, sendfile};
+use super::{Argument, ArgumentSize, TransferSpec, sendfile};
 use crate::claim::REPLICA;
 use crate::fetch::log::Segment;
 
-pub(super) const ROW: TransferRow = TransferRow {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::COPY_FILE_RANGE,
     summary: "copy_file_range(2) from the segment to a replica, then sendfile(2) to the socket",
     claim: &REPLICA,
@@ -29,7 +29,7 @@ pub(super) const ROW: TransferRow = TransferRow {
         },
         sendfile::OFFSETS,
     ],
-    ..TransferRow::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 fn copy(segment: &Segment, from: &mut i64, to: &File, length: usize) -> io::Result<usize> {

@@ -15,7 +15,7 @@ use zcprof_common::names::transfer;
 use zcprof_common::vocabulary::File;
 
 use super::mapping::Mapping;
-use super::{Argument, ArgumentSize, Notices, Transfer, TransferRow, settled};
+use super::{Argument, ArgumentSize, Notices, Transfer, TransferSpec, settled};
 use crate::claim::DEFERRED;
 use crate::fetch::log::Segment;
 
@@ -24,13 +24,13 @@ const SO_EE_ORIGIN_ZEROCOPY: u8 = 5;
 /// As above.
 const SO_EE_CODE_ZEROCOPY_COPIED: u8 = 1;
 
-pub(super) const ROW: TransferRow = TransferRow {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::MSG_ZEROCOPY,
     summary: "send(2) with MSG_ZEROCOPY from a mapping of the segment",
     claim: &DEFERRED,
     make: || Ok(Box::new(MsgZerocopy::default())),
     arguments: &[NOTICES],
-    ..TransferRow::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 /// The error queue is read after each send. net/socket.c, copy_msghdr_from_user(), 6.1 to 7.3.

@@ -8,17 +8,17 @@ use nix::sys::sendfile::sendfile;
 use zcprof_common::names::transfer;
 use zcprof_common::vocabulary::File;
 
-use super::{Argument, ArgumentSize, Transfer, TransferRow};
+use super::{Argument, ArgumentSize, Transfer, TransferSpec};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
-pub(super) const ROW: TransferRow = TransferRow {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::SENDFILE,
     summary: "sendfile(2) from the segment to the socket, as Kafka does",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(Sendfile { encrypted: false })),
     arguments: &[OFFSETS],
-    ..TransferRow::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 /// What each call copies by pointer.

@@ -9,11 +9,11 @@ use zcprof_common::names::transfer;
 use zcprof_common::vocabulary::File;
 
 use super::pipe::{FLAGS, Pipe};
-use super::{Argument, ArgumentSize, Transfer, TransferRow};
+use super::{Argument, ArgumentSize, Transfer, TransferSpec};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
-pub(super) const ROW: TransferRow = TransferRow {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::SPLICE,
     summary: "splice(2) from the segment into a pipe and from there into the socket",
     claim: &ZERO_COPY,
@@ -26,7 +26,7 @@ pub(super) const ROW: TransferRow = TransferRow {
         size: ArgumentSize::PerCall(16),
         what: "file offsets in and out",
     }],
-    ..TransferRow::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 struct Splice(Pipe);

@@ -9,17 +9,17 @@ use zcprof_common::names::transfer;
 
 use super::mapping::Mapping;
 use super::pipe::{IOVECS, Pipe};
-use super::{Transfer, TransferRow};
+use super::{Transfer, TransferSpec};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
-pub(super) const ROW: TransferRow = TransferRow {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::VMSPLICE,
     summary: "vmsplice(2) of a mapping of the segment into a pipe, then splice(2) to the socket",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(Vmsplice { mapping: Mapping::default(), pipe: Pipe::new()? })),
     arguments: &[IOVECS],
-    ..TransferRow::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 struct Vmsplice {

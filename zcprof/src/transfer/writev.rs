@@ -11,7 +11,7 @@ use zcprof_common::names::transfer;
 use zcprof_common::vocabulary::File;
 
 use super::mapping::Mapping;
-use super::{Argument, Transfer, TransferRow};
+use super::{Argument, Transfer, TransferSpec};
 use crate::claim::ONE_COPY;
 use crate::fetch::log::Segment;
 
@@ -21,13 +21,13 @@ const PIECE: usize = 64 << 10;
 /// Most pieces in one call: UIO_MAXIOV of include/uapi/linux/uio.h.
 const PIECES: usize = 1024;
 
-pub(super) const ROW: TransferRow = TransferRow {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::WRITEV,
     summary: "writev(2) to the socket, of 64 KiB pieces of a mapping of the segment",
     claim: &ONE_COPY,
     make: || Ok(Box::<Writev>::default()),
     arguments: &[Argument::iovecs("writev", File::Socket)],
-    ..TransferRow::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 #[derive(Default)]

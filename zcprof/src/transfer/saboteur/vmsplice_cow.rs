@@ -11,19 +11,19 @@ use memmap2::{MmapMut, MmapOptions};
 use zcprof_common::names::saboteur;
 
 use super::super::pipe::{IOVECS, Pipe};
-use super::super::{Transfer, TransferRow};
+use super::super::{Transfer, TransferSpec};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
 const PAGE: usize = 4096;
 
-pub(super) const ROW: TransferRow = TransferRow {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: saboteur::VMSPLICE_COW,
     summary: "vmsplice(2) of a private mapping of the segment, which is written to afterwards",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(VmspliceCow { mapping: None, pipe: Pipe::new()? })),
     arguments: &[IOVECS],
-    ..TransferRow::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 struct VmspliceCow {

@@ -12,7 +12,7 @@ use nix::sys::uio::pread;
 use zcprof_common::names::saboteur;
 
 use super::super::pipe::{IOVECS, Pipe};
-use super::super::{Transfer, TransferRow};
+use super::super::{Transfer, TransferSpec};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
@@ -21,13 +21,13 @@ const PAGE: usize = 4096;
 /// Pages of a step: any pipe takes so many.
 const PAGES: usize = 16;
 
-pub(super) const ROW: TransferRow = TransferRow {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: saboteur::VMSPLICE_PRIVATE,
     summary: "vmsplice(2) of a private mapping of the segment, which is written to before",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(VmsplicePrivate { mapping: None, pipe: Pipe::new()? })),
     arguments: &[IOVECS],
-    ..TransferRow::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 struct VmsplicePrivate {

@@ -11,7 +11,7 @@ use nix::sys::uio::pread;
 use zcprof_common::names::saboteur;
 
 use super::super::pipe::{IOVECS, Pipe};
-use super::super::{Transfer, TransferRow};
+use super::super::{Transfer, TransferSpec};
 use crate::claim::ZERO_COPY;
 use crate::fetch::log::Segment;
 
@@ -22,13 +22,13 @@ const BUFFER: usize = 128 << 10;
 /// that nobody but the verification of its bytes can tell.
 const SPOILT: usize = 200;
 
-pub(super) const ROW: TransferRow = TransferRow {
+pub(super) const ROW: TransferSpec = TransferSpec {
     name: saboteur::VMSPLICE_REUSED,
     summary: "vmsplice(2) of a buffer that is written to while its pages are on their way",
     claim: &ZERO_COPY,
     make: || Ok(Box::new(VmspliceReused { buffer: None, pipe: Pipe::new()?, next: 0 })),
     arguments: &[IOVECS],
-    ..TransferRow::PLAIN
+    ..TransferSpec::PLAIN
 };
 
 struct VmspliceReused {
