@@ -108,7 +108,9 @@ proptest! {
         prop_assert!(!holds(&doubted));
     }
 
-    /// What a missed run hides makes nothing hold, wherever it was, and whatever system calls say.
+    /// What a missed run hides makes nothing hold that is false, wherever it was, and whatever system
+    /// calls say. Where a function says more than any leaf copied and anybody handed over, which no
+    /// kernel does, there is no verdict, and a missed run of that function takes the contradiction away.
     #[test]
     fn what_missed_runs_hide_makes_nothing_hold(
         watch in any_window(),
@@ -123,14 +125,14 @@ proptest! {
         let (moved, sent) = if said.2 { (BODY, BODY / 500) } else { (said.0, said.1) };
         let result = |call, bytes| count("sys_exit", call, File::Socket, Iter::None, bytes);
         watch.counts.extend([result("sendfile", moved), result("writev", sent)]);
-        let before = holds(&watch);
+        let is_refuted = matches!(verdict(&watch), Verdict::Refuted(_));
         let callers: Vec<_> =
             SITES.iter().filter(|site| site.instrument == Instrument::Callers).collect();
         let site = which.get(&callers).name;
         let mut hidden = watch;
         hidden.counts.retain(|count| count.site != site);
         hidden.doubts.push(Doubt::Missed { site: site.to_owned(), runs: 1 });
-        prop_assert!(before || !holds(&hidden), "{site}");
+        prop_assert!(!is_refuted || !holds(&hidden), "{site}");
     }
 
     /// In which order and in how many parts bytes were counted changes nothing.
