@@ -17,11 +17,11 @@ pub(crate) const FILE: &str = "MANIFEST";
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Manifest {
     facts: Vec<(String, String)>,
-    files: Vec<Entry>,
+    files: Vec<FileEntry>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Entry {
+struct FileEntry {
     sha256: String,
     size: u64,
     path: String,
@@ -38,7 +38,7 @@ impl Manifest {
         let files = files
             .into_iter()
             .zip(hashes)
-            .map(|((path, size), sha256)| Entry { sha256, size, path })
+            .map(|((path, size), sha256)| FileEntry { sha256, size, path })
             .collect();
         let own = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
         Ok(Self { facts: facts.iter().map(own).collect(), files })
@@ -76,7 +76,8 @@ impl Manifest {
                 entry.size
             );
         }
-        let wanted: Vec<&Entry> = self.files.iter().filter(|entry| wanted(&entry.path)).collect();
+        let wanted: Vec<&FileEntry> =
+            self.files.iter().filter(|entry| wanted(&entry.path)).collect();
         let names: Vec<&str> = wanted.iter().map(|entry| entry.path.as_str()).collect();
         for (entry, hash) in wanted.iter().zip(hashes(folder, &names)?) {
             ensure!(
@@ -109,7 +110,11 @@ impl Manifest {
             }
             let (size, path) = rest.split_once(' ').with_context(|| format!("line {line:?}"))?;
             let size = size.parse().with_context(|| format!("line {line:?}"))?;
-            manifest.files.push(Entry { sha256: first.to_owned(), size, path: path.to_owned() });
+            manifest.files.push(FileEntry {
+                sha256: first.to_owned(),
+                size,
+                path: path.to_owned(),
+            });
         }
         ensure!(!manifest.files.is_empty(), "no file is listed");
         Ok(manifest)

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-pub(crate) use self::cells::{Cell, daily};
+pub(crate) use self::cells::{GuestCell, daily};
 use crate::cache::Cache;
 use crate::exit::{Exit, Unmet};
 use crate::guest::{self, Guest};
@@ -65,8 +65,8 @@ pub(crate) struct Passes {
     pub(crate) cache: String,
 }
 
-/// What a matrix is measured with.
-pub(crate) struct Bench<'a> {
+/// Measures cells of a matrix.
+pub(crate) struct CellRunner<'a> {
     pub(crate) cache: &'a Cache,
     pub(crate) program: &'a Path,
     pub(crate) passes: &'a Passes,
@@ -100,7 +100,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         &Wants { build: true, guests: true, matrix: true, kernels, ..Wants::default() },
     )?;
     let program = compile::zcprof(&ready)?;
-    let bench = Bench {
+    let runner = CellRunner {
         cache: &cache,
         program: &program,
         passes: &options.passes,
@@ -110,7 +110,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     let (mut runs, mut missing, mut worst) = (Vec::new(), Vec::new(), Exit::Holds);
     for (at, cell) in (1..).zip(&cells) {
         println!("== {at} of {}: {}", cells.len(), cell.name());
-        match bench.measure(cell) {
+        match runner.measure(cell) {
             Ok(measured) => runs.push(measured.record),
             Err(error) => {
                 interrupt::check()?;
@@ -137,9 +137,9 @@ pub(crate) fn beside(program: &Path, runs: &[PathBuf], out: &Path) -> Result<Exi
     Ok(Exit::of_code(status.code()))
 }
 
-impl Bench<'_> {
+impl CellRunner<'_> {
     /// Measures a cell, unless that was done before.
-    pub(crate) fn measure(&self, cell: &Cell) -> Result<Measured> {
+    pub(crate) fn measure(&self, cell: &GuestCell) -> Result<Measured> {
         let place = self.cache.path(self.shelf).join(cell.name());
         let guest = Guest::choose(self.cache, cell.kernel)?;
         let script = self.script(cell);
@@ -183,7 +183,7 @@ impl Bench<'_> {
     }
 
     /// What the guest does.
-    fn script(&self, cell: &Cell) -> String {
+    fn script(&self, cell: &GuestCell) -> String {
         let Passes { transfer, bytes, cache } = self.passes;
         let before = cell.file_system.before.unwrap_or("LOG=/data/log").replace("BYTES", bytes);
         let mut script =

@@ -98,7 +98,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         return Ok(Exit::Error);
     }
     let place = choose(options, named, &program)?;
-    let Place::Guests(kernels) = place else {
+    let Environment::Guests(kernels) = place else {
         return measure::native(options, &program, &mut phases);
     };
     let wants = Wants {
@@ -121,24 +121,24 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
 }
 
 /// Where to measure.
-enum Place {
+enum Environment {
     Native,
     Guests(Vec<&'static Kernel>),
 }
 
 /// Chooses, and says why.
-fn choose(options: &Options, named: Vec<&'static Kernel>, program: &Path) -> Result<Place> {
+fn choose(options: &Options, named: Vec<&'static Kernel>, program: &Path) -> Result<Environment> {
     if options.native {
         eprintln!("measuring on the running kernel: --native");
-        return Ok(Place::Native);
+        return Ok(Environment::Native);
     }
     if !named.is_empty() {
-        return Ok(Place::Guests(named));
+        return Ok(Environment::Guests(named));
     }
     let output = Command::new(program).arg("doctor").output().context("starting zcprof doctor")?;
     if output.status.success() {
         eprintln!("measuring on the running kernel: zcprof doctor says that it shows everything");
-        return Ok(Place::Native);
+        return Ok(Environment::Native);
     }
     let kernel =
         Kernel::find(kernels::DEFAULT).context("the default kernel is not in the table")?;
@@ -151,7 +151,7 @@ fn choose(options: &Options, named: Vec<&'static Kernel>, program: &Path) -> Res
         let said = [output.stdout, output.stderr].concat();
         String::from_utf8_lossy(&said).lines().for_each(|line| eprintln!("  {line}"));
     }
-    Ok(Place::Guests(vec![kernel]))
+    Ok(Environment::Guests(vec![kernel]))
 }
 
 impl Options {

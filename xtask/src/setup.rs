@@ -177,7 +177,7 @@ fn prepare(cache: &Cache, wants: &Wants, all_bytes: bool) -> Result<Ready> {
 
 /// The needs of a command: rows of the table, and one for each kernel.
 fn findings(wants: &Wants, world: &World) -> Vec<(Need, Found)> {
-    let rows = NEEDS.iter().filter(|tool| tool.part.is_wanted(wants)).map(Need::Tool);
+    let rows = NEEDS.iter().filter(|tool| tool.needed_for.is_wanted(wants)).map(Need::Tool);
     let kernels = wants.kernels.iter().filter(|_| wants.guests).map(|kernel| Need::Kernel(kernel));
     rows.chain(kernels).map(|need| (need, need.look(world))).collect()
 }

@@ -84,7 +84,7 @@ const MAX_ARGUMENT: u64 = 512;
 /// TLS handshake asks for 32 at a time, which is much of a small payload.
 const RANDOM_NUMBERS: &str = "getrandom";
 
-type Place = (Process, Hop, Disposition);
+type EntryKey = (Process, Hop, Disposition);
 
 impl Ledger {
     /// Balances one pass.
@@ -143,10 +143,10 @@ impl Ledger {
 
 impl Account {
     fn of(instrument: Instrument, pass: &Pass) -> Self {
-        let mut sums: BTreeMap<Place, Sum> = BTreeMap::new();
+        let mut sums: BTreeMap<EntryKey, Sum> = BTreeMap::new();
         let mut control: BTreeMap<(Process, String), u64> = BTreeMap::new();
         let mut unexplained: u64 = 0;
-        for seen in Seen::all(instrument, pass) {
+        for seen in ResolvedCount::all(instrument, pass) {
             if seen.is_control() {
                 let bytes = control.entry((seen.process, seen.syscall.to_owned())).or_default();
                 *bytes = bytes.saturating_add(seen.tally.bytes);
@@ -215,7 +215,7 @@ impl Account {
 }
 
 impl Sum {
-    fn add(&mut self, sign: Sign, seen: &Seen<'_>) {
+    fn add(&mut self, sign: Sign, seen: &ResolvedCount<'_>) {
         let bytes = i128::from(seen.tally.bytes);
         match sign {
             Sign::Plus => {
@@ -244,7 +244,7 @@ impl Tally {
 }
 
 /// A count with its meaning looked up.
-struct Seen<'a> {
+struct ResolvedCount<'a> {
     site: &'a str,
     process: Process,
     syscall: &'a str,
@@ -254,7 +254,7 @@ struct Seen<'a> {
     terms: Option<Vec<Term>>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> ResolvedCount<'a> {
     /// Counts of one kind are one: neither their order nor how they are divided is evidence.
     fn all(instrument: Instrument, pass: &'a Pass) -> Vec<Self> {
         let mut counts: BTreeMap<_, Tally> = BTreeMap::new();
@@ -339,7 +339,7 @@ fn visible(instrument: Instrument, named: &Named) -> bool {
     named.bytes > 0 && watches
 }
 
-fn named_bytes(instrument: Instrument, pass: &Pass, place: Place) -> u64 {
+fn named_bytes(instrument: Instrument, pass: &Pass, place: EntryKey) -> u64 {
     let here = |named: &&Named| {
         (named.process, named.hop, named.disposition) == place && visible(instrument, named)
     };

@@ -26,7 +26,7 @@ const DESCENT: f64 = 0.21;
 const SMALLEST: f64 = 8.0;
 
 /// A part of the picture, in the order in which parts are drawn.
-enum Part {
+enum Shape {
     Text {
         area: Area,
         text: String,
@@ -106,7 +106,7 @@ fn letters(node: Node<'_, '_>) -> (f64, bool, Option<f64>) {
     }
 }
 
-fn text(node: Node<'_, '_>) -> Part {
+fn text(node: Node<'_, '_>) -> Shape {
     let text = node.text().unwrap_or_default().to_owned();
     let (size, bold, mono) = letters(node);
     let wide = |letter| mono.unwrap_or_else(|| f64::from(advances::advance(letter, bold)) / 1000.0);
@@ -119,7 +119,7 @@ fn text(node: Node<'_, '_>) -> Part {
     };
     let area =
         Area { left, top: y - size * ASCENT, right: left + width, bottom: y + size * DESCENT };
-    Part::Text { area, text, size }
+    Shape::Text { area, text, size }
 }
 
 fn block(node: Node<'_, '_>) -> Area {
@@ -138,15 +138,15 @@ fn mark(node: Node<'_, '_>) -> Area {
     Area { left, top, right, bottom }
 }
 
-fn parts(svg: &Document<'_>) -> Vec<Part> {
+fn parts(svg: &Document<'_>) -> Vec<Shape> {
     let inside = |node: &Node<'_, '_>| {
         !node.ancestors().any(|above| above.has_tag_name("defs") || above.has_tag_name("style"))
     };
     let part = |node: Node<'_, '_>| match node.tag_name().name() {
         "text" => Some(text(node)),
-        "rect" => Some(Part::Block(block(node))),
-        "polygon" => Some(Part::Mark(mark(node))),
-        "line" => Some(Part::Line(["x1", "y1", "x2", "y2"].map(|name| number(node, name)))),
+        "rect" => Some(Shape::Block(block(node))),
+        "polygon" => Some(Shape::Mark(mark(node))),
+        "line" => Some(Shape::Line(["x1", "y1", "x2", "y2"].map(|name| number(node, name)))),
         _ => None,
     };
     svg.descendants().filter(inside).filter_map(part).collect()
@@ -160,7 +160,7 @@ fn faults(svg: &Document<'_>) -> Vec<String> {
     let parts = parts(svg);
     let mut faults = Vec::new();
     for (at, part) in parts.iter().enumerate() {
-        let Part::Text { area, text, size } = part else { continue };
+        let Shape::Text { area, text, size } = part else { continue };
         if !whole.holds(area) {
             faults.push(format!("{text:?} leaves the picture: {area:?}"));
         }
@@ -172,29 +172,29 @@ fn faults(svg: &Document<'_>) -> Vec<String> {
         }
         for (other_at, other) in parts.iter().enumerate() {
             match other {
-                Part::Text { area: other, text: words, .. }
+                Shape::Text { area: other, text: words, .. }
                     if other_at > at && area.meets(other) =>
                 {
                     faults.push(format!("{text:?} and {words:?} overlap"));
                 }
-                Part::Block(other) if other_at > at && area.meets(other) => {
+                Shape::Block(other) if other_at > at && area.meets(other) => {
                     faults.push(format!("{text:?} is covered by {other:?}"));
                 }
-                Part::Mark(other) if area.meets(other) => {
+                Shape::Mark(other) if area.meets(other) => {
                     faults.push(format!("{text:?} is touched by {other:?}"));
                 }
                 // What reaches from edge to edge is ground, and no box.
-                Part::Block(other)
+                Shape::Block(other)
                     if other.right - other.left < whole.right
                         && other.has_the_middle_of(area)
                         && !other.holds(area) =>
                 {
                     faults.push(format!("{text:?} at {area:?} does not fit {other:?}"));
                 }
-                Part::Line(line) if area.is_crossed_by(*line) => {
+                Shape::Line(line) if area.is_crossed_by(*line) => {
                     let covered = parts[other_at..at.max(other_at)]
                         .iter()
-                        .any(|part| matches!(part, Part::Block(halo) if halo.holds(area)));
+                        .any(|part| matches!(part, Shape::Block(halo) if halo.holds(area)));
                     if !covered {
                         faults.push(format!("{text:?} is crossed by {line:?}"));
                     }

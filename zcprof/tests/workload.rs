@@ -76,8 +76,8 @@ fn slices_are_whole_batches_of_one_segment() {
 #[test]
 fn damage_is_found_and_named() {
     type Harm = fn(&[PathBuf]);
-    type Named = fn(&LogError) -> bool;
-    let cases: &[(&str, Harm, Named)] = &[
+    type IsThat = fn(&LogError) -> bool;
+    let cases: &[(&str, Harm, IsThat)] = &[
         (
             "a torn tail",
             |paths| {

@@ -7,7 +7,7 @@ use crate::vm::{FILE_SYSTEMS, FileSystem};
 
 /// A guest to measure in.
 #[derive(Clone, Debug)]
-pub(crate) struct Cell {
+pub(crate) struct GuestCell {
     pub(crate) kernel: &'static Kernel,
     pub(crate) file_system: &'static FileSystem,
     pub(super) cpus: usize,
@@ -60,7 +60,7 @@ const DAILY: &[(&str, &str, usize, &str)] = &[
     ("trixie-backports", "ext4", 2, "veth"),
 ];
 
-impl Cell {
+impl GuestCell {
     fn new(kernel: &'static Kernel, file_system: &'static FileSystem) -> Self {
         let (network, processor) = (LOOPBACK.to_owned(), &PROCESSORS[0]);
         Self { kernel, file_system, cpus: CPUS, network, processor }
@@ -88,13 +88,13 @@ impl Cell {
 }
 
 /// The cells of `--daily`.
-pub(crate) fn daily() -> Result<Vec<Cell>> {
+pub(crate) fn daily() -> Result<Vec<GuestCell>> {
     let cell = |(kernel, file_system, cpus, network): &(&str, &str, usize, &str)| {
         let kernels = kernels::choose(&[(*kernel).to_owned()])?;
         ensure!(kernels.len() == 1, "{kernel} is no kernel");
         let file_system = FileSystem::find(file_system).map_err(anyhow::Error::msg)?;
         let network = (*network).to_owned();
-        Ok(Cell { network, cpus: *cpus, ..Cell::new(kernels[0], file_system) })
+        Ok(GuestCell { network, cpus: *cpus, ..GuestCell::new(kernels[0], file_system) })
     };
     let mut cells = DAILY.iter().map(cell).collect::<Result<Vec<_>>>()?;
     cells.extend(of_each_processor());
@@ -102,9 +102,9 @@ pub(crate) fn daily() -> Result<Vec<Cell>> {
 }
 
 /// The oldest kernel on each processor: it has a copy routine for each.
-fn of_each_processor() -> impl Iterator<Item = Cell> {
-    let oldest = Cell::new(&KERNELS[0], &FILE_SYSTEMS[0]);
-    PROCESSORS.iter().map(move |processor| Cell { processor, ..oldest.clone() })
+fn of_each_processor() -> impl Iterator<Item = GuestCell> {
+    let oldest = GuestCell::new(&KERNELS[0], &FILE_SYSTEMS[0]);
+    PROCESSORS.iter().map(move |processor| GuestCell { processor, ..oldest.clone() })
 }
 
 /// All cells, or what was named, each with each.
@@ -113,7 +113,7 @@ pub(super) fn choose(
     file_systems: &[&'static FileSystem],
     cpus: &[usize],
     networks: &[String],
-) -> Result<Vec<Cell>> {
+) -> Result<Vec<GuestCell>> {
     if kernels.is_empty() && file_systems.is_empty() && cpus.is_empty() && networks.is_empty() {
         return Ok(all());
     }
@@ -126,10 +126,10 @@ pub(super) fn choose(
     for kernel in kernels {
         for file_system in file_systems {
             for cpus in cpus {
-                cells.extend(networks.iter().map(|network| Cell {
+                cells.extend(networks.iter().map(|network| GuestCell {
                     cpus: *cpus,
                     network: network.clone(),
-                    ..Cell::new(kernel, file_system)
+                    ..GuestCell::new(kernel, file_system)
                 }));
             }
         }
@@ -139,7 +139,7 @@ pub(super) fn choose(
 
 /// Every tested kernel with each file system, and on the first one with other numbers of CPUs and
 /// other networks; the other kernels with the first file system alone.
-fn all() -> Vec<Cell> {
+fn all() -> Vec<GuestCell> {
     let first = &FILE_SYSTEMS[0];
     let mut cells = Vec::new();
     for kernel in KERNELS {
@@ -148,12 +148,15 @@ fn all() -> Vec<Cell> {
             continue;
         }
         if !kernel.tested {
-            cells.push(Cell::new(kernel, first));
+            cells.push(GuestCell::new(kernel, first));
             continue;
         }
-        cells.extend(FILE_SYSTEMS.iter().map(|file_system| Cell::new(kernel, file_system)));
-        cells.extend(OTHER_CPUS.map(|cpus| Cell { cpus, ..Cell::new(kernel, first) }));
-        let with = |network: &str| Cell { network: network.to_owned(), ..Cell::new(kernel, first) };
+        cells.extend(FILE_SYSTEMS.iter().map(|file_system| GuestCell::new(kernel, file_system)));
+        cells.extend(OTHER_CPUS.map(|cpus| GuestCell { cpus, ..GuestCell::new(kernel, first) }));
+        let with = |network: &str| GuestCell {
+            network: network.to_owned(),
+            ..GuestCell::new(kernel, first)
+        };
         cells.extend(OTHER_NETWORKS.map(with));
     }
     cells
@@ -165,8 +168,8 @@ mod tests {
 
     use super::*;
 
-    fn names(cells: &[Cell]) -> HashSet<String> {
-        let names: HashSet<_> = cells.iter().map(Cell::name).collect();
+    fn names(cells: &[GuestCell]) -> HashSet<String> {
+        let names: HashSet<_> = cells.iter().map(GuestCell::name).collect();
         assert_eq!(names.len(), cells.len(), "each cell once");
         names
     }

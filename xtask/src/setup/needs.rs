@@ -12,7 +12,7 @@ use crate::{process, vm};
 
 /// Which commands need something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum NeededFor {
     /// Those that build zcprof.
     Build,
     /// Those that boot guests.
@@ -30,7 +30,7 @@ pub(super) enum Part {
 /// A row of the table.
 pub(super) struct Tool {
     pub(super) name: &'static str,
-    pub(super) part: Part,
+    pub(super) needed_for: NeededFor,
     /// The version it must have, in words.
     pub(super) least: &'static str,
     /// Debian's packages.
@@ -58,14 +58,14 @@ pub(super) struct World {
 pub(super) static NEEDS: &[Tool] = &[
     Tool {
         name: "C compiler, static libc",
-        part: Part::Build,
+        needed_for: NeededFor::Build,
         least: "any",
         packages: &["gcc", "libc6-dev"],
         find: |_| c_compiler(),
     },
     Tool {
         name: "Rust for BPF",
-        part: Part::Build,
+        needed_for: NeededFor::Build,
         least: "1.95",
         packages: toolchain::DEBIAN_PACKAGES,
         find: |world| match &world.bpf {
@@ -75,7 +75,7 @@ pub(super) static NEEDS: &[Tool] = &[
     },
     Tool {
         name: "bpf-linker",
-        part: Part::Build,
+        needed_for: NeededFor::Build,
         least: toolchain::LINKER_VERSION,
         packages: &[],
         find: |world| match &world.linker {
@@ -85,85 +85,91 @@ pub(super) static NEEDS: &[Tool] = &[
     },
     Tool {
         name: "qemu-system-x86_64",
-        part: Part::Guests,
+        needed_for: NeededFor::Guests,
         least: "7.0",
         packages: &["qemu-system-x86"],
         find: |_| vm::qemu_version().map_or(Found::Missing, |said| at_least(&said, (7, 0))),
     },
     Tool {
         name: "busybox (static)",
-        part: Part::Guests,
+        needed_for: NeededFor::Guests,
         least: "1.30",
         packages: &["busybox-static"],
         find: |_| busybox(),
     },
     Tool {
         name: "mkfs.ext4",
-        part: Part::Guests,
+        needed_for: NeededFor::Guests,
         least: "1.43",
         packages: &["e2fsprogs"],
         find: |_| says("mkfs.ext4", &["-V"], (1, 43)),
     },
     Tool {
         name: "setpriv",
-        part: Part::Guests,
+        needed_for: NeededFor::Guests,
         least: "2.33",
         packages: &["util-linux"],
         find: |_| says("setpriv", &["--version"], (2, 33)),
     },
     Tool {
         name: "mkfs.xfs",
-        part: Part::Matrix,
+        needed_for: NeededFor::Matrix,
         least: "5.0",
         packages: &["xfsprogs"],
         find: |_| says("mkfs.xfs", &["-V"], (5, 0)),
     },
     Tool {
         name: "mkfs.btrfs",
-        part: Part::Matrix,
+        needed_for: NeededFor::Matrix,
         least: "5.0",
         packages: &["btrfs-progs"],
         find: |_| says("mkfs.btrfs", &["-V"], (5, 0)),
     },
     Tool {
         name: "ip",
-        part: Part::Matrix,
+        needed_for: NeededFor::Matrix,
         least: "any",
         packages: &["iproute2"],
         find: |_| iproute(),
     },
-    Tool { name: "kcat", part: Part::Clients, least: "any", packages: &["kcat"], find: |_| kcat() },
+    Tool {
+        name: "kcat",
+        needed_for: NeededFor::Clients,
+        least: "any",
+        packages: &["kcat"],
+        find: |_| kcat(),
+    },
     Tool {
         name: super::CLIENTS,
-        part: Part::Clients,
+        needed_for: NeededFor::Clients,
         least: "any",
         packages: &["python3-venv"],
         find: |world| clients::find(&world.cache),
     },
     Tool {
         name: "nginx",
-        part: Part::Bench,
+        needed_for: NeededFor::Bench,
         least: "1.20",
         packages: &["nginx"],
         find: |_| says("nginx", &["-v"], (1, 20)),
     },
     Tool {
         name: "depmod",
-        part: Part::Fetch,
+        needed_for: NeededFor::Fetch,
         least: "any",
         packages: &["kmod"],
         find: |_| says("depmod", &["--version"], (0, 0)),
     },
     Tool {
         name: "dpkg-deb",
-        part: Part::Fetch,
+        needed_for: NeededFor::Fetch,
         least: "1.19",
         packages: &["dpkg"],
         find: |_| says("dpkg-deb", &["--version"], (1, 19)),
     },
 ];
 
-impl Part {
+impl NeededFor {
     pub(super) fn is_wanted(self, wants: &Wants) -> bool {
         match self {
             Self::Build => wants.build,
@@ -322,7 +328,10 @@ mod tests {
     #[test]
     fn building_alone_needs_no_guest() {
         let wants = Wants { build: true, ..Wants::default() };
-        let wanted: Vec<_> = NEEDS.iter().filter(|tool| tool.part.is_wanted(&wants)).collect();
-        assert!(wanted.iter().all(|tool| tool.part == Part::Build) && !wanted.is_empty());
+        let wanted: Vec<_> =
+            NEEDS.iter().filter(|tool| tool.needed_for.is_wanted(&wants)).collect();
+        assert!(
+            wanted.iter().all(|tool| tool.needed_for == NeededFor::Build) && !wanted.is_empty()
+        );
     }
 }

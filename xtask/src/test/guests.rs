@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::guest::{self, Guest};
 use crate::kernels::{self, Kernel};
 use crate::libraries::with_libraries;
-use crate::matrix::{self, Bench, Passes};
+use crate::matrix::{self, CellRunner, Passes};
 use crate::programs::{self, Image};
 use crate::setup::Ready;
 use crate::{compile, interrupt};
@@ -46,7 +46,7 @@ enum Job<'a> {
         image: Option<PathBuf>,
     },
     /// A cell of the matrix.
-    Cell(matrix::Cell),
+    Cell(matrix::GuestCell),
 }
 
 /// What came of a job.
@@ -109,12 +109,12 @@ pub(super) fn run(
         cache: "both".to_owned(),
     };
     let (program, shelf) = (&tested.zcprof, "matrix-daily");
-    let bench = Bench { cache, program, passes: &measured, fresh: true, shelf };
+    let runner = CellRunner { cache, program, passes: &measured, fresh: true, shelf };
     let done = pool::at_a_time(at_a_time(), jobs, |job| match job {
         Job::Part { name, guest, files, words, image } => {
             of_part(cache, guest, name, files, words, image)
         }
-        Job::Cell(cell) => of_cell(&bench, &cell),
+        Job::Cell(cell) => of_cell(&runner, &cell),
     });
     interrupt::check()?;
     let mut runs = Vec::new();
@@ -206,11 +206,11 @@ const CELL_TRANSFERS: [&str; 7] = [
     transfer::SENDFILE_TO_FILE,
 ];
 
-fn of_cell(bench: &Bench<'_>, cell: &matrix::Cell) -> Done {
+fn of_cell(runner: &CellRunner<'_>, cell: &matrix::GuestCell) -> Done {
     let name = format!("matrix {}", cell.name());
     println!("== {name}");
     let started = Instant::now();
-    let (run, cpu, note) = match bench.measure(cell) {
+    let (run, cpu, note) = match runner.measure(cell) {
         Ok(measured) => (Some(measured.record), Some(measured.cpu), String::new()),
         Err(error) => (None, None, format!("{error:#}")),
     };
@@ -233,10 +233,10 @@ fn beside(cache: &Cache, zcprof: &Path, runs: &[PathBuf], stages: &mut Stages) -
 
 /// The daily cells that are on these kernels; with all kernels that are tested, also those on kernels
 /// for which there is nothing but cells.
-pub(super) fn daily_cells(kernels: &[&'static Kernel]) -> Result<Vec<matrix::Cell>> {
+pub(super) fn daily_cells(kernels: &[&'static Kernel]) -> Result<Vec<matrix::GuestCell>> {
     let is_among = |kernel: &Kernel| kernels.iter().any(|known| known.name == kernel.name);
     let all = kernels::choose(&["all".to_owned()])?.into_iter().all(is_among);
-    let chosen = |cell: &matrix::Cell| is_among(cell.kernel) || all && !cell.kernel.tested;
+    let chosen = |cell: &matrix::GuestCell| is_among(cell.kernel) || all && !cell.kernel.tested;
     Ok(matrix::daily()?.into_iter().filter(chosen).collect())
 }
 

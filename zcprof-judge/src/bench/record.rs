@@ -23,7 +23,7 @@ pub struct BenchRun {
     /// Who took part.
     pub contestants: Vec<Contestant>,
     /// One entry for each size of fetch and number of connections, in the order measured.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<BenchCell>,
 }
 
 /// What was the same for all contestants. Sizes in bytes.
@@ -60,7 +60,8 @@ pub struct Contestant {
 
 /// One size of fetch and number of connections.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Cell {
+#[schemars(rename = "Cell")]
+pub struct BenchCell {
     /// Most record bytes in one fetch.
     pub fetch_size: u64,
     /// Connections fetching at once.

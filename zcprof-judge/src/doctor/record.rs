@@ -27,7 +27,7 @@ pub struct Diagnosis {
     pub instruments: Vec<Watch>,
     /// One entry per hop, instrument and disposition for which the table has a row on this
     /// kernel, in the order of the path.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<VisibilityCell>,
     /// One entry per row of the table, in its order.
     pub sites: Vec<SiteHere>,
     /// What is not watched and why, the same cause once.
@@ -64,7 +64,8 @@ pub struct Watch {
 
 /// What an instrument can see of one disposition at one hop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Cell {
+#[schemars(rename = "Cell")]
+pub struct VisibilityCell {
     /// Where.
     pub hop: Hop,
     /// Who looks.

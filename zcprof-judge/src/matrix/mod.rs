@@ -24,7 +24,7 @@ pub struct Matrix {
     /// Version of zcprof that wrote it.
     pub zcprof: String,
     /// One entry per pass of each run, in the order of the runs.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<MatrixCell>,
     /// What was not measured.
     pub skipped: Vec<NotMeasured>,
 }
@@ -44,7 +44,8 @@ pub struct Setting {
 
 /// A transfer in a setting, with the page cache warm or cold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Cell {
+#[schemars(rename = "Cell")]
+pub struct MatrixCell {
     /// Where.
     pub setting: Setting,
     /// The transfer's name.
@@ -116,7 +117,7 @@ impl Matrix {
         for run in runs {
             let setting = Setting::of(run);
             for (judgement, pass) in verdict::judge(run)?.iter().zip(&run.passes) {
-                cells.push(Cell::of(&setting, judgement, pass));
+                cells.push(MatrixCell::of(&setting, judgement, pass));
             }
             skipped.extend(run.skipped.iter().map(|one| NotMeasured {
                 setting: setting.clone(),
@@ -132,7 +133,7 @@ impl Matrix {
     /// `Inconclusive` if something could not be judged, or nothing was.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        let is_false = |cell: &Cell| cell.known.is_some() && cell.verdict == "refuted";
+        let is_false = |cell: &MatrixCell| cell.known.is_some() && cell.verdict == "refuted";
         if self.cells.iter().any(|cell| is_false(cell) || cell.is_off()) {
             Exit::Refuted
         } else if self.cells.is_empty() || self.cells.iter().any(|c| c.verdict == "inconclusive") {
@@ -154,7 +155,7 @@ impl Setting {
     }
 }
 
-impl Cell {
+impl MatrixCell {
     fn of(setting: &Setting, judgement: &Judgement, pass: &Pass) -> Self {
         let looked = |instrument| !is_blind(&judgement.verdict, instrument);
         let ledger = &judgement.ledger;
@@ -164,7 +165,7 @@ impl Cell {
         let known = truth::known(&judgement.transfer, &setting.file_system, &setting.network);
         let mut leaves = pass.leaves.iter().flatten().filter_map(|leaf| Site::find(leaf));
         let audit_between_files = leaves.any(|(_, site)| site.need == Need::Writes);
-        let seen = truth::Seen { audit_copied, audit_between_files, callers };
+        let seen = truth::Observation { audit_copied, audit_between_files, callers };
         let off = known.and_then(|known| known.off(ledger.payload, seen));
         let both = [Instrument::Audit, Instrument::Callers].into_iter().filter(|i| looked(*i));
         Self {
@@ -241,8 +242,8 @@ fn is_blind(verdict: &Verdict, instrument: Instrument) -> bool {
 mod tests {
     use super::*;
 
-    fn cell(off: Option<u64>, verdict: &str) -> Cell {
-        Cell {
+    fn cell(off: Option<u64>, verdict: &str) -> MatrixCell {
+        MatrixCell {
             setting: Setting {
                 kernel: "6.12".to_owned(),
                 file_system: "ext4".to_owned(),
@@ -265,7 +266,7 @@ mod tests {
         }
     }
 
-    fn exit(cells: Vec<Cell>) -> Exit {
+    fn exit(cells: Vec<MatrixCell>) -> Exit {
         let (zcprof, skipped) = (String::new(), Vec::new());
         Matrix { schema: SCHEMA, zcprof, cells, skipped }.exit()
     }
@@ -281,7 +282,7 @@ mod tests {
         assert_eq!(exit(Vec::new()), Exit::Inconclusive);
         let cells = || vec![cell(None, "holds"), cell(None, "inconclusive")];
         assert_eq!(exit(cells()), Exit::Inconclusive);
-        let refuted = |known| Cell { known, ..cell(None, "refuted") };
+        let refuted = |known| MatrixCell { known, ..cell(None, "refuted") };
         let exit_with = |known| exit([cells(), vec![refuted(known)]].concat());
         assert_eq!(exit_with(Some(Known::default())), Exit::Refuted);
         assert_eq!(exit_with(None), Exit::Inconclusive, "nobody knows what is true there");

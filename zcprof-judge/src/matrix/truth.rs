@@ -91,7 +91,7 @@ pub fn known(transfer: &str, file_system: &str, network: &str) -> Option<Known> 
 
 /// What the instruments saw of a pass.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Observation {
     /// What the audit saw copied, in bytes; `None` if it could not look.
     pub(super) audit_copied: Option<u64>,
     /// Whether what is copied between files is in that.
@@ -103,7 +103,7 @@ pub(super) struct Seen {
 impl Known {
     /// The largest difference, in bytes, between what is known and what was seen of so much
     /// payload; `None` if nobody looked.
-    pub(super) fn off(&self, payload: u64, seen: Seen) -> Option<u64> {
+    pub(super) fn off(&self, payload: u64, seen: Observation) -> Option<u64> {
         let off = |times: u64, seen: u64| seen.abs_diff(times.saturating_mul(payload));
         let unseen = if seen.audit_between_files { 0 } else { self.between_files };
         let audit = seen.audit_copied.map(|seen| off(self.copied - unseen, seen));
@@ -137,8 +137,8 @@ mod tests {
         assert_eq!(known("copy_file_range", "tmpfs", "loopback"), Some(REPLICA));
     }
 
-    fn saw(audit_copied: Option<u64>, callers: Option<Numbers>) -> Seen {
-        Seen { audit_copied, callers, ..Seen::default() }
+    fn saw(audit_copied: Option<u64>, callers: Option<Numbers>) -> Observation {
+        Observation { audit_copied, callers, ..Observation::default() }
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
         let replica =
             Numbers { copied: 1000, between_files: 1000, moved: 1000, ..Numbers::default() };
         assert_eq!(REPLICA.off(1000, saw(Some(0), Some(replica))), Some(0));
-        let both = Seen { audit_between_files: true, ..saw(Some(0), Some(replica)) };
+        let both = Observation { audit_between_files: true, ..saw(Some(0), Some(replica)) };
         assert_eq!(REPLICA.off(1000, both), Some(1000));
     }
 }

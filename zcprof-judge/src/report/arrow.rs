@@ -85,7 +85,7 @@ pub(super) const ARROWS: &[Arrow] = &[
 ];
 
 /// What all passes of a transfer say of one arrow.
-pub(super) struct Seen {
+pub(super) struct ArrowSummary {
     /// What decides how the arrow looks; `None` if nothing went over it.
     strongest: Option<Disposition>,
     /// Whether a claim fails here.
@@ -111,7 +111,7 @@ pub(super) fn each(texts: impl Iterator<Item = String>) -> String {
     }
 }
 
-impl Seen {
+impl ArrowSummary {
     pub(super) fn on(arrow: &Arrow, passes: &[&Judged<'_>], reading: &Reading<'_>) -> Self {
         let seen = |pass: &Judged<'_>, what: Disposition| {
             pass.entry(arrow.process, arrow.hop, what).map_or((0, 0), |e| (e.bytes, e.calls))

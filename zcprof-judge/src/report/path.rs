@@ -4,7 +4,7 @@
 
 use zcprof_common::vocabulary::{Disposition, Hop, Process};
 
-use super::arrow::{ARROWS, Lane, Seen, arrow, each};
+use super::arrow::{ARROWS, ArrowSummary, Lane, arrow, each};
 use super::canvas::{Canvas, LINE, MARGIN, Pen, SMALL, WIDTH};
 use super::ink;
 use super::lettering::Type;
@@ -119,7 +119,7 @@ fn transfer(canvas: &mut Canvas, top: i32, passes: &[&Judged<'_>], reading: &Rea
     let worst = passes.iter().map(|pass| Word::of(&pass.judgement.verdict)).min();
     let mut shapes = canvas.layer(ground(worst));
     let seen: Vec<_> =
-        ARROWS.iter().map(|arrow| (arrow, Seen::on(arrow, passes, reading))).collect();
+        ARROWS.iter().map(|arrow| (arrow, ArrowSummary::on(arrow, passes, reading))).collect();
     let tallest = |lane: Lane| {
         let in_lane = seen.iter().filter(|(arrow, _)| arrow.lane == lane);
         in_lane.map(|(_, seen)| seen.height()).max().unwrap_or(0)

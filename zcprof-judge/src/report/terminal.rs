@@ -50,13 +50,13 @@ pub fn last_lines(run: &Run, terminal: &Terminal<'_>) -> Result<String, ReportEr
 }
 
 /// A cell of the small table.
-struct Cell {
+struct StyledText {
     text: String,
     style: Style,
 }
 
-fn plain(text: impl Into<String>) -> Cell {
-    Cell { text: text.into(), style: Style::new() }
+fn plain(text: impl Into<String>) -> StyledText {
+    StyledText { text: text.into(), style: Style::new() }
 }
 
 const HEADS: [&str; 5] = ["transfer", "copied", "zero-copy?", "expected", "verdict"];
@@ -79,8 +79,8 @@ fn brief(reading: &Reading<'_>, terminal: &Terminal<'_>) -> String {
             let name =
                 if alike { transfer.clone() } else { format!("{transfer} {}", caches.join("+")) };
             let (zero, verdict) = (
-                Cell { text: zero, style: of_answer(&pass.zero_copy) },
-                Cell { text: verdict, style: of_verdict(&pass.judgement.verdict) },
+                StyledText { text: zero, style: of_answer(&pass.zero_copy) },
+                StyledText { text: verdict, style: of_verdict(&pass.judgement.verdict) },
             );
             rows.push([plain(name), plain(copied), zero, plain(expected), verdict]);
         }
@@ -123,7 +123,7 @@ fn of_answer(zero_copy: &Verdict) -> Style {
 }
 
 /// Numbers stand to the right, words to the left.
-fn set(rows: &[[Cell; 5]], colour: bool) -> String {
+fn set(rows: &[[StyledText; 5]], colour: bool) -> String {
     let width = |at: usize| rows.iter().map(|row| row[at].text.len()).max().unwrap_or(0);
     let widths: Vec<_> = (0..HEADS.len()).map(width).collect();
     let mut text = String::new();

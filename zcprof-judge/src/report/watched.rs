@@ -32,13 +32,13 @@ const BAR: i32 = 24;
 const MOVE_BAR: i32 = 12;
 
 /// A part of what was sent, with its bar.
-struct Part {
+struct TrafficBar {
     of: Of,
     traffic: Traffic,
     spans: Vec<Span>,
 }
 
-impl Part {
+impl TrafficBar {
     fn of(watch: &Watch, of: Of) -> Self {
         let traffic = Traffic::of(watch, &of);
         let mut spans = shown_spans(&traffic);
@@ -69,7 +69,7 @@ impl Part {
 /// The picture.
 pub(super) fn render(watch: &Watch) -> Result<Vec<u8>, ReportError> {
     let judgements = judge(watch).map_err(ReportError::Claim)?;
-    let parts: Vec<_> = parts(watch).into_iter().map(|of| Part::of(watch, of)).collect();
+    let parts: Vec<_> = parts(watch).into_iter().map(|of| TrafficBar::of(watch, of)).collect();
     let parts: Vec<_> = parts.into_iter().filter(|part| part.traffic.sent() > 0).collect();
     let words: Vec<_> = judgements.iter().map(|judged| Word::of(&judged.verdict)).collect();
     // No zero is concluded but by a claim of it that holds.
@@ -114,7 +114,7 @@ fn refuted(judgements: &[Judgement]) -> String {
 }
 
 /// A part in words.
-fn told(part: &Part, judged: &[&Judgement]) -> String {
+fn told(part: &TrafficBar, judged: &[&Judgement]) -> String {
     let (sent, done) = (size(part.traffic.sent()), part.traffic.direction.done());
     let moved = per_byte(part.traffic.ledger.handed_over_at_all(), part.traffic.sent());
     let number = part.number();
@@ -134,7 +134,7 @@ pub(super) fn about(watch: &Watch) -> String {
 }
 
 /// What the picture shows, in a sentence; `seen` if a copy would have been seen.
-fn finding(parts: &[Part], direction: Direction, seen: bool) -> String {
+fn finding(parts: &[TrafficBar], direction: Direction, seen: bool) -> String {
     let done = direction.done();
     let Some(all) = parts.first() else { return format!("Nothing was {done}") };
     let sent = size(all.traffic.sent());
@@ -166,7 +166,7 @@ fn axis(canvas: &mut Canvas, top: i32, bottom: i32, end: u64) {
     }
 }
 
-fn draw(canvas: &mut Canvas, y: i32, part: &Part, judged: &[&Judgement], end: u64) -> i32 {
+fn draw(canvas: &mut Canvas, y: i32, part: &TrafficBar, judged: &[&Judgement], end: u64) -> i32 {
     let name_width = LEFT - MARGIN - 10;
     let name = part.of.to_string();
     let bold = Type::new(14).bold().fitting(&name, name_width, 11);
@@ -231,7 +231,7 @@ fn claimed(judgement: &Judgement) -> String {
     }
 }
 
-fn legend(canvas: &mut Canvas, top: i32, parts: &[Part]) {
+fn legend(canvas: &mut Canvas, top: i32, parts: &[TrafficBar]) {
     let mut legend = Legend::at(top);
     let spans = || parts.iter().flat_map(|part| &part.spans);
     for hop in Hop::ALL.iter().copied() {

@@ -23,7 +23,7 @@ pub struct Detail {
 }
 
 /// Where bytes are charged.
-type Place = (Charged, Option<u16>, Hop, Disposition);
+type ChargeKey = (Charged, Option<u16>, Hop, Disposition);
 
 /// What was added and taken away at a place.
 #[derive(Default)]
@@ -36,7 +36,7 @@ struct Sums<'a> {
 /// because they are read at another moment, is taken off the largest.
 #[must_use]
 pub fn charge(frames: Vec<Frame>, details: &[Detail], counts: &[WatchedCount]) -> Stacks {
-    let mut sums: BTreeMap<Place, Sums<'_>> = BTreeMap::new();
+    let mut sums: BTreeMap<ChargeKey, Sums<'_>> = BTreeMap::new();
     for detail in details {
         for term in terms(&detail.count) {
             let sum = sums.entry(place(&detail.count, *term)).or_default();
@@ -86,13 +86,13 @@ fn terms(count: &WatchedCount) -> impl Iterator<Item = &'static Term> {
 }
 
 /// Where a term charges a count.
-fn place(count: &WatchedCount, term: Term) -> Place {
+fn place(count: &WatchedCount, term: Term) -> ChargeKey {
     (count.charged.clone(), count.port, term.hop, term.disposition)
 }
 
 /// Bytes at each place by the exact counters.
-fn exact(counts: &[WatchedCount]) -> BTreeMap<Place, u64> {
-    let mut signed: BTreeMap<Place, i128> = BTreeMap::new();
+fn exact(counts: &[WatchedCount]) -> BTreeMap<ChargeKey, u64> {
+    let mut signed: BTreeMap<ChargeKey, i128> = BTreeMap::new();
     for count in counts.iter().filter(|count| count.charged != Charged::Elsewhere) {
         for term in terms(count) {
             *signed.entry(place(count, *term)).or_default() += match term.sign {
@@ -101,7 +101,7 @@ fn exact(counts: &[WatchedCount]) -> BTreeMap<Place, u64> {
             };
         }
     }
-    let positive = |(place, bytes): (Place, i128)| {
+    let positive = |(place, bytes): (ChargeKey, i128)| {
         u64::try_from(bytes).ok().filter(|bytes| *bytes > 0).map(|bytes| (place, bytes))
     };
     signed.into_iter().filter_map(positive).collect()

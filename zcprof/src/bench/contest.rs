@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 
 use super::calls::Calls;
-use super::log::{Plan, Served};
+use super::log::{RoundPlan, Served};
 use super::nginx::{self, Nginx};
 use super::record::{Contestant, Placement, Round};
 use crate::fetch::consumer::{Command, Outcome, Protocol, Share};
@@ -100,12 +100,17 @@ impl<'a> Contest<'a> {
     }
 
     /// Fetches in mode `copy`; says whether every byte was right.
-    pub(super) fn verify(&mut self, index: usize, plan: &Plan) -> Result<bool> {
+    pub(super) fn verify(&mut self, index: usize, plan: &RoundPlan) -> Result<bool> {
         Ok(self.fetch(index, plan, "copy")?.verified.is_right())
     }
 
     /// Fetches, and says how many system calls the server made.
-    pub(super) fn count_calls(&mut self, index: usize, plan: &Plan, mode: &str) -> Result<u64> {
+    pub(super) fn count_calls(
+        &mut self,
+        index: usize,
+        plan: &RoundPlan,
+        mode: &str,
+    ) -> Result<u64> {
         let pid = self.pid(index).context("there is no such contestant")?;
         let calls = Calls::of(pid)?;
         self.fetch(index, plan, mode)?;
@@ -113,7 +118,7 @@ impl<'a> Contest<'a> {
     }
 
     /// Fetches, and says how long it took.
-    pub(super) fn round(&mut self, index: usize, plan: &Plan, mode: &str) -> Result<Round> {
+    pub(super) fn round(&mut self, index: usize, plan: &RoundPlan, mode: &str) -> Result<Round> {
         let server = self.pid(index).context("there is no such contestant")?;
         let consumer = self.consumer.worker.pid();
         let before = (cpu_seconds(server)?, cpu_seconds(consumer)?);
@@ -131,7 +136,7 @@ impl<'a> Contest<'a> {
         })
     }
 
-    fn fetch(&mut self, index: usize, plan: &Plan, mode: &str) -> Result<Outcome> {
+    fn fetch(&mut self, index: usize, plan: &RoundPlan, mode: &str) -> Result<Outcome> {
         let entrant = self.entrants.get(index).context("there is no such contestant")?;
         let name = &entrant.contestant.name;
         let command = Command {

@@ -29,7 +29,7 @@ pub(super) struct Served {
 }
 
 /// What one round fetches.
-pub(super) struct Plan {
+pub(super) struct RoundPlan {
     pub(super) shares: Vec<Share>,
     pub(super) payload: u64,
     pub(super) fetches: u64,
@@ -66,7 +66,7 @@ impl Served {
 
     /// Equal shares for so many connections, of `bytes` in all: less if that were too many
     /// fetches, more if each connection had less than one.
-    pub(super) fn plan(&self, connections: u32, bytes: u64, fetch_size: u64) -> Result<Plan> {
+    pub(super) fn plan(&self, connections: u32, bytes: u64, fetch_size: u64) -> Result<RoundPlan> {
         let longest = self.log.batches().iter().map(|batch| batch.length).max().unwrap_or(0);
         ensure!(
             longest <= fetch_size,
@@ -78,6 +78,6 @@ impl Served {
         let shares = equal_shares(&self.log, connections, each, fetch_size)?;
         let payload = shares.iter().map(|share| share.bytes).sum();
         let fetches = shares.iter().map(|share| share.fetches.len() as u64).sum();
-        Ok(Plan { shares, payload, fetches })
+        Ok(RoundPlan { shares, payload, fetches })
     }
 }

@@ -20,8 +20,8 @@ use crate::probe::kernel;
 use crate::transfer::TransferSpec;
 use calls::Calls;
 use contest::Contest;
-use log::{Plan, Served};
-use record::{BenchRun, Cell, Conditions, Round, SCHEMA, Series};
+use log::{RoundPlan, Served};
+use record::{BenchCell, BenchRun, Conditions, Round, SCHEMA, Series};
 
 /// Runs the benchmark; says on standard error where it is.
 ///
@@ -64,8 +64,8 @@ pub fn fetch(options: &cli::BenchFetch) -> Result<BenchRun> {
             );
             let series = series(&mut contest, &plan, &conditions)?;
             let (connections, fetch_size) = (*connections, *fetch_size);
-            let Plan { payload, fetches, .. } = plan;
-            cells.push(Cell { fetch_size, connections, payload, fetches, series });
+            let RoundPlan { payload, fetches, .. } = plan;
+            cells.push(BenchCell { fetch_size, connections, payload, fetches, series });
         }
     }
     Ok(BenchRun {
@@ -80,7 +80,11 @@ pub fn fetch(options: &cli::BenchFetch) -> Result<BenchRun> {
 
 /// First what does not count: every byte is verified, and system calls are counted, which slows
 /// them down. Then the rounds, so that whatever else the machine does falls on all alike.
-fn series(contest: &mut Contest<'_>, plan: &Plan, conditions: &Conditions) -> Result<Vec<Series>> {
+fn series(
+    contest: &mut Contest<'_>,
+    plan: &RoundPlan,
+    conditions: &Conditions,
+) -> Result<Vec<Series>> {
     let mut series = Vec::new();
     let all = contest.contestants().len();
     for index in 0..all {

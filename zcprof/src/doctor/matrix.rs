@@ -4,11 +4,11 @@ use zcprof_common::sites::{Bytes, Case, SITES, Sign, Site};
 use zcprof_common::syscalls::SYSCALLS;
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
 
-use super::record::{Cell, Expected, Sees, SiteHere};
+use super::record::{Expected, Sees, SiteHere, VisibilityCell};
 use crate::run::ProbeState;
 
 /// Every cell that has a row in the table for this kernel. `sites` are all rows of the table.
-pub(super) fn cells(sites: &[SiteHere]) -> Vec<Cell> {
+pub(super) fn cells(sites: &[SiteHere]) -> Vec<VisibilityCell> {
     let unneeded = |site: &SiteHere| matches!(site.state, Some(ProbeState::NotNeeded { .. }));
     let here = |(_, site): &(&Site, &SiteHere)| site.expected == Expected::Here && !unneeded(site);
     let here: Vec<_> = SITES.iter().zip(sites).filter(here).collect();
@@ -40,7 +40,7 @@ fn cell(
     instrument: Instrument,
     disposition: Disposition,
     here: &[Here<'_>],
-) -> Option<Cell> {
+) -> Option<VisibilityCell> {
     let terms = |site: &Site, sign: Sign| {
         let mut terms = site.cases.iter().flat_map(|case| case.terms);
         terms.any(|term| (term.sign, term.hop, term.disposition) == (sign, hop, disposition))
@@ -79,7 +79,7 @@ fn cell(
             names.push(site.name.to_owned());
         }
     }
-    Some(Cell { hop, instrument, disposition, sees, sites: names })
+    Some(VisibilityCell { hop, instrument, disposition, sees, sites: names })
 }
 
 /// Whether `site` tells what the bytes at another mean: whose they are, or in which kind of file.
@@ -131,7 +131,7 @@ mod tests {
 
     fn sees(sites: &[SiteHere], by: Instrument, hop: Hop, what: Disposition) -> Option<Sees> {
         let found = cells(sites);
-        let is = |c: &&Cell| (c.instrument, c.hop, c.disposition) == (by, hop, what);
+        let is = |c: &&VisibilityCell| (c.instrument, c.hop, c.disposition) == (by, hop, what);
         found.iter().find(is).map(|cell| cell.sees)
     }
 

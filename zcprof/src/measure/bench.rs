@@ -39,7 +39,7 @@ pub(super) enum Amount {
 }
 
 /// A log, a server and a consumer.
-pub(super) struct Bench {
+pub(super) struct TestBench {
     pub(super) server: Server,
     pub(super) consumer: Consumer,
     /// Another server and consumer, over plain TCP, where the measured ones are not.
@@ -67,7 +67,7 @@ pub(super) struct Cpu {
     pub(super) consumer: f64,
 }
 
-impl Bench {
+impl TestBench {
     /// Makes or opens the log, and starts both processes; `controls` are the transfers that are
     /// served over plain TCP too.
     ///
@@ -369,7 +369,7 @@ impl Bench {
     }
 }
 
-/// See [`Bench::caches`].
+/// See [`TestBench::caches`].
 fn wanted(choice: cli::CacheChoice, file_system: &str) -> Result<(Vec<Cache>, Option<String>)> {
     let why = Filler::find(file_system)
         .is_some_and(|row| row.fill == Fill::Memory)

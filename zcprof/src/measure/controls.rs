@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, Result};
 
-use super::bench::Bench;
+use super::bench::TestBench;
 use super::{CONTROLS, passes};
 use crate::cli::Workload;
 use crate::fetch::consumer::mode::ModeSpec;
@@ -21,7 +21,7 @@ const BYTES: u64 = 4 << 20;
 
 /// A server and a consumer of zcprof's own, over plain TCP on the loopback device.
 pub(crate) struct Controls {
-    bench: Bench,
+    bench: TestBench,
 }
 
 impl Controls {
@@ -47,7 +47,7 @@ impl Controls {
             kcat: None,
             patience: Patience::SECONDS,
         };
-        Ok(Self { bench: Bench::set_up(&workload, &rows, &rows)? })
+        Ok(Self { bench: TestBench::set_up(&workload, &rows, &rows)? })
     }
 
     /// Its processes.

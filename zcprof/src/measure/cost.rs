@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 
-use super::bench::Bench;
+use super::bench::TestBench;
 use super::{blank, time_once};
 use crate::probe::{Options, Probes};
 use crate::run::Timing;
@@ -15,7 +15,7 @@ use crate::transfer::TransferSpec;
 /// lists belong together one by one. Of a transfer that is refused in any round there is none. The first
 /// round uses the probes that are attached already.
 pub(super) fn time(
-    bench: &mut Bench,
+    bench: &mut TestBench,
     rows: &[&TransferSpec],
     (attached, wanted): (Probes, &Options),
     rounds: u32,

@@ -20,11 +20,11 @@ static ENDS_WINDOW: AtomicBool = AtomicBool::new(false);
 static WINDOW_OVER: AtomicBool = AtomicBool::new(false);
 /// The signals that were blocked when this process began.
 static BEFORE: OnceLock<SigSet> = OnceLock::new();
-static WORKERS: Mutex<Vec<Named>> = Mutex::new(Vec::new());
+static WORKERS: Mutex<Vec<WorkerHandle>> = Mutex::new(Vec::new());
 
 /// A process and the kernel's name for just that one: once it is reaped, its number may be
 /// another's, who must not be killed for it.
-struct Named {
+struct WorkerHandle {
     id: u32,
     process: OwnedFd,
 }
@@ -114,7 +114,7 @@ pub(crate) fn kill_on_interrupt(child: &Child) -> Result<()> {
     let pid = Pid::from_raw(i32::try_from(id)?).context("a child without a process id")?;
     let process = pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from);
     let process = process.with_context(|| format!("opening process {id}"))?;
-    workers().push(Named { id, process });
+    workers().push(WorkerHandle { id, process });
     Ok(())
 }
 
@@ -123,7 +123,7 @@ pub(crate) fn forget(child: &Child) {
     workers().retain(|known| known.id != child.id());
 }
 
-fn workers() -> std::sync::MutexGuard<'static, Vec<Named>> {
+fn workers() -> std::sync::MutexGuard<'static, Vec<WorkerHandle>> {
     WORKERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 

@@ -24,7 +24,7 @@ use crate::probe::{Follow, Options, Probes, kernel};
 use crate::run::{Kernel, Phase, Round, Run, SCHEMA, Skipped, Timing};
 use crate::terminal;
 use crate::transfer::{Layer, TRANSFERS, TransferSpec};
-use bench::{Amount, Bench, Cpu};
+use bench::{Amount, Cpu, TestBench};
 pub(crate) use bench::{file_system, path};
 pub(crate) use controls::Controls;
 pub(crate) use passes::{syscall_name, text};
@@ -60,7 +60,7 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
         controls.push(row);
     }
     terminal::step("making or opening the log");
-    let mut bench = Bench::set_up(&options.workload, &served, &controls)?;
+    let mut bench = TestBench::set_up(&options.workload, &served, &controls)?;
     let (caches, lacking) = bench.caches(options.cache)?;
     if let Some(reason) = lacking {
         log::warn!("not measured {reason}");
@@ -144,13 +144,13 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
 pub fn time(options: &cli::Time) -> Result<Vec<Timing>> {
     ensure!(options.workload.kcat.is_none(), "only `measure` lets a kcat consume");
     let (rows, _) = possible(&chosen(&options.workload.transfers));
-    let mut bench = Bench::set_up(&options.workload, &rows, &[])?;
+    let mut bench = TestBench::set_up(&options.workload, &rows, &[])?;
     time_with(&mut bench, &rows, options.rounds)
 }
 
 /// Rounds alternate between the transfers, so that whatever else the machine does meanwhile
 /// falls on all of them alike.
-fn time_with(bench: &mut Bench, rows: &[&TransferSpec], rounds: u32) -> Result<Vec<Timing>> {
+fn time_with(bench: &mut TestBench, rows: &[&TransferSpec], rounds: u32) -> Result<Vec<Timing>> {
     let mut timings = blank(bench, rows, false)?;
     bench.prepare(bench.warmest())?;
     for at in 1..=rounds {
@@ -162,14 +162,14 @@ fn time_with(bench: &mut Bench, rows: &[&TransferSpec], rounds: u32) -> Result<V
 }
 
 /// Timings without a round.
-fn blank(bench: &Bench, rows: &[&TransferSpec], probed: bool) -> Result<Vec<Timing>> {
+fn blank(bench: &TestBench, rows: &[&TransferSpec], probed: bool) -> Result<Vec<Timing>> {
     let kernel = kernel::running()?;
     let payload = bench.payload(Amount::Full);
     Ok(rows.iter().map(|row| timing(row, &kernel, probed, payload, Vec::new())).collect())
 }
 
 /// One more round of each; says which were refused.
-fn time_once(bench: &mut Bench, timings: &mut [Timing]) -> Result<Vec<String>> {
+fn time_once(bench: &mut TestBench, timings: &mut [Timing]) -> Result<Vec<String>> {
     let mut unmade = Vec::new();
     for timing in timings {
         let fetched = bench.fetch(&timing.transfer, Amount::Full);
@@ -187,7 +187,7 @@ fn time_once(bench: &mut Bench, timings: &mut [Timing]) -> Result<Vec<String>> {
 
 /// What is said of a transfer that its socket or its file refuses; any other error ends the
 /// measurement.
-fn refused(bench: &mut Bench, row: &TransferSpec, error: anyhow::Error) -> Result<Skipped> {
+fn refused(bench: &mut TestBench, row: &TransferSpec, error: anyhow::Error) -> Result<Skipped> {
     let reason = bench.refusal(row.name, error)?;
     log::warn!("{} is skipped: {reason}", row.name);
     Ok(Skipped { transfer: row.name.to_owned(), reason })

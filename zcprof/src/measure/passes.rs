@@ -7,7 +7,7 @@ use zcprof_common::sites::{SITES, Site};
 use zcprof_common::syscalls::{PEEKING, PEEKS};
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Need, Process};
 
-use super::bench::{Amount, Bench};
+use super::bench::{Amount, TestBench};
 use super::repetition;
 use crate::fetch::consumer::Outcome;
 use crate::probe::{Probes, Snapshot};
@@ -32,7 +32,7 @@ const ATTEMPTS: usize = 5;
 
 /// Measures one transfer, again if need be.
 pub(super) fn pass(
-    bench: &mut Bench,
+    bench: &mut TestBench,
     probes: &mut Probes,
     row: &TransferSpec,
     cache: Cache,
@@ -43,7 +43,7 @@ pub(super) fn pass(
 
 /// The same, where a pass may be good enough although the probes missed runs in it.
 fn pass_until(
-    bench: &mut Bench,
+    bench: &mut TestBench,
     probes: &mut Probes,
     row: &TransferSpec,
     cache: Cache,
@@ -89,7 +89,7 @@ fn until_unmissed(
 }
 
 fn attempt(
-    bench: &mut Bench,
+    bench: &mut TestBench,
     probes: &mut Probes,
     row: &TransferSpec,
     cache: Cache,
@@ -132,7 +132,7 @@ fn attempt(
 /// loopback device, and over the way that is measured where that is another. They open a measurement
 /// and close it: an instrument that sees at both ends was not lost in between.
 pub(super) fn controls(
-    bench: &mut Bench,
+    bench: &mut TestBench,
     probes: &mut Probes,
     prefix: &str,
 ) -> Result<Vec<Control>> {
@@ -148,7 +148,7 @@ pub(super) fn controls(
 }
 
 /// Two copies and a hand-over, by one way.
-fn known(bench: &mut Bench, probes: &mut Probes, way: Way) -> Result<Vec<Control>> {
+fn known(bench: &mut TestBench, probes: &mut Probes, way: Way) -> Result<Vec<Control>> {
     let payload = bench.payload(Amount::Control);
     let hands_over = way == Way::Plain || bench.takes_pages();
     let (moved, untaken) = if hands_over { (payload, 0) } else { (0, payload) };
@@ -171,7 +171,7 @@ fn known(bench: &mut Bench, probes: &mut Probes, way: Way) -> Result<Vec<Control
     Ok(controls)
 }
 
-fn idle(bench: &Bench, probes: &mut Probes) -> Result<Control> {
+fn idle(bench: &TestBench, probes: &mut Probes) -> Result<Control> {
     let truth = truth(0, 0, 0);
     let control =
         |pass| Control { name: "idle".to_owned(), way: Way::Plain, truth: truth.clone(), pass };
@@ -210,7 +210,7 @@ fn truth(copied: u64, moved: u64, untaken: u64) -> Vec<Truth> {
 }
 
 /// A pass without a payload: just the counts.
-fn record(bench: &Bench, transfer: &str, cache: Cache, snapshot: &Snapshot) -> Pass {
+fn record(bench: &TestBench, transfer: &str, cache: Cache, snapshot: &Snapshot) -> Pass {
     let mut counts = Vec::new();
     let mut syscalls = Vec::new();
     for (key, value) in &snapshot.counts {
@@ -251,7 +251,7 @@ fn record(bench: &Bench, transfer: &str, cache: Cache, snapshot: &Snapshot) -> P
     }
 }
 
-fn count(bench: &Bench, key: &Key, value: &Value) -> Count {
+fn count(bench: &TestBench, key: &Key, value: &Value) -> Count {
     let site = &SITES[usize::from(key.site)];
     let process = process(bench, key);
     // A FUSE daemon's answers cannot be told apart by whom they are for, but during a pass nobody but
@@ -269,7 +269,7 @@ fn count(bench: &Bench, key: &Key, value: &Value) -> Count {
     }
 }
 
-fn syscall_count(bench: &Bench, key: &Key, value: &Value) -> SyscallCount {
+fn syscall_count(bench: &TestBench, key: &Key, value: &Value) -> SyscallCount {
     SyscallCount {
         process: process(bench, key),
         syscall: syscall_name(key.syscall),
@@ -283,7 +283,7 @@ fn file(key: &Key) -> File {
     File::ALL.get(usize::from(key.file)).copied().unwrap_or(File::Other)
 }
 
-fn process(bench: &Bench, key: &Key) -> Process {
+fn process(bench: &TestBench, key: &Key) -> Process {
     process_of(bench, key.subject)
 }
 
@@ -292,7 +292,7 @@ pub(crate) fn text(name: &[u8]) -> String {
     String::from_utf8_lossy(name.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned()
 }
 
-fn process_of(bench: &Bench, subject: u32) -> Process {
+fn process_of(bench: &TestBench, subject: u32) -> Process {
     if subject == bench.server.worker.pid() {
         Process::Server
     } else if subject == bench.consumer.worker.pid() {

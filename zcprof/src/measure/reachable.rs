@@ -3,14 +3,14 @@
 use anyhow::Result;
 use zcprof_common::vocabulary::Need;
 
-use super::bench::Bench;
+use super::bench::TestBench;
 use crate::transfer::TransferSpec;
 
 /// What cannot be, with the reason.
 ///
 /// # Errors
 /// The devices' features or the mounts cannot be read.
-pub(super) fn unneeded(bench: &Bench, rows: &[&TransferSpec]) -> Result<Vec<(Need, String)>> {
+pub(super) fn unneeded(bench: &TestBench, rows: &[&TransferSpec]) -> Result<Vec<(Need, String)>> {
     let mut unneeded = vec![(Need::Checksums, "the workload sends no UDP".to_owned())];
     if !rows.iter().any(|row| row.writes_files()) {
         unneeded.push((Need::Writes, "no transfer that is measured writes a file".to_owned()));

@@ -19,7 +19,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use zcprof_common::sites::{SITES, Site};
 use zcprof_common::vocabulary::{Instrument, Need};
 
-use super::plan::{Plan, Planned};
+use super::plan::{AttachPlan, PlannedProbe};
 use super::{kernel, reach};
 use crate::run::ProbeState;
 
@@ -49,11 +49,11 @@ struct Watched {
 
 impl Audit {
     /// Attaches to every leaf of this kernel.
-    pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut Plan, counted: bool) -> Self {
+    pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut AttachPlan, counted: bool) -> Self {
         let mut audit = Self::default();
         // A kprobe whose skipped runs nobody counts proves nothing; a breakpoint counts its hits.
         let mut kprobes_refused = !counted;
-        for Planned { site, symbol, address } in plan.of(Instrument::Audit) {
+        for PlannedProbe { site, symbol, address } in plan.of(Instrument::Audit) {
             let row = &SITES[site];
             if !kprobes_refused {
                 match kprobe(ebpf, row, &symbol) {

@@ -7,17 +7,17 @@ use aya::{Btf, Ebpf};
 use zcprof_common::sites::{Bytes, SITES, Site};
 use zcprof_common::vocabulary::Instrument;
 
-use super::plan::{Plan, Planned};
+use super::plan::{AttachPlan, PlannedProbe};
 use crate::run::ProbeState;
 
 /// Attaches to every caller of this kernel.
-pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut Plan, avoid_fexit: bool) {
+pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut AttachPlan, avoid_fexit: bool) {
     let btf = if avoid_fexit {
         Err(anyhow::anyhow!("fexit is withheld"))
     } else {
         Btf::from_sys_fs().context("reading the kernel's BTF")
     };
-    for Planned { site, symbol, .. } in plan.of(Instrument::Callers) {
+    for PlannedProbe { site, symbol, .. } in plan.of(Instrument::Callers) {
         let row = &SITES[site];
         let by_fexit = match &btf {
             Ok(btf) => fexit(ebpf, row, &symbol, btf),

@@ -30,7 +30,7 @@ use zcprof_common::vocabulary::{Instrument, Need};
 use crate::run::{Coverage, Doubt, Hole, ProbeState};
 use audit::Audit;
 pub use follow::{Adopt, CGROUPS, Follow};
-use plan::Plan;
+use plan::AttachPlan;
 pub use stacks::StackCounts;
 use unpreempted::Unpreempted;
 
@@ -59,7 +59,7 @@ pub struct Options {
 /// nothing is pinned.
 pub struct Probes {
     ebpf: Ebpf,
-    plan: Plan,
+    plan: AttachPlan,
     audit: Audit,
     holes: Vec<Hole>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
@@ -98,13 +98,13 @@ pub struct Snapshot {
 /// each row, in the table's order. Needs no privileges.
 #[must_use]
 pub fn survey(version: Version, functions: &BTreeMap<String, u64>) -> Vec<Surveyed> {
-    Plan::new(version, functions, &[], &[], modules::is_there).surveyed()
+    AttachPlan::new(version, functions, &[], &[], modules::is_there).surveyed()
 }
 
 /// Names that the table looks for among the kernel's functions.
 #[must_use]
 pub fn wanted() -> Vec<&'static str> {
-    Plan::wanted()
+    AttachPlan::wanted()
 }
 
 /// The completion function of what TLS in the kernel encrypts: net/tls/tls_sw.c.
@@ -116,7 +116,7 @@ const RECEIVES: &str = "sock_rfree";
 /// Functions whose addresses are looked up: those of the table, and what tells TLS's requests and received
 /// packets.
 fn named() -> Vec<&'static str> {
-    let mut names = Plan::wanted();
+    let mut names = AttachPlan::wanted();
     names.extend([TLS_DONE, RECEIVES]);
     names
 }
@@ -175,7 +175,7 @@ impl Probes {
             holes.extend(both(&format!("processes cannot be followed: {error:#}"), remedy));
         }
         let (withheld, unneeded) = (&options.withheld, &options.unneeded);
-        let mut plan = Plan::new(version, &symbols, withheld, unneeded, modules::is_there);
+        let mut plan = AttachPlan::new(version, &symbols, withheld, unneeded, modules::is_there);
         // System calls first: the other two attribute their counts to them.
         syscalls::attach(&mut ebpf, &mut plan, kernel::counts_skipped_perf_programs(version));
         callers::attach(&mut ebpf, &mut plan, options.avoid_fexit);

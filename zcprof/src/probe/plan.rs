@@ -10,7 +10,7 @@ use super::{Surveyed, kernel, kprobes};
 use crate::run::{Probe, ProbeState};
 
 /// What became of every row so far; `None` while it is to be attached.
-pub(super) struct Plan {
+pub(super) struct AttachPlan {
     states: Vec<Option<ProbeState>>,
     found: Vec<Option<(String, u64)>>,
     /// Modules whose rows wait for them to be loaded.
@@ -18,7 +18,7 @@ pub(super) struct Plan {
 }
 
 /// A row to attach.
-pub(super) struct Planned {
+pub(super) struct PlannedProbe {
     /// Index into [`SITES`].
     pub(super) site: usize,
     /// The name that this kernel has for it.
@@ -27,7 +27,7 @@ pub(super) struct Planned {
     pub(super) address: u64,
 }
 
-impl Plan {
+impl AttachPlan {
     /// Looks every row up among the kernel's symbols.
     pub(super) fn new(
         version: Version,
@@ -92,11 +92,11 @@ impl Plan {
     }
 
     /// The rows of an instrument that are still to be attached.
-    pub(super) fn of(&self, instrument: Instrument) -> Vec<Planned> {
+    pub(super) fn of(&self, instrument: Instrument) -> Vec<PlannedProbe> {
         let open = |(site, state): (usize, &Option<ProbeState>)| {
             let (symbol, address) = self.found[site].clone()?;
             let wanted = state.is_none() && SITES[site].instrument == instrument;
-            wanted.then_some(Planned { site, symbol, address })
+            wanted.then_some(PlannedProbe { site, symbol, address })
         };
         self.states.iter().enumerate().filter_map(open).collect()
     }
@@ -175,9 +175,11 @@ mod tests {
     #[test]
     fn a_module_that_is_there_without_its_function_is_a_gap() {
         let plan = |loaded: bool| {
-            Plan::new((6, 12), &BTreeMap::new(), &[], &[], |module| loaded && module == "fuse")
+            AttachPlan::new((6, 12), &BTreeMap::new(), &[], &[], |module| {
+                loaded && module == "fuse"
+            })
         };
-        let state = |plan: &Plan| {
+        let state = |plan: &AttachPlan| {
             let probes = plan.probes();
             let fuse = probes.into_iter().find(|probe| probe.site == "fuse_dev_do_write");
             fuse.expect("in the table").state
@@ -196,9 +198,9 @@ mod tests {
     fn a_row_of_another_kernel_waits_for_no_module() {
         let of_a_module = |site: &&Site| site.module.is_some();
         for version in [(5, 10), (6, 1), (6, 12), (7, 3)] {
-            let plan = Plan::new(version, &BTreeMap::new(), &[], &[], |_| true);
+            let plan = AttachPlan::new(version, &BTreeMap::new(), &[], &[], |_| true);
             assert!(plan.loaded_since(|_| true).is_empty(), "{version:?}");
-            let absent = Plan::new(version, &BTreeMap::new(), &[], &[], |_| false);
+            let absent = AttachPlan::new(version, &BTreeMap::new(), &[], &[], |_| false);
             let mut waited: Vec<_> = SITES
                 .iter()
                 .filter(of_a_module)

@@ -7,15 +7,15 @@ use aya::programs::{RawTracePoint, TracePoint};
 use zcprof_common::sites::{Bytes, SITES, Site};
 use zcprof_common::vocabulary::Instrument;
 
-use super::plan::{Plan, Planned};
+use super::plan::{AttachPlan, PlannedProbe};
 use crate::run::ProbeState;
 
 /// Attaches to every tracepoint of the table. System calls and page faults come through perf's
 /// tracepoints where the kernel counts the runs that it skips there (`counted`), because those
 /// programs cannot be preempted; elsewhere, and where tracefs is not mounted, through raw
 /// tracepoints.
-pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut Plan, counted: bool) {
-    for Planned { site, symbol, .. } in plan.of(Instrument::Syscalls) {
+pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut AttachPlan, counted: bool) {
+    for PlannedProbe { site, symbol, .. } in plan.of(Instrument::Syscalls) {
         let row = &SITES[site];
         let attached = match row.bytes {
             Bytes::SyscallResult if counted && both_by_perf(ebpf, row).is_ok() => Ok("tracepoint"),

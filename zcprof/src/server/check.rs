@@ -1,6 +1,6 @@
 //! `zcprof serve --check`: every partition that was found, and what becomes of it.
 
-use crate::fetch::log::{State, Topics};
+use crate::fetch::log::{PartitionState, Topics};
 
 /// What the columns say.
 const HEAD: [&str; 6] = ["partition", "start", "stable", "end", "bytes", "state"];
@@ -12,13 +12,13 @@ pub(super) fn table(topics: &Topics) -> String {
         let name = partition.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let none = || "-".to_owned();
         rows.push(match partition.state() {
-            Some(State::Served(log)) => {
+            Some(PartitionState::Served(log)) => {
                 let state = if log.said().is_empty() { "served" } else { "served, see below" };
                 let offsets = [log.start_offset(), log.last_stable_offset(), log.end_offset()];
                 let [start, stable, end] = offsets.map(|offset| offset.to_string());
                 [name, start, stable, end, log.bytes().to_string(), state.to_owned()]
             }
-            Some(State::LeftOut(_)) => {
+            Some(PartitionState::LeftOut(_)) => {
                 [name, none(), none(), none(), none(), "left out, see below".to_owned()]
             }
             None => [name, none(), none(), none(), none(), "not verified".to_owned()],

@@ -14,7 +14,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::group::Who;
-use super::groups::{Entry, Groups};
+use super::groups::{Admission, Groups};
 use super::member::{Answer, Joined, Joining, Pending, Protocols, Synced};
 use crate::fetch::wire::{Frame, Request};
 
@@ -113,13 +113,13 @@ pub(super) fn join(
         Box::new(joined(request.version, &Err(error)).with_member_id(member))
     };
     match groups.join(&body.group_id, joining, now) {
-        Ok(Entry::Pending(answer)) => Ok(Later {
+        Ok(Admission::Pending(answer)) => Ok(Later {
             group: body.group_id.to_string(),
             version: request.version,
             correlation_id: request.correlation_id,
             waiting: Waiting::Join(answer),
         }),
-        Ok(Entry::ById(id)) => {
+        Ok(Admission::ById(id)) => {
             Err(refused(ResponseError::MemberIdRequired, StrBytes::from_string(id)))
         }
         Err(error) => Err(refused(error, body.member_id.clone())),

@@ -15,7 +15,7 @@ use kafka_protocol::messages::{FetchRequest, FetchResponse, ProducerId};
 use super::answer::{Reply, Slice};
 use super::broker::Broker;
 use super::partitions;
-use crate::fetch::log::{Log, Place, Topic};
+use crate::fetch::log::{BatchLocation, Log, Topic};
 use crate::fetch::wire::{self, Frame, Request};
 
 /// Record bytes of a response are never more, so that its frame has a size.
@@ -31,7 +31,7 @@ const NO_SESSION: i32 = 0;
 pub(super) const READ_COMMITTED: i8 = 1;
 
 /// A response as it is put together.
-struct Plan<'a> {
+struct ResponseBuilder<'a> {
     slices: Vec<Slice<'a>>,
     /// Record bytes so far.
     bytes: u64,
@@ -47,7 +47,8 @@ pub(super) fn answer<'a>(broker: &'a Broker, request: &Request) -> Result<Reply<
     let body: FetchRequest = request.body()?;
     let limit = u64::try_from(body.max_bytes).unwrap_or(0).min(MOST);
     let committed = body.isolation_level == READ_COMMITTED;
-    let mut plan = Plan { slices: Vec::new(), bytes: 0, limit, failed: false, committed };
+    let mut plan =
+        ResponseBuilder { slices: Vec::new(), bytes: 0, limit, failed: false, committed };
     let mut response = FetchResponse::default();
     if body.session_id == NO_SESSION {
         for topic in &body.topics {
@@ -70,7 +71,7 @@ pub(super) fn answer<'a>(broker: &'a Broker, request: &Request) -> Result<Reply<
     })
 }
 
-impl<'a> Plan<'a> {
+impl<'a> ResponseBuilder<'a> {
     fn topic(
         &mut self,
         broker: &'a Broker,
@@ -154,7 +155,7 @@ impl<'a> Plan<'a> {
         log: &'a Log,
         offset: u64,
         most: u64,
-    ) -> io::Result<Option<(Place<'a>, Range<u64>)>> {
+    ) -> io::Result<Option<(BatchLocation<'a>, Range<u64>)>> {
         let limit = if self.committed { log.last_stable_offset() } else { log.high_watermark() };
         if offset >= limit {
             return Ok(None);

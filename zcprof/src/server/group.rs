@@ -16,7 +16,7 @@ const MOST_MEMBERS: usize = 250;
 
 /// Kafka's states of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum GroupState {
     /// Without members.
     #[default]
     Empty,
@@ -31,7 +31,7 @@ enum State {
 /// A group.
 #[derive(Debug, Default)]
 pub(super) struct Group {
-    state: State,
+    state: GroupState,
     generation: i32,
     protocol_type: String,
     protocol: String,
@@ -115,10 +115,10 @@ impl Group {
         let changed = member.as_ref().is_none_or(|member| member.protocols != joining.protocols);
         let (mut renewed, pending) = Member::joining(joining, now);
         let again = match self.state {
-            State::Stable => leads || changed,
+            GroupState::Stable => leads || changed,
             // It has not heard the answer to its first request.
-            State::Completing(_) => changed,
-            State::Preparing(_) | State::Empty => true,
+            GroupState::Completing(_) => changed,
+            GroupState::Preparing(_) | GroupState::Empty => true,
         };
         if let Some(member) = member {
             renewed.assignment = std::mem::take(&mut member.assignment);
@@ -154,7 +154,7 @@ impl Group {
             self.leader = Some(new_id.to_owned());
         }
         self.members.insert(new_id.to_owned(), member);
-        if self.state != State::Stable || changed {
+        if self.state != GroupState::Stable || changed {
             self.prepare(now);
             return pending;
         }
@@ -171,13 +171,13 @@ impl Group {
 
     /// Everybody is to join again.
     fn prepare(&mut self, now: Instant) {
-        if matches!(self.state, State::Completing(_) | State::Stable) {
+        if matches!(self.state, GroupState::Completing(_) | GroupState::Stable) {
             for member in self.members.values_mut() {
                 member.refuse_sync(ResponseError::RebalanceInProgress);
             }
         }
-        if !matches!(self.state, State::Preparing(_)) {
-            self.state = State::Preparing(now + self.patience());
+        if !matches!(self.state, GroupState::Preparing(_)) {
+            self.state = GroupState::Preparing(now + self.patience());
         }
         self.try_complete(now);
     }
@@ -189,7 +189,7 @@ impl Group {
 
     /// Begins the next generation if everybody has joined, or if the time for that is over.
     fn try_complete(&mut self, now: Instant) {
-        let State::Preparing(deadline) = self.state else { return };
+        let GroupState::Preparing(deadline) = self.state else { return };
         let joined = self.members.values().all(Member::has_joined) && self.promised.is_empty();
         if !joined && now < deadline {
             return;
@@ -205,16 +205,16 @@ impl Group {
         if present.is_empty() {
             // A member that is away may come back; there is nobody to lead.
             if self.members.is_empty() {
-                self.state = State::Empty;
+                self.state = GroupState::Empty;
                 self.protocol.clear();
             } else {
-                self.state = State::Preparing(now + self.patience());
+                self.state = GroupState::Preparing(now + self.patience());
             }
             return;
         }
         self.protocol =
             Protocols::vote(&self.members.values().map(|m| &m.protocols).collect::<Vec<_>>());
-        self.state = State::Completing(now + self.patience());
+        self.state = GroupState::Completing(now + self.patience());
         let leader = self.leader.clone().unwrap_or_default();
         // The leader first: it has the most to do.
         present.sort_by_key(|id| *id != leader);
@@ -264,22 +264,22 @@ impl Group {
             return Err(ResponseError::InconsistentGroupProtocol);
         }
         match self.state {
-            State::Empty => return Err(ResponseError::UnknownMemberId),
-            State::Preparing(_) => return Err(ResponseError::RebalanceInProgress),
-            State::Completing(_) | State::Stable => {}
+            GroupState::Empty => return Err(ResponseError::UnknownMemberId),
+            GroupState::Preparing(_) => return Err(ResponseError::RebalanceInProgress),
+            GroupState::Completing(_) | GroupState::Stable => {}
         }
         let leads = self.leader.as_deref() == Some(who.member);
         let member = self.members.get_mut(who.member).ok_or(ResponseError::UnknownMemberId)?;
         member.heard = now;
         let pending = member.syncing();
-        if leads && self.state != State::Stable {
+        if leads && self.state != GroupState::Stable {
             for (id, member) in &mut self.members {
                 let own = assignments.iter().find(|(of, _)| of == id);
                 member.assignment = own.map_or_else(Bytes::new, |(_, given)| (*given).clone());
             }
-            self.state = State::Stable;
+            self.state = GroupState::Stable;
         }
-        if self.state == State::Stable {
+        if self.state == GroupState::Stable {
             let (protocol_type, protocol) = (self.protocol_type.clone(), self.protocol.clone());
             for member in self.members.values_mut() {
                 member.answer_sync(&protocol_type, &protocol, now);
@@ -295,7 +295,7 @@ impl Group {
         let member = self.members.get_mut(who.member).ok_or(ResponseError::UnknownMemberId)?;
         member.heard = now;
         match self.state {
-            State::Preparing(_) => Err(ResponseError::RebalanceInProgress),
+            GroupState::Preparing(_) => Err(ResponseError::RebalanceInProgress),
             _ => Ok(()),
         }
     }
@@ -312,7 +312,7 @@ impl Group {
         let member = self.members.get_mut(who.member).ok_or(ResponseError::UnknownMemberId)?;
         member.heard = now;
         match self.state {
-            State::Completing(_) => Err(ResponseError::RebalanceInProgress),
+            GroupState::Completing(_) => Err(ResponseError::RebalanceInProgress),
             _ => Ok(()),
         }
     }
@@ -353,8 +353,8 @@ impl Group {
             self.prepare(now);
         }
         match self.state {
-            State::Preparing(_) => self.try_complete(now),
-            State::Completing(deadline) if now >= deadline => {
+            GroupState::Preparing(_) => self.try_complete(now),
+            GroupState::Completing(deadline) if now >= deadline => {
                 self.members.retain(|_, member| member.is_syncing());
                 self.prepare(now);
             }
@@ -365,8 +365,8 @@ impl Group {
     /// When [`Group::expire`] has something to do next, if nobody says anything.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let state = match self.state {
-            State::Preparing(deadline) | State::Completing(deadline) => Some(deadline),
-            State::Empty | State::Stable => None,
+            GroupState::Preparing(deadline) | GroupState::Completing(deadline) => Some(deadline),
+            GroupState::Empty | GroupState::Stable => None,
         };
         let members = self.members.values().map(Member::expires);
         members.chain(self.promised.values().copied()).chain(state).min()

@@ -41,7 +41,7 @@ pub(super) struct Groups {
 
 /// What becomes of a request to join.
 #[derive(Debug)]
-pub(super) enum Entry {
+pub(super) enum Admission {
     /// It is to ask again by this id.
     ById(String),
     /// It is answered when everybody has joined.
@@ -74,7 +74,12 @@ impl Groups {
     }
 
     /// Somebody wants to join a group.
-    pub(super) fn join(&mut self, name: &str, joining: Joining<'_>, now: Instant) -> Answer<Entry> {
+    pub(super) fn join(
+        &mut self,
+        name: &str,
+        joining: Joining<'_>,
+        now: Instant,
+    ) -> Answer<Admission> {
         let names = [joining.instance.unwrap_or_default(), joining.client, joining.member];
         if names.iter().any(|name| name.len() > LONGEST_NAME) {
             return Err(ResponseError::InvalidRequest);
@@ -91,9 +96,9 @@ impl Groups {
         let group = self.group(name, now)?;
         if is_new && joining.version >= BY_ID {
             group.promise(new_id.clone(), joining.session, now)?;
-            return Ok(Entry::ById(new_id));
+            return Ok(Admission::ById(new_id));
         }
-        group.join(joining, new_id, now).map(Entry::Pending)
+        group.join(joining, new_id, now).map(Admission::Pending)
     }
 
     /// Whether so many bytes more may be remembered, and a member more.

@@ -7,10 +7,10 @@ use tokio::time::{Instant, sleep_until};
 
 /// How long one client may stay idle. There is one timer for each connection, set anew only when
 /// it has run out: to set one for every step costs more than to note the time.
-pub(super) struct Idle(Mutex<State>);
+pub(super) struct Idle(Mutex<Deadline>);
 
 #[derive(Clone, Copy)]
-struct State {
+struct Deadline {
     /// What the client is expected to do.
     wanted: Wanted,
     /// Until when.
@@ -28,18 +28,18 @@ pub(super) enum Wanted {
 
 impl Idle {
     pub(super) fn new(limit: Duration) -> Self {
-        Self(Mutex::new(State { wanted: Wanted::Request, deadline: Instant::now() + limit }))
+        Self(Mutex::new(Deadline { wanted: Wanted::Request, deadline: Instant::now() + limit }))
     }
 
     /// From now on this is expected within so much time.
     pub(super) fn expect(&self, wanted: Wanted, within: Duration) {
-        *self.state() = State { wanted, deadline: Instant::now() + within };
+        *self.state() = Deadline { wanted, deadline: Instant::now() + within };
     }
 
     /// Returns when the client has not done in time what was expected of it.
     pub(super) async fn exceeded(&self) -> Wanted {
         loop {
-            let State { wanted, deadline } = *self.state();
+            let Deadline { wanted, deadline } = *self.state();
             if deadline <= Instant::now() {
                 return wanted;
             }
@@ -47,7 +47,7 @@ impl Idle {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Deadline> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,7 @@
 
 use kafka_protocol::ResponseError;
 
-use crate::fetch::log::{Log, LogError, LookupError, State, Topic};
+use crate::fetch::log::{Log, LogError, LookupError, PartitionState, Topic};
 
 /// The log of a partition that is served. `unknown` is the word where there is no such topic.
 pub(super) fn served(
@@ -12,8 +12,8 @@ pub(super) fn served(
 ) -> Result<&Log, ResponseError> {
     let partition = topic.ok_or(unknown)?.partitions.get(&partition);
     match partition.ok_or(ResponseError::UnknownTopicOrPartition)?.state() {
-        Some(State::Served(log)) => Ok(log),
-        Some(State::LeftOut(error)) => Err(left_out(error)),
+        Some(PartitionState::Served(log)) => Ok(log),
+        Some(PartitionState::LeftOut(error)) => Err(left_out(error)),
         // It is being verified: a client asks for metadata again, and then for this.
         None => Err(ResponseError::NotLeaderOrFollower),
     }

@@ -8,14 +8,14 @@ use blazesym::symbolize::{Input, Symbolized, Symbolizer};
 use zcprof_judge::stacks::record::{Frame, FrameKind};
 
 use super::samples::Users;
-use super::unwind::Place;
+use super::unwind::FrameLocation;
 use super::{jvm, missing};
 use crate::status::Status;
 
 /// Names of every place that is in some stack.
 pub(super) struct Names {
     /// The frames of a place, the outermost first: more than one where functions are inlined.
-    of: BTreeMap<Place, Vec<Frame>>,
+    of: BTreeMap<FrameLocation, Vec<Frame>>,
 }
 
 impl Names {
@@ -27,9 +27,9 @@ impl Names {
         let symbolizer = Symbolizer::new();
         for (at, binary) in users.binaries.all.iter().enumerate() {
             let offsets: Vec<u64> = places
-                .range(Place::File(at, 0)..=Place::File(at, u64::MAX))
+                .range(FrameLocation::File(at, 0)..=FrameLocation::File(at, u64::MAX))
                 .filter_map(|place| match place {
-                    Place::File(_, offset) => Some(*offset),
+                    FrameLocation::File(_, offset) => Some(*offset),
                     _ => None,
                 })
                 .collect();
@@ -47,14 +47,14 @@ impl Names {
                         .collect(),
                     _ => vec![user(&format!("[{offset:#x}]"), &binary.name)],
                 };
-                of.insert(Place::File(at, *offset), frames);
+                of.insert(FrameLocation::File(at, *offset), frames);
             }
         }
         let mut maps: BTreeMap<u32, PerfMap> = BTreeMap::new();
         for place in &places {
             let frame = match place {
-                Place::File(..) => continue,
-                Place::Memory(process, address) => {
+                FrameLocation::File(..) => continue,
+                FrameLocation::Memory(process, address) => {
                     let map = maps.entry(*process).or_insert_with(|| {
                         if users.is_java(*process)
                             && let Err(error) = jvm::ask_for_map(*process)
@@ -68,8 +68,8 @@ impl Names {
                         None => user("[no symbol]", "memory"),
                     }
                 }
-                Place::Gone => missing::frame(missing::GONE),
-                Place::Cut => missing::frame(missing::CUT),
+                FrameLocation::Gone => missing::frame(missing::GONE),
+                FrameLocation::Cut => missing::frame(missing::CUT),
             };
             of.insert(*place, vec![frame]);
         }
@@ -77,7 +77,7 @@ impl Names {
     }
 
     /// The frames of a stack, the outermost first.
-    pub(super) fn frames(&self, stack: &[Place]) -> Vec<Frame> {
+    pub(super) fn frames(&self, stack: &[FrameLocation]) -> Vec<Frame> {
         let frames = stack.iter().rev().filter_map(|place| self.of.get(place));
         frames.flatten().cloned().collect()
     }
@@ -145,8 +145,8 @@ mod tests {
         let here = PerfMap::parse as *const () as u64;
         let mapping = mapping.iter().find(|mapping| mapping.range.contains(&here)).expect("mapped");
         let binary = users.binaries.of(std::process::id(), mapping).expect("opened");
-        let place = Place::File(binary, here - mapping.range.start + mapping.offset);
-        users.stacks.insert(7, vec![place, Place::Cut]);
+        let place = FrameLocation::File(binary, here - mapping.range.start + mapping.offset);
+        users.stacks.insert(7, vec![place, FrameLocation::Cut]);
         let frames = Names::of(&users, &[7].into()).frames(&users.stacks[&7]);
         assert_eq!(frames[0].name, missing::CUT);
         assert!(

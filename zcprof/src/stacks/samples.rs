@@ -11,7 +11,7 @@ use aya::maps::{MapData, RingBuf};
 use zcprof_common::layout::Sample;
 
 use super::binaries::Binaries;
-use super::unwind::{Place, Process};
+use super::unwind::{FrameLocation, Process};
 
 /// Bytes of a sample before its stack.
 const HEAD: usize = offset_of!(Sample, stack);
@@ -29,7 +29,7 @@ pub struct Samples {
 #[derive(Default)]
 pub(super) struct Users {
     /// Places of each, the innermost first, by the number that the programs gave it.
-    pub(super) stacks: HashMap<u64, Vec<Place>>,
+    pub(super) stacks: HashMap<u64, Vec<FrameLocation>>,
     /// The files in which they are.
     pub(super) binaries: Binaries,
     processes: BTreeMap<u32, Process>,

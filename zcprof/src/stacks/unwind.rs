@@ -13,7 +13,7 @@ const MOST: usize = 512;
 
 /// Where a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
+pub(super) enum FrameLocation {
     /// In a file: which, and the byte's offset in it.
     File(usize, u64),
     /// In memory of a process that no file backs, as compilers at run time write it.
@@ -77,7 +77,7 @@ impl Process {
         registers: [u64; 3],
         stack: &[u8],
         binaries: &mut Binaries,
-    ) -> Vec<Place> {
+    ) -> Vec<FrameLocation> {
         if !self.knows(registers[0]) {
             self.look(binaries);
         }
@@ -91,7 +91,7 @@ impl Process {
         };
         let mut places: Vec<_> = addresses.iter().map(|address| self.place(*address)).collect();
         if !whole {
-            places.push(Place::Cut);
+            places.push(FrameLocation::Cut);
         }
         places
     }
@@ -120,14 +120,16 @@ impl Process {
         }
     }
 
-    fn place(&self, address: u64) -> Place {
+    fn place(&self, address: u64) -> FrameLocation {
         let found = self.mappings.iter().find(|(mapping, _)| mapping.range.contains(&address));
         match found {
             Some((mapping, Some(binary))) => {
-                Place::File(*binary, address - mapping.range.start + mapping.offset)
+                FrameLocation::File(*binary, address - mapping.range.start + mapping.offset)
             }
-            Some((mapping, None)) if mapping.file.1 == 0 => Place::Memory(self.number, address),
-            _ => Place::Gone,
+            Some((mapping, None)) if mapping.file.1 == 0 => {
+                FrameLocation::Memory(self.number, address)
+            }
+            _ => FrameLocation::Gone,
         }
     }
 }
@@ -161,9 +163,12 @@ mod tests {
         let mut process = Process::new(std::process::id());
         let places = process.unwind(registers, &stack, &mut binaries);
         assert!(places.len() > 5, "{places:?}");
-        assert!(!places.contains(&Place::Cut) && !places.contains(&Place::Gone), "{places:?}");
+        assert!(
+            !places.contains(&FrameLocation::Cut) && !places.contains(&FrameLocation::Gone),
+            "{places:?}"
+        );
         // A process that is not there has nothing that could be looked up.
         let places = Process::new(u32::MAX).unwind(registers, &stack, &mut binaries);
-        assert_eq!(places.first(), Some(&Place::Gone));
+        assert_eq!(places.first(), Some(&FrameLocation::Gone));
     }
 }

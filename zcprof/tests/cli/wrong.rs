@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 use super::{refused, text, zcprof};
 
 /// What is typed, and words of the answer.
-type Case = (&'static [&'static str], &'static [&'static str]);
+type WrongInput = (&'static [&'static str], &'static [&'static str]);
 
 /// Wrong wherever it is typed.
-const CASES: &[Case] = &[
+const CASES: &[WrongInput] = &[
     (&["frobnicate"], &["frobnicate"]),
     (&["mesure"], &["measure", "similar"]),
     (&["--frobnicate"], &["--frobnicate"]),

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use zcprof::doctor::record::{Cell, Diagnosis, Expected, Sees};
+use zcprof::doctor::record::{Diagnosis, Expected, Sees, VisibilityCell};
 use zcprof::run::ProbeState;
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
 
@@ -41,7 +41,7 @@ fn doctor_finds_this_kernel_complete() {
     // Both instruments must be able to tell of the classic transfers' copies.
     for hop in [Hop::PageCacheToUser, Hop::UserToSocket] {
         for instrument in [Instrument::Audit, Instrument::Callers] {
-            let is = |cell: &&Cell| (cell.hop, cell.instrument) == (hop, instrument);
+            let is = |cell: &&VisibilityCell| (cell.hop, cell.instrument) == (hop, instrument);
             let told = found.cells.iter().filter(is).any(|c| c.disposition == Disposition::Copied);
             assert!(told, "{} at {}", instrument.name(), hop.name());
         }

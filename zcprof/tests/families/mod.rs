@@ -24,7 +24,7 @@ const BYTES: usize = 1 << 20;
 const MESSAGE: usize = 64 << 10;
 
 /// Copied by read(2) and its kind, or handed over.
-type Place = (Hop, Disposition);
+type HopDisposition = (Hop, Disposition);
 
 /// A family, and what becomes of what sendfile gives it.
 struct FamilyCase {
@@ -33,12 +33,12 @@ struct FamilyCase {
     /// write(2) copies into it here.
     written: Hop,
     /// sendfile(2) leaves its bytes here; on kernels before 6.5, if that is something else.
-    sent: Place,
-    sent_before_splice_pages: Place,
+    sent: HopDisposition,
+    sent_before_splice_pages: HopDisposition,
 }
 
-const MOVED: Place = (Hop::PageCacheToSocket, Disposition::Moved);
-const COPIED: Place = (Hop::PageCacheToSocket, Disposition::Copied);
+const MOVED: HopDisposition = (Hop::PageCacheToSocket, Disposition::Moved);
+const COPIED: HopDisposition = (Hop::PageCacheToSocket, Disposition::Copied);
 
 const ROWS: &[FamilyCase] = &[
     FamilyCase { family: Family::Tcp, connect: tcp, ..FamilyCase::TAKES_PAGES },
@@ -125,7 +125,7 @@ impl FamilyCase {
         let name = self.family.name();
         println!("{name}, {way}: callers {callers:?}; audit {audit:?}");
         let mut wrong = Vec::new();
-        let mut expect = |who: &str, seen: &BTreeMap<Place, i128>, wanted: i128| {
+        let mut expect = |who: &str, seen: &BTreeMap<HopDisposition, i128>, wanted: i128| {
             let bytes = seen.get(&place).copied().unwrap_or(0);
             if bytes != wanted {
                 wrong.push(format!("{name}, {way}: {who}: {place:?} {bytes}, not {wanted}"));
@@ -161,7 +161,7 @@ fn callers_are_new(snapshot: &Snapshot) -> bool {
 }
 
 /// Bytes of this process by what the table says of them; zeros left out.
-fn seen(snapshot: &Snapshot, instrument: Instrument) -> BTreeMap<Place, i128> {
+fn seen(snapshot: &Snapshot, instrument: Instrument) -> BTreeMap<HopDisposition, i128> {
     let mut sums = BTreeMap::new();
     for (key, value) in &snapshot.counts {
         let site = &SITES[usize::from(key.site)];

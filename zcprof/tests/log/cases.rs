@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use zcprof::fetch::log::{Damage, Load, Log, LogError, MakeLog, Progress, State, Topics};
+use zcprof::fetch::log::{Damage, Load, Log, LogError, MakeLog, PartitionState, Progress, Topics};
 
 use super::{at_time, each_batch, made};
 
@@ -91,7 +91,10 @@ fn what_lies_before_the_recovery_point_is_not_cut() {
     fs::write(copied.join("00000000000000000003.log"), "").expect("written");
     let topics = Topics::open(folder.path()).expect("a topic");
     let states: Vec<_> = topics.partitions().map(|partition| partition.state()).collect();
-    assert!(matches!(states[..], [Some(State::LeftOut(LogError::Damaged { .. }))]), "{states:?}");
+    assert!(
+        matches!(states[..], [Some(PartitionState::LeftOut(LogError::Damaged { .. }))]),
+        "{states:?}"
+    );
     fs::remove_file(folder.path().join("recovery-point-offset-checkpoint")).expect("removed");
     let topics = Topics::open(folder.path()).expect("a topic");
     assert_eq!(bounds(only(&topics)), (0, 3), "without a recovery point everything is recovered");

@@ -22,7 +22,7 @@ use self::fuse::Mounted;
 use self::ipsec::Encrypted;
 use self::moving::Moving;
 use self::storage::Stacked;
-use self::table::{Case, Place, SABOTAGES, Sabotage, Seen, Setting};
+use self::table::{Backing, RequiredBytes, SABOTAGES, Sabotage, Setting, Trial};
 use super::{code, folder, guest_folder, text, zcprof};
 
 /// Payload of a pass, in bytes: what the slowest ways can do in a few seconds of emulation.
@@ -50,7 +50,7 @@ fn every_sabotage_is_caught_and_every_twin_holds() {
     let sabotages = || SABOTAGES.iter().filter(is_wanted).skip(share.0).step_by(share.1);
     println!("{} of {} sabotages", sabotages().count(), SABOTAGES.len());
     let all = sabotages().flat_map(|sabotage| iter::once(&sabotage.case).chain(sabotage.twins));
-    let mut settings: Vec<(Setting, Vec<&Case>)> = Vec::new();
+    let mut settings: Vec<(Setting, Vec<&Trial>)> = Vec::new();
     for case in all {
         let at = settings.iter().position(|(setting, _)| *setting == case.setting);
         let at = at.unwrap_or_else(|| {
@@ -63,7 +63,7 @@ fn every_sabotage_is_caught_and_every_twin_holds() {
     }
     let measured: Vec<_> =
         settings.iter().map(|(setting, cases)| (*setting, measure(*setting, cases))).collect();
-    let judgement = |case: &Case| {
+    let judgement = |case: &Trial| {
         let (_, judgements) =
             measured.iter().find(|(setting, _)| *setting == case.setting).expect("measured");
         let found = judgements.iter().find(|judged| judged.transfer == case.transfer).expect("too");
@@ -109,7 +109,7 @@ fn shares_are_the_whole() {
 }
 
 /// Measures the transfers of a setting.
-fn measure(setting: Setting, cases: &[&Case]) -> Vec<Judgement> {
+fn measure(setting: Setting, cases: &[&Trial]) -> Vec<Judgement> {
     let set = Set::up(setting.place, PAYLOAD);
     let bytes = PAYLOAD.to_string();
     let options = ["--bytes", &bytes, "--segment-bytes", "2MiB"].map(str::to_owned);
@@ -133,7 +133,7 @@ fn sent_again(said: &str) -> Option<u64> {
 fn measure_log(
     log: &Path,
     setting: Setting,
-    cases: &[&Case],
+    cases: &[&Trial],
     options: &[String],
 ) -> (Vec<Judgement>, String) {
     let out = folder("redteam");
@@ -158,7 +158,7 @@ fn measure_log(
     (judgements, text(&output))
 }
 
-fn line(case: &Case, judged: &Judgement) -> String {
+fn line(case: &Trial, judged: &Judgement) -> String {
     let words = words(judged);
     format!("{case}: {}\n    {words}", seen(&judged.ledger))
 }
@@ -224,7 +224,7 @@ impl Sabotage {
         if judgement.verdict == Verdict::Holds || !judgement.codes().contains(&self.reason) {
             wrong.push(complain(judged));
         }
-        for Seen { instrument, hop, disposition, least, most } in self.seen {
+        for RequiredBytes { instrument, hop, disposition, least, most } in self.seen {
             let account = judgement.ledger.account(*instrument);
             let bytes = account.bytes(Process::Server, *hop, *disposition);
             #[expect(clippy::cast_precision_loss, reason = "a few MiB")]
@@ -257,17 +257,17 @@ enum Set {
 }
 
 impl Set {
-    fn up(place: Place, bytes: usize) -> Self {
+    fn up(place: Backing, bytes: usize) -> Self {
         let log = guest_folder().join("log-8MiB");
         match place {
-            Place::Disk => Self::Folder(log),
-            Place::Sysfs => Self::Folder("/sys/kernel/btf/vmlinux".into()),
-            Place::CopyOfSysfs => {
+            Backing::Disk => Self::Folder(log),
+            Backing::Sysfs => Self::Folder("/sys/kernel/btf/vmlinux".into()),
+            Backing::CopyOfSysfs => {
                 let copy = guest_folder().join("vmlinux");
                 fs::copy("/sys/kernel/btf/vmlinux", &copy).expect("a copy");
                 Self::Folder(copy)
             }
-            Place::Procfs => {
+            Backing::Procfs => {
                 let base = folder("mounts");
                 let mounted: Vec<_> = (0..MOUNTS).map(|at| base.join(at.to_string())).collect();
                 for path in &mounted {
@@ -276,13 +276,13 @@ impl Set {
                 }
                 Self::Mounts(mounted)
             }
-            Place::Fuse => Self::Fuse(Mounted::new(&guest_folder().join("fuse"), bytes)),
-            Place::MovingFuse => Self::Moving(Moving::new(&folder("moving"), bytes)),
-            Place::BehindIpsec => Self::BehindIpsec(log, Encrypted::up()),
-            Place::Loop { direct } => Self::Stacked(Stacked::looped(direct)),
-            Place::Encrypted => Self::Stacked(Stacked::encrypted()),
-            Place::Compressed => Self::Stacked(Stacked::compressed()),
-            Place::OverlayOfFuse => {
+            Backing::Fuse => Self::Fuse(Mounted::new(&guest_folder().join("fuse"), bytes)),
+            Backing::MovingFuse => Self::Moving(Moving::new(&folder("moving"), bytes)),
+            Backing::BehindIpsec => Self::BehindIpsec(log, Encrypted::up()),
+            Backing::Loop { direct } => Self::Stacked(Stacked::looped(direct)),
+            Backing::Encrypted => Self::Stacked(Stacked::encrypted()),
+            Backing::Compressed => Self::Stacked(Stacked::compressed()),
+            Backing::OverlayOfFuse => {
                 let base = folder("overlay-of-fuse");
                 let lower = base.join("lower");
                 let fuse = Mounted::new(&lower, bytes);
@@ -293,7 +293,7 @@ impl Set {
                 let file = merged.join("bytes");
                 Self::Overlay(vec![upper, merged], file, Some(fuse))
             }
-            Place::Overlay { on_disk } => {
+            Backing::Overlay { on_disk } => {
                 let base = folder("overlay");
                 let mut mounted = Vec::new();
                 if !on_disk {

@@ -14,7 +14,7 @@ use zcprof::claim::CLAIMS;
 use zcprof::transfer::TransferSpec;
 use zcprof::verdict::{Judgement, Verdict};
 
-use super::table::{Case, Place, Setting, at};
+use super::table::{Backing, Setting, Trial, at};
 use super::{Set, folder, measure_log, words};
 use crate::faults::{self, DAY, Debugfs, jump};
 
@@ -75,13 +75,13 @@ const A_FILE: &[&str] = &[
 ];
 
 /// Where the bytes may be, and what can be done to them there.
-const PLACES: &[(Place, &[&str])] = &[
-    (Place::Disk, ON_DISK),
-    (Place::Disk, ON_DISK),
-    (Place::Disk, ON_DISK),
-    (Place::Sysfs, MADE_UP),
-    (Place::Fuse, A_FILE),
-    (Place::Overlay { on_disk: true }, A_FILE),
+const PLACES: &[(Backing, &[&str])] = &[
+    (Backing::Disk, ON_DISK),
+    (Backing::Disk, ON_DISK),
+    (Backing::Disk, ON_DISK),
+    (Backing::Sysfs, MADE_UP),
+    (Backing::Fuse, A_FILE),
+    (Backing::Overlay { on_disk: true }, A_FILE),
 ];
 
 /// What happens meanwhile.
@@ -184,41 +184,41 @@ fn no_false_claim_holds_and_no_true_claim_is_refuted() {
 
 /// Whether an untroubled pass of this must come to a verdict: what arrives must be what was sent, and
 /// copies between files are watched only where the transfer says that it makes some.
-fn has_verdict(case: &Case) -> bool {
+fn has_verdict(case: &Trial) -> bool {
     let writes = TransferSpec::find(case.transfer).expect("a transfer").writes_files();
     case.transfer != "vmsplice_reused" && (writes || case.claim != "replica")
 }
 
 /// One measurement of at most so many passes, and what its trouble was.
-fn measurement(rng: &mut Rng, most: usize) -> (Trouble, Vec<(Case, Judgement)>) {
+fn measurement(rng: &mut Rng, most: usize) -> (Trouble, Vec<(Trial, Judgement)>) {
     let pick = |rng: &mut Rng, from: &[&'static str]| from[rng.usize(..from.len())];
     let (place, able) = PLACES[rng.usize(..PLACES.len())];
     let network = pick(rng, NETWORKS);
     let consumer = pick(rng, &["copy", "copy", "copy", "slow"]);
     let cache = pick(rng, &["warm", "cold"]);
     // Sysfs has no page cache to be cold.
-    let cache = if place == Place::Sysfs { "warm" } else { cache };
+    let cache = if place == Backing::Sysfs { "warm" } else { cache };
     let setting = Setting { network, consumer, cache, ..at(place) };
     let trouble = match (place, TROUBLES[rng.usize(..TROUBLES.len())]) {
         // What is dropped there is copied again: no claim is known to be true or false.
-        (Place::Fuse, Trouble::Dropped) => Trouble::None,
+        (Backing::Fuse, Trouble::Dropped) => Trouble::None,
         (_, trouble) => trouble,
     };
-    let mut cases: Vec<Case> = Vec::new();
+    let mut cases: Vec<Trial> = Vec::new();
     for _ in 0..rng.usize(1..=TOGETHER.min(most)) {
         let transfer = pick(rng, able);
         let own = TransferSpec::find(transfer).expect("a transfer").claim.name;
         let any = CLAIMS[rng.usize(..CLAIMS.len())].name;
         let claim = if rng.bool() { own } else { any };
         if cases.iter().all(|case| case.transfer != transfer) {
-            cases.push(Case { transfer, claim, setting });
+            cases.push(Trial { transfer, claim, setting });
         }
     }
     // Sysfs has one size, which is less on some kernels.
     let bytes = rng.usize(SIZES);
-    let bytes = if place == Place::Sysfs { bytes.min(1 << 20) } else { bytes };
+    let bytes = if place == Backing::Sysfs { bytes.min(1 << 20) } else { bytes };
     let set = Set::up(place, bytes);
-    let log = if place == Place::Disk { folder("random-log") } else { set.log() };
+    let log = if place == Backing::Disk { folder("random-log") } else { set.log() };
     let mut options = vec!["--bytes".to_owned(), bytes.to_string()];
     options.extend(["--fetch-size".to_owned(), rng.usize((4 << 10)..(2 << 20)).to_string()]);
     options.extend(["--connections".to_owned(), rng.usize(1..=3).to_string()]);
@@ -252,7 +252,7 @@ fn measurement(rng: &mut Rng, most: usize) -> (Trouble, Vec<(Case, Judgement)>) 
 }
 
 /// The truth, by construction.
-fn is_true(case: &Case) -> bool {
+fn is_true(case: &Trial) -> bool {
     let Setting { place, network, cache, .. } = case.setting;
     let own = TransferSpec::find(case.transfer).expect("a transfer").claim.name;
     let by_reference = ["zero-copy", "deferred", "transforms", "replica"].contains(&own);
@@ -262,13 +262,13 @@ fn is_true(case: &Case) -> bool {
     // the claim `deferred` allows.
     let below = network == "veth-no-sg" || handed_over && network == "veth-no-checksum";
     // There is no page to hand over: copies that no claim knows.
-    let copied_anyway = handed_over && place == Place::Sysfs || below && own != "deferred";
+    let copied_anyway = handed_over && place == Backing::Sysfs || below && own != "deferred";
     // Pinned, sent by DMA, and received by nobody on this host.
     let transmitted = network == "virtio" && own == "deferred";
     let own = if transmitted { "zero-copy" } else { own };
     // A process is the storage, which matters to the claim that begins there.
     let from_storage = case.claim == "zero-copy-from-storage";
-    if from_storage && place == Place::Fuse && cache == "cold" {
+    if from_storage && place == Backing::Fuse && cache == "cold" {
         return false;
     }
     let claim = if from_storage { "zero-copy" } else { case.claim };

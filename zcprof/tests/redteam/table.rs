@@ -17,19 +17,19 @@ use zcprof_common::vocabulary::Instrument::{self, Audit, Callers};
 pub(super) struct Sabotage {
     pub(super) name: &'static str,
     /// Measured against a claim that it breaks.
-    pub(super) case: Case,
+    pub(super) case: Trial,
     /// What must be seen of the server's bytes.
-    pub(super) seen: &'static [Seen],
+    pub(super) seen: &'static [RequiredBytes],
     /// The code that must be given as a reason.
     pub(super) reason: &'static str,
     /// What looks the same and keeps its claim.
-    pub(super) twins: &'static [Case],
+    pub(super) twins: &'static [Trial],
 }
 
 /// What is measured: a transfer in a setting, against a claim. A transfer has one claim in a
 /// setting, for those of a setting are measured together.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Case {
+pub(super) struct Trial {
     pub(super) transfer: &'static str,
     pub(super) claim: &'static str,
     pub(super) setting: Setting,
@@ -39,7 +39,7 @@ pub(super) struct Case {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Setting {
     /// Where the bytes are.
-    pub(super) place: Place,
+    pub(super) place: Backing,
     pub(super) network: &'static str,
     pub(super) socket: &'static str,
     pub(super) consumer: &'static str,
@@ -48,7 +48,7 @@ pub(super) struct Setting {
 
 /// Where the bytes are that are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Backing {
     /// A log on ext4.
     Disk,
     /// A binary attribute of sysfs: the kernel's own BTF.
@@ -83,7 +83,7 @@ pub(super) enum Place {
 
 /// Bytes per payload byte that an instrument must see.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct RequiredBytes {
     pub(super) instrument: Instrument,
     pub(super) hop: Hop,
     pub(super) disposition: Disposition,
@@ -91,7 +91,7 @@ pub(super) struct Seen {
     pub(super) most: f64,
 }
 
-impl fmt::Display for Case {
+impl fmt::Display for Trial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {}", self.transfer, self.setting)
     }
@@ -115,7 +115,7 @@ impl fmt::Display for Setting {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Backing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Disk => "a log on ext4",
@@ -136,7 +136,7 @@ impl fmt::Display for Place {
     }
 }
 
-pub(super) const fn at(place: Place) -> Setting {
+pub(super) const fn at(place: Backing) -> Setting {
     Setting { place, network: "loopback", socket: "tcp", consumer: "copy", cache: "warm" }
 }
 
@@ -148,32 +148,37 @@ const fn by(socket: &'static str) -> Setting {
     Setting { socket, ..DISK }
 }
 
-const fn of(transfer: &'static str, setting: Setting) -> Case {
-    Case { transfer, claim: "zero-copy", setting }
+const fn of(transfer: &'static str, setting: Setting) -> Trial {
+    Trial { transfer, claim: "zero-copy", setting }
 }
 
 /// sendfile with nothing in the page cache, against the claim that begins at storage.
-const fn from_storage(place: Place) -> Case {
+const fn from_storage(place: Backing) -> Trial {
     let setting = Setting { cache: "cold", ..at(place) };
-    Case { transfer: "sendfile", claim: "zero-copy-from-storage", setting }
+    Trial { transfer: "sendfile", claim: "zero-copy-from-storage", setting }
 }
 
-const fn exactly(instrument: Instrument, hop: Hop, disposition: Disposition, times: f64) -> Seen {
-    Seen { instrument, hop, disposition, least: times, most: times }
+const fn exactly(
+    instrument: Instrument,
+    hop: Hop,
+    disposition: Disposition,
+    times: f64,
+) -> RequiredBytes {
+    RequiredBytes { instrument, hop, disposition, least: times, most: times }
 }
 
-const fn between(hop: Hop, disposition: Disposition, least: f64, most: f64) -> Seen {
-    Seen { instrument: Callers, hop, disposition, least, most }
+const fn between(hop: Hop, disposition: Disposition, least: f64, most: f64) -> RequiredBytes {
+    RequiredBytes { instrument: Callers, hop, disposition, least, most }
 }
 
-const DISK: Setting = at(Place::Disk);
+const DISK: Setting = at(Backing::Disk);
 const SLOW: Setting = Setting { consumer: "slow", ..DISK };
-const SENDFILE: Case = of("sendfile", DISK);
-const MOVED: Seen = exactly(Callers, PageCacheToSocket, Moved, 1.0);
-const PINNED: Seen = exactly(Callers, UserToSocket, Pinned, 1.0);
+const SENDFILE: Trial = of("sendfile", DISK);
+const MOVED: RequiredBytes = exactly(Callers, PageCacheToSocket, Moved, 1.0);
+const PINNED: RequiredBytes = exactly(Callers, UserToSocket, Pinned, 1.0);
 
 /// What a file without pages of its own comes to.
-const MADE_UP: &[Seen] = &[
+const MADE_UP: &[RequiredBytes] = &[
     exactly(Audit, PageCacheToPipe, Copied, 1.0),
     exactly(Callers, PageCacheToPipe, Copied, 1.0),
     exactly(Callers, PageCacheToPipe, Bounced, 1.0),
@@ -181,7 +186,7 @@ const MADE_UP: &[Seen] = &[
 ];
 
 /// Below the sockets; what is sent again is copied again.
-const COPIED_BELOW: &[Seen] = &[
+const COPIED_BELOW: &[RequiredBytes] = &[
     exactly(Audit, PageCacheToUser, Copied, 0.0),
     exactly(Audit, UserToSocket, Copied, 0.0),
     between(SocketToSocket, Deferred, 1.0, 1.5),
@@ -189,7 +194,7 @@ const COPIED_BELOW: &[Seen] = &[
 ];
 
 /// Pinned, and copied for a receiver on this host.
-const COPIED_FOR_RECEIVER: &[Seen] = &[
+const COPIED_FOR_RECEIVER: &[RequiredBytes] = &[
     exactly(Audit, UserToSocket, Copied, 0.0),
     between(SocketToSocket, Deferred, 1.0, 1.5),
     PINNED,
@@ -200,21 +205,21 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
     Sabotage {
         name: "a sysfs file",
         reason: "ZC103",
-        case: of("sendfile", at(Place::Sysfs)),
+        case: of("sendfile", at(Backing::Sysfs)),
         seen: MADE_UP,
-        twins: &[of("sendfile", at(Place::CopyOfSysfs))],
+        twins: &[of("sendfile", at(Backing::CopyOfSysfs))],
     },
     Sabotage {
         name: "a sysfs file, spliced",
         reason: "ZC103",
-        case: of("splice", at(Place::Sysfs)),
+        case: of("splice", at(Backing::Sysfs)),
         seen: MADE_UP,
-        twins: &[of("splice", at(Place::CopyOfSysfs))],
+        twins: &[of("splice", at(Backing::CopyOfSysfs))],
     },
     Sabotage {
         name: "a procfs file",
         reason: "ZC103",
-        case: of("sendfile", at(Place::Procfs)),
+        case: of("sendfile", at(Backing::Procfs)),
         seen: MADE_UP,
         twins: &[SENDFILE],
     },
@@ -233,69 +238,72 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
     Sabotage {
         name: "a FUSE file that is not in the page cache",
         reason: "ZC118",
-        case: from_storage(Place::Fuse),
+        case: from_storage(Backing::Fuse),
         seen: &[exactly(Callers, StorageToPageCache, Copied, 1.0), MOVED],
         // A claim that begins at the page cache does not ask how that was filled.
         twins: &[
-            of("sendfile", at(Place::Fuse)),
-            of("splice", Setting { cache: "cold", ..at(Place::Fuse) }),
-            from_storage(Place::MovingFuse),
+            of("sendfile", at(Backing::Fuse)),
+            of("splice", Setting { cache: "cold", ..at(Backing::Fuse) }),
+            from_storage(Backing::MovingFuse),
         ],
     },
     Sabotage {
         name: "a FUSE file below an overlay, not in the page cache",
         reason: "ZC118",
-        case: from_storage(Place::OverlayOfFuse),
+        case: from_storage(Backing::OverlayOfFuse),
         seen: &[exactly(Callers, StorageToPageCache, Copied, 1.0), MOVED],
         twins: &[
-            of("sendfile", at(Place::OverlayOfFuse)),
-            from_storage(Place::Overlay { on_disk: true }),
+            of("sendfile", at(Backing::OverlayOfFuse)),
+            from_storage(Backing::Overlay { on_disk: true }),
         ],
     },
     Sabotage {
         name: "a loop device that reads through the page cache",
         reason: "ZC119",
-        case: from_storage(Place::Loop { direct: false }),
+        case: from_storage(Backing::Loop { direct: false }),
         seen: &[MOVED],
         twins: &[
-            from_storage(Place::Loop { direct: true }),
-            from_storage(Place::Disk),
-            of("sendfile", at(Place::Loop { direct: false })),
+            from_storage(Backing::Loop { direct: true }),
+            from_storage(Backing::Disk),
+            of("sendfile", at(Backing::Loop { direct: false })),
         ],
     },
     Sabotage {
         name: "dm-crypt",
         reason: "ZC120",
-        case: from_storage(Place::Encrypted),
+        case: from_storage(Backing::Encrypted),
         seen: &[MOVED],
-        twins: &[of("sendfile", at(Place::Encrypted)), from_storage(Place::Loop { direct: true })],
+        twins: &[
+            of("sendfile", at(Backing::Encrypted)),
+            from_storage(Backing::Loop { direct: true }),
+        ],
     },
     Sabotage {
         name: "squashfs",
         reason: "ZC120",
-        case: from_storage(Place::Compressed),
+        case: from_storage(Backing::Compressed),
         seen: &[MOVED],
-        twins: &[of("sendfile", at(Place::Compressed)), from_storage(Place::Disk)],
+        twins: &[of("sendfile", at(Backing::Compressed)), from_storage(Backing::Disk)],
     },
     Sabotage {
         name: "O_DIRECT from FUSE",
         reason: "ZC104",
-        case: of("sendfile_direct", at(Place::Fuse)),
+        case: of("sendfile_direct", at(Backing::Fuse)),
         seen: &[
             exactly(Callers, StorageToPageCache, Copied, 1.0),
             exactly(Callers, PageCacheToPipe, Bounced, 1.0),
             MOVED,
         ],
-        twins: &[of("sendfile", at(Place::Fuse))],
+        twins: &[of("sendfile", at(Backing::Fuse))],
     },
     Sabotage {
         name: "O_DIRECT from an overlay",
         reason: "ZC104",
-        case: of("sendfile_direct", at(Place::Overlay { on_disk: true })),
+        case: of("sendfile_direct", at(Backing::Overlay { on_disk: true })),
         seen: &[exactly(Callers, PageCacheToPipe, Bounced, 1.0), MOVED],
         twins: &[
-            of("sendfile", at(Place::Overlay { on_disk: true })),
-            of("sendfile", at(Place::Overlay { on_disk: false })),
+            of("sendfile", at(Backing::Overlay { on_disk: true })),
+            of("sendfile", at(Backing::Overlay { on_disk: false })),
         ],
     },
     // ---- pipes and private memory
@@ -357,7 +365,7 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
             exactly(Audit, PageCacheToUser, Copied, 1.0),
             exactly(Audit, UserToSocket, Copied, 1.0),
         ],
-        twins: &[Case { transfer: "ktls_sendfile", claim: "transforms", setting: DISK }],
+        twins: &[Trial { transfer: "ktls_sendfile", claim: "transforms", setting: DISK }],
     },
     // ---- below the sockets
     Sabotage {
@@ -393,8 +401,8 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         ],
         twins: &[
             of("sendfile", over("veth-nocache")),
-            Case { claim: "two-copies", ..of("read_write", over("veth-nocache")) },
-            Case { claim: "one-copy", ..of("mmap_write", over("veth")) },
+            Trial { claim: "two-copies", ..of("read_write", over("veth-nocache")) },
+            Trial { claim: "one-copy", ..of("mmap_write", over("veth")) },
         ],
     },
     Sabotage {
@@ -407,12 +415,12 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
     Sabotage {
         name: "a device with neither, and a mapping that is written",
         reason: "ZC106",
-        case: Case { claim: "one-copy", ..of("mmap_write", over("veth-neither")) },
+        case: Trial { claim: "one-copy", ..of("mmap_write", over("veth-neither")) },
         seen: &[
             exactly(Audit, UserToSocket, Copied, 1.0),
             between(SocketToSocket, Deferred, 1.0, 1.5),
         ],
-        twins: &[Case { claim: "one-copy", ..of("mmap_write", over("veth")) }],
+        twins: &[Trial { claim: "one-copy", ..of("mmap_write", over("veth")) }],
     },
     Sabotage {
         name: "WireGuard",
@@ -431,19 +439,19 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
     Sabotage {
         name: "IPsec",
         reason: "ZC123",
-        case: of("sendfile", at(Place::BehindIpsec)),
+        case: of("sendfile", at(Backing::BehindIpsec)),
         seen: &[between(SocketToWire, Transformed, 1.0, 1.5), MOVED],
         twins: &[SENDFILE],
     },
     Sabotage {
         name: "WireGuard, and a mapping that is written",
         reason: "ZC106",
-        case: Case { claim: "one-copy", ..of("mmap_write", over("wireguard")) },
+        case: Trial { claim: "one-copy", ..of("mmap_write", over("wireguard")) },
         seen: &[
             exactly(Audit, UserToSocket, Copied, 1.0),
             between(SocketToSocket, Deferred, 1.0, 1.5),
         ],
-        twins: &[Case { claim: "one-copy", ..of("mmap_write", over("vxlan")) }],
+        twins: &[Trial { claim: "one-copy", ..of("mmap_write", over("vxlan")) }],
     },
     Sabotage {
         name: "an XDP program at the receiver's veth",

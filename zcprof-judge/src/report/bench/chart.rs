@@ -8,7 +8,7 @@ use super::super::numbers::{counted, size};
 use super::super::timing::named;
 use super::panel::{self, Panel};
 use super::quantity::Quantity;
-use crate::bench::record::{BenchRun, Cell};
+use crate::bench::record::{BenchCell, BenchRun};
 
 /// Room for a contestant's name.
 const NAMES: i32 = 124;
@@ -73,7 +73,7 @@ fn width(panels: usize) -> i32 {
 }
 
 /// Who is best with the largest fetch, for every number of connections.
-fn finding(run: &BenchRun, quantity: &Quantity, panels: &[Vec<&Cell>]) -> String {
+fn finding(run: &BenchRun, quantity: &Quantity, panels: &[Vec<&BenchCell>]) -> String {
     let mut best: Vec<(String, Vec<u32>)> = Vec::new();
     for cell in panels.iter().filter_map(|cells| cells.last()) {
         let medians = medians(cell, quantity);
@@ -145,12 +145,12 @@ fn sizes(run: &BenchRun) -> Vec<u64> {
     sizes
 }
 
-fn medians(cell: &Cell, quantity: &Quantity) -> Vec<Option<f64>> {
+fn medians(cell: &BenchCell, quantity: &Quantity) -> Vec<Option<f64>> {
     cell.series.iter().map(|series| quantity.of(cell, series).map(|of| of.median)).collect()
 }
 
 /// The contestants, the best of the first panel's largest fetch first.
-fn order(run: &BenchRun, quantity: &Quantity, panels: &[Vec<&Cell>]) -> Vec<usize> {
+fn order(run: &BenchRun, quantity: &Quantity, panels: &[Vec<&BenchCell>]) -> Vec<usize> {
     let cell = panels.first().and_then(|cells| cells.last());
     let medians = cell.map_or_else(Vec::new, |cell| medians(cell, quantity));
     let of = |at: usize| medians.get(at).copied().flatten();
@@ -163,7 +163,7 @@ fn order(run: &BenchRun, quantity: &Quantity, panels: &[Vec<&Cell>]) -> Vec<usiz
 }
 
 /// A panel in words.
-fn tell(canvas: &mut Canvas, run: &BenchRun, quantity: &Quantity, cells: &[&Cell]) {
+fn tell(canvas: &mut Canvas, run: &BenchRun, quantity: &Quantity, cells: &[&BenchCell]) {
     let Some(cell) = cells.last() else { return };
     let said = run.contestants.iter().zip(medians(cell, quantity)).map(|(contestant, median)| {
         let digits = quantity.digits;
@@ -177,10 +177,10 @@ fn tell(canvas: &mut Canvas, run: &BenchRun, quantity: &Quantity, cells: &[&Cell
 }
 
 /// The cells of each number of connections, by rising size of fetch.
-fn panels(run: &BenchRun) -> Vec<Vec<&Cell>> {
-    let mut panels: Vec<Vec<&Cell>> = Vec::new();
+fn panels(run: &BenchRun) -> Vec<Vec<&BenchCell>> {
+    let mut panels: Vec<Vec<&BenchCell>> = Vec::new();
     for cell in &run.cells {
-        let same = |panel: &&mut Vec<&Cell>| panel[0].connections == cell.connections;
+        let same = |panel: &&mut Vec<&BenchCell>| panel[0].connections == cell.connections;
         match panels.iter_mut().find(same) {
             Some(panel) => panel.push(cell),
             None => panels.push(vec![cell]),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::numbers::{counted, size};
 use super::quantity::{CPU, Quantity, Quartiles, THROUGHPUT};
-use crate::bench::record::{BenchRun, Cell};
+use crate::bench::record::{BenchCell, BenchRun};
 
 /// Who is compared with whom.
 const OURS: &str = "sendfile";
@@ -46,7 +46,13 @@ pub(super) fn render(run: &BenchRun) -> String {
     text
 }
 
-fn line(cell: &Cell, ours: usize, theirs: usize, quantity: &Quantity, wanted: Wanted) -> String {
+fn line(
+    cell: &BenchCell,
+    ours: usize,
+    theirs: usize,
+    quantity: &Quantity,
+    wanted: Wanted,
+) -> String {
     let Some((ours, theirs)) = cell.series.get(ours).zip(cell.series.get(theirs)) else {
         return String::new();
     };

@@ -7,7 +7,7 @@ use super::super::lettering::Type;
 use super::super::numbers::counted;
 use super::axis::Axis;
 use super::quantity::{Quantity, Quartiles};
-use crate::bench::record::Cell;
+use crate::bench::record::BenchCell;
 
 /// Height of a contestant's row, and of what stands above the first.
 pub(super) const ROW: i32 = 24;
@@ -20,7 +20,7 @@ const PADDING: i32 = 10;
 /// One number of connections.
 pub(super) struct Panel<'a> {
     /// By rising size of fetch.
-    pub(super) cells: &'a [&'a Cell],
+    pub(super) cells: &'a [&'a BenchCell],
     pub(super) quantity: &'a Quantity,
     pub(super) axis: &'a Axis,
     /// Every size of fetch of the benchmark.
@@ -30,7 +30,7 @@ pub(super) struct Panel<'a> {
 }
 
 /// The axis of all panels of this width.
-pub(super) fn axis(cells: &[Cell], quantity: &Quantity, width: i32) -> Option<Axis> {
+pub(super) fn axis(cells: &[BenchCell], quantity: &Quantity, width: i32) -> Option<Axis> {
     let spreads = cells
         .iter()
         .flat_map(|cell| cell.series.iter().filter_map(|series| quantity.of(cell, series)));
@@ -68,7 +68,7 @@ impl Panel<'_> {
     }
 
     fn row(&self, canvas: &mut Canvas, (left, y): Point, contestant: usize, right: i32) {
-        let spread = |cell: &Cell| self.quantity.of(cell, cell.series.get(contestant)?);
+        let spread = |cell: &BenchCell| self.quantity.of(cell, cell.series.get(contestant)?);
         for cell in self.cells {
             let Some(spread) = spread(cell) else { continue };
             let at = self.sizes.iter().position(|size| *size == cell.fetch_size).unwrap_or(0);

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::super::numbers::float;
-use crate::bench::record::{Cell, Round, Series};
+use crate::bench::record::{BenchCell, Round, Series};
 
 /// Bytes in a GiB.
 const GIB: f64 = 1_073_741_824.0;
@@ -22,7 +22,7 @@ pub(super) struct Quantity {
     /// Which end of the axis is the good one.
     pub(super) better: Better,
     pub(super) digits: usize,
-    read: fn(&Cell, &Round) -> f64,
+    read: fn(&BenchCell, &Round) -> f64,
 }
 
 pub(super) const THROUGHPUT: Quantity = Quantity {
@@ -85,12 +85,17 @@ impl Better {
 
 impl Quantity {
     /// Over the rounds of a series.
-    pub(super) fn of(&self, cell: &Cell, series: &Series) -> Option<Quartiles> {
+    pub(super) fn of(&self, cell: &BenchCell, series: &Series) -> Option<Quartiles> {
         Quartiles::of(series.rounds.iter().map(|round| (self.read)(cell, round)))
     }
 
     /// One contestant's by another's, round by round.
-    pub(super) fn ratio(&self, cell: &Cell, one: &Series, other: &Series) -> Option<Quartiles> {
+    pub(super) fn ratio(
+        &self,
+        cell: &BenchCell,
+        one: &Series,
+        other: &Series,
+    ) -> Option<Quartiles> {
         let rounds = one.rounds.iter().zip(&other.rounds);
         Quartiles::of(rounds.map(|(one, other)| (self.read)(cell, one) / (self.read)(cell, other)))
     }

@@ -7,7 +7,7 @@ use super::super::numbers::{counted, float, size};
 use super::super::timing::named;
 use super::comparison;
 use super::quantity::{CPU, P50, P99, Quantity, THROUGHPUT, UNFAIRNESS};
-use crate::bench::record::{BenchRun, Cell, Placement, Series};
+use crate::bench::record::{BenchCell, BenchRun, Placement, Series};
 
 /// Widest line.
 const WIDTH: usize = 120;
@@ -18,7 +18,7 @@ const NUMBER: usize = 8;
 /// A column at the end of a line.
 struct Last {
     heading: [&'static str; 2],
-    cell: fn(&Cell, &Series) -> String,
+    cell: fn(&BenchCell, &Series) -> String,
 }
 
 const CALLS: Last = Last {
@@ -41,7 +41,7 @@ const FAIRNESS: Last = Last {
 
 pub(super) fn render(run: &BenchRun) -> String {
     let mut text = heading(run);
-    let mut blocks: Vec<(u32, Vec<&Cell>)> = Vec::new();
+    let mut blocks: Vec<(u32, Vec<&BenchCell>)> = Vec::new();
     for cell in &run.cells {
         match blocks.iter_mut().find(|(connections, _)| *connections == cell.connections) {
             Some((_, cells)) => cells.push(cell),
@@ -128,7 +128,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 fn block(
     run: &BenchRun,
     connections: &str,
-    cells: &[&Cell],
+    cells: &[&BenchCell],
     quantities: [&Quantity; 2],
     last: &Last,
 ) -> String {
@@ -158,7 +158,7 @@ fn block(
     text
 }
 
-fn numbers(quantity: &Quantity, cell: &Cell, series: &Series) -> String {
+fn numbers(quantity: &Quantity, cell: &BenchCell, series: &Series) -> String {
     let Some(spread) = quantity.of(cell, series) else {
         return format!("{:>width$}", "not timed", width = 5 * NUMBER);
     };

@@ -4,7 +4,7 @@ use zcprof_common::vocabulary::{Hop, Instrument};
 
 use super::layout::{lay_out, line};
 use super::{numbered, references};
-use crate::doctor::record::{Cell, Diagnosis, Gap, Sees};
+use crate::doctor::record::{Diagnosis, Gap, Sees, VisibilityCell};
 
 /// What is put before or after a disposition, and what that means.
 const MARKS: &[(Sees, &str, &str)] = &[
@@ -50,7 +50,7 @@ fn heading(at: usize) -> String {
 }
 
 /// A disposition with its mark, and the numbers of the holes in it.
-fn word(cell: &Cell, diagnosis: &Diagnosis) -> String {
+fn word(cell: &VisibilityCell, diagnosis: &Diagnosis) -> String {
     let mark = MARKS.iter().find(|(sees, ..)| *sees == cell.sees).map_or("", |(_, mark, _)| mark);
     let holds_it = |gap: &Gap| gap.sites.iter().any(|site| cell.sites.contains(site));
     // What bars everything is said above it all.

@@ -6,7 +6,7 @@ use super::super::lettering::Type;
 use super::super::numbers::thousandths;
 use super::super::stripes::Stripes;
 use super::super::verdicts::Word;
-use crate::matrix::Cell;
+use crate::matrix::MatrixCell;
 use crate::verdict::per_byte;
 
 /// Height of a field with one number, and of each further number.
@@ -14,11 +14,11 @@ const HEIGHT: i32 = 30;
 const FURTHER: i32 = 13;
 
 /// Copies per payload byte of each cell, once where they are the same. Whole numbers have no decimals.
-fn numbers(cells: &[&Cell]) -> Vec<String> {
+fn numbers(cells: &[&MatrixCell]) -> Vec<String> {
     // What an inconclusive pass saw is no more than a lower bound.
     let at_least =
-        |cell: &Cell| if Word::named(&cell.verdict) == Word::Inconclusive { ">" } else { "" };
-    let copies = |cell: &&Cell| match cell.copied() {
+        |cell: &MatrixCell| if Word::named(&cell.verdict) == Word::Inconclusive { ">" } else { "" };
+    let copies = |cell: &&MatrixCell| match cell.copied() {
         Some(bytes) => {
             let number = per_byte(bytes, cell.payload);
             format!("{}{}", at_least(cell), number.strip_suffix(".000").unwrap_or(&number))
@@ -31,19 +31,19 @@ fn numbers(cells: &[&Cell]) -> Vec<String> {
 }
 
 /// The gravest verdict of some cells.
-fn worst(cells: &[&Cell]) -> Word {
+fn worst(cells: &[&MatrixCell]) -> Word {
     cells.iter().map(|cell| Word::named(&cell.verdict)).min().unwrap_or(Word::Inconclusive)
 }
 
 /// Height that the cells of a field need.
-pub(super) fn height(cells: &[&Cell]) -> i32 {
+pub(super) fn height(cells: &[&MatrixCell]) -> i32 {
     let further = i32::try_from(numbers(cells).len().saturating_sub(1)).unwrap_or(0);
     HEIGHT + FURTHER * further
 }
 
 /// Draws a field. One that holds has a tick; a refuted one is black with a cross, and an inconclusive one
 /// hatched with a question mark.
-pub(super) fn draw(canvas: &mut Canvas, (x, y): Point, size: Point, cells: &[&Cell]) {
+pub(super) fn draw(canvas: &mut Canvas, (x, y): Point, size: Point, cells: &[&MatrixCell]) {
     let edge = Pen::new(ink::WHITE, 2);
     let centre = x + size.0 / 2;
     if cells.is_empty() {
@@ -54,8 +54,9 @@ pub(super) fn draw(canvas: &mut Canvas, (x, y): Point, size: Point, cells: &[&Ce
         }
         return;
     }
-    let whole =
-        |cell: &&Cell| Some(thousandths(cell.copied()?, cell.payload).saturating_add(500) / 1000);
+    let whole = |cell: &&MatrixCell| {
+        Some(thousandths(cell.copied()?, cell.payload).saturating_add(500) / 1000)
+    };
     let most = cells.iter().filter_map(whole).max();
     let most = usize::try_from(most.unwrap_or(0)).unwrap_or(usize::MAX);
     let word = worst(cells);

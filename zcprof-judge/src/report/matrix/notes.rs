@@ -1,7 +1,7 @@
 //! What is said of a matrix in words: its finding, and under the picture why cells do not hold.
 
 use super::super::verdicts::Word;
-use crate::matrix::{Cell, Matrix};
+use crate::matrix::{Matrix, MatrixCell};
 use crate::verdict::explain::CODES;
 
 /// Cells that are refuted or inconclusive for the same reason.
@@ -69,7 +69,7 @@ fn titled(code: &str) -> String {
 }
 
 impl Note {
-    fn add(&mut self, cell: &Cell) {
+    fn add(&mut self, cell: &MatrixCell) {
         add(&mut self.transfers, &cell.transfer);
         add(&mut self.kernels, &short(&cell.setting.kernel));
         add(&mut self.file_systems, &cell.setting.file_system);
@@ -108,7 +108,7 @@ pub(super) fn finding(matrix: &Matrix, notes: &[Note]) -> String {
         |word: Word| matrix.cells.iter().filter(|cell| Word::named(&cell.verdict) == word).count();
     let (all, refuted, open) =
         (matrix.cells.len(), count(Word::Refuted), count(Word::Inconclusive));
-    let off = matrix.cells.iter().filter(|cell: &&Cell| cell.is_off()).count();
+    let off = matrix.cells.iter().filter(|cell: &&MatrixCell| cell.is_off()).count();
     let off = if off > 0 { format!("; {off} OFF what is known") } else { String::new() };
     let said = if all == 0 {
         "Nothing was measured".to_owned()

@@ -8,7 +8,7 @@ use super::super::stripes::Stripes;
 use super::super::verdicts::{Word, tally};
 use super::field;
 use super::notes::{Note, finding, notes, short};
-use crate::matrix::{Cell, Matrix, Setting};
+use crate::matrix::{Matrix, MatrixCell, Setting};
 use crate::run::Cache;
 
 /// Room for a transfer's name.
@@ -93,11 +93,11 @@ impl Panel<'_> {
         canvas.text((MARGIN, top), &self.title, Type::new(14).bold());
         let mut y = self.headings(canvas, top + 20);
         for transfer in transfers(matrix, &self.columns) {
-            let fields: Vec<Vec<&Cell>> = self
+            let fields: Vec<Vec<&MatrixCell>> = self
                 .columns
                 .iter()
                 .map(|setting| {
-                    let of_it = |c: &&Cell| c.setting == **setting && c.transfer == transfer;
+                    let of_it = |c: &&MatrixCell| c.setting == **setting && c.transfer == transfer;
                     let mut cells: Vec<_> = matrix.cells.iter().filter(of_it).collect();
                     cells.sort_by_key(|cell| cell.cache == Cache::Cold);
                     cells

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::columns::{Column, lay_out};
-use crate::matrix::{Cell, Known, Matrix};
+use crate::matrix::{Known, Matrix, MatrixCell};
 use crate::verdict::per_byte;
 
 pub(super) fn render(matrix: &Matrix) -> String {
@@ -26,12 +26,12 @@ pub(super) fn render(matrix: &Matrix) -> String {
 }
 
 pub(super) fn columns(matrix: &Matrix) -> Vec<Column> {
-    let column = |heading: &str, left: bool, cell: &dyn Fn(&Cell) -> String| Column {
+    let column = |heading: &str, left: bool, cell: &dyn Fn(&MatrixCell) -> String| Column {
         heading: heading.split('|').map(str::to_owned).collect(),
         cells: matrix.cells.iter().map(cell).collect(),
         left,
     };
-    let share = |cell: &Cell, bytes: Option<u64>| {
+    let share = |cell: &MatrixCell, bytes: Option<u64>| {
         bytes.map_or_else(|| "-".to_owned(), |bytes| per_byte(bytes, cell.payload))
     };
     vec![
@@ -80,7 +80,7 @@ fn setting(setting: &crate::matrix::Setting) -> String {
     format!("{kernel}, {file_system}, {cpus} CPUs, {network}")
 }
 
-fn name(cell: &Cell) -> String {
+fn name(cell: &MatrixCell) -> String {
     format!("{}, {} {}", setting(&cell.setting), cell.transfer, cell.cache.name())
 }
 
@@ -94,7 +94,7 @@ fn sum(matrix: &Matrix) -> String {
         count("refuted"),
         count("inconclusive")
     );
-    let unseen = |cell: &&Cell| {
+    let unseen = |cell: &&MatrixCell| {
         let between = cell.known.is_some_and(|known| known.between_files > 0);
         between && !cell.audit_between_files
     };
@@ -104,7 +104,7 @@ fn sum(matrix: &Matrix) -> String {
              leaf was not watched\n",
         );
     }
-    let share = |cell: &Cell| per_byte(cell.off.unwrap_or(0), cell.payload);
+    let share = |cell: &MatrixCell| per_byte(cell.off.unwrap_or(0), cell.payload);
     let worst = compared.iter().max_by(|a, b| {
         let [a, b] = [a, b].map(|c| (u128::from(c.off.unwrap_or(0)), u128::from(c.payload)));
         (a.0 * b.1).cmp(&(b.0 * a.1))

@@ -12,7 +12,7 @@ use tokio::io::{AsyncWriteExt as _, Interest};
 use super::head::Head;
 use super::mode::{self, Mode};
 use super::outcome::{Latency, Outcome, Received, TlsBytes, Verified};
-use super::plan::{Planned, Share};
+use super::plan::{PlannedFetch, Share};
 use super::{Command, Protocol, http, kafka};
 use crate::fetch::check::Check;
 use crate::fetch::link::Link;
@@ -161,7 +161,7 @@ impl Connection {
         Ok(())
     }
 
-    async fn fetch(&mut self, check: &mut Check, planned: &Planned) -> Result<()> {
+    async fn fetch(&mut self, check: &mut Check, planned: &PlannedFetch) -> Result<()> {
         let offset = planned.offset;
         let sees = self.task.mode.sees && check.damage.is_none();
         let ended = check.next_offset;

@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
 use super::head::Head;
-use super::plan::Planned;
+use super::plan::PlannedFetch;
 use crate::fetch::log::segment_name;
 
 /// Longest response head in bytes.
@@ -40,7 +40,7 @@ impl Speech {
         Self { path: path.to_owned(), host, head: vec![0; LONGEST], known: None }
     }
 
-    pub(super) fn request(&self, planned: &Planned) -> Bytes {
+    pub(super) fn request(&self, planned: &PlannedFetch) -> Bytes {
         let (path, host) = (&self.path, self.host);
         let (name, from) = (segment_name(planned.segment), planned.position);
         let to = from + planned.bytes.saturating_sub(1);
@@ -55,7 +55,11 @@ impl Speech {
     /// Heads for the same file differ in length only by the digits of the range and its length.
     /// So only the first one is looked at before it is received, and every later one costs one
     /// system call, as a Kafka header does.
-    pub(super) async fn head(&mut self, stream: &mut TcpStream, planned: &Planned) -> Result<Head> {
+    pub(super) async fn head(
+        &mut self,
+        stream: &mut TcpStream,
+        planned: &PlannedFetch,
+    ) -> Result<Head> {
         let digits = digits(planned);
         let known = self.known.filter(|(segment, _)| *segment == planned.segment);
         let mut held = 0;
@@ -99,7 +103,7 @@ impl PeekMore for TcpStream {
 
 /// Digits that say which bytes a response holds: `Content-Range: bytes A-B/…` and
 /// `Content-Length: C`.
-fn digits(planned: &Planned) -> usize {
+fn digits(planned: &PlannedFetch) -> usize {
     let last = planned.position + planned.bytes.saturating_sub(1);
     let count = |number: u64| number.checked_ilog10().unwrap_or(0) as usize + 1;
     count(planned.position) + count(last) + count(planned.bytes)
@@ -128,11 +132,11 @@ fn parse(bytes: &[u8]) -> Result<Option<Parsed>> {
 mod tests {
     use super::*;
 
-    fn planned(position: u64, bytes: u64) -> Planned {
-        Planned { offset: 0, segment: 7, position, bytes }
+    fn planned(position: u64, bytes: u64) -> PlannedFetch {
+        PlannedFetch { offset: 0, segment: 7, position, bytes }
     }
 
-    fn response(planned: &Planned) -> String {
+    fn response(planned: &PlannedFetch) -> String {
         let (from, bytes) = (planned.position, planned.bytes);
         let to = from + bytes - 1;
         format!(
@@ -152,7 +156,7 @@ mod tests {
 
     #[test]
     fn heads_of_one_file_differ_by_their_digits_alone() {
-        let bare = |planned: &Planned| response(planned).len() - digits(planned);
+        let bare = |planned: &PlannedFetch| response(planned).len() - digits(planned);
         let first = bare(&planned(0, 1));
         for (position, bytes) in [(0, 10), (9, 1), (9, 2), (1000, 4096), (99_990, 9)] {
             assert_eq!(bare(&planned(position, bytes)), first, "{position}, {bytes}");
@@ -160,7 +164,7 @@ mod tests {
     }
 
     /// A server on the other end of a real connection, which sends in pieces.
-    fn heard(pieces: Vec<String>, fetches: &[Planned]) -> Vec<Result<Head>> {
+    fn heard(pieces: Vec<String>, fetches: &[PlannedFetch]) -> Vec<Result<Head>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 
 use super::head::Head;
-use super::plan::Planned;
+use super::plan::PlannedFetch;
 use crate::fetch::link::Link;
 use crate::fetch::wire::{Answer, Fetch};
 
@@ -24,7 +24,7 @@ impl Speech {
         Ok(Self { topic: topic.to_owned(), partition, correlation_id: 0, header })
     }
 
-    pub(super) fn request(&mut self, planned: &Planned) -> Result<Bytes> {
+    pub(super) fn request(&mut self, planned: &PlannedFetch) -> Result<Bytes> {
         self.correlation_id = self.correlation_id.wrapping_add(1) & i32::MAX;
         let fetch = Fetch {
             correlation_id: self.correlation_id,

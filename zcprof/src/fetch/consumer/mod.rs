@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use connection::{Connection, Ended, Task};
 pub use outcome::{Latency, Outcome, Pace, Received, TlsBytes, Verified};
-pub use plan::{Planned, Share, equal_shares, shares};
+pub use plan::{PlannedFetch, Share, equal_shares, shares};
 
 use crate::fetch::socket::Address;
 use crate::privilege::User;

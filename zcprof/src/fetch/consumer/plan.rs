@@ -22,13 +22,13 @@ pub struct Share {
     /// Whether the bytes are those of a plain file, and no batches.
     pub plain: bool,
     /// The fetches that cover it, in order.
-    pub fetches: Vec<Planned>,
+    pub fetches: Vec<PlannedFetch>,
 }
 
 /// A fetch of whole batches. It is planned so that no answer ends in a cut batch, which would
 /// have to be fetched again: then every byte that leaves the server is payload, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Planned {
+pub struct PlannedFetch {
     /// Offset of the first record.
     pub offset: u64,
     /// Base offset of the segment that holds it.
@@ -121,8 +121,8 @@ fn share(log: &Log, batches: &[Batch], fetch_size: u64) -> Result<Share> {
     })
 }
 
-fn plan(log: &Log, batches: &[Batch], fetch_size: u64) -> Vec<Planned> {
-    let mut fetches: Vec<Planned> = Vec::new();
+fn plan(log: &Log, batches: &[Batch], fetch_size: u64) -> Vec<PlannedFetch> {
+    let mut fetches: Vec<PlannedFetch> = Vec::new();
     let mut last = None;
     for batch in batches {
         match fetches.last_mut() {
@@ -131,7 +131,7 @@ fn plan(log: &Log, batches: &[Batch], fetch_size: u64) -> Vec<Planned> {
             {
                 fetch.bytes += batch.length;
             }
-            _ => fetches.push(Planned {
+            _ => fetches.push(PlannedFetch {
                 offset: batch.base_offset,
                 segment: log.segments()[batch.segment].base_offset,
                 position: batch.position,

@@ -13,7 +13,7 @@ use super::{Batch, Log, Segment, records};
 
 /// Where a batch is, or several small ones that lie behind each other.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct BatchLocation<'a> {
     /// Its segment.
     pub segment: &'a Segment,
     /// Number of the segment.
@@ -52,7 +52,7 @@ impl Log {
     ///
     /// # Errors
     /// The kernel's own.
-    pub fn find(&self, offset: u64) -> io::Result<Option<Place<'_>>> {
+    pub fn find(&self, offset: u64) -> io::Result<Option<BatchLocation<'_>>> {
         self.find_within(offset, 0)
     }
 
@@ -62,7 +62,7 @@ impl Log {
     ///
     /// # Errors
     /// The kernel's own.
-    pub fn find_within(&self, offset: u64, most: u64) -> io::Result<Option<Place<'_>>> {
+    pub fn find_within(&self, offset: u64, most: u64) -> io::Result<Option<BatchLocation<'_>>> {
         let Some(at) = self.batch_at(offset) else { return Ok(None) };
         let entry = self.batches[at];
         let all = offset <= entry.base_offset && entry.length <= most;
@@ -75,8 +75,8 @@ impl Log {
         Ok(Some(self.place(&found?)))
     }
 
-    fn place(&self, batch: &Batch) -> Place<'_> {
-        Place {
+    fn place(&self, batch: &Batch) -> BatchLocation<'_> {
+        BatchLocation {
             segment: &self.segments[batch.segment],
             number: batch.segment,
             position: batch.position,

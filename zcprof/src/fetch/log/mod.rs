@@ -30,9 +30,9 @@ pub use codec::Codec;
 pub use damage::{Damage, LogError};
 pub use epochs::LeaderEpochs;
 pub use index::{IndexDamage, IndexRule};
-pub use lookup::{LookupError, Place};
+pub use lookup::{BatchLocation, LookupError};
 pub use make::{Made, MadeTopic, MakeLog, check_topic_name, make, make_topic, make_unless};
-pub use topics::{Partition, State, Topic, Topics};
+pub use topics::{Partition, PartitionState, Topic, Topics};
 pub use transactions::{Aborted, Transactions};
 
 /// How logs are opened.

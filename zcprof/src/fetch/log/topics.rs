@@ -43,12 +43,12 @@ pub struct Topic {
 pub struct Partition {
     /// Where it lies.
     pub folder: PathBuf,
-    state: OnceLock<State>,
+    state: OnceLock<PartitionState>,
 }
 
 /// What became of a partition that was verified.
 #[derive(Debug)]
-pub enum State {
+pub enum PartitionState {
     /// It is served.
     Served(Box<Log>),
     /// It cannot be served, for that reason.
@@ -112,7 +112,7 @@ impl Topics {
     pub fn of(log: Log) -> Self {
         let mut topics = Self::default();
         let partition = topics.add(log.topic.clone(), log.partition, log.folder.clone());
-        partition.state = OnceLock::from(State::Served(Box::new(log)));
+        partition.state = OnceLock::from(PartitionState::Served(Box::new(log)));
         topics
     }
 
@@ -128,9 +128,9 @@ impl Topics {
                 Some(_) => continue,
             };
             let state = match opened {
-                Ok(log) => State::Served(Box::new(log)),
+                Ok(log) => PartitionState::Served(Box::new(log)),
                 Err(error) if load.strict => return Err(error),
-                Err(error) => State::LeftOut(error),
+                Err(error) => PartitionState::LeftOut(error),
             };
             // Nobody else sets it.
             let _ = partition.state.set(state);
@@ -152,8 +152,8 @@ impl Topics {
         let mut said = [&self.passed_over[..], &self.checkpoints.said].concat();
         for partition in self.partitions() {
             match partition.state.get() {
-                Some(State::Served(log)) => said.extend(log.said().iter().cloned()),
-                Some(State::LeftOut(error)) => {
+                Some(PartitionState::Served(log)) => said.extend(log.said().iter().cloned()),
+                Some(PartitionState::LeftOut(error)) => {
                     said.push(format!("{} is left out: {error}", partition.folder.display()));
                 }
                 None => {}
@@ -222,7 +222,8 @@ impl Topics {
 impl Topic {
     /// Partitions that are served or not verified yet, and their numbers.
     pub fn listed(&self) -> impl Iterator<Item = (i32, &Partition)> {
-        let left_out = |state: Option<&State>| matches!(state, Some(State::LeftOut(_)));
+        let left_out =
+            |state: Option<&PartitionState>| matches!(state, Some(PartitionState::LeftOut(_)));
         let all = self.partitions.iter().map(|(number, partition)| (*number, partition));
         all.filter(move |(_, partition)| !left_out(partition.state()))
     }
@@ -231,7 +232,7 @@ impl Topic {
 impl Partition {
     /// What became of it, if it was verified.
     #[must_use]
-    pub fn state(&self) -> Option<&State> {
+    pub fn state(&self) -> Option<&PartitionState> {
         self.state.get()
     }
 
@@ -239,7 +240,7 @@ impl Partition {
     #[must_use]
     pub fn log(&self) -> Option<&Log> {
         match self.state() {
-            Some(State::Served(log)) => Some(log),
+            Some(PartitionState::Served(log)) => Some(log),
             _ => None,
         }
     }

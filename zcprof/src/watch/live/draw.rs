@@ -14,7 +14,7 @@ use zcprof_judge::watch::traffic::Traffic;
 use super::columns::{COLUMNS, GAP, SO_FAR, copies, rate, that_fit};
 use super::details;
 use super::rows::{LiveRow, Numbers, so_far};
-use super::state::{KEYS, Page, State};
+use super::state::{KEYS, Page, ViewState};
 use crate::watch::size;
 
 /// All that is drawn.
@@ -24,7 +24,7 @@ pub(super) struct View<'a> {
     /// Its rows.
     pub(super) rows: &'a [LiveRow],
     /// What the user chose.
-    pub(super) state: &'a State,
+    pub(super) state: &'a ViewState,
     /// What happened last, if something did.
     pub(super) said: Option<&'a str>,
     /// Whether there may be colours.

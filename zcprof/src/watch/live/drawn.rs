@@ -16,7 +16,7 @@ struct Drawn {
     terminal: Terminal<TestBackend>,
     record: Watch,
     rows: Vec<LiveRow>,
-    state: State,
+    state: ViewState,
     colour: bool,
 }
 
@@ -25,7 +25,7 @@ impl Drawn {
         let (before, record) = (golden(), grown());
         let alive = record.programs.iter().map(|program| (program.name.clone(), 1)).collect();
         let rows = rows(&record, Some((&before.counts, 1.0)), &alive);
-        let state = State::new("program", true);
+        let state = ViewState::new("program", true);
         let terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
         Self { terminal, record, rows, state, colour: true }
     }

@@ -20,14 +20,14 @@ use zcprof_judge::watch::record::WatchedCount;
 use crate::terminal;
 use draw::{View, draw};
 use rows::{LiveRow, rows};
-use state::{Next, State};
+use state::{Next, ViewState};
 
 /// A view that is open. The terminal is given back when it is dropped, and if zcprof panics.
 pub(super) struct Live {
     terminal: DefaultTerminal,
     record: Watch,
     rows: Vec<LiveRow>,
-    state: State,
+    state: ViewState,
     /// What had been counted at the last look, and when that was.
     before: Option<(Vec<WatchedCount>, Instant)>,
     said: Option<String>,
@@ -45,7 +45,7 @@ impl Live {
         // Its panic hook gives the terminal back before the message is printed.
         let terminal = ratatui::try_init().inspect_err(|_| terminal::release())?;
         let sort = if record.claims.is_empty() { "copied/s" } else { "sent/s" };
-        let state = State::new(sort, !record.claims.is_empty());
+        let state = ViewState::new(sort, !record.claims.is_empty());
         let colour = terminal::colour();
         let (rows, before, said) = (Vec::new(), None, None);
         let mut live = Self { terminal, record, rows, state, before, said, colour };

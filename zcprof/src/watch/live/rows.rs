@@ -31,7 +31,7 @@ pub(super) struct LiveRow {
     pub(super) recent: Option<(Numbers, f64)>,
     /// What the verdict would be if the window ended now; none where nothing is claimed of it.
     pub(super) verdict: Option<&'static str>,
-    part: Part,
+    part: Portion,
 }
 
 /// Bytes of a row.
@@ -51,7 +51,7 @@ pub(super) struct Numbers {
 
 /// A part of what a program sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Part {
+struct Portion {
     of: Of,
     /// Only what was counted at no port: the program has other rows for its ports.
     is_rest: bool,
@@ -75,7 +75,7 @@ impl Numbers {
     }
 }
 
-impl Part {
+impl Portion {
     /// The counts that it is made of. What nobody is known to have done may be this part's.
     fn counts(&self, program: &str, all: &[WatchedCount]) -> Vec<WatchedCount> {
         let its = |count: &&WatchedCount| match &count.charged {
@@ -130,7 +130,7 @@ pub(super) fn rows(
     for program in record.programs.iter().map(|program| program.name.as_str()) {
         let counts = charged(program, &record.counts);
         let new = recent.as_ref().map(|(counts, seconds)| (charged(program, counts), *seconds));
-        for (port, part) in Part::all(program, &counts, record.direction) {
+        for (port, part) in Portion::all(program, &counts, record.direction) {
             let numbers =
                 |counts: &[_]| Numbers::of(&part.traffic(program, counts, record.direction));
             let mut row = LiveRow {
@@ -152,7 +152,7 @@ pub(super) fn rows(
 
 /// What is charged to a program, or may be.
 fn charged(program: &str, counts: &[WatchedCount]) -> Vec<WatchedCount> {
-    Part { of: Of::All, is_rest: false }.counts(program, counts)
+    Portion { of: Of::All, is_rest: false }.counts(program, counts)
 }
 
 impl LiveRow {

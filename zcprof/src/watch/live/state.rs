@@ -7,7 +7,7 @@ use super::rows::{Id, LiveRow};
 
 /// What is shown, and how.
 #[derive(Clone, Debug)]
-pub(super) struct State {
+pub(super) struct ViewState {
     /// Which page.
     pub(super) page: Page,
     /// The column to sort by, by its place in [`COLUMNS`].
@@ -63,7 +63,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("?", "these keys"),
 ];
 
-impl State {
+impl ViewState {
     /// As it is at first, sorted by a column.
     pub(super) fn new(sort: &str, claimed: bool) -> Self {
         Self {
@@ -215,7 +215,7 @@ mod tests {
     use super::super::tests::several;
     use super::*;
 
-    fn press(state: &mut State, keys: &str, rows: &[LiveRow]) -> Next {
+    fn press(state: &mut ViewState, keys: &str, rows: &[LiveRow]) -> Next {
         let mut next = Next::Go;
         for key in keys.chars() {
             let code = match key {
@@ -230,14 +230,14 @@ mod tests {
         next
     }
 
-    fn names(state: &State, rows: &[LiveRow]) -> Vec<String> {
+    fn names(state: &ViewState, rows: &[LiveRow]) -> Vec<String> {
         state.shown(rows).iter().map(|row| row.id.program.clone()).collect()
     }
 
     #[test]
     fn sorting_goes_through_the_columns_and_round() {
         let rows = several();
-        let mut state = State::new("program", false);
+        let mut state = ViewState::new("program", false);
         assert_eq!(names(&state, &rows), ["broker", "copier", "proxy"]);
         press(&mut state, "r", &rows);
         assert_eq!(names(&state, &rows), ["proxy", "copier", "broker"]);
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn the_filter_works_while_it_is_typed_and_takes_no_commands() {
         let rows = several();
-        let mut state = State::new("program", false);
+        let mut state = ViewState::new("program", false);
         assert_eq!(press(&mut state, "/oqx", &rows), Next::Go);
         assert!(names(&state, &rows).is_empty(), "{}", state.filter);
         press(&mut state, "\u{8}\u{8}", &rows);
@@ -272,9 +272,9 @@ mod tests {
     #[test]
     fn a_row_stays_chosen_when_the_order_changes() {
         let rows = several();
-        let mut state = State::new("program", false);
+        let mut state = ViewState::new("program", false);
         press(&mut state, "\u{2193}", &rows);
-        let chosen = |state: &State| state.selected.clone().expect("chosen").program;
+        let chosen = |state: &ViewState| state.selected.clone().expect("chosen").program;
         assert_eq!(chosen(&state), "copier");
         press(&mut state, "r", &rows);
         assert_eq!((chosen(&state).as_str(), state.place(&state.shown(&rows))), ("copier", 1));
@@ -290,13 +290,13 @@ mod tests {
     fn only_two_keys_end_the_window() {
         let rows = several();
         for page in ["", "\n", "?"] {
-            let mut state = State::new("program", false);
+            let mut state = ViewState::new("program", false);
             press(&mut state, page, &rows);
             assert_eq!(press(&mut state.clone(), "q", &rows), Next::End);
             let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
             assert_eq!(state.press(interrupt, &rows), Next::End);
         }
-        let mut state = State::new("program", false);
+        let mut state = ViewState::new("program", false);
         assert_eq!(press(&mut state, "\u{1b}\n\u{1b}??xc", &[]), Next::Go);
         assert_eq!(state.page, Page::Table, "nothing to open");
     }
