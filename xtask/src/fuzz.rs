@@ -47,7 +47,7 @@ impl Options {
 
 /// What libFuzzer says of a run.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Said {
+struct FuzzStatus {
     /// Inputs executed.
     executed: Option<u64>,
     /// Edges of the code that some input has taken.
@@ -93,7 +93,7 @@ fn fuzz(target: &str, program: &Path, folder: &Path, runs: u64) -> Result<Exit> 
     // It quotes bytes of its inputs.
     let text = fs::read(&log).with_context(|| format!("reading {}", log.display()))?;
     let text = String::from_utf8_lossy(&text);
-    let said = Said::read(&text);
+    let said = FuzzStatus::read(&text);
     let number = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |n| n.to_string());
     let crashes = u32::from(!status.success());
     println!(
@@ -124,7 +124,7 @@ fn logged(command: &mut Command, log: &Path) -> Result<ExitStatus> {
     process::run(command.stdout(file).stderr(errors))
 }
 
-impl Said {
+impl FuzzStatus {
     fn read(text: &str) -> Self {
         let mut said = Self::default();
         for line in text.lines() {
@@ -144,7 +144,7 @@ impl Said {
 
 #[cfg(test)]
 mod tests {
-    use super::Said;
+    use super::FuzzStatus;
 
     #[test]
     fn what_libfuzzer_says_is_understood() {
@@ -154,9 +154,12 @@ mod tests {
             ==7== ERROR: libFuzzer: deadly signal\n\
             artifact_prefix='/c/'; Test unit written to /c/crash-1f\n\
             stat::number_of_executed_units: 513\n";
-        let said =
-            Said { executed: Some(513), edges: Some(2101), crash: Some("/c/crash-1f".into()) };
-        assert_eq!(Said::read(text), said);
-        assert_eq!(Said::read("error while loading shared libraries"), Said::default());
+        let said = FuzzStatus {
+            executed: Some(513),
+            edges: Some(2101),
+            crash: Some("/c/crash-1f".into()),
+        };
+        assert_eq!(FuzzStatus::read(text), said);
+        assert_eq!(FuzzStatus::read("error while loading shared libraries"), FuzzStatus::default());
     }
 }

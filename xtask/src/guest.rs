@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::kernels::{self, Installed, Kernel};
 use crate::programs;
 use crate::setup::{self, Wants};
-use crate::vm::{self, Accel, FILE_SYSTEMS, FileSystem, Outcome, Report, Spec};
+use crate::vm::{self, Accel, FILE_SYSTEMS, FileSystem, GuestOutcome, GuestReport, Spec};
 use crate::words;
 
 /// TLS in the kernel, AES-GCM for it, and what tests need of networks and file systems: guests
@@ -155,12 +155,12 @@ pub(crate) fn run_one<T>(
     spec: &Spec<'_>,
     keep: bool,
     show: &mut dyn FnMut(&str),
-    then: impl FnOnce(&Report, &Path) -> Result<T>,
+    then: impl FnOnce(&GuestReport, &Path) -> Result<T>,
 ) -> Result<T> {
     let mut work = cache.work_folder("vm")?;
     work.disable_cleanup(keep);
     let done = run_untorn(spec, work.path(), show).and_then(|report| {
-        if !matches!(report.outcome, Outcome::Finished(_) | Outcome::Interrupted) {
+        if !matches!(report.outcome, GuestOutcome::Finished(_) | GuestOutcome::Interrupted) {
             let log = cache.path("logs/guest-console.log");
             if vm::save_console(work.path(), &log) {
                 eprintln!("guest: its console's log is in {}", log.display());
@@ -180,10 +180,10 @@ pub(crate) fn run_one<T>(
 const ANEW: usize = 2;
 
 /// Runs the guest; again, and saying so, if the emulator failed it.
-fn run_untorn(spec: &Spec<'_>, work: &Path, show: &mut dyn FnMut(&str)) -> Result<Report> {
+fn run_untorn(spec: &Spec<'_>, work: &Path, show: &mut dyn FnMut(&str)) -> Result<GuestReport> {
     for _ in 0..ANEW {
         let report = vm::run(spec, work, show)?;
-        let torn = matches!(report.outcome, Outcome::TornText(_)) && spec.accel == Accel::Tcg;
+        let torn = matches!(report.outcome, GuestOutcome::TornText(_)) && spec.accel == Accel::Tcg;
         if !torn {
             return Ok(report);
         }
@@ -194,10 +194,10 @@ fn run_untorn(spec: &Spec<'_>, work: &Path, show: &mut dyn FnMut(&str)) -> Resul
 }
 
 /// The exit code of a guest's job; any other end is an error that says so.
-pub(crate) fn code(outcome: &Outcome) -> Result<i32> {
+pub(crate) fn code(outcome: &GuestOutcome) -> Result<i32> {
     match outcome {
-        Outcome::Finished(code) => Ok(*code),
-        Outcome::QemuMissing => Err(crate::exit::Unmet(outcome.to_string()).into()),
+        GuestOutcome::Finished(code) => Ok(*code),
+        GuestOutcome::QemuMissing => Err(crate::exit::Unmet(outcome.to_string()).into()),
         other => anyhow::bail!("{other}"),
     }
 }

@@ -16,17 +16,17 @@ use crate::setup::{self, Wants};
 use crate::{compile, process, tree};
 
 /// A record that reports are made from.
-struct Record {
+struct RecordFile {
     file_name: &'static str,
     /// zcprof's words before the record's path.
     words: &'static [&'static str],
 }
 
 /// Every kind of record.
-const RECORDS: &[Record] = &[
-    Record { file_name: "run.json", words: &["report", "--exit-zero"] },
-    Record { file_name: "bench.json", words: &["bench", "report"] },
-    Record { file_name: "matrix.json", words: &["matrix", "--exit-zero"] },
+const RECORDS: &[RecordFile] = &[
+    RecordFile { file_name: "run.json", words: &["report", "--exit-zero"] },
+    RecordFile { file_name: "bench.json", words: &["bench", "report"] },
+    RecordFile { file_name: "matrix.json", words: &["matrix", "--exit-zero"] },
 ];
 
 /// Options of `reports`.

@@ -15,7 +15,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 
-use self::guests::Wanted;
+use self::guests::Selection;
 use self::parts::{Longer, PARTS, RANDOM, REPEAT};
 use self::stage::{Stage, Stages};
 use self::tally::Tally;
@@ -149,7 +149,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     let ready = setup::ensure(&cache, &wants)?;
     stages.add(Stage::done("setup", true, started), Tally::default());
 
-    let wanted = Wanted {
+    let wanted = Selection {
         kernels: &kernels,
         bytes: &options.bytes,
         nightly: options.nightly || options.everywhere,
@@ -232,7 +232,7 @@ fn beside_each_other(
     cache: &Cache,
     ready: &Ready,
     tested: &Tested,
-    wanted: &Wanted<'_>,
+    wanted: &Selection<'_>,
     quick: bool,
     stages: &mut Stages,
 ) -> Result<()> {

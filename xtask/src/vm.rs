@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result};
 
 pub(crate) use self::accel::{Accel, choose as choose_accel};
 pub(crate) use self::console::Limits;
-pub(crate) use self::outcome::Outcome;
+pub(crate) use self::outcome::GuestOutcome;
 pub(crate) use self::qemu::version as qemu_version;
 use self::qemu::{Machine, file};
 pub(crate) use self::storage::{FILE_SYSTEMS, FileSystem};
@@ -66,8 +66,8 @@ pub(crate) struct Spec<'a> {
 
 /// What came of it.
 #[derive(Debug)]
-pub(crate) struct Report {
-    pub(crate) outcome: Outcome,
+pub(crate) struct GuestReport {
+    pub(crate) outcome: GuestOutcome,
     /// From the start of QEMU to the job's start.
     pub(crate) boot: Duration,
     /// From there to the end.
@@ -77,13 +77,13 @@ pub(crate) struct Report {
 }
 
 /// Boots the guest, runs the job, ends the guest. Its files stay in the folder `work`.
-pub(crate) fn run(spec: &Spec<'_>, work: &Path, show: &mut dyn FnMut(&str)) -> Result<Report> {
+pub(crate) fn run(spec: &Spec<'_>, work: &Path, show: &mut dyn FnMut(&str)) -> Result<GuestReport> {
     let started = Instant::now();
     match prepare(spec, work) {
         Err(error) if process::is_out_of_space(&error) => {
-            let outcome = Outcome::OutOfSpace(outcome::HOST);
+            let outcome = GuestOutcome::OutOfSpace(outcome::HOST);
             let (job, cpu) = (Duration::ZERO, Duration::ZERO);
-            return Ok(Report { outcome, boot: started.elapsed(), job, cpu });
+            return Ok(GuestReport { outcome, boot: started.elapsed(), job, cpu });
         }
         other => other?,
     }
@@ -100,7 +100,7 @@ pub(crate) fn run(spec: &Spec<'_>, work: &Path, show: &mut dyn FnMut(&str)) -> R
     };
     let ended = qemu::run(&machine, work, show)?;
     let job = started.elapsed().saturating_sub(ended.boot);
-    Ok(Report { outcome: ended.outcome, boot: ended.boot, job, cpu: ended.cpu })
+    Ok(GuestReport { outcome: ended.outcome, boot: ended.boot, job, cpu: ended.cpu })
 }
 
 /// Unpacks what the job left in /out into `folder`.

@@ -17,18 +17,18 @@ pub struct Ledger {
     /// Whether the consumer's own copies are in the accounts.
     pub watched_consumer: bool,
     /// One account per instrument, in the order of [`Instrument::ALL`].
-    pub accounts: Vec<Account>,
+    pub accounts: Vec<InstrumentAccount>,
 }
 
 /// What one instrument saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
+pub struct InstrumentAccount {
     /// Which.
     pub instrument: Instrument,
     /// Sorted by process, hop and disposition; named bytes are already subtracted.
     pub entries: Vec<Entry>,
     /// Control bytes by system call: arguments of calls that move no data.
-    pub control: Vec<Control>,
+    pub control: Vec<ControlBytes>,
     /// Bytes that the table or the workload cannot explain: counted under no known case,
     /// taken away but never added, or named but not seen.
     pub unexplained: u64,
@@ -57,7 +57,7 @@ pub struct Entry {
 
 /// Control bytes of one system call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Control {
+pub struct ControlBytes {
     /// Whose.
     pub process: Process,
     /// Which system call.
@@ -90,15 +90,17 @@ impl Ledger {
     /// Balances one pass.
     #[must_use]
     pub fn of(pass: &Pass) -> Self {
-        let accounts =
-            Instrument::ALL.iter().map(|instrument| Account::of(*instrument, pass)).collect();
+        let accounts = Instrument::ALL
+            .iter()
+            .map(|instrument| InstrumentAccount::of(*instrument, pass))
+            .collect();
         let (payload, watched_consumer) = (pass.payload.bytes, pass.watched_consumer);
         Self { payload, watched_consumer, accounts }
     }
 
     /// The account of one instrument.
     #[must_use]
-    pub fn account(&self, instrument: Instrument) -> &Account {
+    pub fn account(&self, instrument: Instrument) -> &InstrumentAccount {
         let at = Instrument::ALL.iter().position(|i| *i == instrument).unwrap_or_default();
         &self.accounts[at]
     }
@@ -141,7 +143,7 @@ impl Ledger {
     }
 }
 
-impl Account {
+impl InstrumentAccount {
     fn of(instrument: Instrument, pass: &Pass) -> Self {
         let mut sums: BTreeMap<EntryKey, Sum> = BTreeMap::new();
         let mut control: BTreeMap<(Process, String), u64> = BTreeMap::new();
@@ -187,7 +189,7 @@ impl Account {
         }
         let control = control
             .into_iter()
-            .map(|((process, syscall), bytes)| Control { process, syscall, bytes })
+            .map(|((process, syscall), bytes)| ControlBytes { process, syscall, bytes })
             .collect();
         Self { instrument, entries, control, unexplained }
     }
@@ -231,12 +233,12 @@ impl Sum {
 
 /// Calls and bytes, added up without ever coming back to zero.
 #[derive(Default)]
-struct Tally {
+struct ByteTally {
     calls: u64,
     bytes: u64,
 }
 
-impl Tally {
+impl ByteTally {
     fn add(&mut self, calls: u64, bytes: u64) {
         self.calls = self.calls.saturating_add(calls);
         self.bytes = self.bytes.saturating_add(bytes);
@@ -248,7 +250,7 @@ struct ResolvedCount<'a> {
     site: &'a str,
     process: Process,
     syscall: &'a str,
-    tally: Tally,
+    tally: ByteTally,
     iter: Iter,
     /// `None` where the table does not say.
     terms: Option<Vec<Term>>,
@@ -257,12 +259,12 @@ struct ResolvedCount<'a> {
 impl<'a> ResolvedCount<'a> {
     /// Counts of one kind are one: neither their order nor how they are divided is evidence.
     fn all(instrument: Instrument, pass: &'a Pass) -> Vec<Self> {
-        let mut counts: BTreeMap<_, Tally> = BTreeMap::new();
+        let mut counts: BTreeMap<_, ByteTally> = BTreeMap::new();
         for count in &pass.counts {
             let key = (&*count.site, count.process, &*count.syscall, count.iter, count.file);
             counts.entry(key).or_default().add(count.calls, count.bytes);
         }
-        let mut syscalls: BTreeMap<_, Tally> = BTreeMap::new();
+        let mut syscalls: BTreeMap<_, ByteTally> = BTreeMap::new();
         for call in pass.syscalls.iter().filter(|_| instrument == Instrument::Syscalls) {
             let key = (call.process, &*call.syscall, call.file);
             syscalls.entry(key).or_default().add(call.calls, call.bytes);

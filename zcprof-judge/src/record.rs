@@ -87,7 +87,7 @@ fn cleaned(text: &[u8]) -> Result<Value, Unreadable> {
 
 /// Which kind of record a text holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum RecordKind {
     /// A measurement of the built-in workload.
     Run,
     /// Several, beside each other.
@@ -100,17 +100,17 @@ pub enum Kind {
 ///
 /// # Errors
 /// It is no record.
-pub fn kind(text: &[u8]) -> Result<Kind, Unreadable> {
+pub fn kind(text: &[u8]) -> Result<RecordKind, Unreadable> {
     /// What tells kinds apart.
     #[derive(Deserialize)]
-    struct Told {
+    struct Marks {
         cells: Option<serde::de::IgnoredAny>,
         kind: Option<crate::watch::record::Kind>,
     }
     Ok(match serde_json::from_slice(text)? {
-        Told { kind: Some(crate::watch::record::Kind::Watch), .. } => Kind::Watch,
-        Told { cells: Some(_), .. } => Kind::Matrix,
-        Told { .. } => Kind::Run,
+        Marks { kind: Some(crate::watch::record::Kind::Watch), .. } => RecordKind::Watch,
+        Marks { cells: Some(_), .. } => RecordKind::Matrix,
+        Marks { .. } => RecordKind::Run,
     })
 }
 

@@ -70,7 +70,7 @@ pub struct Workload {
     pub file_system: String,
     /// What stores the segments, from their file system down to the device.
     #[serde(default)]
-    pub storage: Vec<Layer>,
+    pub storage: Vec<StorageLayer>,
     /// Path between server and consumer.
     pub network: String,
     /// That path's name on the command line.
@@ -85,7 +85,8 @@ pub struct Workload {
 /// A layer of what stores a file: a file system, something that a file system does to this file, or
 /// a block device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Layer {
+#[schemars(rename = "Layer")]
+pub struct StorageLayer {
     /// What it is: `ext4`, `loop with direct I/O`, `dm-crypt`, `virtio_blk`.
     pub kind: String,
     /// Which: where it is mounted, or the device.
@@ -93,7 +94,7 @@ pub struct Layer {
 }
 
 /// `loop /dev/loop0`.
-impl fmt::Display for Layer {
+impl fmt::Display for StorageLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind, self.name)
     }
@@ -187,7 +188,7 @@ pub struct Control {
     pub name: String,
     /// Which way it took.
     #[serde(default)]
-    pub way: Way,
+    pub way: ControlPath,
     /// What must be seen, per instrument.
     pub truth: Vec<Truth>,
     /// What was seen.
@@ -197,7 +198,8 @@ pub struct Control {
 /// Which way the bytes of a control take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Way {
+#[schemars(rename = "Way")]
+pub enum ControlPath {
     /// TCP over loopback, whatever is measured: an instrument that fails there cannot see.
     #[default]
     Plain,
@@ -262,7 +264,7 @@ pub struct Pass {
     pub counts: Vec<Count>,
     /// Devices that packets left by, sorted: of the server and the consumer alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub exits: Vec<Exit>,
+    pub exits: Vec<DeviceExit>,
     /// System calls that each process made, sorted.
     pub syscalls: Vec<SyscallCount>,
     /// What the kernel itself said of sends that pin user pages. No input to a verdict: it was
@@ -288,7 +290,8 @@ pub struct Pass {
 /// Bytes that a device got of a process's packets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Exit {
+#[schemars(rename = "Exit")]
+pub struct DeviceExit {
     /// Who sent them.
     pub process: Process,
     /// The device.
@@ -463,12 +466,13 @@ pub struct Timing {
     /// Payload bytes of each round.
     pub payload: u64,
     /// The rounds, in the order measured.
-    pub rounds: Vec<Round>,
+    pub rounds: Vec<TimedRound>,
 }
 
 /// One timed round. Seconds.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Round {
+#[schemars(rename = "Round")]
+pub struct TimedRound {
     /// Wall clock from the first request to the last byte.
     pub seconds: f64,
     /// CPU time of the server.

@@ -3,7 +3,7 @@
 
 use zcprof_common::vocabulary::Disposition;
 
-use crate::run::Layer;
+use crate::run::StorageLayer;
 
 /// What a layer does to bytes that storage brings into the page cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,9 +137,9 @@ impl Filler {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Storage<'a> {
     /// Layers at which the CPU writes every byte: which, what becomes of it, how, and where.
-    pub by_cpu: Vec<(&'a Layer, Disposition, &'static str, &'static str)>,
+    pub by_cpu: Vec<(&'a StorageLayer, Disposition, &'static str, &'static str)>,
     /// Layers that the table does not know, or below which nothing was found.
-    pub unknown: Vec<&'a Layer>,
+    pub unknown: Vec<&'a StorageLayer>,
     /// A site sees whether the CPU does.
     pub seen: bool,
     /// There is nothing to fill from.
@@ -149,7 +149,7 @@ pub struct Storage<'a> {
 impl<'a> Storage<'a> {
     /// Reads a stack, from the file down.
     #[must_use]
-    pub fn of(layers: &'a [Layer]) -> Self {
+    pub fn of(layers: &'a [StorageLayer]) -> Self {
         let mut storage = Self::default();
         let mut ends = false;
         for layer in layers {
@@ -198,8 +198,11 @@ impl<'a> Storage<'a> {
 mod tests {
     use super::*;
 
-    fn stack(kinds: &[&str]) -> Vec<Layer> {
-        kinds.iter().map(|kind| Layer { kind: (*kind).to_owned(), name: String::new() }).collect()
+    fn stack(kinds: &[&str]) -> Vec<StorageLayer> {
+        kinds
+            .iter()
+            .map(|kind| StorageLayer { kind: (*kind).to_owned(), name: String::new() })
+            .collect()
     }
 
     #[test]

@@ -16,7 +16,7 @@ use zcprof_judge::doctor::record::Diagnosis;
 use zcprof_judge::matrix::Matrix;
 use zcprof_judge::report::terminal::{Detail, Terminal, show};
 use zcprof_judge::report::{FORMATS, bench, doctor, matrix, render_all, schema, watch};
-use zcprof_judge::run::{Cache, ClaimOverride, Layer, Probe, ProbeState, Run};
+use zcprof_judge::run::{Cache, ClaimOverride, Probe, ProbeState, Run, StorageLayer};
 use zcprof_judge::watch::Watch;
 
 /// The runs: four classic transfers that hold; a refuted claim beside inconclusive passes;
@@ -142,7 +142,8 @@ fn a_terminal_is_told_the_verdict_last() {
 fn zero_copy_begins_where_the_claim_begins() {
     let answers = |kind: &str| {
         let mut run = load("transfers");
-        run.workload.storage = vec![Layer { kind: kind.to_owned(), name: "here".to_owned() }];
+        run.workload.storage =
+            vec![StorageLayer { kind: kind.to_owned(), name: "here".to_owned() }];
         run.passes.retain(|pass| pass.transfer == "sendfile");
         let claim = |cold| if cold { "zero-copy-from-storage" } else { "zero-copy" };
         for pass in &mut run.passes {

@@ -21,7 +21,7 @@ use crate::server::Advertised;
 use crate::transfer::TransferSpec;
 use crate::verdict::explain::Code;
 
-pub use watch::{Top, Watch};
+pub use watch::{TopArgs, WatchArgs};
 
 /// Does this data path really move bytes without copying them? zcprof measures the copies per
 /// payload byte, on the running kernel.
@@ -45,15 +45,15 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve a log by each transfer, count the copies, judge the claims, write the reports.
-    Measure(Measure),
+    Measure(MeasureArgs),
     /// Time each transfer with no probe attached.
-    Time(Time),
+    Time(TimeArgs),
     /// Time the transfers, and nginx, against each other with no probe attached.
     #[command(subcommand)]
     Bench(Bench),
     /// Serve topics to any Kafka client, by one transfer, until interrupted. zcprof counts nothing,
     /// and clients can write nothing.
-    Serve(Serve),
+    Serve(ServeArgs),
     /// Say what zcprof can see of the running kernel: which instrument sees what at each hop, what
     /// became of each site, and the remedy for each hole. Exit 0 if zcprof sees everything, else 4.
     ///
@@ -74,23 +74,23 @@ pub enum Command {
     /// key's length in bytes (i32, big-endian), the key, the value's length (i32, big-endian),
     /// the value. The total is SHA-256 over the partitions' digests (32 bytes each) by rising
     /// number of the partition.
-    MakeLog(MakeLog),
+    MakeLog(MakeLogArgs),
     /// Watch a program that is not zcprof's: count how often the kernel copies each byte that the
     /// program sends.
     ///
     /// zcprof starts a command after -- when the probes are armed, as the user who called sudo; the
     /// window ends with the command's last descendant. With --claim the exit code is the verdict's,
     /// without it the command's own. The first Ctrl-C ends the window, and zcprof still judges it.
-    Watch(Watch),
+    Watch(WatchArgs),
     /// Show who on this machine copies how much: a table that renews itself, of every program that
     /// sends, by hop. q ends the table and reports.
     ///
     /// The same as watch --all without an end. Without a terminal, zcprof prints every ten seconds
     /// what was sent; Ctrl-C or SIGTERM ends the window.
-    Top(Top),
+    Top(TopArgs),
     /// Render the reports of a run or a watched window again, and exit with its verdict. Needs no
     /// privileges.
-    Report(Report),
+    Report(ReportArgs),
     /// Judge a run, a watched window or a matrix again, and exit with the verdict. Needs no
     /// privileges.
     Judge {
@@ -99,11 +99,11 @@ pub enum Command {
     },
     /// Compare runs by kernel, file system, CPUs and network, and compare each number with what is
     /// known beforehand. Needs no privileges.
-    Matrix(Matrix),
+    Matrix(MatrixArgs),
     /// Compare two watched windows or two runs, the older first: print what grew and what
     /// disappeared, per sent byte, and draw a differential flame graph (with --out). Needs no
     /// privileges.
-    Diff(Diff),
+    Diff(DiffArgs),
     /// Say what a code means: what happened, why the kernel does it, how to confirm it and what to
     /// change. Without a code, list all codes.
     Explain {
@@ -115,7 +115,7 @@ pub enum Command {
     List,
     /// The workload's server (started by `measure` and `time`).
     #[command(hide = true)]
-    Server(Server),
+    Server(ServerArgs),
     /// The workload's consumer (started by `measure` and `time`).
     #[command(hide = true)]
     Consumer,
@@ -123,7 +123,7 @@ pub enum Command {
 
 /// What is served to whom.
 #[derive(Clone, Debug, Args)]
-pub struct Workload {
+pub struct WorkloadArgs {
     /// Folder of the log's segments, on the file system to be measured. zcprof fills a new or empty
     /// folder; it verifies and uses a folder that holds segments. It serves a file as it is, as if
     /// the file were a segment. Without this option zcprof makes a log in /var/tmp and removes it
@@ -178,7 +178,7 @@ pub struct Workload {
     pub patience: u64,
 }
 
-impl Workload {
+impl WorkloadArgs {
     /// How long who takes part may do nothing.
     pub(crate) fn patience(&self) -> Patience {
         Patience(std::time::Duration::from_secs(self.patience))
@@ -208,10 +208,10 @@ impl Workload {
 /// Options of `measure`.
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option")]
-pub struct Measure {
+pub struct MeasureArgs {
     /// What is served to whom.
     #[command(flatten)]
-    pub workload: Workload,
+    pub workload: WorkloadArgs,
     /// State of the page cache when a pass begins.
     #[arg(long, value_enum, default_value_t = CacheChoice::Both)]
     pub cache: CacheChoice,
@@ -250,7 +250,7 @@ pub struct Measure {
     pub timings: Option<PathBuf>,
 }
 
-impl Measure {
+impl MeasureArgs {
     /// Whether the options go together.
     ///
     /// # Errors
@@ -271,10 +271,10 @@ impl Measure {
 
 /// Options of `time`.
 #[derive(Clone, Debug, Args)]
-pub struct Time {
+pub struct TimeArgs {
     /// What is served to whom.
     #[command(flatten)]
-    pub workload: Workload,
+    pub workload: WorkloadArgs,
     /// Rounds of every transfer; the transfers alternate.
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
@@ -285,7 +285,7 @@ pub struct Time {
 
 /// Options of `make-log`.
 #[derive(Clone, Debug, Args)]
-pub struct MakeLog {
+pub struct MakeLogArgs {
     /// Folder for the topic's partitions (DIR/TOPIC-0 and so on); it must be empty or new.
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
@@ -322,14 +322,14 @@ pub struct MakeLog {
 #[derive(Debug, Subcommand)]
 pub enum Bench {
     /// Fetch a log by each transfer and from nginx, over a grid of fetch sizes and connections.
-    Fetch(BenchFetch),
+    Fetch(BenchFetchArgs),
     /// Render the reports of a benchmark again.
-    Report(Report),
+    Report(ReportArgs),
 }
 
 /// Options of `bench fetch`.
 #[derive(Clone, Debug, Args)]
-pub struct BenchFetch {
+pub struct BenchFetchArgs {
     /// Folder of the log; zcprof makes a log there if the folder has none. Without this option
     /// zcprof makes a log in /var/tmp and removes it again.
     #[arg(long, value_name = "DIR")]
@@ -373,7 +373,7 @@ pub struct BenchFetch {
 
 /// Options of `serve`.
 #[derive(Clone, Debug, Args)]
-pub struct Serve {
+pub struct ServeArgs {
     /// Folder of topic-partition folders (such as orders-0), or one such folder. zcprof serves it
     /// as the only broker of a cluster would after a start. Nobody may write to the folder
     /// meanwhile. zcprof serves verified partitions while it verifies the rest.
@@ -418,7 +418,7 @@ pub struct Shown {
 
 /// Options of `matrix`.
 #[derive(Clone, Debug, Args)]
-pub struct Matrix {
+pub struct MatrixArgs {
     /// Runs (run.json), or one matrix (matrix.json) to render again; or folders that hold them.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -432,7 +432,7 @@ pub struct Matrix {
 
 /// Options of `diff`.
 #[derive(Clone, Debug, Args)]
-pub struct Diff {
+pub struct DiffArgs {
     /// The older record, or a folder that holds it.
     pub before: PathBuf,
     /// The newer record of the same kind, or a folder that holds it.
@@ -444,7 +444,7 @@ pub struct Diff {
 
 /// Options of `report` and `bench report`, whose records exit with 0.
 #[derive(Clone, Debug, Args)]
-pub struct Report {
+pub struct ReportArgs {
     /// The record, a folder that holds it, or - for standard input; zcprof prints a record from
     /// standard input.
     pub run: PathBuf,
@@ -464,7 +464,7 @@ pub struct Report {
 
 /// Options of `server`.
 #[derive(Clone, Debug, Args)]
-pub struct Server {
+pub struct ServerArgs {
     /// The log to serve.
     #[arg(long)]
     pub log_dir: PathBuf,

@@ -88,7 +88,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     exit.map(ExitCode::from)
 }
 
-fn measure(options: &cli::Measure, verbose: bool) -> Result<Exit> {
+fn measure(options: &cli::MeasureArgs, verbose: bool) -> Result<Exit> {
     options.check()?;
     measure::feasible::check(&options.workload)?;
     if options.check_only {
@@ -122,7 +122,7 @@ fn exit(run: &run::Run) -> Result<Exit> {
 }
 
 /// Watches, and ends as the verdict says; without a claim as the command did.
-fn watch(options: &cli::Watch, verbose: bool) -> Result<ExitCode> {
+fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<ExitCode> {
     if let Some((reason, remedy)) = probe::kernel::barred() {
         eprintln!("error: nothing can be watched here: {reason}; {remedy}");
         return Ok(Exit::CannotMeasure.into());
@@ -152,7 +152,7 @@ fn watch_exit(watch: &zcprof_judge::watch::Watch) -> Result<Exit> {
     Ok(zcprof_judge::watch::exit(&judgements))
 }
 
-fn time(options: &cli::Time) -> Result<Exit> {
+fn time(options: &cli::TimeArgs) -> Result<Exit> {
     options.workload.check()?;
     measure::feasible::check(&options.workload)?;
     measure::interrupt::take_over()?;
@@ -167,7 +167,7 @@ fn time(options: &cli::Time) -> Result<Exit> {
     Ok(Exit::Holds)
 }
 
-fn bench_fetch(options: &cli::BenchFetch) -> Result<Exit> {
+fn bench_fetch(options: &cli::BenchFetchArgs) -> Result<Exit> {
     measure::interrupt::take_over()?;
     if let Some(folder) = &options.out {
         output::check_writable(folder)?;
@@ -179,7 +179,7 @@ fn bench_fetch(options: &cli::BenchFetch) -> Result<Exit> {
     print_bench(&run)
 }
 
-fn bench_report(options: &cli::Report) -> Result<Exit> {
+fn bench_report(options: &cli::ReportArgs) -> Result<Exit> {
     let path = output::locate(&options.run, &["bench.json"])?;
     let run: bench::record::BenchRun = output::read(&path)?;
     if let Some(folder) = place(options, &path) {
@@ -190,7 +190,7 @@ fn bench_report(options: &cli::Report) -> Result<Exit> {
 }
 
 /// Where the reports of a record go: beside it, unless there is no such place.
-fn place<'a>(options: &'a cli::Report, record: &'a Path) -> Option<&'a Path> {
+fn place<'a>(options: &'a cli::ReportArgs, record: &'a Path) -> Option<&'a Path> {
     if options.print {
         return None;
     }
@@ -217,7 +217,7 @@ fn doctor(json: bool, verbose: bool) -> Result<Exit> {
     Ok(if diagnosis.complete { Exit::Holds } else { Exit::CannotMeasure })
 }
 
-fn make_log(options: &cli::MakeLog) -> Result<Exit> {
+fn make_log(options: &cli::MakeLogArgs) -> Result<Exit> {
     measure::interrupt::take_over()?;
     let bytes = |size: u64| usize::try_from(size).context("a size that no memory has");
     let wanted = MakeLog {
@@ -243,7 +243,7 @@ fn make_log(options: &cli::MakeLog) -> Result<Exit> {
     Ok(Exit::Holds)
 }
 
-fn report(options: &cli::Report, verbose: bool) -> Result<Exit> {
+fn report(options: &cli::ReportArgs, verbose: bool) -> Result<Exit> {
     let path = output::locate(&options.run, &["run.json", "watch.json"])?;
     let run = match output::read_any(&path)? {
         output::Any::Run(run) => run,
@@ -263,7 +263,7 @@ fn report(options: &cli::Report, verbose: bool) -> Result<Exit> {
 }
 
 fn report_watch(
-    options: &cli::Report,
+    options: &cli::ReportArgs,
     path: &Path,
     watch: &zcprof_judge::watch::Watch,
 ) -> Result<Exit> {
@@ -296,7 +296,7 @@ fn judge(path: &Path) -> Result<Exit> {
     }
 }
 
-fn matrix(options: &cli::Matrix) -> Result<Exit> {
+fn matrix(options: &cli::MatrixArgs) -> Result<Exit> {
     let matrix = output::read_matrix(&options.files)?;
     if let Some(folder) = &options.out {
         output::check_writable(folder)?;
@@ -308,7 +308,7 @@ fn matrix(options: &cli::Matrix) -> Result<Exit> {
 }
 
 /// Compares two records, and says nothing about claims.
-fn diff(options: &cli::Diff) -> Result<Exit> {
+fn diff(options: &cli::DiffArgs) -> Result<Exit> {
     let names = ["run.json", "watch.json"];
     let paths = [&options.before, &options.after];
     let [before, after] = paths.map(|path| output::locate(path, &names));

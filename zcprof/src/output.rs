@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use zcprof_judge::record::{self, Kind, Record, Unreadable};
+use zcprof_judge::record::{self, Record, RecordKind, Unreadable};
 use zcprof_judge::watch::Watch;
 
 use crate::bench::record::BenchRun;
@@ -191,9 +191,9 @@ pub fn read_any(path: &Path) -> Result<Any> {
     let bytes = bytes(path)?;
     let what = || format!("cannot read {}", path.display());
     Ok(match record::kind(&bytes).with_context(what)? {
-        Kind::Run => Any::Run(Box::new(record::read(&bytes).with_context(what)?)),
-        Kind::Matrix => Any::Matrix(record::read(&bytes).with_context(what)?),
-        Kind::Watch => Any::Watch(Box::new(record::read(&bytes).with_context(what)?)),
+        RecordKind::Run => Any::Run(Box::new(record::read(&bytes).with_context(what)?)),
+        RecordKind::Matrix => Any::Matrix(record::read(&bytes).with_context(what)?),
+        RecordKind::Watch => Any::Watch(Box::new(record::read(&bytes).with_context(what)?)),
     })
 }
 

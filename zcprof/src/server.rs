@@ -72,7 +72,7 @@ pub async fn serve(
             loop {
                 match listener.accept().await {
                     Ok((stream, peer)) => {
-                        let ends = Ends { bound, peer };
+                        let ends = ConnectionEnds { bound, peer };
                         tokio::spawn(connection(stream, ends, row, Arc::clone(&broker)));
                     }
                     // A client that left before it was accepted, or one too many for the
@@ -92,7 +92,7 @@ pub async fn serve(
 }
 
 /// The two ends of a connection.
-struct Ends {
+struct ConnectionEnds {
     /// What the listener is bound to.
     bound: SocketAddr,
     /// The client.
@@ -102,7 +102,7 @@ struct Ends {
 /// One connection. Its errors end it and harm no other.
 async fn connection(
     stream: TcpStream,
-    ends: Ends,
+    ends: ConnectionEnds,
     row: &'static TransferSpec,
     broker: Arc<Broker>,
 ) {

@@ -26,12 +26,12 @@ const FETCH: u64 = 64 << 10;
 const MEMORY: u64 = 200 << 10;
 
 /// A worker process, killed and reaped when the test ends in whatever way.
-struct Worker {
+struct WorkerProcess {
     child: Child,
     answers: BufReader<std::process::ChildStdout>,
 }
 
-impl Worker {
+impl WorkerProcess {
     fn start(arguments: &[&str]) -> Self {
         let mut child = Process::new(env!("CARGO_BIN_EXE_zcprof"))
             .args(arguments)
@@ -86,7 +86,7 @@ fn field(status: &str, name: &str) -> u64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
-impl Drop for Worker {
+impl Drop for WorkerProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -109,14 +109,15 @@ fn a_thousand_connections_are_all_served_alike_and_leave_nothing() {
     let payload: u64 = shares.iter().map(|share| share.bytes).sum();
     for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
         let listen = format!("{}=127.0.0.1:0", row.name);
-        let mut server = Worker::start(&["server", "--log-dir", log_dir, "--listen", &listen]);
+        let mut server =
+            WorkerProcess::start(&["server", "--log-dir", log_dir, "--listen", &listen]);
         let address = match server.answer() {
             Greeting::Ready(listening) => listening[0].address.clone(),
             Greeting::Error(error) => panic!("{error}"),
         };
         let before = server.descriptors();
         let memory = server.watch_memory();
-        let mut consumer = Worker::start(&["consumer"]);
+        let mut consumer = WorkerProcess::start(&["consumer"]);
         let command = Command {
             certificate: None,
             address,

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use super::clients;
 use super::found::Found;
 use super::needs::{Need, World};
-use super::plan::{self, Step};
+use super::plan::{self, SetupStep};
 use super::toolchain::{self, DEBIAN_PACKAGES};
 use crate::cache::Cache;
 use crate::exit::Unmet;
@@ -61,7 +61,7 @@ pub(super) fn fetch_kernel(cache: &Cache, kernel: &Kernel) -> Result<()> {
 }
 
 /// What [`install`] will do.
-pub(super) fn plan(missing: &[(Need, Found)]) -> Vec<Step> {
+pub(super) fn plan(missing: &[(Need, Found)]) -> Vec<SetupStep> {
     plan::of(missing, wanted_packages(missing), toolchain::debian_is_installed())
 }
 

@@ -12,7 +12,7 @@ use crate::exit::Unmet;
 
 /// One thing that setup does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum SetupStep {
     /// Install Debian's packages.
     Packages(Vec<&'static str>),
     /// Give Debian's compiler a name that rustup knows.
@@ -27,7 +27,7 @@ pub(super) enum Step {
     Kernel(&'static str),
 }
 
-impl Step {
+impl SetupStep {
     /// What it does, and what becomes of that afterwards.
     fn words(&self) -> (String, &'static str) {
         const IN_CACHE: &str = "in the cache: goes with it";
@@ -55,24 +55,24 @@ pub(super) fn of(
     missing: &[(Need, Found)],
     packages: Vec<&'static str>,
     debian: bool,
-) -> Vec<Step> {
+) -> Vec<SetupStep> {
     let lacks = |name: &str| missing.iter().any(|(need, _)| need.name() == name);
-    let compiler = if debian { Step::LinkCompiler } else { Step::FetchCompiler };
+    let compiler = if debian { SetupStep::LinkCompiler } else { SetupStep::FetchCompiler };
     let kernels = missing.iter().filter_map(|(need, _)| match need {
-        Need::Kernel(kernel) => Some(Step::Kernel(kernel.name)),
+        Need::Kernel(kernel) => Some(SetupStep::Kernel(kernel.name)),
         Need::Tool(_) => None,
     });
     let steps = [
-        (!packages.is_empty(), Step::Packages(packages)),
+        (!packages.is_empty(), SetupStep::Packages(packages)),
         (lacks("Rust for BPF"), compiler),
-        (lacks("bpf-linker"), Step::BuildLinker),
-        (lacks(super::CLIENTS), Step::Clients),
+        (lacks("bpf-linker"), SetupStep::BuildLinker),
+        (lacks(super::CLIENTS), SetupStep::Clients),
     ];
     steps.into_iter().filter_map(|(wanted, step)| wanted.then_some(step)).chain(kernels).collect()
 }
 
 /// The plan as it is printed.
-pub(super) fn text(steps: &[Step], cache: &str) -> String {
+pub(super) fn text(steps: &[SetupStep], cache: &str) -> String {
     let mut text = format!("setup will do this (the cache is {cache}):\n");
     for step in steps {
         let (what, after) = step.words();
@@ -87,7 +87,7 @@ pub(super) fn text(steps: &[Step], cache: &str) -> String {
 ///
 /// # Errors
 /// They do not, or want no more than the plan.
-pub(super) fn agree(steps: &[Step], cache: &str, consent: Consent) -> Result<()> {
+pub(super) fn agree(steps: &[SetupStep], cache: &str, consent: Consent) -> Result<()> {
     eprint!("{}", text(steps, cache));
     let asked = io::stdin().is_terminal() && io::stderr().is_terminal();
     let agreed = match consent {
@@ -123,7 +123,7 @@ mod tests {
         let trixie = Kernel::find("trixie").expect("known");
         let missing = [(Need::Kernel(trixie), Found::Missing)];
         let steps = of(&missing, vec!["gcc"], true);
-        assert_eq!(steps, [Step::Packages(vec!["gcc"]), Step::Kernel("trixie")]);
+        assert_eq!(steps, [SetupStep::Packages(vec!["gcc"]), SetupStep::Kernel("trixie")]);
         let text = text(&steps, "/cache");
         for word in ["apt-get install gcc", "stays:", "kernel trixie", "/cache"] {
             assert!(text.contains(word), "{word}: {text}");
@@ -139,8 +139,8 @@ mod tests {
 
     #[test]
     fn who_forbids_it_gets_nothing_and_the_reason() {
-        let error = agree(&[Step::BuildLinker], "/cache", Consent::Never).unwrap_err();
+        let error = agree(&[SetupStep::BuildLinker], "/cache", Consent::Never).unwrap_err();
         assert!(error.is::<Unmet>() && error.to_string().contains("--no-install"), "{error}");
-        agree(&[Step::BuildLinker], "/cache", Consent::Given).expect("agreed");
+        agree(&[SetupStep::BuildLinker], "/cache", Consent::Given).expect("agreed");
     }
 }

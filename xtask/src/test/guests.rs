@@ -23,7 +23,7 @@ use crate::setup::Ready;
 use crate::{compile, interrupt};
 
 /// What is to be tested in guests.
-pub(super) struct Wanted<'a> {
+pub(super) struct Selection<'a> {
     pub(super) kernels: &'a [&'static Kernel],
     /// Payload of each pass of the claims.
     pub(super) bytes: &'a str,
@@ -68,7 +68,7 @@ pub(super) fn run(
     cache: &Cache,
     ready: &Ready,
     tested: &Tested,
-    wanted: &Wanted<'_>,
+    wanted: &Selection<'_>,
     stages: &mut Stages,
 ) -> Result<()> {
     let guests: Vec<Guest> =
@@ -134,7 +134,7 @@ fn job<'a>(
     tested: &Tested,
     part: &Part,
     guest: &'a Guest,
-    wanted: &Wanted<'_>,
+    wanted: &Selection<'_>,
     programs: Option<&Image>,
 ) -> Result<Option<Job<'a>>> {
     let name = format!("{} on {}", part.name, guest.kernel.name);

@@ -11,9 +11,9 @@ pub(super) struct Part {
     /// What the guest does.
     pub(super) work: Work,
     /// Every day.
-    daily: Span,
+    daily: KernelScope,
     /// With `--nightly`.
-    nightly: Span,
+    nightly: KernelScope,
     /// What the daily run does not do of it, and what covers that meanwhile; empty if nothing.
     pub(super) left_out: &'static str,
 }
@@ -33,7 +33,7 @@ pub(super) enum Work {
 
 /// On which of the kernels that were chosen, and how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Span {
+pub(super) enum KernelScope {
     Nowhere,
     /// On one: what comes out does not depend on the kernel.
     One,
@@ -54,8 +54,8 @@ pub(super) const PARTS: &[Part] = &[
     Part {
         name: "faults",
         work: Work::Tests(&["faults::", "leftovers::", "privileges::"]),
-        daily: Span::One,
-        nightly: Span::Every(&[]),
+        daily: KernelScope::One,
+        nightly: KernelScope::Every(&[]),
         left_out: "faults on the other kernels: they strike the same code on one",
     },
     Part {
@@ -68,81 +68,81 @@ pub(super) const PARTS: &[Part] = &[
             "--skip=repetitions::",
             "--skip=watching::live::",
         ]),
-        daily: Span::Every(&[]),
-        nightly: Span::Every(&[("ZCPROF_CONNECTIONS", "1,3")]),
+        daily: KernelScope::Every(&[]),
+        nightly: KernelScope::Every(&[("ZCPROF_CONNECTIONS", "1,3")]),
         left_out: "every transfer over one connection: the matrix and the red team have just one",
     },
     Part {
         name: "live view",
         work: Work::Tests(&["watching::live::"]),
-        daily: Span::One,
-        nightly: Span::Every(&[]),
+        daily: KernelScope::One,
+        nightly: KernelScope::Every(&[]),
         left_out: "the live view on the other kernels: it shows a window, and windows are judged on each",
     },
     Part {
         name: "red team",
         work: Work::Tests(&["redteam::", "--skip=redteam::random"]),
-        daily: Span::Shared,
-        nightly: Span::Every(&[]),
+        daily: KernelScope::Shared,
+        nightly: KernelScope::Every(&[]),
         left_out: "each sabotage on each kernel: every day each is planted on one, in turns",
     },
     Part {
         name: "random",
         work: Work::Tests(&["--nocapture", RANDOM.test]),
-        daily: Span::Every(&[(RANDOM.variable, "8")]),
-        nightly: Span::Every(&[(RANDOM.variable, "100")]),
+        daily: KernelScope::Every(&[(RANDOM.variable, "8")]),
+        nightly: KernelScope::Every(&[(RANDOM.variable, "100")]),
         left_out: "random measurements in bulk, 100 passes on each kernel: 8 are made",
     },
     Part {
         name: "repetitions",
         work: Work::Tests(&["--nocapture", REPEAT.test]),
-        daily: Span::Nowhere,
-        nightly: Span::Every(&[(REPEAT.variable, "20")]),
+        daily: KernelScope::Nowhere,
+        nightly: KernelScope::Every(&[(REPEAT.variable, "20")]),
         left_out: "the classics again and again: the tests measure them once, the matrix twice",
     },
     Part {
         name: "claims",
         work: Work::Claims,
-        daily: Span::Nowhere,
-        nightly: Span::Every(&[]),
+        daily: KernelScope::Nowhere,
+        nightly: KernelScope::Every(&[]),
         left_out: "the claims of all transfers by the program that users build: the tests judge them \
                    with the one that the tests build",
     },
     Part {
         name: "kcat",
         work: Work::Kcat,
-        daily: Span::Every(&[]),
-        nightly: Span::Every(&[]),
+        daily: KernelScope::Every(&[]),
+        nightly: KernelScope::Every(&[]),
         left_out: "",
     },
     Part {
         name: "programs",
         work: Work::Programs(&["--ignored", "--nocapture", "programs::", CONTAINERS.skip]),
-        daily: Span::Nowhere,
-        nightly: Span::Every(&[]),
+        daily: KernelScope::Nowhere,
+        nightly: KernelScope::Every(&[]),
         left_out: "programs of others (nginx, Kafka, Caddy), watched: every day a command of zcprof's own is",
     },
     Part {
         name: "programs in containers",
         work: Work::Programs(&["--ignored", "--nocapture", CONTAINERS.test]),
-        daily: Span::Nowhere,
+        daily: KernelScope::Nowhere,
         // On the other kernels the ways that packets take from there are tested, among the programs.
-        nightly: Span::One,
+        nightly: KernelScope::One,
         left_out: "programs of others where containers have them",
     },
     // These two cannot be undone, so that nothing comes after them.
     Part {
         name: "tracing off",
         work: Work::Tests(&["--ignored", "function_tracing_that_is_switched_off_is_missed"]),
-        daily: Span::One,
-        nightly: Span::Every(&[]),
+        daily: KernelScope::One,
+        nightly: KernelScope::Every(&[]),
         left_out: "function tracing switched off on the other kernels",
     },
     Part {
         name: "lockdown",
         work: Work::Tests(&["--ignored", "a_kernel_that_is_locked_down_says_so"]),
-        daily: Span::One,
-        nightly: Span::Every(&[]),
+        daily: KernelScope::One,
+        nightly: KernelScope::Every(&[]),
         left_out: "lockdown of the other kernels",
     },
 ];
@@ -183,7 +183,7 @@ pub(super) const REPEAT: Longer = Longer {
 
 impl Part {
     /// The variables of the test program on one of the kernels that were chosen; `None` if the part
-    /// does not run there. One is enough for [`Span::One`]: the default kernel, or the first if that
+    /// does not run there. One is enough for [`KernelScope::One`]: the default kernel, or the first if that
     /// was not chosen.
     pub(super) fn on(
         &self,
@@ -193,23 +193,23 @@ impl Part {
     ) -> Option<Vec<(&'static str, String)>> {
         let at = chosen.iter().position(|known| known.name == kernel.name)?;
         match if nightly { self.nightly } else { self.daily } {
-            Span::Nowhere => None,
-            Span::One => {
+            KernelScope::Nowhere => None,
+            KernelScope::One => {
                 let default = chosen.iter().position(|known| known.name == DEFAULT).unwrap_or(0);
                 (default == at).then(Vec::new)
             }
-            Span::Every(variables) => {
+            KernelScope::Every(variables) => {
                 Some(variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect())
             }
-            Span::Shared => Some(vec![(SHARE, format!("{}/{}", at + 1, chosen.len()))]),
+            KernelScope::Shared => Some(vec![(SHARE, format!("{}/{}", at + 1, chosen.len()))]),
         }
     }
 
     /// Whether a daily run on these kernels leaves something of it out.
     pub(super) fn is_shorter(&self, chosen: &[&'static Kernel]) -> bool {
         let one_is_all = chosen.len() == 1
-            && matches!(self.daily, Span::One | Span::Shared)
-            && self.nightly == Span::Every(&[]);
+            && matches!(self.daily, KernelScope::One | KernelScope::Shared)
+            && self.nightly == KernelScope::Every(&[]);
         self.daily != self.nightly && !one_is_all
     }
 }
@@ -226,7 +226,7 @@ mod tests {
             for part in PARTS {
                 let on: Vec<_> =
                     chosen.iter().filter_map(|kernel| part.on(kernel, &chosen, true)).collect();
-                let expected = if part.nightly == Span::One { 1 } else { chosen.len() };
+                let expected = if part.nightly == KernelScope::One { 1 } else { chosen.len() };
                 assert_eq!(on.len(), expected, "{}", part.name);
                 let variables = on.iter().flatten();
                 assert!(variables.into_iter().all(|(name, _)| *name != SHARE), "{}", part.name);
@@ -241,9 +241,9 @@ mod tests {
             assert_eq!(part.is_shorter(&chosen), !part.left_out.is_empty(), "{}", part.name);
             let runs = chosen.iter().filter(|kernel| part.on(kernel, &chosen, false).is_some());
             let expected = match part.daily {
-                Span::Nowhere => 0,
-                Span::One => 1,
-                Span::Every(_) | Span::Shared => chosen.len(),
+                KernelScope::Nowhere => 0,
+                KernelScope::One => 1,
+                KernelScope::Every(_) | KernelScope::Shared => chosen.len(),
             };
             assert_eq!(runs.count(), expected, "{}", part.name);
         }

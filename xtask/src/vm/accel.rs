@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::console::Limits;
-use super::{Outcome, Spec, qemu};
+use super::{GuestOutcome, Spec, qemu};
 use crate::cache::Cache;
 use crate::kernels::Installed;
 use crate::{process, progress};
@@ -84,8 +84,8 @@ fn try_kvm(cache: &Cache, kernel: &Installed) -> Result<String> {
         limits,
     };
     match super::run(&spec, work.path(), &mut |_| {})?.outcome {
-        Outcome::Finished(0) => Ok(String::new()),
-        Outcome::Interrupted => anyhow::bail!("interrupted"),
+        GuestOutcome::Finished(0) => Ok(String::new()),
+        GuestOutcome::Interrupted => anyhow::bail!("interrupted"),
         other => Ok(process::last_lines(&other.to_string(), 2)),
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::outcome::{GUEST, Outcome, Phase};
+use super::outcome::{GUEST, GuestOutcome, GuestPhase};
 
 /// Lines kept to explain a panic.
 const KEPT: usize = 20;
 
-/// What an oops says of a kernel that met its own breakpoint (see [`Outcome::TornText`]).
+/// What an oops says of a kernel that met its own breakpoint (see [`GuestOutcome::TornText`]).
 const TORN: [&str; 2] = ["Oops: int3", "RIP: 0010:0x0"];
 
 /// How long a guest may show no progress.
@@ -26,7 +26,7 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) struct Console {
     limits: Limits,
-    phase: Phase,
+    phase: GuestPhase,
     started: Instant,
     heard: Instant,
     job_heard: Instant,
@@ -43,7 +43,7 @@ impl Console {
     pub(crate) fn new(limits: Limits, now: Instant) -> Self {
         Self {
             limits,
-            phase: Phase::Booting,
+            phase: GuestPhase::Booting,
             started: now,
             heard: now,
             job_heard: now,
@@ -77,27 +77,27 @@ impl Console {
     }
 
     /// The outcome, if the guest has to be ended now.
-    pub(crate) fn verdict(&self, now: Instant) -> Option<Outcome> {
+    pub(crate) fn verdict(&self, now: Instant) -> Option<GuestOutcome> {
         if self.panicked {
             return Some(self.panic());
         }
         let (since, limit) = match self.phase {
-            Phase::Booting => (self.started, self.limits.boot),
-            Phase::Running if now - self.job_heard > self.limits.job => {
+            GuestPhase::Booting => (self.started, self.limits.boot),
+            GuestPhase::Running if now - self.job_heard > self.limits.job => {
                 (self.job_heard, self.limits.job)
             }
-            Phase::Running | Phase::Ending => (self.heard, self.limits.silence),
+            GuestPhase::Running | GuestPhase::Ending => (self.heard, self.limits.silence),
         };
-        (now - since > limit).then(|| Outcome::Hung(self.phase, now - since))
+        (now - since > limit).then(|| GuestOutcome::Hung(self.phase, now - since))
     }
 
     /// The outcome once QEMU has ended by itself, having said `errors`.
-    pub(crate) fn ended(&self, errors: &str) -> Outcome {
+    pub(crate) fn ended(&self, errors: &str) -> GuestOutcome {
         match self.finished {
             _ if self.panicked => self.panic(),
-            _ if self.full => Outcome::OutOfSpace(GUEST),
-            Some(code) => Outcome::Finished(code),
-            None => Outcome::QemuFailed(errors.trim().to_owned()),
+            _ if self.full => GuestOutcome::OutOfSpace(GUEST),
+            Some(code) => GuestOutcome::Finished(code),
+            None => GuestOutcome::QemuFailed(errors.trim().to_owned()),
         }
     }
 
@@ -106,9 +106,9 @@ impl Console {
         self.running_after
     }
 
-    fn panic(&self) -> Outcome {
+    fn panic(&self) -> GuestOutcome {
         let lines = self.last.iter().cloned().collect();
-        if self.torn_text { Outcome::TornText(lines) } else { Outcome::Panicked(lines) }
+        if self.torn_text { GuestOutcome::TornText(lines) } else { GuestOutcome::Panicked(lines) }
     }
 
     fn line(&mut self, line: &str, now: Instant) {
@@ -116,14 +116,14 @@ impl Console {
         match line.split_once("guest: ").map(|(_, said)| said) {
             Some("alive" | "collected") => return,
             Some("running") => {
-                self.phase = Phase::Running;
+                self.phase = GuestPhase::Running;
                 self.job_heard = now;
                 self.running_after = Some(now - self.started);
             }
             Some("out-of-space") => self.full = true,
             Some(said) => {
                 if let Some(code) = said.strip_prefix("finished ") {
-                    self.phase = Phase::Ending;
+                    self.phase = GuestPhase::Ending;
                     self.finished = code.parse().ok();
                 }
             }
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(console.boot_time(), Some(Duration::from_secs(8)));
         console.feed(b"guest: finished 3\r\nguest: collected\r\n", after(start, 9));
         assert_eq!(console.verdict(after(start, 10)), None);
-        assert_eq!(console.ended(""), Outcome::Finished(3));
+        assert_eq!(console.ended(""), GuestOutcome::Finished(3));
     }
 
     #[test]
@@ -180,11 +180,13 @@ mod tests {
             console.feed(format!("line {number}\n").as_bytes(), start);
         }
         console.feed(b"[ 1.0] Kernel panic - not syncing: x\nafter\n", start);
-        let Some(Outcome::Panicked(lines)) = console.verdict(start) else { panic!("no panic") };
+        let Some(GuestOutcome::Panicked(lines)) = console.verdict(start) else {
+            panic!("no panic")
+        };
         assert_eq!(lines.len(), 21);
         assert_eq!(lines[0], "line 10");
         assert!(lines[20].contains("not syncing: x"));
-        assert!(matches!(console.ended(""), Outcome::Panicked(_)));
+        assert!(matches!(console.ended(""), GuestOutcome::Panicked(_)));
     }
 
     #[test]
@@ -193,7 +195,7 @@ mod tests {
         console.feed(b"[ 2.1] Oops: int3: 0000 [#1] SMP NOPTI\n", start);
         assert_eq!(console.verdict(start), None, "an oops need not be the end");
         console.feed(b"[ 2.2] Kernel panic - not syncing: Fatal exception\n", start);
-        assert!(matches!(console.verdict(start), Some(Outcome::TornText(_))));
+        assert!(matches!(console.verdict(start), Some(GuestOutcome::TornText(_))));
     }
 
     #[test]
@@ -201,11 +203,11 @@ mod tests {
         let (mut console, start) = console();
         console.feed(b"[ 2.1] RIP: 0010:0x0\n", start);
         console.feed(b"[ 2.2] Kernel panic - not syncing: Fatal exception\n", start);
-        assert!(matches!(console.verdict(start), Some(Outcome::TornText(_))));
+        assert!(matches!(console.verdict(start), Some(GuestOutcome::TornText(_))));
         let (mut console, start) = self::console();
         console.feed(b"[ 2.1] RIP: 0010:0x0badc0de\n", start);
         console.feed(b"[ 2.2] Kernel panic - not syncing: Fatal exception\n", start);
-        assert!(matches!(console.verdict(start), Some(Outcome::Panicked(_))), "another fault");
+        assert!(matches!(console.verdict(start), Some(GuestOutcome::Panicked(_))), "another fault");
     }
 
     #[test]
@@ -213,7 +215,7 @@ mod tests {
         let (mut console, start) = console();
         console.feed(b"still probing\n", after(start, 119));
         assert_eq!(console.verdict(after(start, 120)), None);
-        let hung = Outcome::Hung(Phase::Booting, Duration::from_secs(121));
+        let hung = GuestOutcome::Hung(GuestPhase::Booting, Duration::from_secs(121));
         assert_eq!(console.verdict(after(start, 121)), Some(hung));
     }
 
@@ -225,7 +227,7 @@ mod tests {
             console.feed(b"guest: alive\n", after(start, second));
             assert_eq!(console.verdict(after(start, second)), None);
         }
-        let hung = Outcome::Hung(Phase::Running, Duration::from_secs(601));
+        let hung = GuestOutcome::Hung(GuestPhase::Running, Duration::from_secs(601));
         assert_eq!(console.verdict(after(start, 601)), Some(hung));
     }
 
@@ -235,20 +237,23 @@ mod tests {
         console.feed(b"guest: running\n", start);
         console.job_spoke(after(start, 10));
         assert_eq!(console.verdict(after(start, 70)), None);
-        let hung = Outcome::Hung(Phase::Running, Duration::from_secs(61));
+        let hung = GuestOutcome::Hung(GuestPhase::Running, Duration::from_secs(61));
         assert_eq!(console.verdict(after(start, 71)), Some(hung));
     }
 
     #[test]
     fn an_end_without_an_exit_code_is_qemus_failure() {
         let (console, _) = console();
-        assert_eq!(console.ended("no such file\n"), Outcome::QemuFailed("no such file".to_owned()));
+        assert_eq!(
+            console.ended("no such file\n"),
+            GuestOutcome::QemuFailed("no such file".to_owned())
+        );
     }
 
     #[test]
     fn results_that_do_not_fit_are_out_of_space() {
         let (mut console, start) = console();
         console.feed(b"guest: running\nguest: finished 0\nguest: out-of-space\n", start);
-        assert!(matches!(console.ended(""), Outcome::OutOfSpace(_)));
+        assert!(matches!(console.ended(""), GuestOutcome::OutOfSpace(_)));
     }
 }

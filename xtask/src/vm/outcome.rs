@@ -22,7 +22,7 @@ pub(crate) const GUEST: &str = "for what the job left in /out";
 
 /// Where a guest that has not ended is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum GuestPhase {
     /// From the start of QEMU to the job's start.
     Booting,
     /// The job runs.
@@ -33,7 +33,7 @@ pub(crate) enum Phase {
 
 /// How a guest ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum GuestOutcome {
     /// The job ended with this exit code.
     Finished(i32),
     /// The guest's kernel panicked: its last lines, the panic last.
@@ -46,7 +46,7 @@ pub(crate) enum Outcome {
     /// lines, as above.
     TornText(Vec<String>),
     /// Nothing came from the guest, or from the job, for this long.
-    Hung(Phase, Duration),
+    Hung(GuestPhase, Duration),
     /// There is no QEMU.
     QemuMissing,
     /// QEMU ended before the job did: what it said.
@@ -57,7 +57,7 @@ pub(crate) enum Outcome {
     Interrupted,
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for GuestOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Finished(code) => write!(f, "the guest's job ended with exit code {code}"),
@@ -67,9 +67,9 @@ impl fmt::Display for Outcome {
             }
             Self::Hung(phase, silent) => {
                 let phase = match phase {
-                    Phase::Booting => "while booting",
-                    Phase::Running => "while its job ran",
-                    Phase::Ending => "while powering off",
+                    GuestPhase::Booting => "while booting",
+                    GuestPhase::Running => "while its job ran",
+                    GuestPhase::Ending => "while powering off",
                 };
                 write!(f, "the guest hung {phase}: no progress for {} s", silent.as_secs())
             }

@@ -15,7 +15,7 @@ use nix::unistd::geteuid;
 
 use super::Accel;
 use super::console::{Console, Limits};
-use super::outcome::{HOST, Outcome};
+use super::outcome::{GuestOutcome, HOST};
 use super::wire;
 use crate::{interrupt, process};
 
@@ -52,8 +52,8 @@ pub(crate) struct Machine<'a> {
 
 /// How it ended, and how long the boot took.
 #[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) outcome: Outcome,
+pub(crate) struct GuestRun {
+    pub(crate) outcome: GuestOutcome,
     pub(crate) boot: Duration,
     /// CPU time that QEMU has used.
     pub(crate) cpu: Duration,
@@ -68,16 +68,21 @@ pub(crate) fn version() -> Option<String> {
 
 /// Boots in the work folder and stays until the guest has ended, one way or another. Each line
 /// that the job says goes to `show`.
-pub(crate) fn run(machine: &Machine<'_>, work: &Path, show: &mut dyn FnMut(&str)) -> Result<Ended> {
+pub(crate) fn run(
+    machine: &Machine<'_>,
+    work: &Path,
+    show: &mut dyn FnMut(&str),
+) -> Result<GuestRun> {
     let Some(qemu) = process::find(PROGRAM) else {
         let (boot, cpu) = (Duration::ZERO, Duration::ZERO);
-        return Ok(Ended { outcome: Outcome::QemuMissing, boot, cpu });
+        return Ok(GuestRun { outcome: GuestOutcome::QemuMissing, boot, cpu });
     };
     for name in [file::CONSOLE, file::ERRORS] {
         File::create(work.join(name)).with_context(|| format!("creating {name}"))?;
     }
     let started = Instant::now();
-    let mut guest = Guest(command(&qemu, machine, work)?.spawn().context("cannot start QEMU")?);
+    let mut guest =
+        QemuProcess(command(&qemu, machine, work)?.spawn().context("cannot start QEMU")?);
     let job = stream(guest.0.stdout.take().context("QEMU has no output")?);
     let mut console = Console::new(machine.limits, started);
     let mut log = File::open(work.join(file::CONSOLE)).context("opening the console's log")?;
@@ -104,10 +109,10 @@ pub(crate) fn run(machine: &Machine<'_>, work: &Path, show: &mut dyn FnMut(&str)
             break console.ended(&errors);
         }
         if interrupt::requested() {
-            break Outcome::Interrupted;
+            break GuestOutcome::Interrupted;
         }
         if space(work)? < LEAST_SPACE {
-            break Outcome::OutOfSpace(HOST);
+            break GuestOutcome::OutOfSpace(HOST);
         }
         if let Some(outcome) = console.verdict(Instant::now()) {
             break outcome;
@@ -115,13 +120,13 @@ pub(crate) fn run(machine: &Machine<'_>, work: &Path, show: &mut dyn FnMut(&str)
     };
     drop(guest);
     text.end(show);
-    Ok(Ended { outcome, boot: console.boot_time().unwrap_or_else(|| started.elapsed()), cpu })
+    Ok(GuestRun { outcome, boot: console.boot_time().unwrap_or_else(|| started.elapsed()), cpu })
 }
 
 /// QEMU's process; it ends with this.
-struct Guest(Child);
+struct QemuProcess(Child);
 
-impl Drop for Guest {
+impl Drop for QemuProcess {
     fn drop(&mut self) {
         self.0.kill().ok();
         self.0.wait().ok();

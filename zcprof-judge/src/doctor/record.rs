@@ -24,7 +24,7 @@ pub struct Diagnosis {
     /// What kept every program from being loaded; without it each was attached for a moment.
     pub barred: Option<Obstacle>,
     /// One entry per instrument.
-    pub instruments: Vec<Watch>,
+    pub instruments: Vec<InstrumentCoverage>,
     /// One entry per hop, instrument and disposition for which the table has a row on this
     /// kernel, in the order of the path.
     pub cells: Vec<VisibilityCell>,
@@ -49,7 +49,8 @@ pub struct Obstacle {
 
 /// How much of its sites an instrument watches.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Watch {
+#[schemars(rename = "Watch")]
+pub struct InstrumentCoverage {
     /// Which instrument.
     pub instrument: Instrument,
     /// Whether nothing of what it needs is missing.

@@ -60,7 +60,7 @@ fn render(run: &Run) -> Result<Vec<u8>, ReportError> {
 }
 
 /// A bar in words.
-fn told(bar: &Bar<'_>, reading: &Reading<'_>) -> String {
+fn told(bar: &TransferBar<'_>, reading: &Reading<'_>) -> String {
     let pass = bar.pass;
     let presumed = if reading.sources.presumes_all() { "presumed " } else { "" };
     format!(
@@ -74,14 +74,14 @@ fn told(bar: &Bar<'_>, reading: &Reading<'_>) -> String {
 }
 
 /// Passes of one transfer that show the same.
-struct Bar<'a> {
+struct TransferBar<'a> {
     pass: &'a Judged<'a>,
     caches: Vec<&'static str>,
     /// Names of their claims, each once.
     claims: Vec<&'static str>,
 }
 
-fn bars<'a>(reading: &'a Reading<'a>) -> Vec<Bar<'a>> {
+fn bars<'a>(reading: &'a Reading<'a>) -> Vec<TransferBar<'a>> {
     let shows = |pass: &Judged<'_>| {
         let hops: Vec<_> = Hop::ALL.iter().map(|hop| pass.copied_at(*hop)).collect();
         let numbers = [pass.copied(reading.sources.second), pass.moved(), pass.pinned()];
@@ -89,7 +89,7 @@ fn bars<'a>(reading: &'a Reading<'a>) -> Vec<Bar<'a>> {
         let allowed = pass.judgement.claim.copies();
         (hops, numbers.map(|bytes| pass.per_byte(bytes)), word, allowed, pass.why())
     };
-    let mut bars: Vec<Bar<'_>> = Vec::new();
+    let mut bars: Vec<TransferBar<'_>> = Vec::new();
     for pass in reading.by_transfer().into_iter().flatten() {
         let (cache, claim) = (pass.pass.cache.name(), pass.judgement.claim.name);
         match bars.last_mut() {
@@ -102,7 +102,7 @@ fn bars<'a>(reading: &'a Reading<'a>) -> Vec<Bar<'a>> {
                     bar.claims.push(claim);
                 }
             }
-            _ => bars.push(Bar { pass, caches: vec![cache], claims: vec![claim] }),
+            _ => bars.push(TransferBar { pass, caches: vec![cache], claims: vec![claim] }),
         }
     }
     bars
@@ -128,8 +128,8 @@ fn heading(canvas: &mut Canvas, top: i32, reading: &Reading<'_>) -> i32 {
 }
 
 /// The last whole number on the axis, in thousandths.
-fn axis_end(bars: &[Bar<'_>], reading: &Reading<'_>) -> u64 {
-    let of = |bar: &Bar<'_>| {
+fn axis_end(bars: &[TransferBar<'_>], reading: &Reading<'_>) -> u64 {
+    let of = |bar: &TransferBar<'_>| {
         let payload = bar.pass.pass.payload.bytes;
         let share = |bytes: Option<u64>| thousandths(bytes.unwrap_or(0), payload);
         let later = share(bar.pass.deferred());
@@ -157,7 +157,13 @@ fn axis(canvas: &mut Canvas, top: i32, bottom: i32, end: u64) {
 }
 
 /// Draws a row; says where the next one begins.
-fn draw(canvas: &mut Canvas, top: i32, bar: &Bar<'_>, reading: &Reading<'_>, end: u64) -> i32 {
+fn draw(
+    canvas: &mut Canvas,
+    top: i32,
+    bar: &TransferBar<'_>,
+    reading: &Reading<'_>,
+    end: u64,
+) -> i32 {
     let (pass, payload) = (bar.pass, bar.pass.pass.payload.bytes);
     let names_end = names(canvas, top + 5, bar);
     let y = top + CLAIM;
@@ -222,7 +228,7 @@ fn draw(canvas: &mut Canvas, top: i32, bar: &Bar<'_>, reading: &Reading<'_>, end
 }
 
 /// The transfer's name, its verdict and the states of the page cache; says where they end.
-fn names(canvas: &mut Canvas, top: i32, bar: &Bar<'_>) -> i32 {
+fn names(canvas: &mut Canvas, top: i32, bar: &TransferBar<'_>) -> i32 {
     let (name, room) = (bar.pass.pass.transfer.as_str(), LEFT - MARGIN - 8);
     let word = Word::of(&bar.pass.judgement.verdict);
     canvas.text((MARGIN, top), name, Type::new(14).bold().fitting(name, room, 9));
@@ -239,7 +245,7 @@ fn names(canvas: &mut Canvas, top: i32, bar: &Bar<'_>) -> i32 {
 }
 
 /// The claim above its bar: how many copies it allows, its name, and the codes of what speaks against it.
-fn claim(canvas: &mut Canvas, y: i32, bar: &Bar<'_>, end: u64) {
+fn claim(canvas: &mut Canvas, y: i32, bar: &TransferBar<'_>, end: u64) {
     let pass = bar.pass;
     let copies = u64::from(pass.judgement.claim.copies());
     let x = LEFT + along(copies * 1000, end, LENGTH);

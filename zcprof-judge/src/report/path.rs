@@ -10,7 +10,7 @@ use super::ink;
 use super::lettering::Type;
 use super::numbers::{grouped, size};
 use super::reading::{Judged, Reading};
-use super::spot::{self, Copies, Spot};
+use super::spot::{self, Spot, SpotCopies};
 use super::verdicts::{Word, backdrop, badge, ground, tally};
 use super::{Format, ReportError, finding};
 use crate::run::{Cache, Run};
@@ -124,9 +124,10 @@ fn transfer(canvas: &mut Canvas, top: i32, passes: &[&Judged<'_>], reading: &Rea
         let in_lane = seen.iter().filter(|(arrow, _)| arrow.lane == lane);
         in_lane.map(|(_, seen)| seen.height()).max().unwrap_or(0)
     };
-    let spots: Vec<Copies> =
+    let spots: Vec<SpotCopies> =
         Spot::ALL.iter().flat_map(|spot| spot::at(*spot, passes, reading)).collect();
-    let (in_kernel, in_user): (Vec<_>, Vec<_>) = spots.into_iter().partition(Copies::is_in_kernel);
+    let (in_kernel, in_user): (Vec<_>, Vec<_>) =
+        spots.into_iter().partition(SpotCopies::is_in_kernel);
 
     let mut y = top + EDGE;
     let user = y;

@@ -58,7 +58,7 @@ impl Spot {
 }
 
 /// A copy at a spot.
-pub(super) struct Copies {
+pub(super) struct SpotCopies {
     spot: Spot,
     text: String,
     /// Whether a claim fails here.
@@ -72,7 +72,7 @@ pub(super) fn draws(hop: Hop, what: Disposition) -> bool {
 }
 
 /// What all passes of a transfer copy at a spot, a line each.
-pub(super) fn at(spot: Spot, passes: &[&Judged<'_>], reading: &Reading<'_>) -> Vec<Copies> {
+pub(super) fn at(spot: Spot, passes: &[&Judged<'_>], reading: &Reading<'_>) -> Vec<SpotCopies> {
     let mut all = Vec::new();
     for hop in Hop::ALL.iter().copied().filter(|hop| Spot::of(*hop) == Some(spot)) {
         let codes = codes_at(hop, passes);
@@ -91,13 +91,17 @@ pub(super) fn at(spot: Spot, passes: &[&Judged<'_>], reading: &Reading<'_>) -> V
             let place = if matches!(spot, Spot::Socket) { "" } else { hop.name() };
             let bytes = each(passes.iter().map(of));
             let text = format!("{bytes} {word}{presumed} {place}").trim_end().to_owned();
-            all.push(Copies { spot, text, guilty: false });
+            all.push(SpotCopies { spot, text, guilty: false });
         }
         if codes.is_empty() {
             continue;
         }
         if all.len() == before {
-            all.push(Copies { spot, text: format!("0.000 copied {}", hop.name()), guilty: true });
+            all.push(SpotCopies {
+                spot,
+                text: format!("0.000 copied {}", hop.name()),
+                guilty: true,
+            });
         }
         for copies in &mut all[before..] {
             copies.text = format!("{} {}", copies.text, codes.join(" "));
@@ -107,7 +111,7 @@ pub(super) fn at(spot: Spot, passes: &[&Judged<'_>], reading: &Reading<'_>) -> V
     all
 }
 
-impl Copies {
+impl SpotCopies {
     pub(super) fn is_in_kernel(&self) -> bool {
         self.spot != Spot::User
     }

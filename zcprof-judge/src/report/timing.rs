@@ -1,7 +1,7 @@
 //! Speed and the probes' cost, out of the timed passes. No verdict reads any of it.
 
 use super::numbers::float;
-use crate::run::{Kernel, Round, Run, Timing};
+use crate::run::{Kernel, Run, TimedRound, Timing};
 
 /// Bytes in a GiB.
 const GIB: f64 = 1_073_741_824.0;
@@ -71,7 +71,7 @@ pub(super) fn speeds(run: &Run) -> Vec<Speed<'_>> {
 
 /// The probes' cost, where both kinds of pass were timed on the same kernel.
 pub(super) fn costs(run: &Run) -> Vec<Cost<'_>> {
-    let cpu = |timing: &Timing, round: &Round| {
+    let cpu = |timing: &Timing, round: &TimedRound| {
         (round.server_cpu + round.consumer_cpu) / float(timing.payload)
     };
     let probed = run.timings.iter().filter(|timing| timing.probed);
@@ -120,7 +120,7 @@ pub(super) fn emulated(kernel: &Kernel) -> bool {
     kernel.hypervisor.as_deref() == Some("TCG")
 }
 
-fn per_gib(timing: &Timing, seconds: fn(&Round) -> f64) -> Option<Spread> {
+fn per_gib(timing: &Timing, seconds: fn(&TimedRound) -> f64) -> Option<Spread> {
     let gib = float(timing.payload) / GIB;
     Spread::of(timing.rounds.iter().map(|round| seconds(round) / gib))
 }

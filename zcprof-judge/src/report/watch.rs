@@ -13,7 +13,7 @@ use super::watched;
 use super::{ReportError, html};
 use crate::verdict::code::why;
 use crate::verdict::{Verdict, per_byte};
-use crate::watch::judge::{Judgement, Span, judge, spans};
+use crate::watch::judge::{ClaimJudgement, Span, judge, spans};
 use crate::watch::record::{Direction, Of, Watch};
 use crate::watch::series;
 use crate::watch::traffic::{Traffic, parts};
@@ -93,7 +93,7 @@ fn heading(watch: &Watch) -> String {
     text
 }
 
-fn verdict(judgement: &Judgement) -> String {
+fn verdict(judgement: &ClaimJudgement) -> String {
     let traffic = &judgement.traffic;
     let (copies, done) = (interval(judgement), traffic.direction.done());
     let mut text = format!(
@@ -159,24 +159,24 @@ fn pair(traffic: &Traffic) -> String {
     }
 }
 
-fn interval(judgement: &Judgement) -> String {
+fn interval(judgement: &ClaimJudgement) -> String {
     let copies = judgement.copies();
     let (least, most) = (format!("{:.3}", copies.least), format!("{:.3}", copies.most));
     if least == most { most } else { format!("{least} to {most}") }
 }
 
 /// A line of the table.
-struct Line {
+struct WatchLine {
     name: String,
     traffic: Traffic,
     spans: Vec<Span>,
 }
 
-fn lines(watch: &Watch) -> Vec<Line> {
+fn lines(watch: &Watch) -> Vec<WatchLine> {
     let line = |of: &Of| {
         let traffic = Traffic::of(watch, of);
         let spans = spans(&traffic, Instrument::Callers);
-        Line { name: of.to_string(), traffic, spans }
+        WatchLine { name: of.to_string(), traffic, spans }
     };
     parts(watch).iter().map(line).collect()
 }
@@ -197,13 +197,14 @@ fn numbers(watch: &Watch) -> String {
 }
 
 /// The numbers of each line.
-fn columns(lines: &[Line], direction: Direction) -> Vec<Column> {
+fn columns(lines: &[WatchLine], direction: Direction) -> Vec<Column> {
     let mut columns = vec![
         column("", true, lines, |line| line.name.clone()),
         column(direction.done(), false, lines, |line| size(line.traffic.sent())),
     ];
     for hop in Hop::ALL.iter().copied() {
-        let most = |line: &Line| line.spans.iter().find(|span| span.hop == hop).map(|s| s.most);
+        let most =
+            |line: &WatchLine| line.spans.iter().find(|span| span.hop == hop).map(|s| s.most);
         if lines.iter().any(|line| most(line).is_some_and(|bytes| bytes > 0)) {
             let heading = format!("{}|copied", hop.name().replace(' ', "|").replace("->", "->|"));
             columns.push(column(&heading, false, lines, |line| {
@@ -244,7 +245,12 @@ fn families(families: &[(Family, u64)]) -> String {
     families.iter().map(|(family, _)| family.name()).collect::<Vec<_>>().join(", ")
 }
 
-fn column(heading: &str, left: bool, lines: &[Line], cell: impl Fn(&Line) -> String) -> Column {
+fn column(
+    heading: &str,
+    left: bool,
+    lines: &[WatchLine],
+    cell: impl Fn(&WatchLine) -> String,
+) -> Column {
     let heading = heading.split('|').map(str::to_owned).collect();
     Column { heading, cells: lines.iter().map(cell).collect(), left }
 }

@@ -14,7 +14,7 @@ use super::verdicts::{Word, backdrop, ground, judged, tally};
 use crate::ledger::sum;
 use crate::verdict::code::why;
 use crate::verdict::{Verdict, per_byte};
-use crate::watch::judge::{Judgement, Span, judge, shown_spans};
+use crate::watch::judge::{ClaimJudgement, Span, judge, shown_spans};
 use crate::watch::promise::Promise;
 use crate::watch::record::{Direction, Of, Watch};
 use crate::watch::traffic::{Traffic, parts};
@@ -108,13 +108,13 @@ pub(super) fn render(watch: &Watch) -> Result<Vec<u8>, ReportError> {
 }
 
 /// Which claims are refuted.
-fn refuted(judgements: &[Judgement]) -> String {
+fn refuted(judgements: &[ClaimJudgement]) -> String {
     let refuted = judgements.iter().filter(|j| Word::of(&j.verdict) == Word::Refuted);
     refuted.map(claimed).collect::<Vec<_>>().join(" · ")
 }
 
 /// A part in words.
-fn told(part: &TrafficBar, judged: &[&Judgement]) -> String {
+fn told(part: &TrafficBar, judged: &[&ClaimJudgement]) -> String {
     let (sent, done) = (size(part.traffic.sent()), part.traffic.direction.done());
     let moved = per_byte(part.traffic.ledger.handed_over_at_all(), part.traffic.sent());
     let number = part.number();
@@ -166,7 +166,13 @@ fn axis(canvas: &mut Canvas, top: i32, bottom: i32, end: u64) {
     }
 }
 
-fn draw(canvas: &mut Canvas, y: i32, part: &TrafficBar, judged: &[&Judgement], end: u64) -> i32 {
+fn draw(
+    canvas: &mut Canvas,
+    y: i32,
+    part: &TrafficBar,
+    judged: &[&ClaimJudgement],
+    end: u64,
+) -> i32 {
     let name_width = LEFT - MARGIN - 10;
     let name = part.of.to_string();
     let bold = Type::new(14).bold().fitting(&name, name_width, 11);
@@ -214,12 +220,12 @@ fn draw(canvas: &mut Canvas, y: i32, part: &TrafficBar, judged: &[&Judgement], e
 }
 
 /// The verdict on a claim, and the codes that say why; says where the next line would be.
-fn verdict(canvas: &mut Canvas, y: i32, judgement: &Judgement) -> i32 {
+fn verdict(canvas: &mut Canvas, y: i32, judgement: &ClaimJudgement) -> i32 {
     judged(canvas, (LEFT + 10, y), Word::of(&judgement.verdict), &claimed(judgement))
 }
 
 /// What was claimed of what, and the codes of what speaks against it.
-fn claimed(judgement: &Judgement) -> String {
+fn claimed(judgement: &ClaimJudgement) -> String {
     let why = why(&judgement.verdict, &judgement.traffic.ledger);
     let mut codes: Vec<_> = why.iter().flat_map(|why| &why.codes).map(|code| code.name).collect();
     codes.dedup();

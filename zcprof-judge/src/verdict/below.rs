@@ -9,7 +9,7 @@ use super::{Finding, Reason};
 use crate::claim::Claim;
 use crate::devices::{self, DeviceKind, Effect};
 use crate::ledger::{Ledger, sum};
-use crate::run::{Coverage, Exit, Pass, ProbeState};
+use crate::run::{Coverage, DeviceExit, Pass, ProbeState};
 
 /// What the devices of a pass have against a claim.
 pub(crate) fn judge(claim: &Claim, pass: &Pass, ledger: &Ledger) -> (Vec<Finding>, Vec<Reason>) {
@@ -60,6 +60,6 @@ fn sent_by_tcp(pass: &Pass) -> u64 {
     sum(counts.filter(|count| by_tcp(&count.site)).map(|count| count.bytes))
 }
 
-fn name(exit: &Exit) -> String {
+fn name(exit: &DeviceExit) -> String {
     if exit.kind.is_empty() { exit.name.clone() } else { format!("{} ({})", exit.name, exit.kind) }
 }

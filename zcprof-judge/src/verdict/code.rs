@@ -6,7 +6,7 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use super::explain::{self, Code};
 use super::{Finding, Judgement, Reason, Verdict};
-use crate::ledger::{Account, Ledger};
+use crate::ledger::{InstrumentAccount, Ledger};
 use crate::run::Doubt;
 
 /// A row of the table: what a finding must be for the code to fit.
@@ -100,7 +100,7 @@ fn without_a_site(finding: &Finding) -> &'static Code {
 
 /// Whether the bytes may be those that the server received: a receive queue copies no others.
 fn in_a_receive_queue(finding: &Finding, ledger: &Ledger) -> bool {
-    let received = |account: &Account| {
+    let received = |account: &InstrumentAccount| {
         let entry = account.entry(Process::Server, Hop::SocketToUser, Copied);
         entry.map_or(0, |entry| entry.bytes.saturating_add(entry.named))
     };
@@ -220,7 +220,7 @@ mod tests {
     }
 
     fn ledger(entries: &[Entry]) -> Ledger {
-        let account = |instrument: &Instrument| Account {
+        let account = |instrument: &Instrument| InstrumentAccount {
             instrument: *instrument,
             entries: entries.to_vec(),
             control: Vec::new(),

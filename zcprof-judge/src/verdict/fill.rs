@@ -7,7 +7,7 @@ use super::tolerance::beyond_tolerance;
 use super::{Finding, Reason};
 use crate::claim::Claim;
 use crate::ledger::{Ledger, sum};
-use crate::run::{Cache, Layer, Pass};
+use crate::run::{Cache, Pass, StorageLayer};
 use crate::storage::Storage;
 
 /// The hop at which storage fills.
@@ -22,7 +22,7 @@ pub(super) fn judge(
     claim: &Claim,
     pass: &Pass,
     ledger: &Ledger,
-    layers: &[Layer],
+    layers: &[StorageLayer],
 ) -> (Vec<Finding>, Vec<Reason>) {
     let filled = filled(pass, ledger);
     if !claim.from_storage || !beyond_tolerance(filled, ledger.payload) {

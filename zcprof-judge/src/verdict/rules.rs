@@ -9,7 +9,7 @@ use super::{Finding, Reason, Verdict};
 use super::{below, fill};
 use crate::claim::Claim;
 use crate::ledger::{Ledger, sum};
-use crate::run::{Control, Coverage, Doubt, Pass, ProbeState, Run, Way};
+use crate::run::{Control, ControlPath, Coverage, Doubt, Pass, ProbeState, Run};
 
 /// File systems whose every way to copy into the page cache is a site: generic_perform_write(),
 /// iomap_file_buffered_write() and btrfs_buffered_write() are what they write by.
@@ -181,7 +181,7 @@ pub fn watching(instrument: Instrument, coverage: &Coverage) -> Result<(), Reaso
 /// Whether the instrument saw what is certainly there, and nothing when nothing moved.
 fn control(instrument: Instrument, controls: &[Control]) -> Result<(), Reason> {
     let failed = |why: String| Err(Reason::ControlFailed(instrument, why));
-    let mut plain = controls.iter().filter(|control| control.way == Way::Plain);
+    let mut plain = controls.iter().filter(|control| control.way == ControlPath::Plain);
     let is_run = |c: &Control| c.truth.iter().any(|truth| truth.instrument == instrument);
     if !plain.clone().any(is_run) {
         return failed("it was not run".to_owned());
@@ -194,7 +194,7 @@ fn control(instrument: Instrument, controls: &[Control]) -> Result<(), Reason> {
 
 /// A control that an instrument failed only over the way that is measured.
 fn way(instrument: Instrument, controls: &[Control]) -> Option<Reason> {
-    let mut measured = controls.iter().filter(|control| control.way == Way::Measured);
+    let mut measured = controls.iter().filter(|control| control.way == ControlPath::Measured);
     let why = measured.find_map(|control| control_failure(control, instrument))?;
     Some(Reason::WayDiffers(instrument, why))
 }

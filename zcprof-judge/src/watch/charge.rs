@@ -13,7 +13,7 @@ use crate::stacks::record::{Frame, LostBytes, Stack, Stacks};
 
 /// What was counted at a site by one stack.
 #[derive(Clone, Debug)]
-pub struct Detail {
+pub struct StackCount {
     /// What was counted.
     pub count: WatchedCount,
     /// Which way through the program: the same number is the same way.
@@ -28,14 +28,14 @@ type ChargeKey = (Charged, Option<u16>, Hop, Disposition);
 /// What was added and taken away at a place.
 #[derive(Default)]
 struct Sums<'a> {
-    plus: Vec<(&'a Detail, u64)>,
-    minus: Vec<(&'a Detail, u64)>,
+    plus: Vec<(&'a StackCount, u64)>,
+    minus: Vec<(&'a StackCount, u64)>,
 }
 
 /// Makes the record. What the exact counts have more than the stacks is lost; what the stacks have more,
 /// because they are read at another moment, is taken off the largest.
 #[must_use]
-pub fn charge(frames: Vec<Frame>, details: &[Detail], counts: &[WatchedCount]) -> Stacks {
+pub fn charge(frames: Vec<Frame>, details: &[StackCount], counts: &[WatchedCount]) -> Stacks {
     let mut sums: BTreeMap<ChargeKey, Sums<'_>> = BTreeMap::new();
     for detail in details {
         for term in terms(&detail.count) {
@@ -108,7 +108,7 @@ fn exact(counts: &[WatchedCount]) -> BTreeMap<ChargeKey, u64> {
 }
 
 /// What is left at a place when what is taken away there has been, never more than `exact`.
-fn net(sums: Sums<'_>, exact: u64) -> Vec<(&Detail, u64)> {
+fn net(sums: Sums<'_>, exact: u64) -> Vec<(&StackCount, u64)> {
     let Sums { mut plus, minus } = sums;
     plus.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
     let mut rest = 0;

@@ -9,12 +9,14 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 use super::direction;
 use super::missed;
 use super::promise::{Bound, Promise};
-use super::record::{Direction, HopBytes, Interval, Of, Outcome, Tolerance, Watch, WatchedCount};
+use super::record::{
+    ClaimResult, Direction, HopBytes, Interval, Of, Tolerance, Watch, WatchedCount,
+};
 use super::taken;
 pub use super::traffic::Span;
 use super::traffic::Traffic;
 use crate::claim::Claim;
-use crate::ledger::{Account, sum};
+use crate::ledger::{InstrumentAccount, sum};
 use crate::verdict::below;
 use crate::verdict::code::why;
 use crate::verdict::leaves;
@@ -23,7 +25,7 @@ use crate::verdict::{beyond_tolerance, rules};
 
 /// The judgement of one claim.
 #[derive(Clone, Debug)]
-pub struct Judgement {
+pub struct ClaimJudgement {
     /// What it is about.
     pub of: Of,
     /// What was claimed.
@@ -48,7 +50,7 @@ const RECORD_OVERHEAD: u64 = 5 + 8 + 16;
 ///
 /// # Errors
 /// A claim that this version does not know.
-pub fn judge(watch: &Watch) -> Result<Vec<Judgement>, String> {
+pub fn judge(watch: &Watch) -> Result<Vec<ClaimJudgement>, String> {
     let mut judgements = Vec::new();
     for asked in &watch.claims {
         let promise = Promise::parse(&asked.claim)?;
@@ -57,7 +59,7 @@ pub fn judge(watch: &Watch) -> Result<Vec<Judgement>, String> {
         let hops = spans(&traffic, Instrument::Callers);
         let framing = if tolerates(&promise) { traffic.framing(watch.framing) } else { 0 };
         let verdict = decide(watch, &promise, &traffic, framing);
-        judgements.push(Judgement {
+        judgements.push(ClaimJudgement {
             of: asked.of.clone(),
             promise,
             verdict,
@@ -102,14 +104,14 @@ pub(super) fn has_held(
 
 /// What a list of judgements means for the exit code.
 #[must_use]
-pub fn exit(judgements: &[Judgement]) -> Exit {
+pub fn exit(judgements: &[ClaimJudgement]) -> Exit {
     exit_of(judgements.iter().map(|judgement| &judgement.verdict))
 }
 
-impl Judgement {
+impl ClaimJudgement {
     /// What the record keeps of it.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> ClaimResult {
         let why = why_of(self);
         let traffic = &self.traffic;
         let per_byte = |bytes| ratio(bytes, traffic.sent());
@@ -125,7 +127,7 @@ impl Judgement {
             let per_byte = Interval { least: bytes, most: bytes };
             HopBytes { hop: *hop, disposition: *disposition, per_byte }
         });
-        Outcome {
+        ClaimResult {
             of: self.of.clone(),
             claim: self.promise.to_string(),
             verdict: self.verdict.name().to_owned(),
@@ -156,7 +158,7 @@ const EXACT: [(Hop, Disposition); 5] = [
 ];
 
 /// Codes and words for what a judgement rests on, unless it holds.
-fn why_of(judgement: &Judgement) -> Vec<(Vec<String>, String)> {
+fn why_of(judgement: &ClaimJudgement) -> Vec<(Vec<String>, String)> {
     let why = why(&judgement.verdict, &judgement.traffic.ledger);
     why.into_iter()
         .map(|why| (why.codes.iter().map(|code| code.name.to_owned()).collect(), why.text))
@@ -200,7 +202,7 @@ pub fn shown_spans(traffic: &Traffic) -> Vec<Span> {
     all
 }
 
-fn sent(traffic: &Traffic, account: &Account) -> Vec<Span> {
+fn sent(traffic: &Traffic, account: &InstrumentAccount) -> Vec<Span> {
     let copied = |hop| account.bytes(Process::Server, hop, Copied);
     let moved = traffic.seen(Hop::PageCacheToSocket, Moved);
     let from_pipes = copied(Hop::UserToPipe).min(unexplained_moves(traffic));

@@ -11,6 +11,6 @@ pub mod series;
 mod taken;
 pub mod traffic;
 
-pub use judge::{Judgement, exit, judge, so_far};
+pub use judge::{ClaimJudgement, exit, judge, so_far};
 pub use promise::Promise;
 pub use record::Watch;

@@ -32,7 +32,7 @@ pub struct Watch {
     /// Who was to be watched, as it was asked for: `pid 812`, `port 8080`, `the command`.
     pub targets: Vec<String>,
     /// The command that was started, if one was.
-    pub command: Option<Command>,
+    pub command: Option<StartedCommand>,
     /// Length of the window in seconds.
     pub seconds: f64,
     /// Programs that watched processes ran.
@@ -65,7 +65,7 @@ pub struct Watch {
     pub ignore_status: bool,
     /// What came of each claim when the record was written; `zcprof judge` judges anew.
     #[serde(default)]
-    pub results: Vec<Outcome>,
+    pub results: Vec<ClaimResult>,
     /// The verdict over all claims, or none where nothing was claimed.
     #[serde(default)]
     pub verdict: Option<String>,
@@ -83,7 +83,8 @@ pub enum Kind {
 
 /// A command that zcprof started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Command {
+#[schemars(rename = "Command")]
+pub struct StartedCommand {
     /// The program and its arguments.
     pub line: Vec<String>,
     /// How it ended, if it did: its exit code, or 128 and the number of the signal.
@@ -245,7 +246,8 @@ impl fmt::Display for Of {
 
 /// What came of a claim.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Outcome {
+#[schemars(rename = "Outcome")]
+pub struct ClaimResult {
     /// About what.
     pub of: Of,
     /// What was claimed.

@@ -7,13 +7,13 @@ use zcprof_common::vocabulary::{Disposition, File, Hop, Process};
 use super::direction::{by_syscall, spliced_away};
 use super::record::Direction;
 use super::traffic::{Span, Traffic};
-use crate::ledger::{Account, sum};
+use crate::ledger::{InstrumentAccount, sum};
 use crate::run::{Pass, SyscallCount};
 
 use Disposition::{Copied, Moved, Pinned, Transformed};
 
 /// Bytes that were copied of what was received.
-pub(super) fn received(traffic: &Traffic, account: &Account) -> Vec<Span> {
+pub(super) fn received(traffic: &Traffic, account: &InstrumentAccount) -> Vec<Span> {
     let taken = traffic.sent();
     vec![
         Span::exactly(account, Hop::SocketToUser).and_hidden(traffic.hidden.unplaced),
@@ -24,7 +24,7 @@ pub(super) fn received(traffic: &Traffic, account: &Account) -> Vec<Span> {
 }
 
 /// Bytes that were copied of what was written into files.
-pub(super) fn written(traffic: &Traffic, account: &Account) -> Vec<Span> {
+pub(super) fn written(traffic: &Traffic, account: &InstrumentAccount) -> Vec<Span> {
     let from_memory = traffic.seen(Hop::UserToPageCache, Copied);
     let spliced = traffic.seen(Hop::PageCacheToPageCache, Copied);
     vec![

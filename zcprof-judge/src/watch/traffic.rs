@@ -7,8 +7,8 @@ use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Instrument, Iter
 
 use super::direction;
 use super::record::{Charged, Direction, Of, Tolerance, Watch, WatchedCount, WatchedExit};
-use crate::ledger::{Account, Ledger, sum};
-use crate::run::{Cache, Count, Doubt, Exit, Notices, Pass, Payload, SyscallCount};
+use crate::ledger::{InstrumentAccount, Ledger, sum};
+use crate::run::{Cache, Count, DeviceExit, Doubt, Notices, Pass, Payload, SyscallCount};
 
 /// A part of what was sent.
 #[derive(Clone, Debug)]
@@ -57,13 +57,13 @@ pub struct Span {
 
 impl Span {
     /// All that an account says was copied at a hop.
-    pub(super) fn exactly(account: &Account, hop: Hop) -> Self {
+    pub(super) fn exactly(account: &InstrumentAccount, hop: Hop) -> Self {
         let copied = account.bytes(Process::Server, hop, Disposition::Copied);
         Self { hop, least: copied, most: copied }
     }
 
     /// At most all of it, and so much.
-    pub(super) fn at_most(account: &Account, hop: Hop, most: u64) -> Self {
+    pub(super) fn at_most(account: &InstrumentAccount, hop: Hop, most: u64) -> Self {
         let copied = account.bytes(Process::Server, hop, Disposition::Copied);
         Self { hop, least: 0, most: copied.min(most) }
     }
@@ -141,8 +141,8 @@ impl Traffic {
 
     /// Bytes that an instrument took for copied into sockets because a run was missed that would have seen
     /// them handed over: no leaf copied them.
-    pub(super) fn mistaken(&self, account: &Account) -> u64 {
-        let copied = |account: &Account| {
+    pub(super) fn mistaken(&self, account: &InstrumentAccount) -> u64 {
+        let copied = |account: &InstrumentAccount| {
             account.bytes(Process::Server, Hop::UserToSocket, Disposition::Copied)
         };
         let by_leaves = copied(self.ledger.account(Instrument::Audit));
@@ -207,7 +207,7 @@ fn is_chosen(count: &WatchedCount, of: &Of, senders: &[&str]) -> bool {
 }
 
 /// Devices that the senders of a part left by.
-fn exits(watch: &Watch, of: &Of) -> Vec<Exit> {
+fn exits(watch: &Watch, of: &Of) -> Vec<DeviceExit> {
     let senders = senders(&watch.counts, of);
     let is_chosen = |name: &String| match of {
         Of::All => true,
@@ -218,7 +218,7 @@ fn exits(watch: &Watch, of: &Of) -> Vec<Exit> {
         Charged::Program(name) => is_chosen(name),
         Charged::Unknown | Charged::Elsewhere => false,
     });
-    let exit = |exit: &WatchedExit| Exit {
+    let exit = |exit: &WatchedExit| DeviceExit {
         process: Process::Server,
         name: exit.name.clone(),
         kind: exit.kind.clone(),

@@ -6,7 +6,7 @@ use zcprof_common::sites::{SITES, Sign, Site};
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter};
 use zcprof_judge::stacks::Stacks;
 use zcprof_judge::stacks::record::{Frame, FrameKind};
-use zcprof_judge::watch::charge::{Detail, charge};
+use zcprof_judge::watch::charge::{StackCount, charge};
 use zcprof_judge::watch::record::{Charged, WatchedCount};
 
 use super::watched::count;
@@ -15,15 +15,15 @@ fn nginx() -> Charged {
     Charged::Program("nginx".to_owned())
 }
 
-fn detail(site: &str, iter: Iter, file: File, way: u64, bytes: u64) -> Detail {
+fn detail(site: &str, iter: Iter, file: File, way: u64, bytes: u64) -> StackCount {
     let frames = vec![u32::try_from(way).expect("small")];
     let count = count(site, "writev", file, iter, bytes);
-    Detail { count: WatchedCount { charged: nginx(), port: None, ..count }, way, frames }
+    StackCount { count: WatchedCount { charged: nginx(), port: None, ..count }, way, frames }
 }
 
 /// The counts that go with some details, with so many bytes more at each.
-fn counts(details: &[Detail], more: u64) -> Vec<WatchedCount> {
-    let of = |detail: &Detail| {
+fn counts(details: &[StackCount], more: u64) -> Vec<WatchedCount> {
+    let of = |detail: &StackCount| {
         let bytes = detail.count.bytes + more;
         WatchedCount { bytes, ..detail.count.clone() }
     };
@@ -85,7 +85,7 @@ fn callers() -> Vec<&'static str> {
     SITES.iter().filter(counted).map(|site| site.name).collect()
 }
 
-fn any_detail() -> impl Strategy<Value = Detail> {
+fn any_detail() -> impl Strategy<Value = StackCount> {
     let site = select(callers());
     (site, select(Iter::ALL), select(File::ALL), 1..5_u64, 0..1_000_000_u64)
         .prop_map(|(site, iter, file, user, bytes)| detail(site, iter, file, user, bytes))

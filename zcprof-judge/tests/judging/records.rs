@@ -3,8 +3,8 @@
 use zcprof_common::sites::{SITES, Site};
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 use zcprof_judge::run::{
-    Cache, Control, Count, Coverage, Exit, Kernel, Layer, Named, Notices, Pass, Payload, Probe,
-    ProbeState, Run, SCHEMA, Truth, Way, Workload,
+    Cache, Control, ControlPath, Count, Coverage, DeviceExit, Kernel, Named, Notices, Pass,
+    Payload, Probe, ProbeState, Run, SCHEMA, StorageLayer, Truth, Workload,
 };
 
 pub(crate) const PAYLOAD: u64 = 64 << 20;
@@ -68,14 +68,14 @@ pub(crate) fn pass(transfer: &str, server: Vec<Count>) -> Pass {
 }
 
 /// All that the server sent, by one device.
-pub(crate) fn left_by(name: &str, kind: &str) -> Exit {
+pub(crate) fn left_by(name: &str, kind: &str) -> DeviceExit {
     let (name, kind) = (name.to_owned(), kind.to_owned());
-    Exit { process: Process::Server, name, kind, bytes: PAYLOAD + HEADERS }
+    DeviceExit { process: Process::Server, name, kind, bytes: PAYLOAD + HEADERS }
 }
 
 /// What stores a log, by the layers' kinds.
-pub(crate) fn stack(kinds: &[&str]) -> Vec<Layer> {
-    let layer = |kind: &&str| Layer { kind: (*kind).to_owned(), name: "here".to_owned() };
+pub(crate) fn stack(kinds: &[&str]) -> Vec<StorageLayer> {
+    let layer = |kind: &&str| StorageLayer { kind: (*kind).to_owned(), name: "here".to_owned() };
     kinds.iter().map(layer).collect()
 }
 
@@ -171,7 +171,7 @@ pub(crate) fn control() -> Control {
         .into_iter()
         .flat_map(|i| [truth(Hop::PageCacheToUser, i), truth(Hop::UserToSocket, i)])
         .collect();
-    Control { name: "read_write".to_owned(), way: Way::Plain, truth, pass }
+    Control { name: "read_write".to_owned(), way: ControlPath::Plain, truth, pass }
 }
 
 pub(crate) fn run(passes: Vec<Pass>) -> Run {

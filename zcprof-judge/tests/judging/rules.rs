@@ -4,7 +4,7 @@ use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Need, Process};
 use zcprof_judge::claim;
 use zcprof_judge::ledger::Ledger;
-use zcprof_judge::run::{Cache, ClaimOverride, Control, Doubt, Hole, ProbeState, Run, Way};
+use zcprof_judge::run::{Cache, ClaimOverride, Control, ControlPath, Doubt, Hole, ProbeState, Run};
 use zcprof_judge::verdict::{self, Exit, Reason, Verdict, per_byte};
 
 use crate::records::{
@@ -445,7 +445,7 @@ fn division_is_by_integers_and_rounds_half_up() {
 #[test]
 fn a_control_that_fails_only_over_the_measured_way_speaks_of_the_way() {
     let mut run = run(vec![sendfile()]);
-    run.controls.push(Control { way: Way::Measured, ..control() });
+    run.controls.push(Control { way: ControlPath::Measured, ..control() });
     assert_eq!(only_verdict(&run), Verdict::Holds);
     run.controls[1].truth[0].bytes += 1;
     assert_eq!(codes(&run), ["ZC225"]);

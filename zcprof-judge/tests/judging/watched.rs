@@ -5,7 +5,8 @@ use zcprof_common::vocabulary::{File, Iter};
 use zcprof_judge::run::{Doubt, ProbeState, Run};
 use zcprof_judge::verdict::{Exit, Reason, Verdict};
 use zcprof_judge::watch::record::{
-    Asked, Charged, Command, Direction, Kind, Of, Program, SCHEMA, Tolerance, Watch, WatchedCount,
+    Asked, Charged, Direction, Kind, Of, Program, SCHEMA, StartedCommand, Tolerance, Watch,
+    WatchedCount,
 };
 use zcprof_judge::watch::{exit, judge};
 
@@ -438,7 +439,7 @@ fn tls_in_the_kernel_transforms() {
 #[test]
 fn a_command_that_failed_holds_nothing_unless_its_status_is_ignored() {
     let mut watch = window("zero-copy", &[handed_over(BODY)]);
-    let command = |status, ended_by_us| Command { line: Vec::new(), status, ended_by_us };
+    let command = |status, ended_by_us| StartedCommand { line: Vec::new(), status, ended_by_us };
     watch.command = Some(command(Some(0), false));
     assert_eq!(verdict(&watch), Verdict::Holds);
     watch.command = Some(command(Some(143), true));
@@ -457,7 +458,7 @@ fn an_unknown_claim_is_said_and_a_record_comes_back_as_it_was_written() {
     let text = zcprof_judge::report::watch::json(&watch).expect("JSON");
     assert_eq!(
         zcprof_judge::record::kind(&text).expect("a record"),
-        zcprof_judge::record::Kind::Watch
+        zcprof_judge::record::RecordKind::Watch
     );
     let again: Watch = zcprof_judge::record::read(&text).expect("a watch");
     assert_eq!(zcprof_judge::report::watch::json(&again).expect("JSON"), text);

@@ -27,7 +27,7 @@ use record::{BenchCell, BenchRun, Conditions, Round, SCHEMA, Series};
 ///
 /// # Errors
 /// Whatever keeps a contestant from being timed.
-pub fn fetch(options: &cli::BenchFetch) -> Result<BenchRun> {
+pub fn fetch(options: &cli::BenchFetchArgs) -> Result<BenchRun> {
     crate::fetch::allow_all_descriptors()?;
     feasible::once_each(options.transfers.iter().map(|row| row.name))?;
     options.connections.iter().try_for_each(|wanted| feasible::connections(*wanted))?;

@@ -14,7 +14,7 @@ use super::words::{capacity, direction, instrument, size};
 /// Options of `watch`.
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
-pub struct Watch {
+pub struct WatchArgs {
     /// What to claim: zero-copy, one-copy, two-copies, deferred, transforms, or a bound such as
     /// 'copied<=0.02' (copied, moved, deferred or transformed; <= or >=). port:8080=C claims C of
     /// one port, program:nginx=C of one program.
@@ -111,7 +111,7 @@ pub struct Watch {
 
 /// Options of `top`.
 #[derive(Clone, Debug, Args)]
-pub struct Top {
+pub struct TopArgs {
     /// Which bytes are the denominator: bytes that programs send (tx), receive (rx), or write into
     /// files (file).
     #[arg(long, value_name = "D", default_value = "tx", value_parser = direction())]
@@ -130,16 +130,16 @@ pub struct Top {
     pub json: bool,
 }
 
-impl Top {
+impl TopArgs {
     /// The same as options of `watch`.
     #[must_use]
-    pub fn watch(&self) -> Watch {
+    pub fn watch(&self) -> WatchArgs {
         #[derive(clap::Parser)]
         struct Whole {
             #[command(flatten)]
-            watch: Watch,
+            watch: WatchArgs,
         }
-        Watch {
+        WatchArgs {
             direction: self.direction,
             excluded: self.excluded.clone(),
             no_audit: self.no_audit,
@@ -188,7 +188,7 @@ fn framing(text: &str) -> Result<Tolerance, String> {
     Ok(Tolerance { size: size(calls.trim())?, millionths: share })
 }
 
-impl Watch {
+impl WatchArgs {
     /// Whether stacks are kept.
     #[must_use]
     pub const fn keeps_stacks(&self) -> bool {
@@ -213,8 +213,8 @@ mod tests {
         }
     }
 
-    fn top_of_all() -> Top {
-        Top {
+    fn top_of_all() -> TopArgs {
+        TopArgs {
             direction: Direction::Rx,
             excluded: vec!["cp".to_owned()],
             no_audit: true,
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!((watch.direction, watch.excluded), (Direction::Rx, top.excluded));
         assert_eq!(watch.framing, Tolerance { size: 4096, millionths: 10_000 });
         let out = Some(PathBuf::from("reports"));
-        assert!(Top { out, ..top_of_all() }.watch().keeps_stacks());
+        assert!(TopArgs { out, ..top_of_all() }.watch().keeps_stacks());
     }
 
     #[test]

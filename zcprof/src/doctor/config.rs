@@ -6,9 +6,9 @@ use std::io::{self, Read as _};
 use flate2::read::GzDecoder;
 
 /// The text of a kernel's `.config`.
-pub(super) struct Config(String);
+pub(super) struct KernelConfig(String);
 
-impl Config {
+impl KernelConfig {
     /// From /proc/config.gz (CONFIG_IKCONFIG_PROC), or from where distributions put it.
     pub(super) fn of(release: &str) -> Option<Self> {
         let places = [format!("/boot/config-{release}"), format!("/lib/modules/{release}/config")];
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn an_option_is_what_its_own_line_says() {
         let text = "CONFIG_KPROBES_ON_FTRACE=y\n# CONFIG_KPROBES is not set\nCONFIG_BTF=m\n";
-        let config = Config(text.to_owned());
+        let config = KernelConfig(text.to_owned());
         assert_eq!(config.value("CONFIG_KPROBES"), "n");
         assert_eq!(config.value("CONFIG_KPROBES_ON_FTRACE"), "y");
         assert_eq!(config.value("CONFIG_BTF"), "m");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use zcprof_common::vocabulary::Instrument;
 
-use super::config::Config;
+use super::config::KernelConfig;
 use super::record::{Fact, Obstacle};
 use crate::probe::kernel;
 
@@ -134,7 +134,7 @@ pub(super) fn read_all(release: &str) -> Vec<Fact> {
         let obstacle = (row.bars)(value.as_deref());
         fact(row.name, row.meaning, row.instruments, value, obstacle.map(obstruct))
     });
-    let config = Config::of(release);
+    let config = KernelConfig::of(release);
     let switches = SWITCHES.iter().map(|switch| {
         let value = config.as_ref().map(|config| config.value(switch.name));
         let lacking = value.as_deref() == Some("n") && !switch.optional;

@@ -4,7 +4,7 @@ use zcprof_common::vocabulary::Instrument;
 
 use super::matrix;
 use super::record::{Expected, Gap, Obstacle, SiteHere};
-use super::remedy::{Known, NOT_COUNTED};
+use super::remedy::{KnownFacts, NOT_COUNTED};
 use crate::run::{Hole, ProbeState};
 use crate::verdict::{Reason, code};
 
@@ -12,7 +12,7 @@ use crate::verdict::{Reason, code};
 pub(super) fn gaps(
     sites: &[SiteHere],
     holes: &[Hole],
-    known: Known<'_>,
+    known: KnownFacts<'_>,
     barred: Option<&Obstacle>,
 ) -> Vec<Gap> {
     let mut gaps = Vec::new();
@@ -124,7 +124,7 @@ mod tests {
             instruments: vec![Instrument::Audit],
             adds: String::new(),
         };
-        gaps(sites, &[], Known { facts, capabilities: &[capability] }, None)
+        gaps(sites, &[], KnownFacts { facts, capabilities: &[capability] }, None)
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
             [site(Instrument::Audit, "leaf", None), site(Instrument::Callers, "caller", None)];
         let barred = Obstacle { reason: "root".to_owned(), remedy: "sudo".to_owned() };
         let facts = [lacks_kprobes()];
-        let known = Known { facts: &facts, capabilities: &[] };
+        let known = KnownFacts { facts: &facts, capabilities: &[] };
         let gaps = gaps(&sites, &[], known, Some(&barred));
         let said: Vec<_> = gaps.iter().map(|g| (g.sites[0].as_str(), g.remedy.as_str())).collect();
         assert_eq!(said, [("leaf", "sudo"), ("leaf", "boot another"), ("caller", "sudo")]);

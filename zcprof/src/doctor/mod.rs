@@ -17,8 +17,8 @@ use crate::privilege::CAPABILITIES;
 use crate::probe::{self, Options, Probes, Surveyed, kernel};
 use crate::run::{Coverage, Probe, ProbeState};
 use crate::verdict;
-use record::{Diagnosis, Expected, Obstacle, Privilege, SCHEMA, SiteHere, Watch};
-use remedy::Known;
+use record::{Diagnosis, Expected, InstrumentCoverage, Obstacle, Privilege, SCHEMA, SiteHere};
+use remedy::KnownFacts;
 
 /// Attaches every probe and detaches it again. Without the privileges for that, says what is
 /// known all the same.
@@ -30,7 +30,7 @@ pub fn diagnose() -> Result<Diagnosis> {
     let version = kernel::version(&kernel.release)?;
     let functions = kernel::functions(&probe::wanted());
     let (facts, capabilities) = (facts::read_all(&kernel.release), own_capabilities());
-    let known = Known { facts: &facts, capabilities: &capabilities };
+    let known = KnownFacts { facts: &facts, capabilities: &capabilities };
     let (coverage, barred) = match attach(known) {
         Ok(coverage) => (Some(coverage), None),
         Err(obstacle) => (None, Some(obstacle)),
@@ -75,7 +75,7 @@ fn own_capabilities() -> Vec<Privilege> {
 }
 
 /// What was attached, for a moment; or why nothing could be.
-fn attach(known: Known<'_>) -> Result<Coverage, Obstacle> {
+fn attach(known: KnownFacts<'_>) -> Result<Coverage, Obstacle> {
     if let Some((reason, remedy)) = kernel::barred() {
         return Err(Obstacle { reason, remedy });
     }
@@ -141,7 +141,7 @@ fn expected(site: &Site, version: Version, known: Option<&ProbeState>) -> Expect
     }
 }
 
-fn watch(instrument: Instrument, sites: &[SiteHere], coverage: &Coverage) -> Watch {
+fn watch(instrument: Instrument, sites: &[SiteHere], coverage: &Coverage) -> InstrumentCoverage {
     let of_it = || sites.iter().filter(|site| site.instrument == instrument);
     let wanted = |site: &&SiteHere| {
         let unneeded = matches!(site.state, Some(ProbeState::NotNeeded { .. }));
@@ -149,7 +149,7 @@ fn watch(instrument: Instrument, sites: &[SiteHere], coverage: &Coverage) -> Wat
     };
     let count = |sites: usize| u32::try_from(sites).unwrap_or(u32::MAX);
     let complete = verdict::watching(instrument, coverage).is_ok();
-    Watch {
+    InstrumentCoverage {
         instrument,
         complete,
         attached: count(of_it().filter(|site| matrix::attached(site)).count()),

@@ -59,12 +59,12 @@ fn otherwise(instrument: Instrument) -> &'static str {
 
 /// What was read of the kernel and of this process.
 #[derive(Clone, Copy)]
-pub(super) struct Known<'a> {
+pub(super) struct KnownFacts<'a> {
     pub(super) facts: &'a [Fact],
     pub(super) capabilities: &'a [Privilege],
 }
 
-impl Known<'_> {
+impl KnownFacts<'_> {
     /// What to do about a refusal.
     pub(super) fn remedy(self, instrument: Instrument, reason: &str) -> String {
         let row = REMEDIES.iter().find(|row| reason.contains(row.said));

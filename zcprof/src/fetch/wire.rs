@@ -13,9 +13,9 @@ mod heap;
 #[cfg(test)]
 mod tests;
 
-pub use frame::{Frame, Gap, records};
+pub use frame::{RecordGap, ResponseFrame, records};
 pub use request::{MAX_REQUEST, Request, advertised, request_size};
-pub use single::{Answer, Fetch};
+pub use single::{Fetch, FetchHeader};
 
 use kafka_protocol::messages::ApiKey;
 

@@ -19,7 +19,7 @@ use crate::fetch::log::{Log, MakeLog, make_unless};
 use crate::fetch::socket::SocketKind;
 use crate::network::{End, Network};
 use crate::privilege::User;
-use crate::run::{Cache, Doubt, Layer, Workload};
+use crate::run::{Cache, Doubt, StorageLayer, Workload};
 use crate::transfer::TransferSpec;
 use zcprof_judge::storage::{Fill, Filler, Storage};
 
@@ -45,13 +45,13 @@ pub(super) struct TestBench {
     /// Another server and consumer, over plain TCP, where the measured ones are not.
     plain: Option<(Server, Consumer)>,
     log: Log,
-    options: cli::Workload,
+    options: cli::WorkloadArgs,
     full: Vec<Share>,
     control: Vec<Share>,
     /// Whether the segments have a page cache, which can be filled and emptied.
     cached: bool,
     /// What stores the segments, from their file system down.
-    storage: Vec<Layer>,
+    storage: Vec<StorageLayer>,
     /// Consumes in the built-in consumer's place, controls excepted.
     kcat: Option<Kcat>,
     /// What listens on the way stays there as long as this.
@@ -74,7 +74,7 @@ impl TestBench {
     /// # Errors
     /// A corrupt segment, no space, a busy port.
     pub(super) fn set_up(
-        options: &cli::Workload,
+        options: &cli::WorkloadArgs,
         rows: &[&TransferSpec],
         controls: &[&TransferSpec],
     ) -> Result<Self> {
@@ -393,7 +393,7 @@ fn is_cached(log: &Log) -> Result<bool> {
 }
 
 /// Opens the log in a folder, or any file, or makes a log where there is none.
-fn open_or_make(directory: &Path, options: &cli::Workload) -> Result<Log> {
+fn open_or_make(directory: &Path, options: &cli::WorkloadArgs) -> Result<Log> {
     if directory.is_file() {
         return Ok(Log::open(directory)?);
     }

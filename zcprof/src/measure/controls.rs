@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::bench::TestBench;
 use super::{CONTROLS, passes};
-use crate::cli::Workload;
+use crate::cli::WorkloadArgs;
 use crate::fetch::consumer::mode::ModeSpec;
 use crate::fetch::socket::SocketKind;
 use crate::network::NetworkSpec;
@@ -33,7 +33,7 @@ impl Controls {
         let find =
             |name| TransferSpec::find(name).with_context(|| format!("there is no transfer {name}"));
         let rows = CONTROLS.into_iter().map(find).collect::<Result<Vec<_>>>()?;
-        let workload = Workload {
+        let workload = WorkloadArgs {
             log_dir: None,
             bytes: BYTES,
             fetch_size: 1 << 20,

@@ -9,7 +9,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::statvfs::statvfs;
 
 use super::temporary;
-use crate::cli::Workload;
+use crate::cli::WorkloadArgs;
 use crate::fetch::log::MakeLog;
 use crate::transfer::{TRANSFERS, TransferSpec};
 
@@ -20,7 +20,7 @@ const OTHER_DESCRIPTORS: u64 = 64;
 ///
 /// # Errors
 /// Names the option that is wrong, and what would do.
-pub fn check(workload: &Workload) -> Result<()> {
+pub fn check(workload: &WorkloadArgs) -> Result<()> {
     once_each(workload.transfers.iter().map(|row| row.name))?;
     connections(workload.connections)?;
     let Some(folder) = to_be_made(workload.log_dir.as_deref())? else { return Ok(()) };

@@ -21,7 +21,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::cli;
 use crate::probe::{Follow, Options, Probes, kernel};
-use crate::run::{Kernel, Phase, Round, Run, SCHEMA, Skipped, Timing};
+use crate::run::{Kernel, Phase, Run, SCHEMA, Skipped, TimedRound, Timing};
 use crate::terminal;
 use crate::transfer::{Layer, TRANSFERS, TransferSpec};
 use bench::{Amount, Cpu, TestBench};
@@ -37,7 +37,7 @@ const CONTROLS: [&str; 2] = ["read_write", "sendfile"];
 ///
 /// # Errors
 /// Whatever keeps the measurement from being made; that a probe is refused does not.
-pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> Result<Run> {
+pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) -> Result<Run> {
     let mut clock = Clock::start();
     let (mut rows, mut skipped) = possible(&chosen(&options.workload.transfers));
     if options.workload.kcat.is_some() {
@@ -141,7 +141,7 @@ pub fn measure(options: &cli::Measure, verbose: bool, timings: Vec<Timing>) -> R
 ///
 /// # Errors
 /// Whatever keeps the workload from running.
-pub fn time(options: &cli::Time) -> Result<Vec<Timing>> {
+pub fn time(options: &cli::TimeArgs) -> Result<Vec<Timing>> {
     ensure!(options.workload.kcat.is_none(), "only `measure` lets a kcat consume");
     let (rows, _) = possible(&chosen(&options.workload.transfers));
     let mut bench = TestBench::set_up(&options.workload, &rows, &[])?;
@@ -198,13 +198,13 @@ fn timing(
     kernel: &Kernel,
     probed: bool,
     payload: u64,
-    rounds: Vec<Round>,
+    rounds: Vec<TimedRound>,
 ) -> Timing {
     Timing { transfer: row.name.to_owned(), kernel: kernel.clone(), probed, payload, rounds }
 }
 
-fn round(seconds: f64, cpu: Cpu) -> Round {
-    Round { seconds, server_cpu: cpu.server, consumer_cpu: cpu.consumer }
+fn round(seconds: f64, cpu: Cpu) -> TimedRound {
+    TimedRound { seconds, server_cpu: cpu.server, consumer_cpu: cpu.consumer }
 }
 
 fn chosen(transfers: &[&'static TransferSpec]) -> Vec<&'static TransferSpec> {

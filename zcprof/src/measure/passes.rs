@@ -12,7 +12,8 @@ use super::repetition;
 use crate::fetch::consumer::Outcome;
 use crate::probe::{Probes, Snapshot};
 use crate::run::{
-    Cache, Control, Count, Doubt, Exit, Named, Pass, Payload, SyscallCount, Truth, Way,
+    Cache, Control, ControlPath, Count, DeviceExit, Doubt, Named, Pass, Payload, SyscallCount,
+    Truth,
 };
 use crate::server::Account;
 use crate::transfer::{Argument, ArgumentSize, Layer, Notices, TransferSpec};
@@ -137,9 +138,9 @@ pub(super) fn controls(
     prefix: &str,
 ) -> Result<Vec<Control>> {
     let mut controls = vec![idle(bench, probes)?];
-    controls.extend(bench.over_plain_tcp(|bench| known(bench, probes, Way::Plain))?);
+    controls.extend(bench.over_plain_tcp(|bench| known(bench, probes, ControlPath::Plain))?);
     if !bench.is_plain() {
-        controls.extend(known(bench, probes, Way::Measured)?);
+        controls.extend(known(bench, probes, ControlPath::Measured)?);
     }
     for control in &mut controls {
         control.name.insert_str(0, prefix);
@@ -148,9 +149,9 @@ pub(super) fn controls(
 }
 
 /// Two copies and a hand-over, by one way.
-fn known(bench: &mut TestBench, probes: &mut Probes, way: Way) -> Result<Vec<Control>> {
+fn known(bench: &mut TestBench, probes: &mut Probes, way: ControlPath) -> Result<Vec<Control>> {
     let payload = bench.payload(Amount::Control);
-    let hands_over = way == Way::Plain || bench.takes_pages();
+    let hands_over = way == ControlPath::Plain || bench.takes_pages();
     let (moved, untaken) = if hands_over { (payload, 0) } else { (0, payload) };
     let truths = [("read_write", truth(payload, 0, 0)), ("sendfile", truth(0, moved, untaken))];
     let mut controls = Vec::new();
@@ -159,8 +160,8 @@ fn known(bench: &mut TestBench, probes: &mut Probes, way: Way) -> Result<Vec<Con
             TransferSpec::find(name).with_context(|| format!("there is no transfer {name}"))?;
         let (cache, amount) = (bench.warmest(), Amount::Control);
         let name = match way {
-            Way::Plain => name.to_owned(),
-            Way::Measured => format!("{name} over the measured way"),
+            ControlPath::Plain => name.to_owned(),
+            ControlPath::Measured => format!("{name} over the measured way"),
         };
         let control = |pass| Control { name: name.clone(), way, truth: truth.clone(), pass };
         // A run that was missed was somebody else's if all that is known was seen.
@@ -173,8 +174,12 @@ fn known(bench: &mut TestBench, probes: &mut Probes, way: Way) -> Result<Vec<Con
 
 fn idle(bench: &TestBench, probes: &mut Probes) -> Result<Control> {
     let truth = truth(0, 0, 0);
-    let control =
-        |pass| Control { name: "idle".to_owned(), way: Way::Plain, truth: truth.clone(), pass };
+    let control = |pass| Control {
+        name: "idle".to_owned(),
+        way: ControlPath::Plain,
+        truth: truth.clone(),
+        pass,
+    };
     let is_passed = |pass: &Pass| passes(&control(pass.clone()));
     let pass = until_unmissed(is_passed, || {
         probes.snapshot()?;
@@ -224,7 +229,7 @@ fn record(bench: &TestBench, transfer: &str, cache: Cache, snapshot: &Snapshot) 
     counts.sort_by_key(order);
     syscalls.sort_by_key(|s| (s.process, s.syscall.clone(), s.file));
     let ours = |subject| process_of(bench, subject);
-    let exit = |(exit, bytes): (&layout::Exit, &u64)| Exit {
+    let exit = |(exit, bytes): (&layout::Exit, &u64)| DeviceExit {
         process: ours(exit.subject),
         name: text(&exit.name),
         kind: text(&exit.kind),

@@ -14,15 +14,15 @@ use anyhow::Result;
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
 pub(crate) use self::mounts::Mount;
-use crate::run::Layer;
+use crate::run::StorageLayer;
 
 /// Layers that are followed: more than this is a circle.
 const DEEPEST: usize = 32;
 
 /// A stack while it is found.
 #[derive(Default)]
-struct Stack {
-    layers: Vec<Layer>,
+struct StorageStack {
+    layers: Vec<StorageLayer>,
     /// Devices that are in it already: the legs of a mirror have one below them both.
     devices: BTreeSet<(u32, u32)>,
 }
@@ -31,15 +31,15 @@ struct Stack {
 ///
 /// # Errors
 /// The file or the list of mounts cannot be read.
-pub(super) fn layers(file: &Path) -> Result<Vec<Layer>> {
-    let mut stack = Stack::default();
+pub(super) fn layers(file: &Path) -> Result<Vec<StorageLayer>> {
+    let mut stack = StorageStack::default();
     stack.file(file)?;
     Ok(stack.layers)
 }
 
-impl Stack {
+impl StorageStack {
     fn push(&mut self, kind: impl Into<String>, name: impl Into<String>) {
-        self.layers.push(Layer { kind: kind.into(), name: name.into() });
+        self.layers.push(StorageLayer { kind: kind.into(), name: name.into() });
     }
 
     /// A layer that is in no table, so that it is known to be unknown.
@@ -119,7 +119,7 @@ impl Stack {
         if self.is_too_deep() {
             return Ok(());
         }
-        let Some(found) = block::Device::of(device) else {
+        let Some(found) = block::BlockDevice::of(device) else {
             self.lost(format!("block device {}:{}", device.0, device.1));
             return Ok(());
         };

@@ -30,7 +30,7 @@ struct Strings {
 }
 
 #[repr(C)]
-struct Get {
+struct GetFeatures {
     command: u32,
     words: u32,
     /// Available, requested, active, never changed.
@@ -38,7 +38,7 @@ struct Get {
 }
 
 #[repr(C)]
-struct Set {
+struct SetFeatures {
     command: u32,
     words: u32,
     /// Valid, requested.
@@ -51,7 +51,7 @@ struct Set {
 /// The device does not tell.
 pub(super) fn is_on(device: &str, feature: &str) -> Result<bool> {
     let Some(at) = position(device, feature)? else { return Ok(false) };
-    let mut get = Box::new(Get { command: GFEATURES, words: 2, features: [[0; 4]; WORDS] });
+    let mut get = Box::new(GetFeatures { command: GFEATURES, words: 2, features: [[0; 4]; WORDS] });
     ethtool(device, (&raw mut *get).cast())
         .with_context(|| format!("asking for the features of {device}"))?;
     Ok(get.features[at / 32][2] >> (at % 32) & 1 == 1)
@@ -66,7 +66,7 @@ pub(super) fn switch_on(device: &str, feature: &str) -> Result<()> {
         .with_context(|| format!("this kernel's devices have no {feature}"))?;
     let mut features = [[0; 2]; WORDS];
     features[at / 32] = [1 << (at % 32); 2];
-    let mut set = Box::new(Set { command: SFEATURES, words: 2, features });
+    let mut set = Box::new(SetFeatures { command: SFEATURES, words: 2, features });
     ethtool(device, (&raw mut *set).cast())
         .with_context(|| format!("switching {feature} of {device} on"))?;
     anyhow::ensure!(is_on(device, feature)?, "{device} does not take {feature}");

@@ -19,7 +19,7 @@ const PROGRAM: [u64; 2] = [0xb7 | PASS << 32, 0x95];
 
 /// `union bpf_attr` of BPF_PROG_LOAD, as far as it is used.
 #[repr(C)]
-struct Load {
+struct LoadAttributes {
     kind: u32,
     instructions: u32,
     program: u64,
@@ -31,7 +31,7 @@ struct Load {
 
 /// `union bpf_attr` of BPF_LINK_CREATE, as far as it is used.
 #[repr(C)]
-struct Link {
+struct LinkAttributes {
     program: u32,
     device: u32,
     attach: u32,
@@ -42,7 +42,7 @@ struct Link {
 /// closed.
 pub(super) fn let_pass(device: &str) -> Result<OwnedFd> {
     let index = if_nametoindex(device).with_context(|| format!("finding {device}"))?;
-    let load = Load {
+    let load = LoadAttributes {
         kind: TYPE_XDP,
         instructions: u32::try_from(PROGRAM.len())?,
         program: PROGRAM.as_ptr() as u64,
@@ -53,7 +53,7 @@ pub(super) fn let_pass(device: &str) -> Result<OwnedFd> {
     };
     let program = ask(PROG_LOAD, &load).context("loading an XDP program, which takes CAP_BPF")?;
     let program = u32::try_from(program.as_raw_fd())?;
-    let link = Link { program, device: index, attach: ATTACH_XDP, flags: 0 };
+    let link = LinkAttributes { program, device: index, attach: ATTACH_XDP, flags: 0 };
     ask(LINK_CREATE, &link).with_context(|| format!("attaching an XDP program to {device}"))
 }
 

@@ -16,21 +16,21 @@ use nix::sys::socket::{
 use nix::unistd::Pid;
 
 /// A way by which anybody can reach leaves, and these, by their rows' names.
-struct Way {
+struct Trigger {
     sites: &'static [&'static str],
     go: fn() -> Result<()>,
 }
 
-const WAYS: &[Way] = &[
+const TRIGGERS: &[Trigger] = &[
     // The pipe's numbers are copied to the user: fs/pipe.c.
-    Way {
+    Trigger {
         sites: &["copy_user", "_copy_to_user"],
         go: || std::io::pipe().map(drop).context("a pipe"),
     },
     // The new limit is copied from there: kernel/sys.c.
-    Way { sites: &["_copy_from_user"], go: set_a_limit },
+    Trigger { sites: &["_copy_from_user"], go: set_a_limit },
     // A byte goes into a socket and out of it: net/unix/af_unix.c, net/core/datagram.c.
-    Way {
+    Trigger {
         sites: &[
             "_copy_from_iter",
             "_copy_to_iter",
@@ -40,7 +40,7 @@ const WAYS: &[Way] = &[
         go: pass_a_byte,
     },
     // A byte goes into a file without a name: mm/shmem.c, mm/filemap.c.
-    Way {
+    Trigger {
         sites: &[
             "copy_folio_from_iter_atomic",
             "copy_page_from_iter_atomic_kernel",
@@ -49,12 +49,12 @@ const WAYS: &[Way] = &[
         go: write_a_byte,
     },
     // The kernel takes a message of one byte and drops it: net/netlink/af_netlink.c.
-    Way { sites: &["_copy_from_iter_full"], go: send_to_the_kernel },
+    Trigger { sites: &["_copy_from_iter_full"], go: send_to_the_kernel },
 ];
 
 /// Whether there is a way to reach a leaf on purpose.
 pub(super) fn is_reachable(site: &str) -> bool {
-    WAYS.iter().any(|way| way.sites.contains(&site))
+    TRIGGERS.iter().any(|way| way.sites.contains(&site))
 }
 
 /// Reaches those of the leaves on a CPU to which there is a way; false if this process may not run
@@ -72,8 +72,8 @@ pub(super) fn leaves(cpu: u32, sites: &[&str]) -> Result<bool> {
         Err(Errno::EINVAL) => return Ok(false),
         other => other.with_context(|| format!("moving to CPU {cpu}"))?,
     }
-    let wanted = |way: &&Way| sites.iter().any(|site| way.sites.contains(site));
-    let reached = WAYS.iter().filter(wanted).try_for_each(|way| (way.go)());
+    let wanted = |way: &&Trigger| sites.iter().any(|site| way.sites.contains(site));
+    let reached = TRIGGERS.iter().filter(wanted).try_for_each(|way| (way.go)());
     sched_setaffinity(this_thread, &before).context("returning to this thread's CPUs")?;
     reached.map(|()| true)
 }
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn ways_lead_to_rows_of_the_table_and_can_be_gone() {
-        for way in WAYS {
+        for way in TRIGGERS {
             assert!(way.sites.iter().all(|site| Site::find(site).is_some()), "{:?}", way.sites);
             (way.go)().unwrap_or_else(|error| panic!("{:?}: {error:#}", way.sites));
         }

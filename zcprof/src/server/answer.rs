@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::coordinator::Later;
 use crate::fetch::log::Segment;
-use crate::fetch::wire::Frame;
+use crate::fetch::wire::ResponseFrame;
 
 /// Records of one partition in a response: bytes of one segment.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Slice<'a> {
 #[derive(Debug)]
 pub struct Reply<'a> {
     /// Everything but record bytes.
-    pub frame: Frame,
+    pub frame: ResponseFrame,
     /// Records for the gaps in the frame, in order.
     pub slices: Vec<Slice<'a>>,
     /// How long it waits for that.
@@ -38,14 +38,14 @@ pub enum Answer<'a> {
     Later(Later),
 }
 
-impl From<Frame> for Answer<'_> {
-    fn from(frame: Frame) -> Self {
+impl From<ResponseFrame> for Answer<'_> {
+    fn from(frame: ResponseFrame) -> Self {
         Self::Now(frame.into())
     }
 }
 
-impl From<Frame> for Reply<'_> {
-    fn from(frame: Frame) -> Self {
+impl From<ResponseFrame> for Reply<'_> {
+    fn from(frame: ResponseFrame) -> Self {
         Self { frame, slices: Vec::new(), delay: None }
     }
 }

@@ -16,11 +16,11 @@ use super::account::Account;
 use super::answer::{Answer, Reply, Slice};
 use super::broker::Broker;
 use super::coordinator::Later;
-use super::idle::{Idle, Wanted};
+use super::idle::{Awaited, Idle};
 use super::stranger;
 use crate::fetch::link::Link;
 use crate::fetch::log::Segment;
-use crate::fetch::wire::{self, Frame, SIZE};
+use crate::fetch::wire::{self, ResponseFrame, SIZE};
 use crate::transfer::Transfer;
 
 /// How long a client may neither say anything nor take anything: Kafka's
@@ -71,8 +71,8 @@ impl Connection {
             biased;
             served = self.answer(broker, local) => served,
             wanted = idle.exceeded() => match wanted {
-                Wanted::Request => bail!("the client was silent for {} s", IDLE.as_secs()),
-                Wanted::Room => bail!("the client took nothing for {} s", IDLE.as_secs()),
+                Awaited::Request => bail!("the client was silent for {} s", IDLE.as_secs()),
+                Awaited::Room => bail!("the client took nothing for {} s", IDLE.as_secs()),
             },
         }
     }
@@ -136,7 +136,7 @@ impl Connection {
                 return Ok(Some(frame.split_off(SIZE)));
             }
             ensure!(self.input.len() < needed, "the client sent a request of no bytes");
-            self.idle.expect(Wanted::Request, IDLE);
+            self.idle.expect(Awaited::Request, IDLE);
             if !self.receive().await? {
                 ensure!(self.input.is_empty(), "the client left in the middle of a request");
                 return Ok(None);
@@ -157,7 +157,7 @@ impl Connection {
 
     /// Lets time pass, unless the client leaves before; false if it did.
     async fn wait(&mut self, delay: Duration) -> Result<bool> {
-        self.idle.expect(Wanted::Request, delay + IDLE);
+        self.idle.expect(Awaited::Request, delay + IDLE);
         let passed = sleep(delay);
         tokio::pin!(passed);
         loop {
@@ -175,9 +175,13 @@ impl Connection {
     }
 
     /// Waits for the other members of a group; `None` if the client leaves before.
-    async fn wait_for(&mut self, broker: &Broker, mut later: Later) -> Result<Option<Frame>> {
+    async fn wait_for(
+        &mut self,
+        broker: &Broker,
+        mut later: Later,
+    ) -> Result<Option<ResponseFrame>> {
         loop {
-            self.idle.expect(Wanted::Request, GROUP + IDLE);
+            self.idle.expect(Awaited::Request, GROUP + IDLE);
             let within = broker.deadline(&later);
             let within = within.map_or(GROUP, |at| at.saturating_duration_since(Instant::now()));
             // Requests that come meanwhile are kept, up to the size of the longest.
@@ -196,7 +200,7 @@ impl Connection {
     }
 
     /// Sends what is encoded, and records in the gaps.
-    async fn send(&mut self, frame: &Frame, slices: &[Slice<'_>]) -> Result<()> {
+    async fn send(&mut self, frame: &ResponseFrame, slices: &[Slice<'_>]) -> Result<()> {
         ensure!(frame.gaps.len() == slices.len(), "a response has other records than it should");
         let mut sent = 0;
         for (gap, slice) in frame.gaps.iter().zip(slices) {
@@ -215,7 +219,7 @@ impl Connection {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.idle.expect(Wanted::Room, IDLE);
+        self.idle.expect(Awaited::Room, IDLE);
         self.link.write_all(bytes).await.context("sending a response")?;
         self.account.encoded += bytes.len() as u64;
         Ok(())
@@ -228,7 +232,7 @@ impl Connection {
             let (transfer, stream, idle) = (&mut self.transfer, &self.link.stream, &mut self.idle);
             let begun = range.start;
             let step = || {
-                idle.expect(Wanted::Room, IDLE);
+                idle.expect(Awaited::Room, IDLE);
                 range.start += transfer.send(slice.segment, range.clone(), stream.as_fd())? as u64;
                 if range.is_empty() || !transfer.fills_the_socket() {
                     return Ok(());

@@ -15,8 +15,8 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::group::Who;
 use super::groups::{Admission, Groups};
-use super::member::{Answer, Joined, Joining, Pending, Protocols, Synced};
-use crate::fetch::wire::{Frame, Request};
+use super::member::{GroupResult, Joined, Joining, Pending, Protocols, Synced};
+use crate::fetch::wire::{Request, ResponseFrame};
 
 /// Least time in which others may join again, whatever a member allows them.
 const LEAST_REBALANCE: Duration = Duration::from_secs(1);
@@ -45,18 +45,18 @@ impl Later {
     ///
     /// # Errors
     /// The codec's own.
-    pub(super) async fn frame(&mut self) -> Result<Frame> {
+    pub(super) async fn frame(&mut self) -> Result<ResponseFrame> {
         // A member that nobody knows any more, where the sender is gone.
         let unknown = ResponseError::UnknownMemberId;
         let (id, version) = (self.correlation_id, self.version);
         Ok(match &mut self.waiting {
             Waiting::Join(answer) => {
                 let answer = answer.await.unwrap_or(Err(unknown));
-                Frame::encode(id, version, &joined(version, &answer))?
+                ResponseFrame::encode(id, version, &joined(version, &answer))?
             }
             Waiting::Sync(answer) => {
                 let answer = answer.await.unwrap_or(Err(unknown));
-                Frame::encode(id, version, &synced(version, answer))?
+                ResponseFrame::encode(id, version, &synced(version, answer))?
             }
         })
     }
@@ -65,15 +65,15 @@ impl Later {
     ///
     /// # Errors
     /// The codec's own.
-    pub(super) fn frame_now(&mut self) -> Result<Option<Frame>> {
+    pub(super) fn frame_now(&mut self) -> Result<Option<ResponseFrame>> {
         let (id, version) = (self.correlation_id, self.version);
         Ok(match &mut self.waiting {
             Waiting::Join(answer) => match answer.try_recv() {
-                Ok(answer) => Some(Frame::encode(id, version, &joined(version, &answer))?),
+                Ok(answer) => Some(ResponseFrame::encode(id, version, &joined(version, &answer))?),
                 Err(_) => None,
             },
             Waiting::Sync(answer) => match answer.try_recv() {
-                Ok(answer) => Some(Frame::encode(id, version, &synced(version, answer))?),
+                Ok(answer) => Some(ResponseFrame::encode(id, version, &synced(version, answer))?),
                 Err(_) => None,
             },
         })
@@ -126,7 +126,7 @@ pub(super) fn join(
     }
 }
 
-fn joined(version: i16, answer: &Answer<Joined>) -> JoinGroupResponse {
+fn joined(version: i16, answer: &GroupResult<Joined>) -> JoinGroupResponse {
     let response = JoinGroupResponse::default().with_error_code(error_code(answer));
     let text = |text: &str| StrBytes::from_string(text.to_owned());
     let Ok(joined) = answer else {
@@ -187,7 +187,7 @@ pub(super) fn sync(
     }
 }
 
-fn synced(version: i16, answer: Answer<Synced>) -> SyncGroupResponse {
+fn synced(version: i16, answer: GroupResult<Synced>) -> SyncGroupResponse {
     let response = SyncGroupResponse::default().with_error_code(error_code(&answer));
     let Ok(synced) = answer else { return response };
     let named = |name: String| (version >= 5).then(|| StrBytes::from_string(name));

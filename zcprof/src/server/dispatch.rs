@@ -13,7 +13,7 @@ use super::answer::Answer;
 use super::broker::Broker;
 use super::coordinator::{self, Later};
 use super::{commits, epochs, fetch, metadata, offsets};
-use crate::fetch::wire::{Frame, Request, WireError};
+use crate::fetch::wire::{Request, ResponseFrame, WireError};
 
 impl Broker {
     /// Answers a frame without its size that came in at the address `local`.
@@ -27,7 +27,7 @@ impl Broker {
             Err(WireError::Unsupported { key, correlation_id, .. })
                 if key == ApiKey::ApiVersions as i16 =>
             {
-                let frame = Frame::encode(correlation_id, 0, &metadata::unsupported())?;
+                let frame = ResponseFrame::encode(correlation_id, 0, &metadata::unsupported())?;
                 return Ok(frame.into());
             }
             // The group protocol of Kafka 4 (KIP-848). It is not advertised, so that a client that
@@ -40,7 +40,7 @@ impl Broker {
                 let unsupported = ResponseError::UnsupportedVersion.code();
                 let refused =
                     ConsumerGroupHeartbeatResponse::default().with_error_code(unsupported);
-                return Ok(Frame::encode(correlation_id, 0, &refused)?.into());
+                return Ok(ResponseFrame::encode(correlation_id, 0, &refused)?.into());
             }
             Err(error) => return Err(error.into()),
         };
@@ -92,10 +92,10 @@ fn at_once(mut later: Later) -> Result<Answer<'static>> {
 fn respond<Q: protocol::Request>(
     request: &Request,
     answer: impl FnOnce(Q) -> Q::Response,
-) -> Result<Frame> {
+) -> Result<ResponseFrame> {
     encode(request, &answer(request.body()?))
 }
 
-fn encode<T: Encodable + HeaderVersion>(request: &Request, response: &T) -> Result<Frame> {
-    Ok(Frame::encode(request.correlation_id, request.version, response)?)
+fn encode<T: Encodable + HeaderVersion>(request: &Request, response: &T) -> Result<ResponseFrame> {
+    Ok(ResponseFrame::encode(request.correlation_id, request.version, response)?)
 }

@@ -16,7 +16,7 @@ use super::answer::{Reply, Slice};
 use super::broker::Broker;
 use super::partitions;
 use crate::fetch::log::{BatchLocation, Log, Topic};
-use crate::fetch::wire::{self, Frame, Request};
+use crate::fetch::wire::{self, Request, ResponseFrame};
 
 /// Record bytes of a response are never more, so that its frame has a size.
 const MOST: u64 = (1 << 31) - (wire::MAX_REQUEST as u64) * 16;
@@ -65,7 +65,7 @@ pub(super) fn answer<'a>(broker: &'a Broker, request: &Request) -> Result<Reply<
     let wait = u64::try_from(body.max_wait_ms).unwrap_or(0).min(LONGEST_WAIT);
     let at_once = enough || plan.failed || body.topics.is_empty() || wait == 0;
     Ok(Reply {
-        frame: Frame::encode(request.correlation_id, request.version, &response)?,
+        frame: ResponseFrame::encode(request.correlation_id, request.version, &response)?,
         slices: plan.slices,
         delay: (!at_once).then_some(Duration::from_millis(wait)),
     })

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 
-use super::member::{Answer, Joined, Joining, Member, Pending, Protocols, Synced};
+use super::member::{GroupResult, Joined, Joining, Member, Pending, Protocols, Synced};
 
 /// Most members of a group: Kafka's `group.max.size`.
 const MOST_MEMBERS: usize = 250;
@@ -50,7 +50,7 @@ impl Group {
         joining: Joining<'_>,
         new_id: String,
         now: Instant,
-    ) -> Answer<Pending<Joined>> {
+    ) -> GroupResult<Pending<Joined>> {
         self.expire(now);
         if joining.protocols.is_empty() || joining.protocol_type.is_empty() {
             return Err(ResponseError::InconsistentGroupProtocol);
@@ -256,7 +256,7 @@ impl Group {
         protocol: (Option<&str>, Option<&str>),
         assignments: &[(&str, &Bytes)],
         now: Instant,
-    ) -> Answer<Pending<Synced>> {
+    ) -> GroupResult<Pending<Synced>> {
         self.expire(now);
         self.check(who)?;
         let differs = |told: Option<&str>, known: &str| told.is_some_and(|told| told != known);

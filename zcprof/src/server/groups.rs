@@ -9,7 +9,7 @@ use kafka_protocol::ResponseError;
 
 use super::group::Group;
 use super::member::Joining;
-use super::member::{Answer, Joined, Pending};
+use super::member::{GroupResult, Joined, Pending};
 
 /// Most groups that are remembered. Where there are more, those without a member are forgotten.
 const MOST_GROUPS: usize = 1000;
@@ -50,7 +50,7 @@ pub(super) enum Admission {
 
 impl Groups {
     /// A group by its name, which may be a new one.
-    pub(super) fn group(&mut self, name: &str, now: Instant) -> Answer<&mut Group> {
+    pub(super) fn group(&mut self, name: &str, now: Instant) -> GroupResult<&mut Group> {
         if name.is_empty() || name.len() > LONGEST_NAME {
             return Err(ResponseError::InvalidGroupId);
         }
@@ -79,7 +79,7 @@ impl Groups {
         name: &str,
         joining: Joining<'_>,
         now: Instant,
-    ) -> Answer<Admission> {
+    ) -> GroupResult<Admission> {
         let names = [joining.instance.unwrap_or_default(), joining.client, joining.member];
         if names.iter().any(|name| name.len() > LONGEST_NAME) {
             return Err(ResponseError::InvalidRequest);

@@ -12,14 +12,14 @@ pub(super) struct Idle(Mutex<Deadline>);
 #[derive(Clone, Copy)]
 struct Deadline {
     /// What the client is expected to do.
-    wanted: Wanted,
+    wanted: Awaited,
     /// Until when.
     deadline: Instant,
 }
 
 /// What a client is expected to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum Awaited {
     /// Say something.
     Request,
     /// Take what was sent.
@@ -28,16 +28,16 @@ pub(super) enum Wanted {
 
 impl Idle {
     pub(super) fn new(limit: Duration) -> Self {
-        Self(Mutex::new(Deadline { wanted: Wanted::Request, deadline: Instant::now() + limit }))
+        Self(Mutex::new(Deadline { wanted: Awaited::Request, deadline: Instant::now() + limit }))
     }
 
     /// From now on this is expected within so much time.
-    pub(super) fn expect(&self, wanted: Wanted, within: Duration) {
+    pub(super) fn expect(&self, wanted: Awaited, within: Duration) {
         *self.state() = Deadline { wanted, deadline: Instant::now() + within };
     }
 
     /// Returns when the client has not done in time what was expected of it.
-    pub(super) async fn exceeded(&self) -> Wanted {
+    pub(super) async fn exceeded(&self) -> Awaited {
         loop {
             let Deadline { wanted, deadline } = *self.state();
             if deadline <= Instant::now() {
@@ -67,15 +67,15 @@ mod tests {
             let slow = async {
                 for _ in 0..5 {
                     tokio::time::sleep(step).await;
-                    idle.expect(Wanted::Room, step * 3);
+                    idle.expect(Awaited::Room, step * 3);
                 }
                 std::future::pending::<()>().await;
             };
             let wanted = tokio::select! {
                 wanted = idle.exceeded() => wanted,
-                () = slow => Wanted::Request,
+                () = slow => Awaited::Request,
             };
-            assert_eq!(wanted, Wanted::Room);
+            assert_eq!(wanted, Awaited::Room);
             assert!(begun.elapsed() >= step * 8, "its time began anew with every step");
         });
     }

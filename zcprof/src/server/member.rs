@@ -28,10 +28,10 @@ pub(super) struct Synced {
     pub(super) assignment: Bytes,
 }
 
-pub(super) type Answer<T> = Result<T, ResponseError>;
+pub(super) type GroupResult<T> = Result<T, ResponseError>;
 
 /// Where an answer comes in once it is known.
-pub(super) type Pending<T> = oneshot::Receiver<Answer<T>>;
+pub(super) type Pending<T> = oneshot::Receiver<GroupResult<T>>;
 
 /// Who wants to join.
 #[derive(Clone, Debug)]
@@ -114,8 +114,8 @@ pub(super) struct Member {
     pub(super) protocols: Protocols,
     /// What it is to read, as the leader said.
     pub(super) assignment: Bytes,
-    join: Option<oneshot::Sender<Answer<Joined>>>,
-    sync: Option<oneshot::Sender<Answer<Synced>>>,
+    join: Option<oneshot::Sender<GroupResult<Joined>>>,
+    sync: Option<oneshot::Sender<GroupResult<Synced>>>,
 }
 
 impl Member {
@@ -152,7 +152,7 @@ impl Member {
         self.heard + patience
     }
 
-    pub(super) fn answer_join(&mut self, answer: Answer<Joined>) {
+    pub(super) fn answer_join(&mut self, answer: GroupResult<Joined>) {
         if let Some(join) = self.join.take() {
             // It may have left.
             let _ = join.send(answer);

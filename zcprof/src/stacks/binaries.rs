@@ -13,7 +13,7 @@ use object::{Object as _, ObjectSection as _, ObjectSegment as _, ReadCache, Seg
 use super::maps::Mapping;
 
 /// Bytes of a section or table, shared by all processes that map it.
-pub(super) type Bytes = Arc<[u8]>;
+pub(super) type SharedBytes = Arc<[u8]>;
 
 /// Bits of an address within its page.
 const PAGE_MASK: u64 = 4095;
@@ -32,9 +32,9 @@ struct Sections {
     /// length.
     segments: Vec<(u64, u64, u64)>,
     text: Option<Range<u64>>,
-    eh_frame: Option<(Range<u64>, Bytes)>,
-    eh_frame_hdr: Option<(Range<u64>, Bytes)>,
-    debug_frame: Option<Bytes>,
+    eh_frame: Option<(Range<u64>, SharedBytes)>,
+    eh_frame_hdr: Option<(Range<u64>, SharedBytes)>,
+    debug_frame: Option<SharedBytes>,
     got: Option<Range<u64>>,
 }
 
@@ -76,13 +76,13 @@ impl Binary {
     }
 
     /// The file as it is mapped, for unwinding; none if it is no ELF file.
-    pub(super) fn module(&self, mapping: &Mapping) -> Option<Module<Bytes>> {
+    pub(super) fn module(&self, mapping: &Mapping) -> Option<Module<SharedBytes>> {
         let sections = self.sections.as_ref()?;
         // A mapping begins at a page, and the segment in it maybe behind that.
         let (offset, address, _) = sections.segments.iter().find(|(offset, _, length)| {
             (offset & !PAGE_MASK..offset + length).contains(&mapping.offset)
         })?;
-        let part = |part: &Option<(Range<u64>, Bytes)>| part.clone().unzip();
+        let part = |part: &Option<(Range<u64>, SharedBytes)>| part.clone().unzip();
         let (eh_frame_svma, eh_frame) = part(&sections.eh_frame);
         let (eh_frame_hdr_svma, eh_frame_hdr) = part(&sections.eh_frame_hdr);
         let info = ExplicitModuleSectionInfo {
@@ -110,7 +110,7 @@ impl Sections {
             let section = object.section_by_name(name)?;
             Some(section.address()..section.address() + section.size())
         };
-        let bytes = |name: &str| -> Option<Bytes> {
+        let bytes = |name: &str| -> Option<SharedBytes> {
             let section = object.section_by_name(name)?;
             Some(section.uncompressed_data().ok()?.into_owned().into())
         };

@@ -19,7 +19,7 @@ use zcprof_common::sites::SITES;
 use zcprof_judge::stacks::Stacks;
 use zcprof_judge::stacks::record::Frame;
 use zcprof_judge::stacks::tree::lost;
-use zcprof_judge::watch::charge::{Detail, charge};
+use zcprof_judge::watch::charge::{StackCount, charge};
 use zcprof_judge::watch::record::{Charged, WatchedCount};
 
 use crate::probe::{Probes, StackCounts};
@@ -84,7 +84,7 @@ pub fn record(
             None => stack.extend([lost(), kernel::function(site.name)]),
         }
         let frames = stack.into_iter().map(|frame| frames.place(frame)).collect();
-        details.push(Detail { count, way: key.user, frames });
+        details.push(StackCount { count, way: key.user, frames });
     }
     Ok(charge(frames.all, &details, counts))
 }

@@ -11,7 +11,7 @@ use aya::maps::{MapData, RingBuf};
 use zcprof_common::layout::Sample;
 
 use super::binaries::Binaries;
-use super::unwind::{FrameLocation, Process};
+use super::unwind::{FrameLocation, ProcessUnwinder};
 
 /// Bytes of a sample before its stack.
 const HEAD: usize = offset_of!(Sample, stack);
@@ -32,7 +32,7 @@ pub(super) struct Users {
     pub(super) stacks: HashMap<u64, Vec<FrameLocation>>,
     /// The files in which they are.
     pub(super) binaries: Binaries,
-    processes: BTreeMap<u32, Process>,
+    processes: BTreeMap<u32, ProcessUnwinder>,
 }
 
 impl Samples {
@@ -71,7 +71,7 @@ impl Samples {
 impl Users {
     /// Whether a process is a virtual machine of Java's.
     pub(super) fn is_java(&self, process: u32) -> bool {
-        self.processes.get(&process).is_some_and(Process::is_java)
+        self.processes.get(&process).is_some_and(ProcessUnwinder::is_java)
     }
 
     fn add(&mut self, sample: &[u8]) {
@@ -84,7 +84,7 @@ impl Users {
         let length = half(offset_of!(Sample, length)) as usize;
         let registers = [0, 8, 16].map(|at| word(offset_of!(Sample, registers) + at));
         let stack = stack.get(..length).unwrap_or_default();
-        let known = self.processes.entry(process).or_insert_with(|| Process::new(process));
+        let known = self.processes.entry(process).or_insert_with(|| ProcessUnwinder::new(process));
         let places = known.unwind(registers, stack, &mut self.binaries);
         self.stacks.insert(word(offset_of!(Sample, user)), places);
     }

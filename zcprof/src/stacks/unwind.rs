@@ -4,7 +4,7 @@
 use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 use framehop::{FrameAddress, MayAllocateDuringUnwind, Unwinder as _};
 
-use super::binaries::{Binaries, Bytes};
+use super::binaries::{Binaries, SharedBytes};
 use super::jvm;
 use super::maps::{self, Mapping};
 
@@ -25,14 +25,14 @@ pub(super) enum FrameLocation {
 }
 
 /// A process whose stacks are unwound.
-pub(super) struct Process {
+pub(super) struct ProcessUnwinder {
     number: u32,
     mappings: Vec<(Mapping, Option<usize>)>,
-    unwinder: UnwinderX86_64<Bytes, MayAllocateDuringUnwind>,
+    unwinder: UnwinderX86_64<SharedBytes, MayAllocateDuringUnwind>,
     cache: CacheX86_64<MayAllocateDuringUnwind>,
 }
 
-impl Process {
+impl ProcessUnwinder {
     pub(super) fn new(number: u32) -> Self {
         let (unwinder, cache) = (UnwinderX86_64::new(), CacheX86_64::new());
         Self { number, mappings: Vec::new(), unwinder, cache }
@@ -160,7 +160,7 @@ mod tests {
             std::ptr::copy_nonoverlapping(sp as *const u8, stack.as_mut_ptr(), stack.len());
         }
         let mut binaries = Binaries::default();
-        let mut process = Process::new(std::process::id());
+        let mut process = ProcessUnwinder::new(std::process::id());
         let places = process.unwind(registers, &stack, &mut binaries);
         assert!(places.len() > 5, "{places:?}");
         assert!(
@@ -168,7 +168,7 @@ mod tests {
             "{places:?}"
         );
         // A process that is not there has nothing that could be looked up.
-        let places = Process::new(u32::MAX).unwind(registers, &stack, &mut binaries);
+        let places = ProcessUnwinder::new(u32::MAX).unwind(registers, &stack, &mut binaries);
         assert_eq!(places.first(), Some(&FrameLocation::Gone));
     }
 }

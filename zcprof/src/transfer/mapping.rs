@@ -13,11 +13,11 @@ use crate::fetch::log::Segment;
 /// Holds the mapping of the segment that was sent last, until another one is sent or the
 /// connection closes.
 #[derive(Default)]
-pub(super) struct Mapping {
+pub(super) struct SegmentMapping {
     mapped: Option<(PathBuf, Arc<Mmap>)>,
 }
 
-impl Mapping {
+impl SegmentMapping {
     /// The bytes of `range`.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use nix::unistd::write;
 
 use zcprof_common::names::transfer;
 
-use super::mapping::Mapping;
+use super::mapping::SegmentMapping;
 use super::{Transfer, TransferSpec};
 use crate::claim::ONE_COPY;
 use crate::fetch::log::Segment;
@@ -18,11 +18,11 @@ pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::MMAP_WRITE,
     summary: "write(2) to the socket from a mapping of the segment",
     claim: &ONE_COPY,
-    make: || Ok(Box::new(MmapWrite(Mapping::default()))),
+    make: || Ok(Box::new(MmapWrite(SegmentMapping::default()))),
     ..TransferSpec::PLAIN
 };
 
-struct MmapWrite(Mapping);
+struct MmapWrite(SegmentMapping);
 
 impl Transfer for MmapWrite {
     fn send(

@@ -14,7 +14,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, send};
 use zcprof_common::names::transfer;
 use zcprof_common::vocabulary::File;
 
-use super::mapping::Mapping;
+use super::mapping::SegmentMapping;
 use super::{Argument, ArgumentSize, Notices, Transfer, TransferSpec, settled};
 use crate::claim::DEFERRED;
 use crate::fetch::log::Segment;
@@ -43,7 +43,7 @@ const NOTICES: Argument = Argument {
 
 #[derive(Default)]
 struct MsgZerocopy {
-    mapping: Mapping,
+    mapping: SegmentMapping,
     enabled: bool,
     notices: Notices,
 }

@@ -16,11 +16,11 @@ use crate::fetch::log::Segment;
 const STEP: u64 = 1 << 20;
 
 /// Copies from a position of a segment to the end of a file; says how many bytes.
-pub(super) type Copy = fn(&Segment, &mut i64, &File, usize) -> io::Result<usize>;
+pub(super) type CopyRange = fn(&Segment, &mut i64, &File, usize) -> io::Result<usize>;
 
 /// A connection's replica.
 pub(super) struct Replica {
-    copy: Copy,
+    copy: CopyRange,
     /// The file, which has no name, on the segments' file system; and its length. It only grows:
     /// pages that a socket still holds must not be written to.
     file: Option<(PathBuf, File, u64)>,
@@ -30,7 +30,7 @@ pub(super) struct Replica {
 }
 
 impl Replica {
-    pub(super) fn new(copy: Copy) -> Self {
+    pub(super) fn new(copy: CopyRange) -> Self {
         Self { copy, file: None, segment: PathBuf::new(), held: 0..0 }
     }
 

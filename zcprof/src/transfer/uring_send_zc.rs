@@ -10,7 +10,7 @@ use io_uring::{opcode, types::Fd};
 
 use zcprof_common::names::transfer;
 
-use super::mapping::Mapping;
+use super::mapping::SegmentMapping;
 use super::ring::{self, Ring};
 use super::{Notices, Transfer, TransferSpec, settled};
 use crate::claim::DEFERRED;
@@ -24,7 +24,7 @@ pub(super) const ROW: TransferSpec = TransferSpec {
     summary: "io_uring's SEND_ZC from a mapping of the segment",
     claim: &DEFERRED,
     make: || {
-        let (ring, mapping) = (Ring::new()?, Mapping::default());
+        let (ring, mapping) = (Ring::new()?, SegmentMapping::default());
         Ok(Box::new(UringSendZc { ring, mapping, flags: IORING_SEND_ZC_REPORT_USAGE }))
     },
     needs: || ring::has("SEND_ZC (Linux 6.0)", opcode::SendZc::CODE),
@@ -33,7 +33,7 @@ pub(super) const ROW: TransferSpec = TransferSpec {
 
 struct UringSendZc {
     ring: Ring,
-    mapping: Mapping,
+    mapping: SegmentMapping,
     flags: u16,
 }
 

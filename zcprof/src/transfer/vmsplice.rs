@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 
 use zcprof_common::names::transfer;
 
-use super::mapping::Mapping;
+use super::mapping::SegmentMapping;
 use super::pipe::{IOVECS, Pipe};
 use super::{Transfer, TransferSpec};
 use crate::claim::ZERO_COPY;
@@ -17,13 +17,13 @@ pub(super) const ROW: TransferSpec = TransferSpec {
     name: transfer::VMSPLICE,
     summary: "vmsplice(2) of a mapping of the segment into a pipe, then splice(2) to the socket",
     claim: &ZERO_COPY,
-    make: || Ok(Box::new(Vmsplice { mapping: Mapping::default(), pipe: Pipe::new()? })),
+    make: || Ok(Box::new(Vmsplice { mapping: SegmentMapping::default(), pipe: Pipe::new()? })),
     arguments: &[IOVECS],
     ..TransferSpec::PLAIN
 };
 
 struct Vmsplice {
-    mapping: Mapping,
+    mapping: SegmentMapping,
     pipe: Pipe,
 }
 

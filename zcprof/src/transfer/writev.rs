@@ -10,7 +10,7 @@ use nix::sys::uio::writev;
 use zcprof_common::names::transfer;
 use zcprof_common::vocabulary::File;
 
-use super::mapping::Mapping;
+use super::mapping::SegmentMapping;
 use super::{Argument, Transfer, TransferSpec};
 use crate::claim::ONE_COPY;
 use crate::fetch::log::Segment;
@@ -32,7 +32,7 @@ pub(super) const ROW: TransferSpec = TransferSpec {
 
 #[derive(Default)]
 struct Writev {
-    mapping: Mapping,
+    mapping: SegmentMapping,
     iovecs: u64,
 }
 

@@ -52,20 +52,20 @@ impl Caller {
 }
 
 /// A line of /etc/passwd (passwd(5)).
-struct User<'a> {
+struct PasswdEntry<'a> {
     name: &'a str,
     ids: (u32, u32),
     home: &'a str,
     shell: &'a str,
 }
 
-fn parse(line: &str) -> Option<User<'_>> {
+fn parse(line: &str) -> Option<PasswdEntry<'_>> {
     let words: Vec<&str> = line.split(':').collect();
     let [name, _, uid, gid, _, home, shell] = *words else { return None };
-    Some(User { name, ids: (uid.parse().ok()?, gid.parse().ok()?), home, shell })
+    Some(PasswdEntry { name, ids: (uid.parse().ok()?, gid.parse().ok()?), home, shell })
 }
 
-impl User<'_> {
+impl PasswdEntry<'_> {
     fn caller(&self, groups: &str) -> Caller {
         let member = |line: &str| {
             let words: Vec<&str> = line.split(':').collect();

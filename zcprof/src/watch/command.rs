@@ -187,12 +187,12 @@ impl Started {
     }
 
     /// How it ended: its exit code, or 128 and its signal.
-    pub(super) fn into_record(mut self) -> record::Command {
+    pub(super) fn into_record(mut self) -> record::StartedCommand {
         let status = self.status.take();
         let code = status.map(|status| {
             status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
         });
-        record::Command {
+        record::StartedCommand {
             line: std::mem::take(&mut self.line),
             status: code,
             ended_by_us: self.ended_by_us,

@@ -34,7 +34,7 @@ use window::Window;
 ///
 /// # Errors
 /// Nobody to watch, a command that cannot be started, or whatever keeps the probes from being loaded.
-pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
+pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
     for asked in &options.claims {
         let promise = Promise::parse(&asked.claim).map_err(anyhow::Error::msg)?;
         permits(options.direction, &promise).map_err(anyhow::Error::msg)?;
@@ -127,7 +127,7 @@ pub fn watch(options: &cli::Watch, verbose: bool) -> Result<Watch> {
 ///
 /// # Errors
 /// The kernel does not say what it is.
-fn begun(options: &cli::Watch, targets: &Targets) -> Result<Watch> {
+fn begun(options: &cli::WatchArgs, targets: &Targets) -> Result<Watch> {
     Ok(Watch {
         schema: SCHEMA,
         kind: Kind::Watch,
@@ -156,7 +156,7 @@ fn begun(options: &cli::Watch, targets: &Targets) -> Result<Watch> {
     })
 }
 
-fn withheld(options: &cli::Watch) -> Vec<Instrument> {
+fn withheld(options: &cli::WatchArgs) -> Vec<Instrument> {
     let audit = options.no_audit.then_some(Instrument::Audit);
     options.without.iter().copied().chain(audit).collect()
 }
@@ -167,7 +167,7 @@ fn withheld(options: &cli::Watch) -> Vec<Instrument> {
 /// A claim that this version does not know.
 fn settle(watch: &mut Watch) -> Result<()> {
     let judgements = judge(watch).map_err(anyhow::Error::msg)?;
-    watch.results = judgements.iter().map(zcprof_judge::watch::Judgement::outcome).collect();
+    watch.results = judgements.iter().map(zcprof_judge::watch::ClaimJudgement::outcome).collect();
     watch.verdict = (!judgements.is_empty()).then(|| {
         let exit = zcprof_judge::watch::exit(&judgements);
         match exit {

@@ -11,7 +11,7 @@ use crate::status::Status;
 
 /// A process that there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Process {
+pub(super) struct RunningProcess {
     /// Its number.
     pub(super) pid: u32,
     /// Its parent's.
@@ -21,7 +21,7 @@ pub(super) struct Process {
 }
 
 /// Every process that there is; those that end meanwhile are left out.
-pub(super) fn all() -> Vec<Process> {
+pub(super) fn all() -> Vec<RunningProcess> {
     let Ok(folder) = fs::read_dir("/proc") else { return Vec::new() };
     let numbers = folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let mut all: Vec<_> = numbers.filter_map(one).collect();
@@ -30,12 +30,16 @@ pub(super) fn all() -> Vec<Process> {
 }
 
 /// One process, if there is such a one. The number of a thread is none of a process.
-pub(super) fn one(pid: u32) -> Option<Process> {
+pub(super) fn one(pid: u32) -> Option<RunningProcess> {
     let status = Status::of(pid)?;
     let leader: u32 = status.field("Tgid:")?.parse().ok()?;
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     let parent = status.field("PPid:")?.parse().ok()?;
-    (leader == pid).then(|| Process { pid, parent, name: name.trim_end_matches('\n').to_owned() })
+    (leader == pid).then(|| RunningProcess {
+        pid,
+        parent,
+        name: name.trim_end_matches('\n').to_owned(),
+    })
 }
 
 /// Processes that run a file, by its inode: what they are called does not matter.
@@ -44,7 +48,7 @@ pub(super) fn one(pid: u32) -> Option<Process> {
 /// There is no such file.
 pub(super) fn running(file: &Path) -> anyhow::Result<Vec<u32>> {
     let wanted = fs::metadata(file).with_context(|| format!("finding {}", file.display()))?;
-    let runs_it = |process: &Process| {
+    let runs_it = |process: &RunningProcess| {
         let exe = fs::metadata(format!("/proc/{}/exe", process.pid));
         exe.is_ok_and(|exe| (exe.dev(), exe.ino()) == (wanted.dev(), wanted.ino()))
     };
@@ -52,7 +56,7 @@ pub(super) fn running(file: &Path) -> anyhow::Result<Vec<u32>> {
 }
 
 /// These processes and all that descend from them, of those that there are.
-pub(super) fn with_descendants(roots: &[u32], all: &[Process]) -> BTreeSet<u32> {
+pub(super) fn with_descendants(roots: &[u32], all: &[RunningProcess]) -> BTreeSet<u32> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for process in all {
         children.entry(process.parent).or_default().push(process.pid);
@@ -137,7 +141,7 @@ mod tests {
 
     #[test]
     fn descendants_are_found_at_any_depth() {
-        let process = |pid, parent| Process { pid, parent, name: String::new() };
+        let process = |pid, parent| RunningProcess { pid, parent, name: String::new() };
         let all = [process(1, 0), process(2, 1), process(3, 2), process(4, 1), process(5, 4)];
         assert_eq!(with_descendants(&[2], &all), BTreeSet::from([2, 3]));
         assert_eq!(with_descendants(&[1], &all).len(), 5);

@@ -12,7 +12,7 @@ use crate::cli;
 const FIRST: Duration = Duration::from_secs(1);
 
 /// What has been recorded so far.
-pub(super) struct Series {
+pub(super) struct WindowSeries {
     claims: Vec<(Of, Promise)>,
     length: Duration,
     began: Instant,
@@ -21,9 +21,9 @@ pub(super) struct Series {
     stretches: Vec<Stretch>,
 }
 
-impl Series {
+impl WindowSeries {
     /// Begins with the window.
-    pub(super) fn new(options: &cli::Watch, began: Instant) -> Self {
+    pub(super) fn new(options: &cli::WatchArgs, began: Instant) -> Self {
         let claim = |asked: &zcprof_judge::watch::record::Asked| {
             Some((asked.of.clone(), Promise::parse(&asked.claim).ok()?))
         };
@@ -43,7 +43,12 @@ impl Series {
     }
 
     /// Ends a stretch, given all that was counted in the window so far.
-    pub(super) fn add(&mut self, now: Instant, counts: Vec<WatchedCount>, options: &cli::Watch) {
+    pub(super) fn add(
+        &mut self,
+        now: Instant,
+        counts: Vec<WatchedCount>,
+        options: &cli::WatchArgs,
+    ) {
         let at = |moment: Instant| moment.duration_since(self.began).as_secs_f64();
         let new = between(&self.before, &counts);
         let times = (at(self.last), at(now));
@@ -56,7 +61,11 @@ impl Series {
     }
 
     /// What can be said of the claims by all that was counted so far; nothing where nothing is claimed.
-    pub(super) fn verdict_so_far(&self, counts: &[WatchedCount], options: &cli::Watch) -> String {
+    pub(super) fn verdict_so_far(
+        &self,
+        counts: &[WatchedCount],
+        options: &cli::WatchArgs,
+    ) -> String {
         if self.claims.is_empty() {
             return String::new();
         }
@@ -72,7 +81,7 @@ impl Series {
         mut self,
         end: Instant,
         counts: &[WatchedCount],
-        options: &cli::Watch,
+        options: &cli::WatchArgs,
     ) -> Vec<Stretch> {
         self.add(end, counts.to_vec(), options);
         self.stretches

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use nix::unistd::{getpgrp, tcgetpgrp};
 
 use super::caller::Caller;
-use super::live::way::{Terminal, Way, way};
+use super::live::way::{Presentation, TerminalFacts, way};
 use crate::cli;
 
 /// Name of the file beside the reports.
@@ -30,19 +30,20 @@ impl Shared {
     ///
     /// # Errors
     /// The file cannot be made.
-    pub(super) fn settle(options: &cli::Watch) -> Result<Self> {
+    pub(super) fn settle(options: &cli::WatchArgs) -> Result<Self> {
         let commands = !options.command.is_empty() || options.load.is_some();
         let term = env::var("TERM").ok();
         let is_one = stdin().is_terminal() && stdout().is_terminal() && is_in_foreground();
-        let live = match way(Terminal { is_one, term: term.as_deref() }, options.live, commands) {
-            Way::Live => true,
-            Way::Lines(why) => {
-                if let Some(why) = why {
-                    log::warn!("--live draws nothing: {why}");
+        let live =
+            match way(TerminalFacts { is_one, term: term.as_deref() }, options.live, commands) {
+                Presentation::Live => true,
+                Presentation::Lines(why) => {
+                    if let Some(why) = why {
+                        log::warn!("--live draws nothing: {why}");
+                    }
+                    false
                 }
-                false
-            }
-        };
+            };
         let output = if live && commands { Some(file(options)?) } else { None };
         Ok(Self { live, output })
     }
@@ -61,7 +62,7 @@ fn is_in_foreground() -> bool {
 
 /// A file beside the reports, or one in the folder of temporary files; it belongs to the user
 /// who called sudo.
-fn file(options: &cli::Watch) -> Result<(File, PathBuf)> {
+fn file(options: &cli::WatchArgs) -> Result<(File, PathBuf)> {
     let (file, path) = if let Some(folder) = &options.out {
         let path = folder.join(FILE);
         (File::create(&path).with_context(|| format!("making {}", path.display()))?, path)

@@ -29,7 +29,7 @@ impl Targets {
     ///
     /// # Errors
     /// There is no such process, control group or unit, or nobody is to be watched.
-    pub(super) fn find(options: &cli::Watch) -> Result<Self> {
+    pub(super) fn find(options: &cli::WatchArgs) -> Result<Self> {
         let mut found = Self {
             roots: Vec::new(),
             programs: options.programs.clone(),
@@ -130,7 +130,7 @@ impl Targets {
     }
 }
 
-fn adopted(options: &cli::Watch, described: &mut Vec<String>) -> Result<Option<Adopt>> {
+fn adopted(options: &cli::WatchArgs, described: &mut Vec<String>) -> Result<Option<Adopt>> {
     if options.all {
         described.push("every process".to_owned());
         return Ok(Some(Adopt::All));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::command::{Started, write_into};
 use super::ends::{Ends, in_words};
 use super::live::Live;
-use super::series::Series;
+use super::series::WindowSeries;
 use super::targets::Targets;
 use crate::cli;
 use crate::measure::interrupt;
@@ -36,7 +36,7 @@ const READY: Duration = Duration::from_secs(30);
 
 /// A window that is open.
 pub(super) struct Window<'a> {
-    options: &'a cli::Watch,
+    options: &'a cli::WatchArgs,
     begin: Instant,
     closed: Option<Instant>,
     /// When it is looked again.
@@ -46,7 +46,7 @@ pub(super) struct Window<'a> {
     by_process: bool,
     own: Vec<u32>,
     load: Option<Child>,
-    series: Series,
+    series: WindowSeries,
     ends: Ends,
     /// The record as far as it goes.
     record: Watch,
@@ -58,7 +58,7 @@ pub(super) struct Window<'a> {
 impl<'a> Window<'a> {
     /// Opens it. `record` is what is known by now.
     pub(super) fn open(
-        options: &'a cli::Watch,
+        options: &'a cli::WatchArgs,
         targets: &Targets,
         own: Vec<u32>,
         record: Watch,
@@ -74,7 +74,7 @@ impl<'a> Window<'a> {
             by_process: targets.is_by_process(),
             own,
             load: None,
-            series: Series::new(options, now),
+            series: WindowSeries::new(options, now),
             ends: Ends::of(targets.roots()),
             record,
             live: None,
@@ -113,7 +113,7 @@ impl<'a> Window<'a> {
         probes.snapshot()?;
         let now = Instant::now();
         (self.begin, self.said, self.due) = (now, now, now + LOOK);
-        self.series = Series::new(self.options, now);
+        self.series = WindowSeries::new(self.options, now);
         Ok(())
     }
 

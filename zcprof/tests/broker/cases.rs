@@ -20,7 +20,7 @@ use nix::sys::signal::Signal;
 use crate::client::{Client, only, topic_name};
 use crate::offsets::{self, LIBRARIES};
 use crate::real::program;
-use crate::topic::{Broker, command, served};
+use crate::topic::{BrokerProcess, command, served};
 
 const HERE: [&str; 2] = ["--listen", "127.0.0.1:0"];
 
@@ -63,7 +63,7 @@ fn list(client: &mut Client, topic: &str, timestamp: i64, committed: bool) -> (i
 
 #[test]
 fn who_reads_committed_records_is_told_what_was_aborted_and_nobody_else_is() {
-    let broker = Broker::start(&data("cases"), "sendfile");
+    let broker = BrokerProcess::start(&data("cases"), "sendfile");
     let mut client = Client::connect(broker.address);
     let committed = fetch(&mut client, "txnaborted", 0, true);
     let aborted = committed.aborted_transactions.expect("a list");
@@ -87,7 +87,7 @@ fn records_of_an_open_transaction_are_held_back() {
     let whole = std::fs::read(data("cases/txnaborted-0").join(&name)).expect("readable");
     // Offsets 4 and 5 belong to a transaction that the batch at byte 289 commits.
     std::fs::write(path.join(&name), &whole[..289]).expect("written");
-    let broker = Broker::start(folder.path(), "sendfile");
+    let broker = BrokerProcess::start(folder.path(), "sendfile");
     let mut client = Client::connect(broker.address);
     let committed = fetch(&mut client, "open", 0, true);
     assert_eq!((committed.last_stable_offset, committed.high_watermark), (4, 6));
@@ -105,7 +105,7 @@ fn records_of_an_open_transaction_are_held_back() {
 
 #[test]
 fn what_cannot_be_served_is_left_out_and_named_to_who_asks_for_it() {
-    let broker = Broker::start(&data("cases"), "sendfile");
+    let broker = BrokerProcess::start(&data("cases"), "sendfile");
     let mut client = Client::connect(broker.address);
     let all = client.call(12, &MetadataRequest::default().with_topics(None));
     let mut names: Vec<_> =
@@ -143,7 +143,7 @@ fn check_prints_what_would_be_served() {
 
 #[test]
 fn deleted_records_are_out_of_range() {
-    let broker = Broker::start(&data("log-start"), "sendfile");
+    let broker = BrokerProcess::start(&data("log-start"), "sendfile");
     let mut client = Client::connect(broker.address);
     let gone = fetch(&mut client, "t", 1, false);
     assert_eq!(gone.error_code, ResponseError::OffsetOutOfRange.code());
@@ -151,14 +151,14 @@ fn deleted_records_are_out_of_range() {
     assert_eq!((there.log_start_offset, there.records.map(|r| r.len())), (2, Some(94)));
     assert_eq!(list(&mut client, "t", -2, false), (0, 2, 3));
     let capped =
-        Broker::start_with(&data("log-start"), &[&HERE[..], &["--high-watermark"]].concat());
+        BrokerProcess::start_with(&data("log-start"), &[&HERE[..], &["--high-watermark"]].concat());
     let mut client = Client::connect(capped.address);
     assert_eq!(list(&mut client, "t", -1, false).1, 2);
 }
 
 #[test]
 fn epochs_are_those_of_the_batches() {
-    let broker = Broker::start(&data("cases"), "sendfile");
+    let broker = BrokerProcess::start(&data("cases"), "sendfile");
     let mut client = Client::connect(broker.address);
     let mut end = |current: i32, epoch: i32| {
         let wanted = OffsetForLeaderPartition::default()
@@ -230,7 +230,7 @@ fn the_newer_group_protocol_is_declined() {
 #[test]
 fn names_are_resolved_and_what_is_no_host_is_refused() {
     let (folder, _broker) = served("sendfile");
-    let broker = Broker::start_with(folder.path(), &["--listen", "localhost:0"]);
+    let broker = BrokerProcess::start_with(folder.path(), &["--listen", "localhost:0"]);
     assert!(broker.address.ip().is_loopback(), "{}", broker.line);
     for advertised in ["a b:9092", "a/b:9092", "[x]:9092"] {
         let output = command(folder.path(), &["--advertise", advertised]).output().expect("starts");
@@ -240,13 +240,13 @@ fn names_are_resolved_and_what_is_no_host_is_refused() {
 
 /// What foreign clients find in every case, and whether they know the newest offsets of it.
 fn clients_read_every_case(read: impl Fn(&str, &str, &str) -> Vec<u64>) {
-    let broker = Broker::start(&data("cases"), "sendfile");
+    let broker = BrokerProcess::start(&data("cases"), "sendfile");
     let address = broker.address.to_string();
     for (topic, committed, all) in CASES {
         assert_eq!(read(&address, topic, "read_committed"), committed, "{topic}");
         assert_eq!(read(&address, topic, "read_uncommitted"), all, "{topic}");
     }
-    let broker = Broker::start(&data("log-start"), "sendfile");
+    let broker = BrokerProcess::start(&data("log-start"), "sendfile");
     assert_eq!(read(&broker.address.to_string(), "t", "read_committed"), [2]);
 }
 

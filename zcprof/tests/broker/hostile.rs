@@ -11,7 +11,7 @@ use zcprof::fetch::wire::MAX_REQUEST;
 use zcprof::transfer::{Layer, TransferSpec};
 
 use crate::client::{Client, fetch};
-use crate::topic::{Broker, TOPIC, served};
+use crate::topic::{BrokerProcess, TOPIC, served};
 
 /// Clients at once.
 const CLIENTS: usize = 60;
@@ -26,7 +26,7 @@ fn clients_that_take_nothing_cost_little_and_delay_nobody() {
     let log = MakeLog { bytes: 16 << 20, ..MakeLog::default() };
     make(&folder.path().join(format!("{TOPIC}-0")), &log).expect("a log");
     for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
-        let broker = Broker::start(folder.path(), row.name);
+        let broker = BrokerProcess::start(folder.path(), row.name);
         let before = private_memory(&broker);
         let mut slow: Vec<Client> = Vec::new();
         for _ in 0..CLIENTS {
@@ -84,7 +84,7 @@ fn a_request_that_is_too_long_closes_its_connection_and_is_logged() {
 }
 
 /// Anonymous memory of a broker that is resident, in bytes.
-fn private_memory(broker: &Broker) -> usize {
+fn private_memory(broker: &BrokerProcess) -> usize {
     let path = format!("/proc/{}/status", broker.child.id());
     let status = std::fs::read_to_string(path).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));

@@ -14,7 +14,7 @@ use crate::cases::{CASES, data};
 use crate::java::{Java, LEVELS, Real};
 use crate::offsets::{LIBRARIES, kcat, python};
 use crate::real::program;
-use crate::topic::Broker;
+use crate::topic::BrokerProcess;
 
 /// What a broker knows of its own partition: which topic it is, and the epochs of its leaders.
 const OWN: [&str; 2] = ["partition.metadata", "leader-epoch-checkpoint"];
@@ -44,7 +44,7 @@ fn a_real_brokers_folder_gives_what_that_broker_gave() {
     real.client(&["write"]);
     let expected = java.read(real.address, &TOPICS);
     let logs = real.end(Signal::SIGTERM);
-    let broker = Broker::start(&logs, "sendfile");
+    let broker = BrokerProcess::start(&logs, "sendfile");
     same(&expected, &java.read(broker.address, &TOPICS));
     drop(broker);
 
@@ -59,7 +59,7 @@ fn a_real_brokers_folder_gives_what_that_broker_gave() {
     let real = Real::start(&java, folder.path(), false);
     let expected = java.read(real.address, &TOPICS);
     drop(real);
-    let broker = Broker::start(&copy, "sendfile");
+    let broker = BrokerProcess::start(&copy, "sendfile");
     same(&expected, &java.read(broker.address, &TOPICS));
 }
 
@@ -70,7 +70,7 @@ fn the_java_client_reads_every_case() {
         return;
     };
     let java = Java::new(&archives);
-    let broker = Broker::start(&data("cases"), "sendfile");
+    let broker = BrokerProcess::start(&data("cases"), "sendfile");
     let address = broker.address.to_string();
     for (topic, committed, all) in CASES {
         assert_eq!(java.offsets(&address, topic, LEVELS[0]), committed, "{topic}");
@@ -78,7 +78,7 @@ fn the_java_client_reads_every_case() {
     }
     let every: Vec<u64> = (0..30).collect();
     assert_eq!(java.offsets(&address, "gz2", LEVELS[0]), every);
-    let broker = Broker::start(&data("log-start"), "sendfile");
+    let broker = BrokerProcess::start(&data("log-start"), "sendfile");
     assert_eq!(java.offsets(&broker.address.to_string(), "t", LEVELS[1]), [2]);
 }
 
@@ -131,7 +131,8 @@ fn every_client_reads_what_it_reads_from_a_real_broker() {
     let expected = all(&names.iter().map(|name| (*name, address.clone())).collect::<Vec<_>>());
     drop(real);
 
-    let brokers = ["cases", "log-start"].map(|of| (of, Broker::start(&data(of), "sendfile")));
+    let brokers =
+        ["cases", "log-start"].map(|of| (of, BrokerProcess::start(&data(of), "sendfile")));
     let of = |wanted: &str| brokers.iter().find(|(of, _)| *of == wanted).expect("served");
     let served = folders.iter().map(|(from, name)| (*name, of(from).1.address.to_string()));
     let found = all(&served.collect::<Vec<_>>());

@@ -8,14 +8,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use crate::topic::{Broker, TOPIC};
+use crate::topic::{BrokerProcess, TOPIC};
 
 /// An offset for each partition.
 pub(crate) type Offsets = BTreeMap<u64, u64>;
 
 /// What a member has said so far.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Said {
+pub(crate) struct ReadProgress {
     /// The first offset that it has read since it was assigned the partition.
     pub(crate) first: Offsets,
     /// The offset after the last record that it has read.
@@ -29,17 +29,17 @@ pub(crate) struct Said {
 }
 
 /// A member, which runs.
-pub(crate) struct Member {
+pub(crate) struct ClientProcess {
     child: Child,
     lines: Receiver<(Instant, String)>,
-    pub(crate) said: Said,
+    pub(crate) said: ReadProgress,
 }
 
-impl Member {
+impl ClientProcess {
     pub(crate) fn start(
         python: &str,
         library: &str,
-        broker: &Broker,
+        broker: &BrokerProcess,
         session: Duration,
         strategy: &str,
     ) -> Self {
@@ -58,11 +58,11 @@ impl Member {
                 let _ = said.send((Instant::now(), line));
             }
         });
-        Self { child, lines, said: Said::default() }
+        Self { child, lines, said: ReadProgress::default() }
     }
 
     /// Listens for so long, or until what it waits for has come.
-    pub(crate) fn listen(&mut self, time: Duration, until: impl Fn(&Said) -> bool) {
+    pub(crate) fn listen(&mut self, time: Duration, until: impl Fn(&ReadProgress) -> bool) {
         let end = Instant::now() + time;
         while !until(&self.said) {
             let left = end.saturating_duration_since(Instant::now());
@@ -75,7 +75,7 @@ impl Member {
     }
 
     /// Kills it; all that it had said.
-    pub(crate) fn kill(mut self) -> Said {
+    pub(crate) fn kill(mut self) -> ReadProgress {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
         while let Ok((when, line)) = self.lines.recv() {
@@ -86,14 +86,14 @@ impl Member {
     }
 }
 
-impl Drop for Member {
+impl Drop for ClientProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-impl Said {
+impl ReadProgress {
     /// Notes a line; false if it is none of a member's.
     fn hear(&mut self, when: Instant, line: &str) -> bool {
         let mut words = line.split(' ');
@@ -133,7 +133,7 @@ pub(crate) struct Left {
 
 impl Left {
     /// A member was killed. It need not have read all of its partitions.
-    pub(crate) fn by(&mut self, killed: &Said) {
+    pub(crate) fn by(&mut self, killed: &ReadProgress) {
         for (partition, read) in &killed.read {
             let known = killed.committed.get(partition).or(killed.first.get(partition));
             self.committed.insert(*partition, known.copied().unwrap_or(0));
@@ -163,7 +163,7 @@ impl Left {
 #[test]
 fn where_the_next_member_may_begin_is_what_the_last_one_of_each_partition_left() {
     let said = |lines: &[&str]| {
-        let mut said = Said::default();
+        let mut said = ReadProgress::default();
         assert!(lines.iter().all(|line| said.hear(Instant::now(), line)));
         said
     };

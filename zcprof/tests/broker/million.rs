@@ -8,7 +8,7 @@ use std::process::Command;
 use zcprof::transfer::{Layer, TransferSpec};
 
 use crate::real::{consumed, kcat, program};
-use crate::topic::{Broker, Contents, PARTITIONS, TOPIC};
+use crate::topic::{BrokerProcess, Contents, PARTITIONS, TOPIC};
 
 /// Records in all partitions.
 const RECORDS: &str = "1000000";
@@ -18,7 +18,7 @@ const SEGMENT: &str = "8MiB";
 
 /// What `make-log` says.
 #[derive(serde::Deserialize)]
-struct Made {
+struct MakeLogOutput {
     partitions: Vec<crate::topic::Content>,
 }
 
@@ -32,7 +32,7 @@ fn made(folder: &Path, codec: &str) -> Contents {
         .output()
         .expect("zcprof starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let made: Made = serde_json::from_slice(&output.stdout).expect("JSON");
+    let made: MakeLogOutput = serde_json::from_slice(&output.stdout).expect("JSON");
     let segments = std::fs::read_dir(folder.join(format!("{TOPIC}-0"))).expect("made");
     assert!(segments.count() >= 2 * 3, "several segments, with their indexes");
     (0..).zip(made.partitions).collect()
@@ -52,7 +52,7 @@ fn a_million_records_reach_kcat_and_a_subscriber_by_every_transfer() {
         let log = folder.path().join("log");
         let expected = made(&log, codec);
         for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
-            let broker = Broker::start(&log, row.name);
+            let broker = BrokerProcess::start(&log, row.name);
             let what = format!("{}, codec {codec}", row.name);
             assert!(kcat(&kcat_program, &broker, 1 << 20) == expected, "kcat: {what}");
             let found = consumed(&python, "confluent-kafka", "subscribe", &broker);

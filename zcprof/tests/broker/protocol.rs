@@ -20,7 +20,7 @@ use kafka_protocol::protocol::{Decodable as _, StrBytes};
 use nix::sys::signal::Signal;
 
 use crate::client::{Client, fetch, only, topic_name};
-use crate::topic::{Broker, EPOCH, PARTITIONS, TOPIC, make, served};
+use crate::topic::{BrokerProcess, EPOCH, PARTITIONS, TOPIC, make, served};
 
 #[test]
 fn every_request_is_answered_in_every_version() {
@@ -143,7 +143,7 @@ fn metadata_leads_every_client_back_to_where_it_came() {
     assert_eq!(client.call(1, &none).topics.len(), 0);
 
     let elsewhere = ["--advertise", "kafka.example:19092", "--listen", "127.0.0.1:0"];
-    let broker = Broker::start_with(folder.path(), &elsewhere);
+    let broker = BrokerProcess::start_with(folder.path(), &elsewhere);
     let mut client = Client::connect(broker.address);
     let told = client.call(12, &MetadataRequest::default().with_topics(None));
     assert_eq!((told.brokers[0].host.as_str(), told.brokers[0].port), ("kafka.example", 19092));
@@ -213,7 +213,7 @@ fn what_comes_at_once_is_answered_in_order() {
 fn topics_are_fetched_by_their_id() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     make(folder.path());
-    let broker = Broker::start(folder.path(), "sendfile");
+    let broker = BrokerProcess::start(folder.path(), "sendfile");
     let mut client = Client::connect(broker.address);
     let all = client.call(12, &MetadataRequest::default().with_topics(None));
     for version in 13..=17 {

@@ -9,7 +9,9 @@ use std::process::{Command, Output};
 
 use zcprof::transfer::{Layer, TransferSpec};
 
-use crate::topic::{Broker, Contents, Digesting, TOPIC, contents, contents_without_nulls, served};
+use crate::topic::{
+    BrokerProcess, Contents, Digesting, TOPIC, contents, contents_without_nulls, served,
+};
 
 /// The program that a variable names, or a word that the test is skipped.
 pub(crate) fn program(variable: &str, test: &str) -> Option<String> {
@@ -39,7 +41,7 @@ fn kcat_reads_every_record_of_every_transfer() {
 }
 
 /// What kcat finds in the topic.
-pub(crate) fn kcat(program: &str, broker: &Broker, fetch_size: u32) -> Contents {
+pub(crate) fn kcat(program: &str, broker: &BrokerProcess, fetch_size: u32) -> Contents {
     // Lengths first, then the bytes they count: whatever is in these, it is unambiguous.
     let output = Command::new(program)
         .args(["-C", "-e", "-q", "-o", "beginning", "-X", "check.crcs=true"])
@@ -131,7 +133,7 @@ fn parsed_json(output: &[u8]) -> Contents {
     contents.into_iter().map(|(index, content)| (number(index), content)).collect()
 }
 
-pub(crate) fn consumed(python: &str, library: &str, how: &str, broker: &Broker) -> Contents {
+pub(crate) fn consumed(python: &str, library: &str, how: &str, broker: &BrokerProcess) -> Contents {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/consume.py");
     let output = Command::new(python)
         .arg(script)

@@ -5,9 +5,9 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::member::{Left, Member, Said};
+use crate::member::{ClientProcess, Left, ReadProgress};
 use crate::real::program;
-use crate::topic::{Broker, TOPIC};
+use crate::topic::{BrokerProcess, TOPIC};
 
 const PARTITIONS: usize = 6;
 
@@ -20,7 +20,7 @@ const SLACK: Duration = Duration::from_secs(3);
 /// How often a member is killed.
 const KILLS: usize = 10;
 
-fn topic() -> (tempfile::TempDir, Broker) {
+fn topic() -> (tempfile::TempDir, BrokerProcess) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let made = Command::new(env!("CARGO_BIN_EXE_zcprof"))
         .arg("make-log")
@@ -30,7 +30,7 @@ fn topic() -> (tempfile::TempDir, Broker) {
         .output()
         .expect("zcprof starts");
     assert!(made.status.success(), "{made:?}");
-    let broker = Broker::start(folder.path(), "sendfile");
+    let broker = BrokerProcess::start(folder.path(), "sendfile");
     (folder, broker)
 }
 
@@ -38,7 +38,7 @@ fn topic() -> (tempfile::TempDir, Broker) {
 fn restarts(library: &str, session: Duration) {
     let Some(python) = program("ZCPROF_PYTHON", "restarts") else { return };
     let (_folder, broker) = topic();
-    let start = || Member::start(&python, library, &broker, session, "range");
+    let start = || ClientProcess::start(&python, library, &broker, session, "range");
     let mut member = start();
     let mut left = Left::default();
     member.listen(session + 2 * SLACK, |member| member.begun.is_some());
@@ -109,8 +109,9 @@ fn the_others_take_over_what_a_killed_member_read() {
     ];
     for (library, strategy) in rows {
         let (_folder, broker) = topic();
-        let mut members: Vec<_> =
-            (0..3).map(|_| Member::start(&python, library, &broker, SHORT, strategy)).collect();
+        let mut members: Vec<_> = (0..3)
+            .map(|_| ClientProcess::start(&python, library, &broker, SHORT, strategy))
+            .collect();
         share(&mut members, library);
         let killed = members.pop().expect("three").kill();
         let at = Instant::now();
@@ -127,7 +128,7 @@ fn the_others_take_over_what_a_killed_member_read() {
 }
 
 /// Waits until the members have every partition between them, and each reads all of its own.
-fn share(members: &mut [Member], library: &str) {
+fn share(members: &mut [ClientProcess], library: &str) {
     let end = Instant::now() + Duration::from_mins(1);
     let count = PARTITIONS / members.len();
     loop {
@@ -139,7 +140,8 @@ fn share(members: &mut [Member], library: &str) {
         all.sort_unstable();
         let whole = all == (0..PARTITIONS as u64).collect::<Vec<_>>();
         let fair = said().all(|said| said.assigned.len() == count);
-        let reads = |said: &Said| said.assigned.iter().all(|own| said.first.contains_key(own));
+        let reads =
+            |said: &ReadProgress| said.assigned.iter().all(|own| said.first.contains_key(own));
         if whole && fair && said().all(reads) {
             return;
         }

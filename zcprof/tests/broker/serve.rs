@@ -7,7 +7,7 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use crate::topic::{Broker, PARTITIONS, TOPIC, command, contents, make, served};
+use crate::topic::{BrokerProcess, PARTITIONS, TOPIC, command, contents, make, served};
 
 fn refused(folder: &Path, options: &[&str], words: &[&str]) {
     let output = command(folder, options).output().expect("zcprof starts");
@@ -49,7 +49,7 @@ fn it_serves_without_a_capability_and_as_nobody_where_anybody_may_read() {
         fs::set_permissions(folder.path(), mode).expect("it is ours");
         let owner = |uid| std::os::unix::fs::chown(folder.path(), Some(uid), Some(uid));
         owner(0).expect("it is root's");
-        let broker = Broker::start(folder.path(), "sendfile");
+        let broker = BrokerProcess::start(folder.path(), "sendfile");
         let status =
             fs::read_to_string(format!("/proc/{}/status", broker.child.id())).expect("there");
         let of = |name: &str| {
@@ -71,7 +71,7 @@ fn one_partition_is_served_by_its_own_folder() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     make(folder.path());
     let partition = folder.path().join(format!("{TOPIC}-2"));
-    let broker = Broker::start(&partition, "sendfile");
+    let broker = BrokerProcess::start(&partition, "sendfile");
     assert!(broker.line.contains("1 topic, 1 partition,"), "{}", broker.line);
 }
 
@@ -79,7 +79,7 @@ fn one_partition_is_served_by_its_own_folder() {
 fn whoever_opens_it_to_others_is_told() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     make(folder.path());
-    let broker = Broker::start_with(folder.path(), &["--listen", "0.0.0.0:0"]);
+    let broker = BrokerProcess::start_with(folder.path(), &["--listen", "0.0.0.0:0"]);
     let (code, said) = broker.end(Signal::SIGTERM);
     assert_eq!(code, Some(0));
     assert!(said.contains("everybody who can reach 0.0.0.0"), "{said}");

@@ -153,14 +153,14 @@ fn contents_with(folder: &Path, null: Option<&[u8]>) -> Contents {
 }
 
 /// A broker of its own, that ends with the test.
-pub(crate) struct Broker {
+pub(crate) struct BrokerProcess {
     pub(crate) child: Child,
     pub(crate) address: SocketAddr,
     /// What it says when it listens.
     pub(crate) line: String,
 }
 
-impl Broker {
+impl BrokerProcess {
     /// Serves a folder on a free port.
     pub(crate) fn start(folder: &Path, transfer: &str) -> Self {
         Self::start_with(folder, &["--transfer", transfer, "--listen", "127.0.0.1:0"])
@@ -189,7 +189,7 @@ impl Broker {
     }
 }
 
-impl Drop for Broker {
+impl Drop for BrokerProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -203,9 +203,9 @@ pub(crate) fn command(folder: &Path, options: &[&str]) -> Command {
 }
 
 /// The topic, and a broker that serves it.
-pub(crate) fn served(transfer: &str) -> (TempDir, Broker) {
+pub(crate) fn served(transfer: &str) -> (TempDir, BrokerProcess) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     make(folder.path());
-    let broker = Broker::start(folder.path(), transfer);
+    let broker = BrokerProcess::start(folder.path(), transfer);
     (folder, broker)
 }

@@ -110,7 +110,7 @@ fn shares_are_the_whole() {
 
 /// Measures the transfers of a setting.
 fn measure(setting: Setting, cases: &[&Trial]) -> Vec<Judgement> {
-    let set = Set::up(setting.place, PAYLOAD);
+    let set = PreparedBacking::up(setting.place, PAYLOAD);
     let bytes = PAYLOAD.to_string();
     let options = ["--bytes", &bytes, "--segment-bytes", "2MiB"].map(str::to_owned);
     let (judgements, said) = measure_log(&set.log(), setting, cases, &options);
@@ -240,7 +240,7 @@ impl Sabotage {
 }
 
 /// A place for the bytes that are served; it is taken down again with this.
-enum Set {
+enum PreparedBacking {
     /// A log, or a file, that stays for the next case.
     Folder(PathBuf),
     Fuse(Mounted),
@@ -256,7 +256,7 @@ enum Set {
     Mounts(Vec<PathBuf>),
 }
 
-impl Set {
+impl PreparedBacking {
     fn up(place: Backing, bytes: usize) -> Self {
         let log = guest_folder().join("log-8MiB");
         match place {
@@ -327,7 +327,7 @@ impl Set {
     }
 }
 
-impl Drop for Set {
+impl Drop for PreparedBacking {
     fn drop(&mut self) {
         if let Self::Overlay(mounted, ..) | Self::Mounts(mounted) = self {
             for path in mounted.iter().rev() {

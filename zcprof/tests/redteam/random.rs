@@ -15,7 +15,7 @@ use zcprof::transfer::TransferSpec;
 use zcprof::verdict::{Judgement, Verdict};
 
 use super::table::{Backing, Setting, Trial, at};
-use super::{Set, folder, measure_log, words};
+use super::{PreparedBacking, folder, measure_log, words};
 use crate::faults::{self, DAY, Debugfs, jump};
 
 /// Passes of a test, unless `ZCPROF_RANDOM` says another number.
@@ -86,7 +86,7 @@ const PLACES: &[(Backing, &[&str])] = &[
 
 /// What happens meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
+enum Disturbance {
     None,
     /// Somebody else reads files, and sends and receives on loopback.
     Noise,
@@ -104,18 +104,18 @@ enum Trouble {
     Map(u32),
 }
 
-const TROUBLES: &[Trouble] = &[
-    Trouble::None,
-    Trouble::None,
-    Trouble::Noise,
-    Trouble::Dropped,
-    Trouble::Withheld("audit"),
-    Trouble::Withheld("callers"),
-    Trouble::Cpu,
-    Trouble::Clock,
-    Trouble::Kprobes,
-    Trouble::Map(16),
-    Trouble::Map(64),
+const TROUBLES: &[Disturbance] = &[
+    Disturbance::None,
+    Disturbance::None,
+    Disturbance::Noise,
+    Disturbance::Dropped,
+    Disturbance::Withheld("audit"),
+    Disturbance::Withheld("callers"),
+    Disturbance::Cpu,
+    Disturbance::Clock,
+    Disturbance::Kprobes,
+    Disturbance::Map(16),
+    Disturbance::Map(64),
 ];
 
 /// The latest moment at which something strikes once, about as long as a measurement takes under
@@ -161,7 +161,7 @@ fn no_false_claim_holds_and_no_true_claim_is_refuted() {
             if wrongly {
                 wrong.push(line());
             }
-            if trouble == Trouble::None && has_verdict(case) {
+            if trouble == Disturbance::None && has_verdict(case) {
                 untroubled += 1;
                 if of == 2 {
                     undecided.push(line());
@@ -190,7 +190,7 @@ fn has_verdict(case: &Trial) -> bool {
 }
 
 /// One measurement of at most so many passes, and what its trouble was.
-fn measurement(rng: &mut Rng, most: usize) -> (Trouble, Vec<(Trial, Judgement)>) {
+fn measurement(rng: &mut Rng, most: usize) -> (Disturbance, Vec<(Trial, Judgement)>) {
     let pick = |rng: &mut Rng, from: &[&'static str]| from[rng.usize(..from.len())];
     let (place, able) = PLACES[rng.usize(..PLACES.len())];
     let network = pick(rng, NETWORKS);
@@ -201,7 +201,7 @@ fn measurement(rng: &mut Rng, most: usize) -> (Trouble, Vec<(Trial, Judgement)>)
     let setting = Setting { network, consumer, cache, ..at(place) };
     let trouble = match (place, TROUBLES[rng.usize(..TROUBLES.len())]) {
         // What is dropped there is copied again: no claim is known to be true or false.
-        (Backing::Fuse, Trouble::Dropped) => Trouble::None,
+        (Backing::Fuse, Disturbance::Dropped) => Disturbance::None,
         (_, trouble) => trouble,
     };
     let mut cases: Vec<Trial> = Vec::new();
@@ -217,20 +217,24 @@ fn measurement(rng: &mut Rng, most: usize) -> (Trouble, Vec<(Trial, Judgement)>)
     // Sysfs has one size, which is less on some kernels.
     let bytes = rng.usize(SIZES);
     let bytes = if place == Backing::Sysfs { bytes.min(1 << 20) } else { bytes };
-    let set = Set::up(place, bytes);
+    let set = PreparedBacking::up(place, bytes);
     let log = if place == Backing::Disk { folder("random-log") } else { set.log() };
     let mut options = vec!["--bytes".to_owned(), bytes.to_string()];
     options.extend(["--fetch-size".to_owned(), rng.usize((4 << 10)..(2 << 20)).to_string()]);
     options.extend(["--connections".to_owned(), rng.usize(1..=3).to_string()]);
     match trouble {
-        Trouble::Withheld(instrument) => {
+        Disturbance::Withheld(instrument) => {
             options.extend(["--without", instrument].map(str::to_owned));
         }
-        Trouble::Map(entries) => {
+        Disturbance::Map(entries) => {
             options.extend(["--map-capacity".to_owned(), format!("COUNTS={entries}")]);
         }
-        Trouble::Kprobes => options.push("--avoid-fexit".to_owned()),
-        Trouble::None | Trouble::Noise | Trouble::Dropped | Trouble::Cpu | Trouble::Clock => {}
+        Disturbance::Kprobes => options.push("--avoid-fexit".to_owned()),
+        Disturbance::None
+        | Disturbance::Noise
+        | Disturbance::Dropped
+        | Disturbance::Cpu
+        | Disturbance::Clock => {}
     }
     let moment = LATEST.mul_f64(rng.f64());
     println!("{setting}; {trouble:?}, {} ms; {}", moment.as_millis(), options.join(" "));
@@ -241,7 +245,7 @@ fn measurement(rng: &mut Rng, most: usize) -> (Trouble, Vec<(Trial, Judgement)>)
         let judged = judgements.iter().find(|judged| judged.transfer == case.transfer);
         let judged = judged.expect("a pass for each");
         println!("  {}, {}: {}", case.transfer, case.claim, words(judged));
-        if let Trouble::Withheld(_) = trouble {
+        if let Disturbance::Withheld(_) = trouble {
             assert_ne!(judged.verdict, Verdict::Holds, "an instrument did not look");
         }
     }
@@ -284,26 +288,26 @@ fn is_true(case: &Trial) -> bool {
 }
 
 /// Does something while there is trouble, which comes at a moment or all the time.
-fn during<T>(trouble: Trouble, moment: Duration, work: impl FnOnce() -> T) -> T {
+fn during<T>(trouble: Disturbance, moment: Duration, work: impl FnOnce() -> T) -> T {
     let over = AtomicBool::new(false);
     // It stays until zcprof, which reads it, has ended: it could not be unmounted before.
-    let debugfs = (trouble == Trouble::Kprobes).then(Debugfs::shown);
+    let debugfs = (trouble == Disturbance::Kprobes).then(Debugfs::shown);
     thread::scope(|scope| {
         scope.spawn(|| match trouble {
-            Trouble::Noise => until(&over, noise),
-            Trouble::Dropped => {
+            Disturbance::Noise => until(&over, noise),
+            Disturbance::Dropped => {
                 until(&over, || fs::write("/proc/sys/vm/drop_caches", "3").expect("root may"));
             }
-            Trouble::Cpu => {
+            Disturbance::Cpu => {
                 let online = |online| faults::write(faults::CPU, online);
                 at_moment(&over, moment, || online("0"), || online("1"));
             }
-            Trouble::Clock => at_moment(&over, moment, || jump(DAY), || jump(-DAY)),
-            Trouble::Kprobes => {
+            Disturbance::Clock => at_moment(&over, moment, || jump(DAY), || jump(-DAY)),
+            Disturbance::Kprobes => {
                 let arm = |armed| debugfs.as_ref().expect("shown").arm_kprobes(armed);
                 at_moment(&over, moment, || arm("0"), || arm("1"));
             }
-            Trouble::None | Trouble::Withheld(_) | Trouble::Map(_) => {}
+            Disturbance::None | Disturbance::Withheld(_) | Disturbance::Map(_) => {}
         });
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         over.store(true, Ordering::Relaxed);

@@ -66,7 +66,7 @@ const ROOM: usize = 512;
 
 /// `struct dm_ioctl` and a target (include/uapi/linux/dm-ioctl.h).
 #[repr(C)]
-struct Request {
+struct DmIoctl {
     version: [u32; 3],
     size: u32,
     start: u32,
@@ -81,13 +81,13 @@ struct Request {
     data: [u8; ROOM],
 }
 
-nix::ioctl_readwrite_bad!(dm_create, nix::request_code_readwrite!(0xfd, 3, 312), Request);
-nix::ioctl_readwrite_bad!(dm_remove, nix::request_code_readwrite!(0xfd, 4, 312), Request);
-nix::ioctl_readwrite_bad!(dm_resume, nix::request_code_readwrite!(0xfd, 6, 312), Request);
-nix::ioctl_readwrite_bad!(dm_load, nix::request_code_readwrite!(0xfd, 9, 312), Request);
+nix::ioctl_readwrite_bad!(dm_create, nix::request_code_readwrite!(0xfd, 3, 312), DmIoctl);
+nix::ioctl_readwrite_bad!(dm_remove, nix::request_code_readwrite!(0xfd, 4, 312), DmIoctl);
+nix::ioctl_readwrite_bad!(dm_resume, nix::request_code_readwrite!(0xfd, 6, 312), DmIoctl);
+nix::ioctl_readwrite_bad!(dm_load, nix::request_code_readwrite!(0xfd, 9, 312), DmIoctl);
 
 /// An ioctl of the device mapper, as nix declares it.
-type Call = unsafe fn(i32, *mut Request) -> nix::Result<i32>;
+type Call = unsafe fn(i32, *mut DmIoctl) -> nix::Result<i32>;
 
 impl Crypt {
     const NAME: &str = "zcprof-test";
@@ -107,12 +107,12 @@ impl Crypt {
         Self { path: format!("/dev/dm-{}", made.device & 0xff).into() }
     }
 
-    fn ask(call: Call, target: &[u8]) -> Box<Request> {
+    fn ask(call: Call, target: &[u8]) -> Box<DmIoctl> {
         let control = File::options().read(true).write(true).open("/dev/mapper/control");
         let control = control.expect("the device mapper");
-        let mut request = Box::new(Request {
+        let mut request = Box::new(DmIoctl {
             version: [4, 0, 0],
-            size: u32::try_from(size_of::<Request>()).expect("small"),
+            size: u32::try_from(size_of::<DmIoctl>()).expect("small"),
             start: 312,
             targets: u32::from(!target.is_empty()),
             opened: 0,

@@ -15,7 +15,7 @@ const FETCH: u64 = 1 << 20;
 
 /// What is wanted of a ratio.
 #[derive(Clone, Copy)]
-enum Wanted {
+enum Goal {
     AtLeastOne,
     AtMostOne,
 }
@@ -36,7 +36,7 @@ pub(super) fn render(run: &BenchRun) -> String {
         let connections = u64::from(cell.connections);
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {}", counted(connections, "connection", "connections"));
-        for (quantity, wanted) in [(&THROUGHPUT, Wanted::AtLeastOne), (&CPU, Wanted::AtMostOne)] {
+        for (quantity, wanted) in [(&THROUGHPUT, Goal::AtLeastOne), (&CPU, Goal::AtMostOne)] {
             text.push_str(&line(cell, ours, theirs, quantity, wanted));
         }
     }
@@ -46,13 +46,7 @@ pub(super) fn render(run: &BenchRun) -> String {
     text
 }
 
-fn line(
-    cell: &BenchCell,
-    ours: usize,
-    theirs: usize,
-    quantity: &Quantity,
-    wanted: Wanted,
-) -> String {
+fn line(cell: &BenchCell, ours: usize, theirs: usize, quantity: &Quantity, wanted: Goal) -> String {
     let Some((ours, theirs)) = cell.series.get(ours).zip(cell.series.get(theirs)) else {
         return String::new();
     };
@@ -70,7 +64,7 @@ fn line(
     }
 }
 
-impl Wanted {
+impl Goal {
     fn words(self) -> &'static str {
         match self {
             Self::AtLeastOne => ">= 1",
@@ -97,9 +91,9 @@ mod tests {
 
     #[test]
     fn a_ratio_holds_up_to_one_and_then_falls_short() {
-        assert_eq!(Wanted::AtLeastOne.verdict(1.0), "holds");
-        assert_eq!(Wanted::AtLeastOne.verdict(0.975), "falls short by 2.5 %");
-        assert_eq!(Wanted::AtMostOne.verdict(0.5), "holds");
-        assert_eq!(Wanted::AtMostOne.verdict(1.1), "falls short by 10.0 %");
+        assert_eq!(Goal::AtLeastOne.verdict(1.0), "holds");
+        assert_eq!(Goal::AtLeastOne.verdict(0.975), "falls short by 2.5 %");
+        assert_eq!(Goal::AtMostOne.verdict(0.5), "holds");
+        assert_eq!(Goal::AtMostOne.verdict(1.1), "falls short by 10.0 %");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
-use crate::ledger::Account;
+use crate::ledger::InstrumentAccount;
 use crate::report::ReportError;
 use crate::report::reading::Reading;
 use crate::run::Run;
@@ -62,7 +62,7 @@ fn name(of: &Of) -> String {
     }
 }
 
-fn bytes(account: &Account, (hop, disposition): (Hop, Disposition)) -> u64 {
+fn bytes(account: &InstrumentAccount, (hop, disposition): (Hop, Disposition)) -> u64 {
     account.bytes(Process::Server, hop, disposition)
 }
 

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use super::changes::{Change, ONE};
 use super::table::{shown, word};
 use crate::report::stacks::label;
-use crate::report::stacks::sheet::{Bar, Key, Sheet, places};
+use crate::report::stacks::sheet::{Bar, LegendKey, Sheet, places};
 use crate::stacks::tree::{Label, is_copied};
 
 /// A node with what went through it.
-struct Node {
+struct DiffNode {
     label: Label,
     depth: usize,
     children: Vec<usize>,
@@ -20,7 +20,7 @@ struct Node {
     copied: bool,
 }
 
-impl Node {
+impl DiffNode {
     fn new(label: Label, depth: usize) -> Self {
         let (before, after, width) = (0, 0, 0);
         Self { label, depth, children: Vec::new(), before, after, width, copied: false }
@@ -38,7 +38,7 @@ impl Node {
 /// The picture of some ways; `rows` say in a sentence what changed most.
 pub(super) fn render(names: [&str; 2], per: &str, rows: &[Change], ways: &[Change]) -> String {
     let nodes = grown(ways);
-    let key = |class: &str, hatched, text: &str| Key {
+    let key = |class: &str, hatched, text: &str| LegendKey {
         class: class.to_owned(),
         hatched,
         text: text.to_owned(),
@@ -72,8 +72,8 @@ fn finding(per: &str, rows: &[Change]) -> String {
     format!("{name}: {hop} {what} {word}, from {} to {} per {per}", shown(before), shown(after))
 }
 
-fn grown(changes: &[Change]) -> Vec<Node> {
-    let mut nodes = vec![Node::new(Label::All, 0)];
+fn grown(changes: &[Change]) -> Vec<DiffNode> {
+    let mut nodes = vec![DiffNode::new(Label::All, 0)];
     let mut known = BTreeMap::<(usize, &Label), usize>::new();
     for change in changes {
         nodes[0].add(change);
@@ -83,7 +83,7 @@ fn grown(changes: &[Change]) -> Vec<Node> {
             let child = *known.entry((at, label)).or_insert(next);
             if child == next {
                 let depth = nodes[at].depth + 1;
-                nodes.push(Node::new(label.clone(), depth));
+                nodes.push(DiffNode::new(label.clone(), depth));
                 nodes[at].children.push(child);
             }
             nodes[child].add(change);
@@ -100,12 +100,12 @@ fn grown(changes: &[Change]) -> Vec<Node> {
     nodes
 }
 
-fn bars(nodes: &[Node]) -> Vec<Bar> {
+fn bars(nodes: &[DiffNode]) -> Vec<Bar> {
     let places = places(|at| &nodes[at].children, |at| nodes[at].width);
     places.into_iter().map(|(at, from)| bar(&nodes[at], from)).collect()
 }
 
-fn bar(node: &Node, from: u128) -> Bar {
+fn bar(node: &DiffNode, from: u128) -> Bar {
     let (before, after) = (node.before, node.after);
     let (class, sign) = match () {
         () if before.abs_diff(after) < ONE / 2000 => ("same", ""),

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use zcprof_common::vocabulary::Instrument;
 
 use super::ReportError;
-use crate::doctor::record::{Diagnosis, Expected, Gap, SiteHere, Watch};
+use crate::doctor::record::{Diagnosis, Expected, Gap, InstrumentCoverage, SiteHere};
 use crate::run::ProbeState;
 use layout::{lay_out, wrap};
 
@@ -62,8 +62,8 @@ fn summary(diagnosis: &Diagnosis) -> String {
     text
 }
 
-fn instrument(watch: &Watch, diagnosis: &Diagnosis) -> String {
-    let Watch { instrument, attached, expected, .. } = watch;
+fn instrument(watch: &InstrumentCoverage, diagnosis: &Diagnosis) -> String {
+    let InstrumentCoverage { instrument, attached, expected, .. } = watch;
     let name = instrument.name();
     let gaps: Vec<_> = numbered(diagnosis).filter(|(_, g)| g.instrument == *instrument).collect();
     if diagnosis.barred.is_some() {

@@ -1,7 +1,7 @@
 //! Records as pages, a function for each kind.
 
 use super::page::Page;
-use super::said::Said;
+use super::said::VerdictLine;
 use crate::bench::record::BenchRun;
 use crate::matrix::Matrix;
 use crate::report::ReportError;
@@ -11,7 +11,7 @@ use crate::report::reading::{Judged, Reading};
 use crate::report::table::{columns, whereabouts};
 use crate::run::Run;
 use crate::verdict::code::why;
-use crate::watch::judge::{Judgement, judge};
+use crate::watch::judge::{ClaimJudgement, judge};
 use crate::watch::record::Watch;
 
 /// Files of a record that are rendered already.
@@ -24,7 +24,7 @@ pub(in super::super) fn watch(
     files: Files<'_>,
 ) -> Result<Vec<u8>, ReportError> {
     let judgements = judge(watch).map_err(ReportError::Claim)?;
-    let said: Vec<Said> = judgements.iter().map(of_window).collect();
+    let said: Vec<VerdictLine> = judgements.iter().map(of_window).collect();
     let targets = watch.targets.join(" and ");
     let title = match sentence(&said) {
         Some(verdicts) => format!("{targets}: {verdicts}"),
@@ -48,14 +48,14 @@ pub(in super::super) fn watch(
     .html())
 }
 
-fn of_window(judgement: &Judgement) -> Said {
+fn of_window(judgement: &ClaimJudgement) -> VerdictLine {
     let copies = judgement.copies();
     let [least, most] = [copies.least, copies.most].map(|number| format!("{number:.3}"));
     let copies = if least == most { most } else { format!("{least} to {most}") };
     let sent = size_of(u128::from(judgement.traffic.sent()));
     let done = judgement.traffic.direction.done();
     let why = why(&judgement.verdict, &judgement.traffic.ledger).into_iter();
-    Said {
+    VerdictLine {
         word: judgement.verdict.name().to_owned(),
         what: format!("{} of {}", judgement.promise, judgement.of),
         number: format!("{copies} copied per {done} byte, {sent} {done}"),
@@ -70,7 +70,8 @@ fn names(codes: &[&'static crate::verdict::explain::Code]) -> Vec<String> {
 /// A measurement of the built-in workload.
 pub(in super::super) fn run(run: &Run, files: Files<'_>) -> Result<Vec<u8>, ReportError> {
     let reading = Reading::of(run)?;
-    let said: Vec<Said> = reading.passes.iter().map(|pass| of_pass(&reading, pass)).collect();
+    let said: Vec<VerdictLine> =
+        reading.passes.iter().map(|pass| of_pass(&reading, pass)).collect();
     let workload = &run.workload;
     let mut about = vec![
         whereabouts(&run.zcprof, &run.kernel),
@@ -103,10 +104,10 @@ pub(in super::super) fn run(run: &Run, files: Files<'_>) -> Result<Vec<u8>, Repo
     .html())
 }
 
-fn of_pass(reading: &Reading<'_>, pass: &Judged<'_>) -> Said {
+fn of_pass(reading: &Reading<'_>, pass: &Judged<'_>) -> VerdictLine {
     let judgement = &pass.judgement;
     let copied = pass.per_byte(pass.copied(reading.sources.copied));
-    Said {
+    VerdictLine {
         word: judgement.verdict.name().to_owned(),
         what: format!(
             "{} {}: {}",
@@ -126,7 +127,7 @@ pub(in super::super) fn matrix(matrix: &Matrix, columns: Vec<Column>, files: Fil
         let why = cell.why.iter().map(|why| (Vec::new(), why.clone()));
         let codes = (!cell.codes.is_empty() && cell.verdict != "holds")
             .then(|| (cell.codes.clone(), String::new()));
-        Said {
+        VerdictLine {
             word: cell.verdict.clone(),
             what: format!(
                 "{} {}: {} ({}, {}, {} CPUs, {})",
@@ -150,7 +151,7 @@ pub(in super::super) fn matrix(matrix: &Matrix, columns: Vec<Column>, files: Fil
             why: codes.into_iter().chain(why).collect(),
         }
     });
-    let said: Vec<Said> = said.collect();
+    let said: Vec<VerdictLine> = said.collect();
     let off = matrix.cells.iter().filter(|cell| cell.is_off()).count();
     let about = vec![
         format!("zcprof {}", matrix.zcprof),
@@ -200,7 +201,7 @@ pub(in super::super) fn bench(run: &BenchRun, files: Files<'_>) -> Vec<u8> {
 }
 
 /// How many claims are refuted, inconclusive and hold; none where there is no claim.
-fn sentence(said: &[Said]) -> Option<String> {
+fn sentence(said: &[VerdictLine]) -> Option<String> {
     if let [one] = said {
         return Some(
             format!("{} is {}, {}", one.what, one.word, one.number).replace("is holds", "holds"),

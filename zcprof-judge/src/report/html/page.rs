@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::coverage;
 use super::grid;
-use super::said::{self, Said};
+use super::said::{self, VerdictLine};
 use crate::report::columns::Column;
 use crate::report::numbers::{share, size_of};
 use crate::report::stacks::FLAME;
@@ -28,7 +28,7 @@ pub(super) struct Page<'a> {
     /// Where and of whom, a line each.
     pub(super) about: Vec<String>,
     /// Empty where nothing was claimed.
-    pub(super) said: Vec<Said>,
+    pub(super) said: Vec<VerdictLine>,
     /// What is said where nothing was.
     pub(super) nothing_said: &'static str,
     /// The other files of the same record.

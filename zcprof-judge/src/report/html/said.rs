@@ -7,7 +7,7 @@ use crate::report::xml::escaped;
 use crate::verdict::explain::{CODES, Code};
 
 /// A verdict.
-pub(super) struct Said {
+pub(super) struct VerdictLine {
     /// `refuted`, `inconclusive` or `holds`.
     pub(super) word: String,
     /// What was claimed of what: `zero-copy of port 80`.
@@ -21,7 +21,7 @@ pub(super) struct Said {
 /// What can be said, the gravest first, each with its sign.
 const WORDS: [(&str, &str); 3] = [("refuted", "✗"), ("inconclusive", "?"), ("holds", "✓")];
 
-fn ordered(all: &[Said]) -> Vec<(&Said, &'static str, &'static str)> {
+fn ordered(all: &[VerdictLine]) -> Vec<(&VerdictLine, &'static str, &'static str)> {
     let of = |(word, sign): (&'static str, &'static str)| {
         let its = all.iter().filter(move |said| said.word == word);
         its.map(move |said| (said, word, sign))
@@ -30,7 +30,7 @@ fn ordered(all: &[Said]) -> Vec<(&Said, &'static str, &'static str)> {
 }
 
 /// Every verdict: word, sign and colour.
-pub(super) fn list(all: &[Said]) -> String {
+pub(super) fn list(all: &[VerdictLine]) -> String {
     let mut text = String::from("<ul class=\"verdicts\">\n");
     for (said, word, sign) in ordered(all) {
         let _ = writeln!(
@@ -45,7 +45,7 @@ pub(super) fn list(all: &[Said]) -> String {
 }
 
 /// What every verdict but `holds` rests on; nothing where all hold.
-pub(super) fn why(all: &[Said]) -> String {
+pub(super) fn why(all: &[VerdictLine]) -> String {
     let mut text = String::new();
     for (said, word, sign) in ordered(all).into_iter().filter(|(said, ..)| !said.why.is_empty()) {
         let _ =
@@ -73,7 +73,7 @@ fn link(name: &str) -> String {
 }
 
 /// The pages of every code that is named, each once.
-pub(super) fn codes(all: &[Said]) -> String {
+pub(super) fn codes(all: &[VerdictLine]) -> String {
     let named = all.iter().flat_map(|said| &said.why).flat_map(|(codes, _)| codes);
     let named: BTreeSet<&str> = named.map(String::as_str).collect();
     let mut text = String::new();

@@ -3,7 +3,7 @@
 
 use zcprof_common::vocabulary::{Disposition, Hop};
 
-use super::sheet::{Bar, Key, Sheet, places};
+use super::sheet::{Bar, LegendKey, Sheet, places};
 use crate::report::numbers::{share, size_of};
 use crate::stacks::Stacks;
 use crate::stacks::record::FrameKind;
@@ -110,15 +110,19 @@ fn hop_class(hop: Hop) -> String {
 }
 
 /// What colours mean, as far as they are there.
-fn keys(tree: &Tree) -> Vec<Key> {
-    let mut keys: Vec<Key> = Vec::new();
+fn keys(tree: &Tree) -> Vec<LegendKey> {
+    let mut keys: Vec<LegendKey> = Vec::new();
     let places: Vec<(Hop, Disposition)> = tree.root().by.keys().copied().collect();
     for (hop, _) in &places {
         if !keys.iter().any(|key| key.text == hop.name()) {
-            keys.push(Key { class: hop_class(*hop), hatched: false, text: hop.name().to_owned() });
+            keys.push(LegendKey {
+                class: hop_class(*hop),
+                hatched: false,
+                text: hop.name().to_owned(),
+            });
         }
     }
-    let key = |class: &str, hatched, text: &str| Key {
+    let key = |class: &str, hatched, text: &str| LegendKey {
         class: class.to_owned(),
         hatched,
         text: text.to_owned(),

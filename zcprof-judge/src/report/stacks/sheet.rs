@@ -32,7 +32,7 @@ pub(in super::super) struct Bar {
 }
 
 /// What a colour means.
-pub(in super::super) struct Key {
+pub(in super::super) struct LegendKey {
     pub(in super::super) class: String,
     pub(in super::super) hatched: bool,
     pub(in super::super) text: String,
@@ -42,7 +42,7 @@ pub(in super::super) struct Key {
 pub(in super::super) struct Sheet {
     pub(in super::super) title: String,
     pub(in super::super) about: String,
-    pub(in super::super) keys: Vec<Key>,
+    pub(in super::super) keys: Vec<LegendKey>,
     pub(in super::super) bars: Vec<Bar>,
 }
 

@@ -73,11 +73,11 @@ pub(super) struct Connection {
     share: usize,
     speech: Speech,
     mode: Box<dyn Mode>,
-    ended: Ended,
+    ended: ConnectionEnd,
 }
 
 /// What came of a connection.
-pub(super) struct Ended {
+pub(super) struct ConnectionEnd {
     pub(super) outcome: Outcome,
     /// When the first request was about to leave.
     pub(super) requested: Option<Instant>,
@@ -85,7 +85,7 @@ pub(super) struct Ended {
     pub(super) received: Option<Instant>,
 }
 
-impl Ended {
+impl ConnectionEnd {
     /// From the first request to the last byte.
     pub(super) fn took(&self) -> Option<Duration> {
         Some(self.received?.duration_since(self.requested?))
@@ -109,13 +109,14 @@ impl Connection {
         };
         let mode = (task.mode.make)().context("preparing to receive")?;
         let verified = if task.mode.sees { Verified::Right } else { Verified::Counted };
-        let ended = Ended { outcome: Outcome::begun(verified), requested: None, received: None };
+        let ended =
+            ConnectionEnd { outcome: Outcome::begun(verified), requested: None, received: None };
         let handshake = (link.received, link.sent);
         Ok(Self { link, handshake, task, share, speech, mode, ended })
     }
 
     /// Fetches the share as often as the command says, and leaves.
-    pub(super) async fn fetch_all(mut self) -> Result<Ended> {
+    pub(super) async fn fetch_all(mut self) -> Result<ConnectionEnd> {
         let task = Arc::clone(&self.task);
         let share = task.command.shares.get(self.share).context("there is no such share")?;
         for _ in 0..task.command.rounds {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::head::Head;
 use super::plan::PlannedFetch;
 use crate::fetch::link::Link;
-use crate::fetch::wire::{Answer, Fetch};
+use crate::fetch::wire::{Fetch, FetchHeader};
 
 /// One connection's.
 pub(super) struct Speech {
@@ -20,7 +20,7 @@ pub(super) struct Speech {
 
 impl Speech {
     pub(super) fn new(topic: &str, partition: i32) -> Result<Self> {
-        let header = vec![0; Answer::header_bytes(topic)?];
+        let header = vec![0; FetchHeader::header_bytes(topic)?];
         Ok(Self { topic: topic.to_owned(), partition, correlation_id: 0, header })
     }
 
@@ -39,7 +39,7 @@ impl Speech {
     /// Receives a response up to its records.
     pub(super) async fn head(&mut self, link: &mut Link) -> Result<Head> {
         link.read_exact(&mut self.header).await?;
-        let answer = Answer::decode(&self.header)?;
+        let answer = FetchHeader::decode(&self.header)?;
         ensure!(answer.correlation_id == self.correlation_id, "an answer to another request");
         if answer.error_code != 0 {
             bail!("the server answered with Kafka error {}", answer.error_code);

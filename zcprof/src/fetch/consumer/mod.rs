@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-use connection::{Connection, Ended, Task};
+use connection::{Connection, ConnectionEnd, Task};
 pub use outcome::{Latency, Outcome, Pace, Received, TlsBytes, Verified};
 pub use plan::{PlannedFetch, Share, equal_shares, shares};
 
@@ -100,7 +100,7 @@ pub async fn consume(command: Command) -> Outcome {
     for connection in connections {
         fetching.spawn(connection.fetch_all());
     }
-    let ended: Vec<Ended> = outcome.successes(fetching).await;
+    let ended: Vec<ConnectionEnd> = outcome.successes(fetching).await;
     for connection in &ended {
         outcome.add(&connection.outcome);
     }
@@ -110,7 +110,7 @@ pub async fn consume(command: Command) -> Outcome {
         outcome.seconds = last.duration_since(first).as_secs_f64();
     }
     outcome.latency = task.latency();
-    outcome.pace = Pace::of(ended.iter().filter_map(Ended::took).collect());
+    outcome.pace = Pace::of(ended.iter().filter_map(ConnectionEnd::took).collect());
     outcome
 }
 

@@ -12,7 +12,7 @@ use super::scan::last_offset;
 
 /// The files of one segment.
 #[derive(Debug, Default)]
-pub(super) struct Files {
+pub(super) struct SegmentFiles {
     /// Batches.
     pub(super) log: Option<PathBuf>,
     /// Offsets and positions.
@@ -25,7 +25,7 @@ pub(super) struct Files {
 
 /// What a folder holds of a log, by base offset. It holds more (checkpoints, snapshots, files that
 /// wait to be deleted), which is none of a reader's business.
-pub(super) type Segments = BTreeMap<u64, Files>;
+pub(super) type Segments = BTreeMap<u64, SegmentFiles>;
 
 /// Whether segments are in a folder.
 pub(super) fn is_partition(folder: &Path) -> Result<bool, LogError> {
@@ -60,7 +60,7 @@ pub(super) fn list(folder: &Path) -> Result<Segments, LogError> {
     }
     for (offset, swap) in swapped {
         let files = segments.entry(offset).or_default();
-        let Files { log, index, times, transactions } = swap;
+        let SegmentFiles { log, index, times, transactions } = swap;
         files.log = log.or(files.log.take());
         files.index = index.or(files.index.take());
         files.times = times.or(files.times.take());
@@ -83,7 +83,7 @@ fn range(swapped: &Segments) -> Result<Option<Range<u64>>, LogError> {
 /// Adds a file whose name tells what it is; `path` is where it lies.
 fn add(segments: &mut Segments, name: &Path, path: &Path) {
     let Some(offset) = base_offset(name) else { return };
-    let mut put = |place: fn(&mut Files) -> &mut Option<PathBuf>| {
+    let mut put = |place: fn(&mut SegmentFiles) -> &mut Option<PathBuf>| {
         *place(segments.entry(offset).or_default()) = Some(path.into());
     };
     match name.extension().and_then(|ending| ending.to_str()) {

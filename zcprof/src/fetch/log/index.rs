@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 pub use rule::IndexRule;
 pub use verify::IndexDamage;
 
-use super::files::Files;
+use super::files::SegmentFiles;
 use super::{Batch, LogError};
-use verify::{At, Offsets, Times};
+use verify::{At, OffsetCheck, Times};
 
 /// An index that disagrees with its segment, or cannot be read.
 #[derive(Debug)]
@@ -27,17 +27,21 @@ pub(super) struct Disagreement(pub(super) Box<LogError>);
 /// starts.
 #[derive(Debug, Default)]
 pub(super) struct Indexes {
-    offsets: Option<(PathBuf, Offsets)>,
+    offsets: Option<(PathBuf, OffsetCheck)>,
     times: Option<(PathBuf, Times)>,
 }
 
 impl Indexes {
     /// Reads the indexes of a segment of `length` bytes. They are read and not mapped, because
     /// nobody promises that they are not cut meanwhile.
-    pub(super) fn open(files: &Files, base_offset: u64, length: u64) -> Result<Self, Disagreement> {
+    pub(super) fn open(
+        files: &SegmentFiles,
+        base_offset: u64,
+        length: u64,
+    ) -> Result<Self, Disagreement> {
         let mut indexes = Self::default();
         if let Some(path) = &files.index {
-            let index = Offsets::new(entries(path)?, base_offset, length);
+            let index = OffsetCheck::new(entries(path)?, base_offset, length);
             let index = index.map_err(|at| in_file(at, path))?;
             indexes.offsets = Some((path.clone(), index));
         }

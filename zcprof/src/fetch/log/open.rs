@@ -10,9 +10,9 @@ use std::path::Path;
 
 use super::checkpoint::{self, Checkpoint, Checkpoints};
 use super::epochs::LeaderEpochs;
-use super::files::{self, Files, Segments};
+use super::files::{self, SegmentFiles, Segments};
 use super::index::{Disagreement, Indexes};
-use super::scan::{Found, Scan};
+use super::scan::{FoundBatch, Scan};
 use super::transactions::Transactions;
 use super::{Batch, Damage, Load, Log, LogError, Segment};
 
@@ -117,7 +117,7 @@ impl Opening<'_> {
     }
 
     /// An index whose segment is not there. Kafka removes it.
-    fn orphan(&mut self, base_offset: u64, files: &Files) -> Result<(), LogError> {
+    fn orphan(&mut self, base_offset: u64, files: &SegmentFiles) -> Result<(), LogError> {
         let Some(index) = files.index.as_ref().or(files.times.as_ref()) else { return Ok(()) };
         let segment = self.log.folder.join(super::segment_name(base_offset));
         let missing = LogError::Missing { segment, index: index.clone() };
@@ -133,7 +133,7 @@ impl Opening<'_> {
         &mut self,
         base_offset: u64,
         path: &Path,
-        files: &Files,
+        files: &SegmentFiles,
         recovered: bool,
     ) -> Result<Option<String>, LogError> {
         let read = |cause| LogError::Read { path: path.into(), cause };
@@ -159,7 +159,7 @@ impl Opening<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            let Found { position, header, bytes } = found;
+            let FoundBatch { position, header, bytes } = found;
             if header.base_offset.unsigned_abs() < expected {
                 let damage = Damage::NotRising {
                     found: header.base_offset,

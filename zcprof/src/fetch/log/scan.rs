@@ -27,7 +27,7 @@ pub(super) struct Scan<'a> {
 }
 
 /// A whole batch, whose checksum is right.
-pub(super) struct Found<'a> {
+pub(super) struct FoundBatch<'a> {
     pub(super) position: u64,
     pub(super) header: BatchHeader,
     pub(super) bytes: &'a [u8],
@@ -47,7 +47,7 @@ impl<'a> Scan<'a> {
     ///
     /// # Errors
     /// What lies there is no whole batch, or cannot be read.
-    pub(super) fn next(&mut self) -> Result<Option<Found<'_>>, LogError> {
+    pub(super) fn next(&mut self) -> Result<Option<FoundBatch<'_>>, LogError> {
         if self.position >= self.length {
             return Ok(None);
         }
@@ -67,7 +67,7 @@ impl<'a> Scan<'a> {
         let (position, from) = (self.position, self.at);
         self.position += header.length as u64;
         self.at += header.length;
-        Ok(Some(Found { position, header, bytes: &self.buffer[from..self.at] }))
+        Ok(Some(FoundBatch { position, header, bytes: &self.buffer[from..self.at] }))
     }
 
     /// Has at least so many bytes in the buffer, or as many as the file has left.

@@ -47,7 +47,7 @@ impl Transactions {
         }
         let Some(end) = batch.get(HEADER..).and_then(control::end_of_transaction) else { return };
         let Some(first_offset) = self.open.remove(&header.producer_id) else { return };
-        if end == control::End::Aborted {
+        if end == control::TransactionEnd::Aborted {
             let last_stable = self.first_open().unwrap_or(base + 1);
             let producer_id = header.producer_id;
             self.aborted.push(Aborted {

@@ -24,16 +24,16 @@ const ADDRESSES: NonZero<usize> = NonZero::new(1 << 31).expect("not zero");
 
 /// A whole frame.
 #[derive(Clone, Debug)]
-pub struct Frame {
+pub struct ResponseFrame {
     /// Everything but record bytes.
     pub encoded: Bytes,
     /// Where record bytes go, by rising position.
-    pub gaps: Vec<Gap>,
+    pub gaps: Vec<RecordGap>,
 }
 
 /// Where record bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gap {
+pub struct RecordGap {
     /// Position in the encoded bytes before which they go.
     pub at: usize,
     /// Where they begin in the row of all records of this response, as given to [`records`].
@@ -52,7 +52,7 @@ pub fn records(range: Range<usize>) -> Result<Bytes, WireError> {
     Ok(Bytes::from_static(slice))
 }
 
-impl Frame {
+impl ResponseFrame {
     /// Encodes a response, size included.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ fn address_space() -> Result<&'static [u8], WireError> {
 /// Takes what the codec encodes.
 struct Buffer {
     bytes: BytesMut,
-    gaps: Vec<Gap>,
+    gaps: Vec<RecordGap>,
 }
 
 // SAFETY: everything about memory is done by BytesMut.
@@ -118,7 +118,8 @@ unsafe impl BufMut for Buffer {
             space.start.addr()..space.end.addr()
         });
         if space.contains(&start) && !slice.is_empty() {
-            let gap = Gap { at: self.bytes.len(), from: start - space.start, bytes: slice.len() };
+            let gap =
+                RecordGap { at: self.bytes.len(), from: start - space.start, bytes: slice.len() };
             self.gaps.push(gap);
         } else {
             self.bytes.put_slice(slice);

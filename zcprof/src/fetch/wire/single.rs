@@ -10,7 +10,7 @@ use kafka_protocol::protocol::{
     Decodable as _, Encodable as _, HeaderVersion as _, StrBytes, encode_request_header_into_buffer,
 };
 
-use super::{Frame, SIZE, WireError, counts, malformed};
+use super::{ResponseFrame, SIZE, WireError, counts, malformed};
 
 /// The only version of Fetch that the consumer speaks.
 const VERSION: i16 = 11;
@@ -32,7 +32,7 @@ pub struct Fetch {
 
 /// What a response says before its records.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct FetchHeader {
     /// Of the request.
     pub correlation_id: i32,
     /// Topic.
@@ -83,7 +83,7 @@ impl Fetch {
     }
 }
 
-impl Answer {
+impl FetchHeader {
     /// Bytes of a frame before its records, size included.
     ///
     /// # Errors
@@ -93,10 +93,10 @@ impl Answer {
             .with_topic(topic_name(topic))
             .with_partitions(vec![PartitionData::default()]);
         let response = FetchResponse::default().with_responses(vec![topic]);
-        Ok(Frame::encode(0, VERSION, &response)?.encoded.len())
+        Ok(ResponseFrame::encode(0, VERSION, &response)?.encoded.len())
     }
 
-    /// Reads a frame up to its records, as [`Answer::header_bytes`] long.
+    /// Reads a frame up to its records, as [`FetchHeader::header_bytes`] long.
     ///
     /// # Errors
     /// Anything that is not a response for one partition whose lengths agree.

@@ -12,19 +12,21 @@ use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion as _, StrByte
 
 use super::heap::largest;
 use super::schema::{APIS, Api, CLIENT_ID, Field, Form};
-use super::{Answer, Fetch, Frame, Gap, Request, SIZE, WireError, records, request_size};
+use super::{
+    Fetch, FetchHeader, RecordGap, Request, ResponseFrame, SIZE, WireError, records, request_size,
+};
 
 /// More than any element of these frames needs, and less than any enormous array.
 const MUCH: usize = 16 << 10;
 
 /// A request made from its table: two elements in each array, every tagged field present.
-struct Sample {
+struct SampleRequest {
     frame: BytesMut,
     version: i16,
     compact: bool,
 }
 
-impl Sample {
+impl SampleRequest {
     fn request(api: &Api, version: i16) -> Bytes {
         let mut sample = Self { frame: BytesMut::new(), version, compact: false };
         sample.frame.put_i16(api.key as i16);
@@ -99,7 +101,7 @@ impl Sample {
 /// Every request in every version that is answered.
 fn samples() -> impl Iterator<Item = (&'static Api, i16, Bytes)> {
     APIS.iter().flat_map(|api| {
-        (api.answered_from..=api.max).map(move |v| (api, v, Sample::request(api, v)))
+        (api.answered_from..=api.max).map(move |v| (api, v, SampleRequest::request(api, v)))
     })
 }
 
@@ -238,11 +240,12 @@ fn frames_and_their_records_are_the_plain_encoding() {
                 super::records(from - bytes.len()..from).expect("address space")
             };
             let stand_ins: Vec<_> = records[..partitions].iter().map(stand_in).collect();
-            let frame = Frame::encode(7, version, &response(version, &stand_ins)).expect("encodes");
+            let frame =
+                ResponseFrame::encode(7, version, &response(version, &stand_ins)).expect("encodes");
             let mut whole = Vec::new();
             let mut done = 0;
             let all = records.concat();
-            for Gap { at, from, bytes } in frame.gaps.iter().copied() {
+            for RecordGap { at, from, bytes } in frame.gaps.iter().copied() {
                 whole.extend_from_slice(&frame.encoded[done..at]);
                 whole.extend_from_slice(&all[from..from + bytes]);
                 done = at;
@@ -262,7 +265,7 @@ fn records_of_two_gigabytes_are_refused() {
     let error = records(1 << 30..(1 << 31) + 1).expect_err("refused");
     assert!(matches!(error, WireError::TooLong), "{error}");
     let all = [records(0..(1 << 31) - 1).expect("address space")];
-    let error = Frame::encode(1, 11, &response(11, &all)).expect_err("refused");
+    let error = ResponseFrame::encode(1, 11, &response(11, &all)).expect_err("refused");
     assert!(matches!(error, WireError::TooLong), "{error}");
 }
 
@@ -300,8 +303,8 @@ fn what_the_consumer_says_is_understood_and_what_it_hears_too() {
     assert_eq!((partition.partition, partition.fetch_offset), (3, 12));
 
     let header = heard();
-    assert_eq!(header.len(), Answer::header_bytes("orders").expect("encodes"));
-    let answer = Answer::decode(&header).expect("decodes");
+    assert_eq!(header.len(), FetchHeader::header_bytes("orders").expect("encodes"));
+    let answer = FetchHeader::decode(&header).expect("decodes");
     assert_eq!((answer.correlation_id, answer.high_watermark), (7, 4711));
     assert_eq!((answer.topic.as_str(), answer.error_code, answer.record_bytes), ("orders", 0, 10));
 }
@@ -310,12 +313,12 @@ fn what_the_consumer_says_is_understood_and_what_it_hears_too() {
 fn hostile_answers_are_refused_before_anything_is_reserved() {
     let header = heard();
     for end in 0..header.len() {
-        assert!(Answer::decode(&header[..end]).is_err(), "cut at {end}");
+        assert!(FetchHeader::decode(&header[..end]).is_err(), "cut at {end}");
     }
     for at in SIZE..=header.len() - 2 * SIZE {
         let mut hostile = BytesMut::from(&header[..]);
         hostile[at..at + 4].copy_from_slice(&i32::MAX.to_be_bytes());
-        let (bytes, _) = largest(|| Answer::decode(&hostile));
+        let (bytes, _) = largest(|| FetchHeader::decode(&hostile));
         assert!(bytes < MUCH, "at {at}, {bytes} bytes are reserved");
     }
 }
@@ -323,5 +326,5 @@ fn hostile_answers_are_refused_before_anything_is_reserved() {
 /// The head of an answer to the consumer, before ten record bytes.
 fn heard() -> Bytes {
     let records = [records(0..10).expect("address space")];
-    Frame::encode(7, 11, &response(11, &records)).expect("encodes").encoded
+    ResponseFrame::encode(7, 11, &response(11, &records)).expect("encodes").encoded
 }

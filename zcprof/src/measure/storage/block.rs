@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::mapper;
 
 /// A block device.
-pub(super) struct Device {
+pub(super) struct BlockDevice {
     /// Its folder in /sys, the whole disk's if it is a partition.
     folder: PathBuf,
     /// What it is; a mapped device is as many kinds as it has targets.
@@ -18,7 +18,7 @@ pub(super) struct Device {
     pub(super) slaves: Vec<(u32, u32)>,
 }
 
-impl Device {
+impl BlockDevice {
     /// The device of these numbers, if /sys has it.
     pub(super) fn of((major, minor): (u32, u32)) -> Option<Self> {
         let mut folder = fs::canonicalize(format!("/sys/dev/block/{major}:{minor}")).ok()?;

@@ -17,7 +17,7 @@ const FULL: u32 = 1 << 8;
 
 /// `struct dm_ioctl` with room for targets.
 #[repr(C)]
-struct Request {
+struct DmIoctl {
     version: [u32; 3],
     size: u32,
     start: u32,
@@ -37,7 +37,7 @@ nix::ioctl_readwrite_bad!(
     /// DM_TABLE_STATUS; its number has the size of the part without targets.
     table_status,
     nix::request_code_readwrite!(0xfd, 12, HEAD),
-    Request
+    DmIoctl
 );
 
 /// The kinds of a mapped device's targets, each once: `crypt`, `linear`.
@@ -46,9 +46,9 @@ nix::ioctl_readwrite_bad!(
 /// The kernel's own: only root may ask.
 pub(super) fn targets((major, minor): (u32, u32)) -> io::Result<Vec<String>> {
     let control = File::options().read(true).write(true).open("/dev/mapper/control")?;
-    let mut request = Box::new(Request {
+    let mut request = Box::new(DmIoctl {
         version: [4, 0, 0],
-        size: u32::try_from(size_of::<Request>()).unwrap_or(u32::MAX),
+        size: u32::try_from(size_of::<DmIoctl>()).unwrap_or(u32::MAX),
         start: u32::try_from(HEAD).unwrap_or(u32::MAX),
         targets: 0,
         opened: 0,
@@ -89,11 +89,11 @@ fn parse(data: &[u8], count: u32) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{HEAD, Request, parse};
+    use super::{DmIoctl, HEAD, parse};
 
     #[test]
     fn targets_are_told_apart_and_named_once() {
-        assert_eq!(std::mem::offset_of!(Request, data), HEAD);
+        assert_eq!(std::mem::offset_of!(DmIoctl, data), HEAD);
         let target = |name: &str, next: u32| {
             let mut spec = vec![0; 48];
             spec[20..24].copy_from_slice(&next.to_ne_bytes());

@@ -4,17 +4,17 @@ const SESSION: Duration = Duration::from_secs(6);
 const REBALANCE: Duration = Duration::from_mins(1);
 
 /// A group, and the time.
-struct Scene {
+struct GroupScene {
     group: Group,
     now: Instant,
 }
 
-impl Scene {
+impl GroupScene {
     fn new() -> Self {
         Self { group: Group::default(), now: Instant::now() }
     }
 
-    fn ask(&mut self, id: &str, instance: Option<&str>, protocols: &[&str]) -> Answer<Waits> {
+    fn ask(&mut self, id: &str, instance: Option<&str>, protocols: &[&str]) -> GroupResult<Waits> {
         let names = protocols.iter().map(|name| ((*name).to_owned(), Bytes::from_static(b"x")));
         let joining = Joining {
             member: id,
@@ -39,7 +39,7 @@ impl Scene {
         self.ask(id, None, &["range"]).expect("it may join")
     }
 
-    fn sync(&mut self, id: &str, given: &[(&str, &str)]) -> Answer<Pending<Synced>> {
+    fn sync(&mut self, id: &str, given: &[(&str, &str)]) -> GroupResult<Pending<Synced>> {
         let given: Vec<_> =
             given.iter().map(|(id, text)| (*id, Bytes::from((*text).to_owned()))).collect();
         let given: Vec<_> = given.iter().map(|(id, bytes)| (*id, bytes)).collect();
@@ -71,8 +71,8 @@ impl Waits {
 }
 
 /// Two members that both know what to read.
-fn two() -> Scene {
-    let mut scene = Scene::new();
+fn two() -> GroupScene {
+    let mut scene = GroupScene::new();
     let mut first = scene.join("a");
     assert_eq!(first.told().leader, "a");
     let mut second = scene.join("b");
@@ -117,7 +117,7 @@ fn a_member_that_falls_silent_makes_room_when_its_session_ends() {
 
 #[test]
 fn who_comes_back_after_being_killed_waits_for_its_own_old_session_at_most() {
-    let mut scene = Scene::new();
+    let mut scene = GroupScene::new();
     scene.join("old").told();
     scene.sync("old", &[("old", "all")]).expect("told");
     let mut back = scene.join("back");
@@ -171,7 +171,7 @@ fn protocols_that_do_not_meet_are_refused() {
 
 #[test]
 fn a_static_member_comes_back_at_once_and_its_old_self_is_fenced() {
-    let mut scene = Scene::new();
+    let mut scene = GroupScene::new();
     let first = scene.ask("", Some("i"), &["range"]).expect("joins").told();
     let mut synced = scene.sync(&first.member, &[(&first.member, "all")]).expect("told");
     synced.try_recv().expect("an answer").expect("no error");

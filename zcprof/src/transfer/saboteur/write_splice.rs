@@ -9,7 +9,7 @@ use nix::unistd::write;
 
 use zcprof_common::names::saboteur;
 
-use super::super::mapping::Mapping;
+use super::super::mapping::SegmentMapping;
 use super::super::pipe::Pipe;
 use super::super::{Transfer, TransferSpec};
 use crate::claim::ZERO_COPY;
@@ -22,12 +22,12 @@ pub(super) const ROW: TransferSpec = TransferSpec {
     name: saboteur::WRITE_SPLICE,
     summary: "write(2) of a mapping into a pipe, then splice(2) to the socket",
     claim: &ZERO_COPY,
-    make: || Ok(Box::new(WriteSplice { mapping: Mapping::default(), pipe: Pipe::new()? })),
+    make: || Ok(Box::new(WriteSplice { mapping: SegmentMapping::default(), pipe: Pipe::new()? })),
     ..TransferSpec::PLAIN
 };
 
 struct WriteSplice {
-    mapping: Mapping,
+    mapping: SegmentMapping,
     pipe: Pipe,
 }
 

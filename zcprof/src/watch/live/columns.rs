@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use zcprof_judge::verdict::per_byte;
 
-use super::rows::{LiveRow, Numbers};
+use super::rows::{LiveRow, RowNumbers};
 
 /// A column of the live view.
 pub(super) struct Column {
@@ -134,20 +134,20 @@ pub(super) fn that_fit(width: u16, claimed: bool) -> Vec<usize> {
 }
 
 /// The numbers to show: of the window so far, or of the last interval, if there is one.
-pub(super) fn numbers(row: &LiveRow, recent: bool) -> Option<Numbers> {
+pub(super) fn numbers(row: &LiveRow, recent: bool) -> Option<RowNumbers> {
     let recent_ones = || row.recent.map(|(numbers, _)| numbers).filter(|of| of.sent > 0);
     if recent { recent_ones() } else { Some(row.whole) }
 }
 
 /// Copies per byte: one number, or the least and the most.
-pub(super) fn copies(of: &Numbers) -> String {
+pub(super) fn copies(of: &RowNumbers) -> String {
     let [least, most] = [of.least, of.most].map(|bytes| per_byte(bytes, of.sent));
     if least == most { most } else { format!("{least}-{most}") }
 }
 
 /// The share of framing.
 #[expect(clippy::cast_precision_loss, reason = "shown, and not judged by")]
-fn framing(of: &Numbers) -> String {
+fn framing(of: &RowNumbers) -> String {
     if of.sent == 0 {
         unknown()
     } else {
@@ -184,7 +184,7 @@ fn most(a: Option<f64>, b: Option<f64>) -> Ordering {
 }
 
 /// The larger share of what was sent first, exactly.
-fn share(a: &LiveRow, b: &LiveRow, recent: bool, of: fn(&Numbers) -> u64) -> Ordering {
+fn share(a: &LiveRow, b: &LiveRow, recent: bool, of: fn(&RowNumbers) -> u64) -> Ordering {
     let part = |row| numbers(row, recent).filter(|numbers| numbers.sent > 0);
     match (part(a), part(b)) {
         (Some(a), Some(b)) => {

@@ -13,8 +13,8 @@ use zcprof_judge::watch::traffic::Traffic;
 
 use super::columns::{COLUMNS, GAP, SO_FAR, copies, rate, that_fit};
 use super::details;
-use super::rows::{LiveRow, Numbers, so_far};
-use super::state::{KEYS, Page, ViewState};
+use super::rows::{LiveRow, RowNumbers, so_far};
+use super::state::{KEYS, Screen, ViewState};
 use crate::watch::size;
 
 /// All that is drawn.
@@ -39,9 +39,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
     let [top, middle, bottom] = Layout::vertical(parts).areas(frame.area());
     frame.render_widget(Paragraph::new(heading), top);
     match view.state.page {
-        Page::Table | Page::Filter => table(frame, middle, view),
-        Page::Details => page(frame, middle, details_of(view), view.state.scroll),
-        Page::Keys => page(frame, middle, keys(), 0),
+        Screen::Table | Screen::Filter => table(frame, middle, view),
+        Screen::Details => page(frame, middle, details_of(view), view.state.scroll),
+        Screen::Keys => page(frame, middle, keys(), 0),
     }
     frame.render_widget(Paragraph::new(last_line(view)), bottom);
 }
@@ -52,7 +52,7 @@ fn heading(view: &View<'_>) -> Vec<Line<'static>> {
     let who = record.targets.join(" and ");
     let first = format!("{:.0} s  {who}", record.seconds);
     let all = Traffic::counted(&record.counts, &Of::All, record.direction);
-    let numbers = Numbers::of(&all);
+    let numbers = RowNumbers::of(&all);
     let done = record.direction.done();
     let sending: Option<f64> = view.rows.iter().map(LiveRow::sending).sum();
     let verdict = so_far(record);
@@ -170,13 +170,13 @@ fn last_line(view: &View<'_>) -> Line<'static> {
     let filter =
         if state.filter.is_empty() { String::new() } else { format!("  /{}", state.filter) };
     let text = match state.page {
-        Page::Filter => return Line::raw(format!("/{}_", state.filter)),
-        Page::Table => format!(
+        Screen::Filter => return Line::raw(format!("/{}_", state.filter)),
+        Screen::Table => format!(
             "? keys  q ends and reports{filter}  by {}, {numbers}",
             if state.sort == 0 { SO_FAR } else { COLUMNS[state.sort].heading }
         ),
-        Page::Details => "Esc back  q ends and reports  Up, Down".to_owned(),
-        Page::Keys => "Esc back  q ends and reports".to_owned(),
+        Screen::Details => "Esc back  q ends and reports  Up, Down".to_owned(),
+        Screen::Keys => "Esc back  q ends and reports".to_owned(),
     };
     Line::styled(text, Style::new().add_modifier(Modifier::DIM))
 }

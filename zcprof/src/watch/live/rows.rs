@@ -26,9 +26,9 @@ pub(super) struct LiveRow {
     /// Processes of the program that live.
     pub(super) processes: usize,
     /// Of the window so far.
-    pub(super) whole: Numbers,
+    pub(super) whole: RowNumbers,
     /// Of the last interval, and its length in seconds.
-    pub(super) recent: Option<(Numbers, f64)>,
+    pub(super) recent: Option<(RowNumbers, f64)>,
     /// What the verdict would be if the window ended now; none where nothing is claimed of it.
     pub(super) verdict: Option<&'static str>,
     part: Portion,
@@ -36,7 +36,7 @@ pub(super) struct LiveRow {
 
 /// Bytes of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Numbers {
+pub(super) struct RowNumbers {
     /// Sent (or received, or written).
     pub(super) sent: u64,
     /// Copied of these, at least.
@@ -60,7 +60,7 @@ struct Portion {
 /// All of the framing, whatever its share is.
 const ANY: Tolerance = Tolerance { size: u64::MAX, millionths: 1_000_000 };
 
-impl Numbers {
+impl RowNumbers {
     pub(super) fn of(traffic: &Traffic) -> Self {
         let all = shown_spans(traffic);
         let sum = |of: fn(&Span) -> u64| all.iter().map(of).fold(0, u64::saturating_add);
@@ -132,7 +132,7 @@ pub(super) fn rows(
         let new = recent.as_ref().map(|(counts, seconds)| (charged(program, counts), *seconds));
         for (port, part) in Portion::all(program, &counts, record.direction) {
             let numbers =
-                |counts: &[_]| Numbers::of(&part.traffic(program, counts, record.direction));
+                |counts: &[_]| RowNumbers::of(&part.traffic(program, counts, record.direction));
             let mut row = LiveRow {
                 id: Id { program: program.to_owned(), port },
                 processes: alive.get(program).copied().unwrap_or(0),

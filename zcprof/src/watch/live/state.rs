@@ -9,7 +9,7 @@ use super::rows::{Id, LiveRow};
 #[derive(Clone, Debug)]
 pub(super) struct ViewState {
     /// Which page.
-    pub(super) page: Page,
+    pub(super) page: Screen,
     /// The column to sort by, by its place in [`COLUMNS`].
     pub(super) sort: usize,
     /// Whether the order is turned round.
@@ -28,7 +28,7 @@ pub(super) struct ViewState {
 
 /// What is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Page {
+pub(super) enum Screen {
     /// The rows.
     Table,
     /// The rows, while what is typed is their filter.
@@ -67,7 +67,7 @@ impl ViewState {
     /// As it is at first, sorted by a column.
     pub(super) fn new(sort: &str, claimed: bool) -> Self {
         Self {
-            page: Page::Table,
+            page: Screen::Table,
             sort: COLUMNS.iter().position(|column| column.heading == sort).unwrap_or(1),
             reversed: false,
             filter: String::new(),
@@ -107,23 +107,23 @@ impl ViewState {
         if control && key.code == KeyCode::Char('c') {
             return Next::End;
         }
-        if self.page == Page::Filter {
+        if self.page == Screen::Filter {
             self.type_filter(key.code);
             return Next::Go;
         }
         match key.code {
             KeyCode::Char('q') => return Next::End,
             KeyCode::Char('?') => {
-                self.page = if self.page == Page::Keys { Page::Table } else { Page::Keys };
+                self.page = if self.page == Screen::Keys { Screen::Table } else { Screen::Keys };
             }
-            KeyCode::Esc if self.page == Page::Table => self.filter.clear(),
-            KeyCode::Esc => self.page = Page::Table,
+            KeyCode::Esc if self.page == Screen::Table => self.filter.clear(),
+            KeyCode::Esc => self.page = Screen::Table,
             KeyCode::Enter => self.open(rows),
             KeyCode::Char('w') => self.recent = !self.recent,
             code => match self.page {
-                Page::Table => self.on_table(code, rows),
-                Page::Details => self.on_details(code),
-                Page::Filter | Page::Keys => {}
+                Screen::Table => self.on_table(code, rows),
+                Screen::Details => self.on_details(code),
+                Screen::Filter | Screen::Keys => {}
             },
         }
         Next::Go
@@ -131,10 +131,10 @@ impl ViewState {
 
     fn type_filter(&mut self, code: KeyCode) {
         match code {
-            KeyCode::Enter => self.page = Page::Table,
+            KeyCode::Enter => self.page = Screen::Table,
             KeyCode::Esc => {
                 self.filter.clear();
-                self.page = Page::Table;
+                self.page = Screen::Table;
             }
             KeyCode::Backspace => {
                 self.filter.pop();
@@ -148,11 +148,11 @@ impl ViewState {
         let shown = self.shown(rows);
         let chosen = shown.get(self.place(&shown)).map(|row| row.id.clone());
         self.page = match (self.page, chosen) {
-            (Page::Table, Some(chosen)) => {
+            (Screen::Table, Some(chosen)) => {
                 (self.selected, self.scroll) = (Some(chosen), 0);
-                Page::Details
+                Screen::Details
             }
-            _ => Page::Table,
+            _ => Screen::Table,
         };
     }
 
@@ -167,7 +167,7 @@ impl ViewState {
             KeyCode::Home => 0,
             KeyCode::End => last,
             KeyCode::Char('/') => {
-                self.page = Page::Filter;
+                self.page = Screen::Filter;
                 return;
             }
             KeyCode::Char('s') => return self.sort_by(1),
@@ -262,7 +262,7 @@ mod tests {
         press(&mut state, "\u{8}\u{8}", &rows);
         assert_eq!(names(&state, &rows).len(), 3);
         press(&mut state, "P\n", &rows);
-        assert_eq!((names(&state, &rows), state.page), (vec!["copier".to_owned()], Page::Table));
+        assert_eq!((names(&state, &rows), state.page), (vec!["copier".to_owned()], Screen::Table));
         press(&mut state, "\u{1b}/8080\n", &rows);
         assert_eq!(names(&state, &rows), ["proxy"], "by its port");
         press(&mut state, "\u{1b}", &rows);
@@ -279,11 +279,11 @@ mod tests {
         press(&mut state, "r", &rows);
         assert_eq!((chosen(&state).as_str(), state.place(&state.shown(&rows))), ("copier", 1));
         press(&mut state, "\n", &rows);
-        assert_eq!(state.page, Page::Details);
+        assert_eq!(state.page, Screen::Details);
         press(&mut state, "jjk", &rows);
         assert_eq!(state.scroll, 1);
         press(&mut state, "\n", &rows);
-        assert_eq!(state.page, Page::Table);
+        assert_eq!(state.page, Screen::Table);
     }
 
     #[test]
@@ -298,6 +298,6 @@ mod tests {
         }
         let mut state = ViewState::new("program", false);
         assert_eq!(press(&mut state, "\u{1b}\n\u{1b}??xc", &[]), Next::Go);
-        assert_eq!(state.page, Page::Table, "nothing to open");
+        assert_eq!(state.page, Screen::Table, "nothing to open");
     }
 }

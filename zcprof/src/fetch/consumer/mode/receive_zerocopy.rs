@@ -34,7 +34,7 @@ const PAGE: usize = 4096;
 /// `struct tcp_zerocopy_receive` of include/uapi/linux/tcp.h, as far as it is needed.
 #[repr(C)]
 #[derive(Default)]
-struct Request {
+struct ZerocopyReceive {
     /// In: where to map.
     address: u64,
     /// In: room there. Out: bytes mapped.
@@ -48,7 +48,7 @@ struct Request {
 }
 
 struct ReceiveZerocopy {
-    mapping: Option<Mapping>,
+    mapping: Option<SocketMapping>,
 }
 
 impl Mode for ReceiveZerocopy {
@@ -61,7 +61,7 @@ impl Mode for ReceiveZerocopy {
         let most = most.min(STEP);
         let mapping = match &mut self.mapping {
             Some(mapping) => mapping,
-            none => none.insert(Mapping::of(socket)?),
+            none => none.insert(SocketMapping::of(socket)?),
         };
         let (mapped, skip) = if most < PAGE { (0, most) } else { mapping.fill(socket, most)? };
         check.take(mapping.bytes(mapped));
@@ -84,12 +84,12 @@ impl Mode for ReceiveZerocopy {
 }
 
 /// Room in user memory for pages of one socket. It keeps the socket open.
-struct Mapping(NonNull<c_void>);
+struct SocketMapping(NonNull<c_void>);
 
 // SAFETY: the mapping belongs to the process and not to a thread.
-unsafe impl Send for Mapping {}
+unsafe impl Send for SocketMapping {}
 
-impl Mapping {
+impl SocketMapping {
     fn of(socket: BorrowedFd<'_>) -> io::Result<Self> {
         let length = NonZeroUsize::new(STEP).ok_or(io::ErrorKind::InvalidInput)?;
         // SAFETY: a new mapping, at an address of the kernel's choice, aliases nothing.
@@ -101,12 +101,13 @@ impl Mapping {
     /// Replaces what is mapped by what the socket has, up to `most` bytes; says how many bytes
     /// are mapped now, and how many behind them cannot be.
     fn fill(&mut self, socket: BorrowedFd<'_>, most: usize) -> io::Result<(usize, usize)> {
-        let mut request = Request {
+        let mut request = ZerocopyReceive {
             address: self.0.as_ptr().addr() as u64,
             length: u32::try_from(most / PAGE * PAGE).map_err(io::Error::other)?,
-            ..Request::default()
+            ..ZerocopyReceive::default()
         };
-        let mut size = libc::socklen_t::try_from(size_of::<Request>()).map_err(io::Error::other)?;
+        let mut size =
+            libc::socklen_t::try_from(size_of::<ZerocopyReceive>()).map_err(io::Error::other)?;
         // SAFETY: the kernel writes at most `size` bytes to `request`, and maps pages over this
         // mapping alone, which nobody borrows while this has it mutably.
         let failed = unsafe {
@@ -136,7 +137,7 @@ impl Mapping {
     }
 }
 
-impl Drop for Mapping {
+impl Drop for SocketMapping {
     fn drop(&mut self) {
         // SAFETY: the mapping is this one's own, and nobody borrows it any more.
         let _ = unsafe { munmap(self.0, STEP) };

@@ -58,7 +58,7 @@ pub(super) struct At(pub(super) u64, pub(super) IndexDamage);
 /// Each entry must be (last offset, position) of an append. A follower appends several batches at
 /// once, so the offset may be that of a later batch, as long as no other entry comes before it.
 #[derive(Debug)]
-pub(super) struct Offsets {
+pub(super) struct OffsetCheck {
     base_offset: u64,
     entries: Vec<[u8; OFFSET_ENTRY]>,
     /// Entries whose batch has come.
@@ -67,7 +67,7 @@ pub(super) struct Offsets {
     ended: bool,
 }
 
-impl Offsets {
+impl OffsetCheck {
     pub(super) fn new(
         entries: Vec<[u8; OFFSET_ENTRY]>,
         base_offset: u64,

@@ -4,7 +4,7 @@ use super::counts::{take, varint};
 
 /// How a transaction ended: Kafka's `ControlRecordType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::fetch::log) enum End {
+pub(in crate::fetch::log) enum TransactionEnd {
     /// Its records must not be read.
     Aborted,
     /// Its records count.
@@ -13,7 +13,7 @@ pub(in crate::fetch::log) enum End {
 
 /// Reads the records of a control batch, which are never compressed; `None` for another kind of
 /// control record.
-pub(in crate::fetch::log) fn end_of_transaction(mut records: &[u8]) -> Option<End> {
+pub(in crate::fetch::log) fn end_of_transaction(mut records: &[u8]) -> Option<TransactionEnd> {
     let bytes = &mut records;
     varint(bytes).ok()?; // length
     take(bytes, 1).ok()?; // attributes
@@ -22,8 +22,8 @@ pub(in crate::fetch::log) fn end_of_transaction(mut records: &[u8]) -> Option<En
     let length = usize::try_from(varint(bytes).ok()?).ok()?;
     match take(bytes, length).ok()? {
         // A version, and the type.
-        [_, _, 0, 0, ..] => Some(End::Aborted),
-        [_, _, 0, 1, ..] => Some(End::Committed),
+        [_, _, 0, 0, ..] => Some(TransactionEnd::Aborted),
+        [_, _, 0, 1, ..] => Some(TransactionEnd::Committed),
         _ => None,
     }
 }
