@@ -17,7 +17,7 @@ use std::path::Path;
 use zcprof::verdict::beyond_tolerance;
 use zcprof_common::vocabulary::{Disposition, Hop};
 use zcprof_judge::watch::Watch;
-use zcprof_judge::watch::record::{Interval, Of, Outcome};
+use zcprof_judge::watch::record::{ClaimResult, Interval, Of};
 
 use self::counters::Before;
 use self::image::{BODY, ROOT, set_up};
@@ -132,7 +132,7 @@ fn errors(row: &ProgramCase, watch: &Watch) -> Vec<String> {
 }
 
 /// The least and the most at a hop.
-fn at(result: &Outcome, hop: Hop, disposition: Disposition) -> Interval {
+fn at(result: &ClaimResult, hop: Hop, disposition: Disposition) -> Interval {
     let found = result.hops.iter().find(|at| at.hop == hop && at.disposition == disposition);
     found.map_or(Interval::default(), |at| at.per_byte)
 }

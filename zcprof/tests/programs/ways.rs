@@ -6,7 +6,7 @@ use std::fs;
 use zcprof_common::vocabulary::{Disposition, Hop};
 use zcprof_judge::run::Doubt;
 use zcprof_judge::watch::Watch;
-use zcprof_judge::watch::record::{Charged, Outcome};
+use zcprof_judge::watch::record::{Charged, ClaimResult};
 
 use super::super::{text, zcprof};
 use super::TIMES;
@@ -217,7 +217,7 @@ fn errors(row: &WayCase, watch: &Watch) -> Vec<String> {
     errors
 }
 
-fn at(result: &Outcome, hop: Hop, disposition: Disposition) -> f64 {
+fn at(result: &ClaimResult, hop: Hop, disposition: Disposition) -> f64 {
     let found = result.hops.iter().find(|at| at.hop == hop && at.disposition == disposition);
     found.map_or(0.0, |at| at.per_byte.most)
 }
