@@ -40,12 +40,24 @@ static EXITS: PerCpuHashMap<Exit, u64> = PerCpuHashMap::with_max_entries(512, 0)
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Lent {
+    /// Out of which `struct sk_buff *` it copies; zero if out of any.
+    from: u64,
     /// For whom, or [`NO_OWNER`].
     owner: u32,
     /// The site at which its copies are counted, or [`NO_SITE`].
     site: u16,
     /// How many functions deep it is in what is watched there.
     depth: u16,
+}
+
+impl Lent {
+    /// Whether what is done to a packet is what the thread works on, and not what a softirq does that
+    /// interrupts it: a receiver empties its backlog with softirqs on (__release_sock(),
+    /// net/core/sock.c, 5.10 to 7.3).
+    #[inline(always)]
+    const fn is_about(&self, skb: u64) -> bool {
+        self.from == 0 || self.from == skb
+    }
 }
 
 /// Copies are counted where they are made.
@@ -119,6 +131,12 @@ fn lent() -> Option<Lent> {
     unsafe { LENT.get(&thread()) }.copied()
 }
 
+/// The same, as far as it is about a packet.
+#[inline(always)]
+fn lent_for(skb: u64) -> Option<Lent> {
+    lent().filter(|lent| lent.is_about(skb))
+}
+
 /// Who sends by a socket, which may be none, or [`NO_OWNER`].
 #[inline(always)]
 fn by_itself(socket: u64) -> u32 {
@@ -126,47 +144,53 @@ fn by_itself(socket: u64) -> u32 {
     unsafe { SOCKETS.get(&socket) }.copied().unwrap_or(NO_OWNER)
 }
 
-/// The same, else for whom the current thread works.
+/// The same, else for whom the current thread works on a packet.
 #[inline(always)]
-fn sender(socket: u64) -> u32 {
+fn sender(socket: u64, skb: u64) -> u32 {
     match by_itself(socket) {
-        NO_OWNER => lent().map_or(NO_OWNER, |lent| lent.owner),
+        NO_OWNER => lent_for(skb).map_or(NO_OWNER, |lent| lent.owner),
         known => known,
     }
 }
 
-/// From here on the current thread works for the sender by a socket.
+/// From here on the current thread works for the sender of a packet, whatever it copies.
 #[inline(always)]
-pub(crate) fn lend(socket: u64) {
-    let owner = sender(socket);
-    enter(owner, NO_SITE);
+pub(crate) fn lend(skb: u64) {
+    let owner = sender(kernel::socket(skb), skb);
+    enter(skb, Lent { from: 0, owner, site: NO_SITE, depth: 0 });
 }
 
-/// From here on the current thread puts packets into the receive queue of a socket, and what it copies
-/// is counted at that site. A socket that nobody watched sends by is a stranger's.
+/// From here on the current thread puts a packet into the receive queue of a socket, and what it copies
+/// out of that packet is counted at that site. A socket that nobody watched sends by is a stranger's.
 #[inline(always)]
-pub(crate) fn begin_queue(socket: u64, site: u16) {
-    let owner = sender(socket);
-    enter(if owner == NO_OWNER { ELSEWHERE } else { owner }, site);
+pub(crate) fn begin_queue(socket: u64, from: u64, site: u16) {
+    let owner = match sender(socket, from) {
+        NO_OWNER => ELSEWHERE,
+        owner => owner,
+    };
+    enter(from, Lent { from, owner, site, depth: 0 });
 }
 
 /// From here on what the current thread copies is counted at that site.
 #[inline(always)]
 pub(crate) fn begin_cause(site: u16) {
-    enter(NO_OWNER, site);
+    enter(0, Lent { from: 0, owner: NO_OWNER, site, depth: 0 });
 }
 
 /// Functions may be within each other: the innermost that knows for whom it works says that, the
-/// outermost what it is done for.
+/// outermost what it is done for. What works on another packet than that which is put into a queue
+/// interrupts that, and is done for itself.
 #[inline(always)]
-fn enter(owner: u32, site: u16) {
+fn enter(skb: u64, inner: Lent) {
     let lent = match lent() {
-        Some(outer) => Lent {
-            owner: if owner == NO_OWNER { outer.owner } else { owner },
-            site: if outer.site == NO_SITE { site } else { outer.site },
+        Some(outer) if outer.is_about(skb) => Lent {
+            from: inner.from,
+            owner: if inner.owner == NO_OWNER { outer.owner } else { inner.owner },
+            site: if outer.site == NO_SITE { inner.site } else { outer.site },
             depth: outer.depth + 1,
         },
-        None => Lent { owner, site, depth: 0 },
+        Some(outer) => Lent { depth: outer.depth + 1, ..inner },
+        None => inner,
     };
     if let Err(error) = LENT.insert(&thread(), &lent, 0) {
         lose_or_busy(Lost::Owner, error);
@@ -193,7 +217,7 @@ pub(crate) fn copied_from(skb: u64, here: u16) -> (u16, u32, File) {
     let first = kernel::first_fragment(skb);
     let queued = if first == 0 { skb } else { first };
     if kernel::is_queued(queued) {
-        let owner = sender(kernel::socket(queued));
+        let owner = by_itself(kernel::socket(queued));
         return (here, if owner == NO_OWNER { ELSEWHERE } else { owner }, File::Socket);
     }
     let (site, owner) = on_its_way(skb, here);
@@ -203,12 +227,9 @@ pub(crate) fn copied_from(skb: u64, here: u16) -> (u16, u32, File) {
 /// The site and the owner of a copy out of a packet that is in no receive queue.
 #[inline(always)]
 fn on_its_way(skb: u64, here: u16) -> (u16, u32) {
-    let site = lent().map_or(NO_SITE, |lent| lent.site);
+    let site = lent_for(skb).map_or(NO_SITE, |lent| lent.site);
     let site = if site == NO_SITE { here } else { site };
-    // What is forwarded is forwarded in softirq, whatever the thread worked on that this interrupts: a
-    // receiver that empties its backlog (__release_sock(), net/core/sock.c), say.
-    let socket = kernel::socket(skb);
-    let owner = if kernel::is_forwarded(skb) { by_itself(socket) } else { sender(socket) };
+    let owner = sender(kernel::socket(skb), skb);
     if owner != NO_OWNER {
         return (site, owner);
     }

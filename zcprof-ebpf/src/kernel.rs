@@ -224,7 +224,7 @@ pub(crate) fn is_received(skb: u64) -> bool {
 /// as soon as the kernel takes it from a device (`__netif_receive_skb_core()`, net/core/dev.c, 5.10 to
 /// 7.3), and `dev` is another from `ip_output()` or `__br_forward()` on.
 #[inline(always)]
-pub(crate) fn is_forwarded(skb: u64) -> bool {
+fn is_forwarded(skb: u64) -> bool {
     let from: u32 = read_at(skb, &CONFIG.skb_from_device);
     let device: u64 = read_at(skb, &CONFIG.skb_dev);
     from != 0 && device != 0 && read_at::<u32>(device, &CONFIG.dev_index) != from

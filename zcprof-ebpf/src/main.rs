@@ -269,11 +269,15 @@ fn enter<const SITE: usize, C: EbpfContext>(ctx: &C, argument: impl Fn(usize) ->
         current::at_port(place::port(argument(usize::from(at))));
     }
     match const { SITES[SITE].bytes } {
-        Bytes::Lends(at) => below::lend(kernel::socket(argument(usize::from(at)))),
-        Bytes::Queues(at) => {
-            below::begin_queue(kernel::socket(argument(usize::from(at))), SITE as u16);
+        Bytes::Lends(at) => below::lend(argument(usize::from(at))),
+        Bytes::Queues { to, from } => {
+            let socket = kernel::socket(argument(usize::from(to)));
+            below::begin_queue(socket, argument(usize::from(from)), SITE as u16);
         }
-        Bytes::Serves(at) => below::begin_queue(argument(usize::from(at)), SITE as u16),
+        Bytes::Serves { socket, from } => {
+            let socket = argument(usize::from(socket));
+            below::begin_queue(socket, argument(usize::from(from)), SITE as u16);
+        }
         Bytes::Causes => below::begin_cause(SITE as u16),
         Bytes::Forgets(at) => below::forget(argument(usize::from(at))),
         Bytes::Packet(at) => {
@@ -315,7 +319,7 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
             let (site, owner, file) = below::copied_from(entered.detail, SITE as u16);
             count::add_for_in(ctx, site, owner, file, bytes);
         }
-        Bytes::Lends(_) | Bytes::Queues(_) | Bytes::Serves(_) | Bytes::Causes => {
+        Bytes::Lends(_) | Bytes::Queues { .. } | Bytes::Serves { .. } | Bytes::Causes => {
             below::take_back();
         }
         Bytes::Accepts => below::accepted(result),

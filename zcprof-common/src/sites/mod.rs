@@ -102,12 +102,22 @@ pub enum Bytes {
     /// None: what is copied inside it is copied for the socket of the `struct sk_buff` that the
     /// argument points at, whatever other skb it passes on.
     Lends(u8),
-    /// What is copied out of packets inside it, which is done for the receive queue that the
-    /// `struct sk_buff` that the argument points at is in. The process that sends by that queue's
-    /// socket is charged: it has been sent what is copied.
-    Queues(u8),
-    /// The same for the receive queue of the `struct sock` that the argument points at.
-    Serves(u8),
+    /// What is copied out of one packet inside it, which is done for the receive queue that another is
+    /// in. The process that sends by that queue's socket is charged: it has been sent what is copied. A
+    /// softirq may interrupt the function, and copies out of other packets for others.
+    Queues {
+        /// Position of the `struct sk_buff` in the queue.
+        to: u8,
+        /// Position of the `struct sk_buff` that is copied out of.
+        from: u8,
+    },
+    /// The same for the receive queue of a socket.
+    Serves {
+        /// Position of the `struct sock`.
+        socket: u8,
+        /// Position of the `struct sk_buff` that is copied out of.
+        from: u8,
+    },
     /// None: what is copied out of packets inside it counts here, because it says what for.
     Causes,
     /// The length of the `struct sk_buff` that the argument points at, at entry. The
@@ -175,8 +185,8 @@ impl Bytes {
             Self::Deferred(_)
                 | Self::Encrypted(_)
                 | Self::Lends(_)
-                | Self::Queues(_)
-                | Self::Serves(_)
+                | Self::Queues { .. }
+                | Self::Serves { .. }
                 | Self::Causes
                 | Self::Packet(_)
                 | Self::Forgets(_)

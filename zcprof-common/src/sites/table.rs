@@ -483,8 +483,9 @@ pub const SITES: &[Site] = &[
         name: "skb_try_coalesce",
         source: "net/core/skbuff.c",
         // A receive queue copies a short skb behind the one before it, whose socket it is: what
-        // that socket was sent, and not what is sent by it.
-        bytes: Bytes::Queues(0),
+        // that socket was sent, and not what is sent by it. Softirqs are on where the receiver
+        // empties its backlog (__release_sock(), net/core/sock.c, 5.10 to 7.3).
+        bytes: Bytes::Queues { to: 0, from: 1 },
         cases: &[always(&[plus(Hop::SocketToSocket, Aside)])],
         ..Site::CALLER
     },
@@ -493,7 +494,7 @@ pub const SITES: &[Site] = &[
         source: "net/ipv4/tcp_ipv4.c",
         // While its owner reads, a socket's packets wait in a backlog, put together in the same
         // way; there they do not name the socket yet.
-        bytes: Bytes::Serves(0),
+        bytes: Bytes::Serves { socket: 0, from: 1 },
         cases: &[always(&[plus(Hop::SocketToSocket, Aside)])],
         ..Site::CALLER
     },

@@ -87,7 +87,7 @@ fn helps(site: &Site, of: &Site) -> bool {
     let by_file = |case: &Case| !case.file.is_empty();
     match site.bytes {
         // The packets that a copy below the sockets works on.
-        Bytes::Lends(_) | Bytes::Queues(_) | Bytes::Serves(_) => {
+        Bytes::Lends(_) | Bytes::Queues { .. } | Bytes::Serves { .. } => {
             matches!(of.bytes, Bytes::Linear { .. })
         }
         // Who pinned what is copied later.
