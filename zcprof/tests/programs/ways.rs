@@ -143,14 +143,19 @@ fn server(port: &str) -> Vec<String> {
     ["/usr/bin/python3", "/srv/serve.py", "sendfile", port].map(str::to_owned).to_vec()
 }
 
-/// A window that missed no run of a probe, of three: zcprof says that it did, and what is forwarded is
-/// then not known.
+/// The first window of three in which no run of a probe was missed, if the row holds: zcprof then says that it
+/// does not know. What was copied is known in spite of a missed run.
 fn unmissed(row: &WayCase) -> Result<Watch, String> {
-    let missed = |doubt: &Doubt| matches!(doubt, Doubt::Missed { .. });
     let mut windows = (0..3).map(|_| watch(row));
-    let whole = |watch: &Watch| !watch.doubts.iter().any(missed);
-    let found = windows.find(|window| window.as_ref().map_or(true, whole));
+    let is_whole = |watch: &Watch| row.verdict == "refuted" || missed(watch) == 0;
+    let found = windows.find(|window| window.as_ref().map_or(true, is_whole));
     found.unwrap_or_else(|| Err("three windows missed runs of probes".to_owned()))
+}
+
+/// Runs of probes that were missed.
+fn missed(watch: &Watch) -> u64 {
+    let of = |doubt: &Doubt| if let Doubt::Missed { runs, .. } = doubt { *runs } else { 0 };
+    watch.doubts.iter().map(of).sum()
 }
 
 /// The record of a way's window.
@@ -187,6 +192,9 @@ fn watch(row: &WayCase) -> Result<Watch, String> {
 /// time stamps, in a packet of WireGuard's size (`WG_VIRTIO`).
 const HEADERS: f64 = (14 + 20 + 32) as f64 / (1420 - 20 - 32) as f64;
 
+/// Most bytes of a packet that TCP makes (GSO_LEGACY_MAX_SIZE, include/linux/netdevice.h, 6.12).
+const PACKET: u64 = 65536;
+
 fn errors(row: &WayCase, watch: &Watch) -> Vec<String> {
     let mut errors = Vec::new();
     let result = &watch.results[0];
@@ -195,15 +203,20 @@ fn errors(row: &WayCase, watch: &Watch) -> Vec<String> {
     let exits: Vec<_> =
         exits.map(|exit| (exit.name.as_str(), exit.kind.as_str(), exit.bytes)).collect();
     println!(
-        "{}: MEASURED {} {:?}, copied on the way {late:.4}, left by {exits:?}",
-        row.name, result.verdict, result.codes
+        "{}: MEASURED {} {:?}, copied on the way {late:.4}, {} runs missed, left by {exits:?}",
+        row.name,
+        result.verdict,
+        result.codes,
+        missed(watch)
     );
     if result.verdict != row.verdict {
         errors.push(format!("zero-copy is {}: {:#?}", result.verdict, result.reasons));
     }
+    // A run that was missed hides a packet at most.
+    let hidden = ratio(missed(watch) * PACKET, result.sent);
     let is_right = match row.copied {
         Known::Never => late <= 0.001,
-        Known::Once => (0.999..=1.0 + HEADERS).contains(&late),
+        Known::Once => (0.999 - hidden..=1.0 + HEADERS).contains(&late),
     };
     if !is_right {
         errors.push(format!("{late:.4} per byte were copied on the way"));
@@ -215,6 +228,11 @@ fn errors(row: &WayCase, watch: &Watch) -> Vec<String> {
         errors.push(format!("encrypted by {:?}: {exits:?}", row.encrypted_by));
     }
     errors
+}
+
+#[expect(clippy::cast_precision_loss, reason = "bytes of a window of some MiB")]
+fn ratio(bytes: u64, sent: u64) -> f64 {
+    bytes as f64 / sent as f64
 }
 
 fn at(result: &ClaimResult, hop: Hop, disposition: Disposition) -> f64 {
