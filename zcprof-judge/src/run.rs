@@ -114,6 +114,14 @@ pub struct Coverage {
     pub holes: Vec<Hole>,
 }
 
+impl Coverage {
+    /// What became of the site called so, if it was tried.
+    #[must_use]
+    pub fn probe(&self, site: &str) -> Option<&Probe> {
+        self.probes.iter().find(|probe| probe.site == site)
+    }
+}
+
 /// A row of the table on this kernel.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Probe {
@@ -123,6 +131,14 @@ pub struct Probe {
     pub instrument: Instrument,
     /// What became of it.
     pub state: ProbeState,
+}
+
+impl Probe {
+    /// Whether a program is attached.
+    #[must_use]
+    pub const fn is_attached(&self) -> bool {
+        matches!(self.state, ProbeState::Attached { .. })
+    }
 }
 
 /// What became of a site on this kernel.

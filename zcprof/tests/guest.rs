@@ -6,6 +6,7 @@ mod doctor;
 mod families;
 mod faults;
 mod leftovers;
+mod netlink;
 mod privileges;
 mod programs;
 mod pty;
@@ -61,8 +62,13 @@ fn measure(name: &str, arguments: &[&str]) -> (Output, Option<Run>) {
 
 /// The same with the log elsewhere.
 fn measure_log(log: &Path, name: &str, arguments: &[&str]) -> (Output, Option<Run>) {
+    measure_bytes("8MiB", log, name, arguments)
+}
+
+/// The same with so many bytes of the log.
+fn measure_bytes(bytes: &str, log: &Path, name: &str, arguments: &[&str]) -> (Output, Option<Run>) {
     let out = folder(name);
-    let output = zcprof(&["measure", "--untimed", "--bytes", "8MiB", "--segment-bytes", "2MiB"])
+    let output = zcprof(&["measure", "--untimed", "--bytes", bytes, "--segment-bytes", "2MiB"])
         .arg("--log-dir")
         .arg(log)
         .arg("--out")
@@ -72,6 +78,18 @@ fn measure_log(log: &Path, name: &str, arguments: &[&str]) -> (Output, Option<Ru
         .expect("zcprof starts");
     let run = fs::read(out.join("run.json")).ok();
     (output, run.map(|bytes| serde_json::from_slice(&bytes).expect("run.json parses")))
+}
+
+/// A log of that topic as `make-log` makes it: how many records, of which size, and in batches of which size.
+fn made_log(topic: &str, [records, record_bytes, batch_bytes]: [&str; 3]) -> PathBuf {
+    let log = folder(topic);
+    let made = zcprof(&["make-log", "--topic", topic, "--records", records])
+        .args(["--record-bytes", record_bytes, "--batch-bytes", batch_bytes])
+        .arg(&log)
+        .output()
+        .expect("zcprof starts");
+    assert_eq!(code(&made), 0, "{}", text(&made));
+    log.join(format!("{topic}-0"))
 }
 
 /// What it printed, as one line: the table wraps where it must.
@@ -372,15 +390,9 @@ fn hidden_symbols_are_named() {
 /// The server must not read records to find them: it would copy what it sends.
 #[test]
 fn a_log_of_one_small_record_per_batch_is_measured_as_any_other() {
-    let log = folder("tiny");
-    let made = zcprof(&["make-log", "--topic", "tiny", "--records", "120000"])
-        .args(["--record-bytes", "10", "--batch-bytes", "10"])
-        .arg(&log)
-        .output()
-        .expect("zcprof starts");
-    assert_eq!(code(&made), 0, "{}", text(&made));
+    let log = made_log("tiny", ["120000", "10", "10"]);
     let wanted = ["--cache", "warm", "--transfer", "sendfile,read_write", "--fetch-size", "64KiB"];
-    let (output, _) = measure_log(&log.join("tiny-0"), "tiny-report", &wanted);
+    let (output, _) = measure_log(&log, "tiny-report", &wanted);
     assert_eq!(code(&output), 0, "{}", text(&output));
 }
 
@@ -390,24 +402,11 @@ fn a_log_of_one_small_record_per_batch_is_measured_as_any_other() {
 fn arguments_of_small_fetches_are_no_copies_of_the_payload() {
     let takes_some = |row: &&TransferSpec| !row.arguments.is_empty() && !row.writes_files();
     let wanted: Vec<_> = TRANSFERS.iter().filter(takes_some).map(|row| row.name).collect();
-    let (log, out) = (folder("small"), folder("small-report"));
-    let made = zcprof(&["make-log", "--topic", "small", "--records", "8000"])
-        .args(["--record-bytes", "200", "--batch-bytes", "1000"])
-        .arg(&log)
-        .output()
-        .expect("zcprof starts");
-    assert_eq!(code(&made), 0, "{}", text(&made));
-    let output = zcprof(&["measure", "--untimed", "--cache", "warm", "--bytes", "1MiB"])
-        .args(["--fetch-size", "4KiB", "--transfer", &wanted.join(",")])
-        .arg("--log-dir")
-        .arg(log.join("small-0"))
-        .arg("--out")
-        .arg(&out)
-        .output()
-        .expect("zcprof starts");
+    let log = made_log("small", ["8000", "200", "1000"]);
+    let options = ["--cache", "warm", "--fetch-size", "4KiB", "--transfer", &wanted.join(",")];
+    let (output, run) = measure_bytes("1MiB", &log, "small-report", &options);
     assert_eq!(code(&output), 0, "{}", text(&output));
-    let run = fs::read(out.join("run.json")).expect("a record");
-    let run: Run = serde_json::from_slice(&run).expect("run.json parses");
+    let run = run.expect("a record");
     assert_eq!(run.passes.len(), wanted.len());
     for pass in &run.passes {
         let Payload { bytes, fetches, .. } = pass.payload;

@@ -117,14 +117,14 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         name: "programs",
-        work: Work::Programs(&["--ignored", "--nocapture", "programs::", CONTAINERS.skip]),
+        work: Work::Programs(&["--ignored", "--nocapture", "programs::", "--skip", CONTAINERS]),
         daily: KernelScope::Nowhere,
         nightly: KernelScope::Every(&[]),
         left_out: "programs of others (nginx, Kafka, Caddy), watched: every day a command of zcprof's own is",
     },
     Part {
         name: "programs in containers",
-        work: Work::Programs(&["--ignored", "--nocapture", CONTAINERS.test]),
+        work: Work::Programs(&["--ignored", "--nocapture", CONTAINERS]),
         daily: KernelScope::Nowhere,
         // On the other kernels the ways that packets take from there are tested, among the programs.
         nightly: KernelScope::One,
@@ -148,15 +148,7 @@ pub(super) const PARTS: &[Part] = &[
 ];
 
 /// The test of programs in containers.
-struct Containers {
-    test: &'static str,
-    skip: &'static str,
-}
-
-const CONTAINERS: Containers = Containers {
-    test: "every_program_in_a_containers_place",
-    skip: "--skip=every_program_in_a_containers_place",
-};
+const CONTAINERS: &str = "every_program_in_a_containers_place";
 
 /// A test that can be had longer, instead of all others.
 #[derive(Debug)]

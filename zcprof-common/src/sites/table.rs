@@ -576,8 +576,8 @@ pub const SITES: &[Site] = &[
         source: "net/core/skbuff.c",
         // The leaf of every copy out of an skb's pages that is not for a user: __pskb_pull_tail()
         // (skb_linearize(), skb_checksum_help()), skb_segment(), skb_copy(), tcp_collapse(),
-        // skb_try_coalesce(), which counts what is copied for it. Of an skb with a list of fragments it calls itself, and these
-        // bytes are counted twice; TCP sends none.
+        // skb_try_coalesce(), which counts what is copied for it. Of an skb with a list of fragments
+        // it calls itself, and these bytes are counted twice; TCP sends none.
         bytes: Bytes::Linear { skb: 0, length: 3, fails: true },
         cases: PACKET,
         ..Site::CALLER

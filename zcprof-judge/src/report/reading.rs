@@ -9,7 +9,7 @@ use super::numbers::{MIB, thousandths};
 use super::verdicts::Word;
 use crate::claim::{ZERO_COPY, ZERO_COPY_FROM_STORAGE};
 use crate::ledger::{Entry, sum};
-use crate::run::{Pass, ProbeState, Run};
+use crate::run::{Pass, Probe, Run};
 use crate::verdict::code::of_finding;
 use crate::verdict::rules::sees_copies;
 use crate::verdict::{Judgement, Unknown, Verdict, blind_hops, judge, judge_as, per_byte};
@@ -53,16 +53,15 @@ pub(super) struct Sources {
 impl Sources {
     fn of(run: &Run) -> Self {
         let watches = |instrument: &Instrument| {
-            run.coverage.probes.iter().any(|probe| {
-                probe.instrument == *instrument
-                    && matches!(probe.state, ProbeState::Attached { .. })
-            })
+            run.coverage
+                .probes
+                .iter()
+                .any(|probe| probe.instrument == *instrument && probe.is_attached())
         };
         let first = |of: &[Instrument]| of.iter().copied().find(watches);
         let mut faults =
             run.coverage.probes.iter().filter(|probe| is_fault(&probe.site)).peekable();
-        let sees_faults = faults.peek().is_some()
-            && faults.all(|probe| matches!(probe.state, ProbeState::Attached { .. }));
+        let sees_faults = faults.peek().is_some() && faults.all(Probe::is_attached);
         let copied = first(Instrument::ALL);
         Self {
             copied,

@@ -9,7 +9,7 @@ use super::{Finding, Reason};
 use crate::claim::Claim;
 use crate::devices::{self, DeviceKind, Effect};
 use crate::ledger::{Ledger, sum};
-use crate::run::{Coverage, DeviceExit, Pass, ProbeState};
+use crate::run::{Coverage, DeviceExit, Pass, Probe};
 
 /// What the devices of a pass have against a claim.
 pub(crate) fn judge(claim: &Claim, pass: &Pass, ledger: &Ledger) -> (Vec<Finding>, Vec<Reason>) {
@@ -48,8 +48,8 @@ pub(crate) fn unbalanced(pass: &Pass) -> Option<Reason> {
 /// What was sent over TCP, where nobody watched which devices got it.
 pub(crate) fn unwatched(pass: &Pass, coverage: &Coverage) -> Option<Reason> {
     let site = SITES.iter().find(|site| matches!(site.bytes, Bytes::Exits(_)))?;
-    let probe = coverage.probes.iter().find(|probe| probe.site == site.name);
-    let is_watched = probe.is_some_and(|probe| matches!(probe.state, ProbeState::Attached { .. }));
+    let probe = coverage.probe(site.name);
+    let is_watched = probe.is_some_and(Probe::is_attached);
     let sent = sent_by_tcp(pass);
     (!is_watched && sent > 0).then_some(Reason::ReachedNoDevice(sent, 0))
 }

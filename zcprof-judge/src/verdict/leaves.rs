@@ -60,7 +60,7 @@ pub(crate) fn blind_hops(pass: &Pass, coverage: &Coverage) -> Vec<Hop> {
 
 /// Whether a leaf that was not watched may have been reached.
 fn can_be_reached(site: &Site, coverage: &Coverage) -> bool {
-    let probe = coverage.probes.iter().find(|probe| probe.site == site.name);
+    let probe = coverage.probe(site.name);
     match (site.need, probe.map(|probe| &probe.state)) {
         (_, Some(ProbeState::NotOnThisKernel)) => false,
         // Who says that he writes nothing may write all the same.

@@ -6,14 +6,14 @@ use std::fs;
 use zcprof_common::vocabulary::{Disposition, Hop};
 use zcprof_judge::run::Doubt;
 use zcprof_judge::watch::Watch;
-use zcprof_judge::watch::record::{Charged, ClaimResult};
+use zcprof_judge::watch::record::Charged;
 
 use super::super::{text, zcprof};
-use super::TIMES;
 use super::container::{PLAIN, Tunnel, Way, Wire};
 use super::image::{BODY, set_up};
 use super::place::{Asks, Place};
 use super::running::Running;
+use super::{TIMES, at};
 
 /// A way, and what becomes of bytes that take it.
 struct WayCase {
@@ -198,7 +198,7 @@ const PACKET: u64 = 65536;
 fn errors(row: &WayCase, watch: &Watch) -> Vec<String> {
     let mut errors = Vec::new();
     let result = &watch.results[0];
-    let late = at(result, Hop::SocketToSocket, Disposition::Deferred);
+    let late = at(result, Hop::SocketToSocket, Disposition::Deferred).most;
     let exits = watch.exits.iter().filter(|exit| matches!(exit.charged, Charged::Program(_)));
     let exits: Vec<_> =
         exits.map(|exit| (exit.name.as_str(), exit.kind.as_str(), exit.bytes)).collect();
@@ -233,9 +233,4 @@ fn errors(row: &WayCase, watch: &Watch) -> Vec<String> {
 #[expect(clippy::cast_precision_loss, reason = "bytes of a window of some MiB")]
 fn ratio(bytes: u64, sent: u64) -> f64 {
     bytes as f64 / sent as f64
-}
-
-fn at(result: &ClaimResult, hop: Hop, disposition: Disposition) -> f64 {
-    let found = result.hops.iter().find(|at| at.hop == hop && at.disposition == disposition);
-    found.map_or(0.0, |at| at.per_byte.most)
 }

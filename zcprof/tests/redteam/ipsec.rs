@@ -1,14 +1,13 @@
 //! IPsec on the loopback device: everything that this host sends to itself is encrypted. The messages
 //! are as in include/uapi/linux/xfrm.h: guests have no `ip xfrm`.
-#![expect(unsafe_code, reason = "nix knows no netlink socket of XFRM's")]
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, recv, sendto};
+
+use crate::netlink::{CREATE, NetlinkSocket, attribute, message};
 
 const NEW_STATE: u16 = 0x10;
 const DELETE_STATE: u16 = 0x11;
@@ -26,7 +25,7 @@ const SETTINGS: [&str; 2] = ["disable_xfrm", "disable_policy"];
 
 /// It ends with this.
 pub(super) struct Encrypted {
-    netlink: OwnedFd,
+    netlink: NetlinkSocket,
 }
 
 impl Encrypted {
@@ -34,14 +33,7 @@ impl Encrypted {
         for setting in SETTINGS {
             fs::write(format!("/proc/sys/net/ipv4/conf/lo/{setting}"), "0").expect("root may");
         }
-        // SAFETY: it takes no memory, and returns a new descriptor.
-        let netlink = unsafe {
-            let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
-            let made = libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_XFRM);
-            OwnedFd::from_raw_fd(Errno::result(made).expect("XFRM"))
-        };
-        bind(netlink.as_raw_fd(), &NetlinkAddr::new(0, 0)).expect("bound");
-        let encrypted = Self { netlink };
+        let encrypted = Self { netlink: NetlinkSocket::open(libc::NETLINK_XFRM).expect("XFRM") };
         encrypted
             .ask(NEW_STATE, &state())
             .expect("a state: the module esp4, and rfc4106(gcm(aes))");
@@ -50,19 +42,8 @@ impl Encrypted {
     }
 
     /// Sends a message, and reads what the kernel says to it.
-    fn ask(&self, kind: u16, body: &[u8]) -> Result<(), i32> {
-        const REQUEST: u16 = 1 | 4 | 0x400; // NLM_F_REQUEST, _ACK, _CREATE
-        let length = u32::try_from(16 + body.len()).expect("small");
-        let mut message = length.to_ne_bytes().to_vec();
-        message.extend([kind, REQUEST].map(u16::to_ne_bytes).concat());
-        message.extend([1_u32, 0].map(u32::to_ne_bytes).concat());
-        message.extend(body);
-        let (fd, kernel) = (self.netlink.as_raw_fd(), NetlinkAddr::new(0, 0));
-        sendto(fd, &message, &kernel, MsgFlags::empty()).expect("sent");
-        let mut answer = [0; 4096];
-        recv(fd, &mut answer, MsgFlags::empty()).expect("answered");
-        let error = i32::from_ne_bytes(answer[16..20].try_into().expect("4"));
-        if error == 0 { Ok(()) } else { Err(-error) }
+    fn ask(&self, kind: u16, body: &[u8]) -> Result<(), Errno> {
+        self.netlink.ask(&message(kind, CREATE, body), 1)
     }
 }
 
@@ -145,13 +126,5 @@ fn policy() -> Vec<u8> {
     template.extend([0; 8]); // number; transport, unshared, required
     template.extend([0xff; 12]); // any algorithm
     bytes.extend(attribute(TEMPLATES, &template));
-    bytes
-}
-
-fn attribute(kind: u16, body: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(4 + body.len()).expect("small");
-    let mut bytes = [length, kind].map(u16::to_ne_bytes).concat();
-    bytes.extend(body);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
     bytes
 }

@@ -31,8 +31,7 @@ pub(super) fn html(coverage: &Coverage) -> String {
         column("instrument", &|probe| probe.instrument.name().to_owned()),
         column("became", &|probe| became(&probe.state)),
     ];
-    let seen = |probe: &&Probe| matches!(probe.state, ProbeState::Attached { .. });
-    let attached = coverage.probes.iter().filter(seen).count();
+    let attached = coverage.probes.iter().filter(|probe| probe.is_attached()).count();
     let all = coverage.probes.len();
     text + &format!(
         "<details><summary>{attached} of {all} sites watched</summary>\n{}</details>\n",

@@ -1,13 +1,12 @@
 //! Addresses that are translated, by nf_tables' netlink messages as in
 //! include/uapi/linux/netfilter/nf_tables.h and nfnetlink.h: guests have no `nft`.
-#![expect(unsafe_code, reason = "nix knows no netlink socket of netfilter's")]
 
 use std::net::Ipv4Addr;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, recv, sendto};
+
+use crate::netlink::{self, CREATE, NetlinkSocket, REQUEST, attribute};
 
 /// The subsystem of nf_tables, and the messages that begin and end what is done at once.
 const NF_TABLES: u16 = 10;
@@ -28,20 +27,13 @@ const OUT: u32 = 7; // NFT_META_OIFNAME
 const DESTINATION: u32 = 1; // NFT_NAT_DNAT
 
 /// Translation in the current network namespace; it ends with this.
-pub(super) struct Nat(OwnedFd);
+pub(super) struct Nat(NetlinkSocket);
 
 impl Nat {
     /// Connections that come by a device are given to `inside`, and those that leave by it have its
     /// address.
     pub(super) fn new(device: &str, inside: Ipv4Addr) -> Self {
-        // SAFETY: it takes no memory, and returns a new descriptor.
-        let socket = unsafe {
-            let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
-            let made = libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_NETFILTER);
-            OwnedFd::from_raw_fd(Errno::result(made).expect("netfilter"))
-        };
-        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, 0)).expect("bound");
-        let nat = Self(socket);
+        let nat = Self(NetlinkSocket::open(libc::NETLINK_NETFILTER).expect("netfilter"));
         nat.ask(&[
             (NEW_TABLE, attribute(1, TABLE)),
             chain(b"in\0", 0, -100), // NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST
@@ -55,24 +47,13 @@ impl Nat {
 
     /// Has all of it done, or none.
     fn ask(&self, messages: &[(u16, Vec<u8>)]) -> Result<(), Errno> {
-        const REQUEST: u16 = 1;
-        const ACKNOWLEDGED: u16 = REQUEST | 4 | 0x400 | 0x800; // NLM_F_ACK, _CREATE, _APPEND
+        const APPEND: u16 = CREATE | 0x800; // NLM_F_APPEND
         let mut batch = message(BEGIN, REQUEST, 0, NF_TABLES, &[]);
         for (kind, body) in messages {
-            batch.extend(message(*kind, ACKNOWLEDGED, IPV4, 0, body));
+            batch.extend(message(*kind, APPEND, IPV4, 0, body));
         }
         batch.extend(message(END, REQUEST, 0, NF_TABLES, &[]));
-        let (fd, kernel) = (self.0.as_raw_fd(), NetlinkAddr::new(0, 0));
-        sendto(fd, &batch, &kernel, MsgFlags::empty())?;
-        for _ in messages {
-            let mut answer = [0; 4096];
-            recv(fd, &mut answer, MsgFlags::empty())?;
-            let error = i32::from_ne_bytes(answer[16..20].try_into().expect("4"));
-            if error != 0 {
-                return Err(Errno::from_raw(-error));
-            }
-        }
-        Ok(())
+        self.0.ask(&batch, messages.len())
     }
 }
 
@@ -122,26 +103,12 @@ fn to(address: Ipv4Addr) -> Vec<u8> {
     [expression(b"immediate\0", &load), expression(b"nat\0", &change)].concat()
 }
 
-/// `struct nlmsghdr`, `struct nfgenmsg` and what follows.
+/// A message that begins with a `struct nfgenmsg`.
 fn message(kind: u16, flags: u16, family: u8, subsystem: u16, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(20 + body.len()).expect("small");
-    let mut bytes = length.to_ne_bytes().to_vec();
-    bytes.extend([kind, flags].map(u16::to_ne_bytes).concat());
-    bytes.extend([0; 8]);
-    bytes.extend([family, 0]);
-    bytes.extend(subsystem.to_be_bytes());
-    bytes.extend(body);
-    bytes
+    let head = [[family, 0], subsystem.to_be_bytes()].concat();
+    netlink::message(kind, flags, &[&head, body].concat())
 }
 
 fn number(kind: u16, value: u32) -> Vec<u8> {
     attribute(kind, &value.to_be_bytes())
-}
-
-fn attribute(kind: u16, body: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(4 + body.len()).expect("small");
-    let mut bytes = [length, kind].map(u16::to_ne_bytes).concat();
-    bytes.extend(body);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
 }
