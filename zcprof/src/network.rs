@@ -1,31 +1,33 @@
 //! The way between server and consumer: the loopback device, a veth pair between two network
 //! namespaces, with what a device may lack switched off, or two devices that a wire joins. To add
 //! a way is to add a row.
-#![expect(unsafe_code, reason = "SIOCETHTOOL, for which no crate has a safe form")]
 
 mod capture;
 mod feature;
+pub mod link;
 mod tunnel;
-mod virtio;
+pub mod virtio;
 mod xdp;
 
 use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use futures_util::StreamExt as _;
-use nix::libc;
 use nix::net::if_::if_nametoindex;
-use nix::sched::{CloneFlags, setns, unshare};
+use nix::sched::{CloneFlags, setns};
 use rtnetlink::packet_core::{
     DefaultNla, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 use rtnetlink::{LinkUnspec, LinkVeth};
-use tunnel::Tunnel;
 use zcprof_common::names::network;
+
+use link::{Feature, bring_up_with, move_into, namespace, netlink, switch};
+use tunnel::Tunnel;
 
 /// A way between server and consumer.
 #[derive(Debug)]
@@ -56,17 +58,6 @@ enum Device {
     /// Two virtio-net devices that are joined outside and that nobody uses, each in a new
     /// namespace: what is sent leaves this kernel by DMA. They return by themselves.
     Virtio,
-}
-
-/// What a device can do for the stack, and `ethtool -K` switch off: include/uapi/linux/ethtool.h.
-#[derive(Clone, Copy, Debug)]
-enum Feature {
-    /// ETHTOOL_STXCSUM: checksums of what is sent.
-    TxChecksum = 0x17,
-    /// ETHTOOL_SSG: packets in several pieces of memory.
-    ScatterGather = 0x19,
-    /// ETHTOOL_STSO: TCP segmentation.
-    TcpSegmentation = 0x1f,
 }
 
 /// What happens to packets on the way.
@@ -220,6 +211,9 @@ const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(198, 18, 0, 1), Ipv4Addr::new(19
 /// Length of that network's prefix here.
 const PREFIX: u8 = 30;
 
+/// How long virtio-net devices may take to return from namespaces that ended.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A way that is set up. Namespaces and devices are gone when this and both processes are, however
 /// these end: nothing else refers to them.
 #[derive(Debug)]
@@ -250,7 +244,7 @@ impl Network {
         let namespaces = [namespace()?, namespace()?];
         let [server, consumer] = &namespaces;
         let devices = if row.device == Device::Virtio {
-            let found = virtio::unused_pair()?;
+            let found = virtio::unused_pair(PATIENCE)?;
             for (device, namespace) in found.iter().zip(&namespaces) {
                 move_into(device, namespace)?;
             }
@@ -267,9 +261,9 @@ impl Network {
             let device = &devices[end as usize];
             inside(namespace, || {
                 match row.tunnel {
-                    None => bring_up_with(device, ADDRESSES[end as usize])?,
+                    None => bring_up_with(device, ADDRESSES[end as usize], PREFIX)?,
                     Some(tunnel) => {
-                        bring_up_with(device, tunnel::OUTER[end as usize])?;
+                        bring_up_with(device, tunnel::OUTER[end as usize], PREFIX)?;
                         tunnel.set_up(device, end)?;
                     }
                 }
@@ -278,7 +272,7 @@ impl Network {
         }
         let trouble = inside(server, || {
             for feature in row.lacks {
-                switch_off(&devices[End::Server as usize], *feature)?;
+                switch(&devices[End::Server as usize], *feature, false)?;
             }
             if row.nocache {
                 feature::switch_on(&devices[End::Server as usize], feature::NOCACHE)?;
@@ -352,17 +346,6 @@ pub(crate) fn all_without_nocache() -> Result<Option<String>> {
     Ok(Some(names.join(", ")))
 }
 
-/// A new network namespace, with nothing in it.
-fn namespace() -> Result<OwnedFd> {
-    // Only the thread that asks gets into it, so that this process stays where it is.
-    let made = std::thread::spawn(|| -> Result<OwnedFd> {
-        unshare(CloneFlags::CLONE_NEWNET)
-            .context("making a network namespace, which takes CAP_SYS_ADMIN")?;
-        Ok(File::open("/proc/thread-self/ns/net")?.into())
-    });
-    made.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?
-}
-
 /// Does something in another network namespace.
 fn inside<T>(namespace: &OwnedFd, job: impl FnOnce() -> Result<T>) -> Result<T> {
     let _inside = Inside::enter(namespace)?;
@@ -398,26 +381,6 @@ fn connect(other: &OwnedFd) -> Result<()> {
         let away = LinkUnspec::new_with_name(there).setns_by_fd(other.as_raw_fd()).build();
         Ok(handle.link().change(away).execute().await?)
     })
-}
-
-/// Moves a device of this namespace into another.
-fn move_into(device: &str, namespace: &OwnedFd) -> Result<()> {
-    let index = if_nametoindex(device).with_context(|| format!("finding {device}"))?;
-    netlink(async |handle| {
-        let away = LinkUnspec::new_with_index(index).setns_by_fd(namespace.as_raw_fd()).build();
-        Ok(handle.link().change(away).execute().await?)
-    })
-    .with_context(|| format!("moving {device} into a network namespace"))
-}
-
-/// Gives a device of this namespace its address, and has it transmit.
-fn bring_up_with(device: &str, address: Ipv4Addr) -> Result<()> {
-    let index = if_nametoindex(device).with_context(|| format!("finding {device}"))?;
-    netlink(async |handle| {
-        handle.address().add(index, IpAddr::V4(address), PREFIX).execute().await?;
-        Ok(handle.link().change(LinkUnspec::new_with_index(index).up().build()).execute().await?)
-    })
-    .with_context(|| format!("setting up {device}"))
 }
 
 /// Probability that a packet is lost, as a fraction of `u32::MAX`: two in a hundred, so that a few
@@ -456,48 +419,6 @@ fn lose_some(device: &str) -> Result<()> {
     })
 }
 
-/// Speaks with the current namespace's part of the kernel.
-fn netlink(job: impl AsyncFnOnce(rtnetlink::Handle) -> Result<()>) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let (connection, handle, _) = rtnetlink::new_connection().context("opening netlink")?;
-        let speaking = tokio::spawn(connection);
-        let done = job(handle).await;
-        speaking.abort();
-        done
-    })
-}
-
-/// `struct ethtool_value`, include/uapi/linux/ethtool.h.
-#[repr(C)]
-struct EthtoolValue {
-    command: u32,
-    data: u32,
-}
-
-fn switch_off(device: &str, feature: Feature) -> Result<()> {
-    let mut value = EthtoolValue { command: feature as u32, data: 0 };
-    ethtool(device, (&raw mut value).cast())
-        .with_context(|| format!("switching {feature:?} of {device} off"))
-}
-
-/// Asks something of a device, by the structure of the request.
-fn ethtool(device: &str, value: *mut libc::c_char) -> Result<()> {
-    // SAFETY: an all-zero ifreq is valid.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    ensure!(device.len() < request.ifr_name.len(), "{device} is too long a name");
-    for (to, from) in request.ifr_name.iter_mut().zip(device.bytes()) {
-        *to = libc::c_char::from_ne_bytes([from]);
-    }
-    request.ifr_ifru.ifru_data = value;
-    // Any socket will do.
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("a UDP socket")?;
-    // SAFETY: the request and the caller's value that it points at outlive the call.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
-    nix::errno::Errno::result(result)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -508,6 +429,6 @@ mod tests {
             let found = NETWORKS.iter().position(|other| other.name == row.name);
             assert_eq!(found, Some(index), "{}", row.name);
         }
-        assert!(DEVICES.iter().all(|name| name.len() < libc::IFNAMSIZ));
+        assert!(DEVICES.iter().all(|name| name.len() < nix::libc::IFNAMSIZ));
     }
 }

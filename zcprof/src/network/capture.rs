@@ -1,5 +1,6 @@
 //! Packet sockets that hear everything in the current namespace, as captures have them. Nobody reads
 //! what they hear: the kernel prepares each packet for them all the same.
+#![expect(unsafe_code, reason = "PACKET_RX_RING, for which nix has no socket option")]
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 

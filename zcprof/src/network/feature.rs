@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result};
 
-use super::ethtool;
+use super::link::ethtool;
 
 /// `NETIF_F_NOCACHE_COPY` (net/ethtool/common.c, 5.10 to 7.3).
 pub(super) const NOCACHE: &str = "tx-nocache-copy";

@@ -7,7 +7,8 @@ use nix::net::if_::if_nametoindex;
 use rtnetlink::{LinkVxlan, LinkWireguard};
 use wireguard_uapi::{WgSocket, set};
 
-use super::{ADDRESSES, End, bring_up_with, netlink};
+use super::link::{bring_up_with, netlink};
+use super::{ADDRESSES, End, PREFIX};
 
 /// What wraps the packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +72,7 @@ impl Tunnel {
                 "setting up VXLAN, which takes CAP_NET_ADMIN and the kernel's module vxlan",
             )?,
         }
-        bring_up_with(DEVICE, ADDRESSES[end as usize])
+        bring_up_with(DEVICE, ADDRESSES[end as usize], PREFIX)
     }
 }
 

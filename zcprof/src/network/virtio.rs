@@ -13,15 +13,12 @@ const CLASS: &str = "/sys/class/net";
 /// IFF_UP of /sys/class/net/DEVICE/flags: include/uapi/linux/if.h.
 const UP: u32 = 1;
 
-/// How long devices may take to return from namespaces that ended: a worker of the kernel takes
-/// these down (cleanup_net(), net/core/net_namespace.c).
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Names of two virtio-net devices that are down.
+/// Names of two virtio-net devices that are down, which may take so long to return from namespaces that
+/// ended: a worker of the kernel takes these down (cleanup_net(), net/core/net_namespace.c).
 ///
 /// # Errors
 /// There are fewer. One that is up is somebody's, and is never taken.
-pub(super) fn unused_pair() -> Result<[String; 2]> {
+pub fn unused_pair(patience: Duration) -> Result<[String; 2]> {
     let begun = Instant::now();
     loop {
         let mut unused = unused(Path::new(CLASS))?;
@@ -29,7 +26,7 @@ pub(super) fn unused_pair() -> Result<[String; 2]> {
         if let [first, second, ..] = unused.as_slice() {
             return Ok([first.clone(), second.clone()]);
         }
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > patience {
             bail!(
                 "the network virtio needs two virtio-net devices that are down and joined by a \
                  wire (`cargo xtask vm --wire` makes a guest that has them); there are {}",

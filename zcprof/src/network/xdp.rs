@@ -1,4 +1,8 @@
 //! An XDP program at a device: the kernel prepares each packet for it, and it lets all of them pass.
+#![expect(
+    unsafe_code,
+    reason = "bpf(2), for which no crate here has a safe form of what this makes"
+)]
 
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 

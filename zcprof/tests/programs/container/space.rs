@@ -1,10 +1,10 @@
 //! A network namespace of its own.
 
-use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::thread;
 
-use nix::sched::{CloneFlags, setns, unshare};
+use nix::sched::{CloneFlags, setns};
+use zcprof::network::link::namespace;
 
 /// It is there as long as this, or a process in it.
 pub(crate) struct Space(OwnedFd);
@@ -12,11 +12,7 @@ pub(crate) struct Space(OwnedFd);
 impl Space {
     /// A new one, with nothing in it.
     pub(crate) fn new() -> Self {
-        let made = thread::spawn(|| {
-            unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
-            File::open("/proc/thread-self/ns/net").expect("it")
-        });
-        Self(made.join().expect("made").into())
+        Self(namespace().expect("a network namespace"))
     }
 
     /// A name by which others open it.
@@ -34,10 +30,8 @@ impl Space {
             done.join().expect("done")
         })
     }
-}
 
-impl AsFd for Space {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+    pub(super) const fn descriptor(&self) -> &OwnedFd {
+        &self.0
     }
 }
