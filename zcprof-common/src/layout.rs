@@ -178,6 +178,9 @@ pub struct Sample {
     pub process: u32,
     /// Bytes of [`Self::stack`] that were read.
     pub length: u32,
+    /// What tells one run of a program from others: where its code and its stack begin
+    /// (`mm_struct.start_code`, `start_stack`), as `/proc/PID/stat` has them. A fork keeps both.
+    pub image: [u64; 2],
     /// Instruction pointer, stack pointer and frame pointer of the user's thread.
     pub registers: [u64; 3],
     /// The stack, from the stack pointer on.
@@ -446,6 +449,10 @@ pub struct Config {
     pub task_mm: u32,
     /// `struct mm_struct.exe_file`.
     pub mm_exe_file: u32,
+    /// `struct mm_struct.start_code`.
+    pub mm_start_code: u32,
+    /// `struct mm_struct.start_stack`.
+    pub mm_start_stack: u32,
     /// Bit of `folio.flags` that says the folio is large (`PG_head`).
     pub folio_large_bit: u32,
     /// The upper and lower half of the address of `tls_encrypt_done()`; zeros where TLS is not in
@@ -539,6 +546,8 @@ impl Config {
         vma_file: 0,
         task_mm: 0,
         mm_exe_file: 0,
+        mm_start_code: 0,
+        mm_start_stack: 0,
         folio_large_bit: 0,
         tls_done: [0; 2],
         skb_destructor: 0,
@@ -594,10 +603,10 @@ mod tests {
         assert_eq!(size_of::<EnteredKey>(), 16);
         assert_eq!(size_of::<StackKey>(), 16 + 8 + 4 + 4);
         assert_eq!(size_of::<StackValue>(), 16);
-        assert_eq!(size_of::<Sample>(), 8 + 4 + 4 + 3 * 8 + STACK_BYTES);
+        assert_eq!(size_of::<Sample>(), 8 + 4 + 4 + 2 * 8 + 3 * 8 + STACK_BYTES);
         assert_eq!(size_of::<Flow>(), 36);
         assert_eq!(size_of::<Exit>(), 36);
         assert_eq!(size_of::<Tuple>(), 8 * 4);
-        assert_eq!(size_of::<Config>(), 4 * 80 + size_of::<Tuple>() + ITER_TYPES + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * 82 + size_of::<Tuple>() + ITER_TYPES + MAX_SYSCALLS);
     }
 }

@@ -107,6 +107,18 @@ pub(crate) fn user_registers() -> Option<[u64; 3]> {
     (cs & 3 == 3).then_some([ip, sp, bp])
 }
 
+/// Where the code and the stack of the current process begin; zeros without memory of its own.
+#[inline(always)]
+pub(crate) fn image() -> [u64; 2] {
+    // SAFETY: the helper has no precondition.
+    let task = unsafe { helpers::bpf_get_current_task() };
+    let memory: u64 = read_at(task, &CONFIG.task_mm);
+    if memory == 0 {
+        return [0; 2];
+    }
+    [read_at(memory, &CONFIG.mm_start_code), read_at(memory, &CONFIG.mm_start_stack)]
+}
+
 /// The `struct file *` of a descriptor of the current process, or zero.
 #[inline(always)]
 pub(crate) fn file(fd: u32) -> u64 {

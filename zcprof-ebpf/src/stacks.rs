@@ -193,12 +193,14 @@ fn with_return(hash: u64, word: u64, stack: u64) -> u64 {
 /// Sends a sample; whether there was room.
 #[inline(always)]
 fn send(user: u64, process: u32, registers: &[u64; 3]) -> bool {
+    let image = kernel::image();
     let Some(mut entry) = SAMPLES.reserve::<Sample>(0) else { return false };
     let sample = entry.as_mut_ptr();
     // SAFETY: the kernel gave this memory to this program alone, with room for a sample.
     unsafe {
         (*sample).user = user;
         (*sample).process = process;
+        (*sample).image = image;
         (*sample).registers = *registers;
         let mut length = 0;
         for part in 0..STACK_BYTES / PART {

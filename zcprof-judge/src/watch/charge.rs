@@ -2,7 +2,7 @@
 //! away from those of another that is around it (the table's minus terms): they are taken away from the
 //! same way through the program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use zcprof_common::sites::{Sign, Site, Term};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
@@ -25,11 +25,24 @@ pub struct StackCount {
 /// Where bytes are charged.
 type ChargeKey = (Charged, Option<u16>, Hop, Disposition);
 
-/// What was added and taken away at a place.
+/// What was added and taken away at a place, by stack.
 #[derive(Default)]
 struct Sums<'a> {
     plus: Vec<(&'a StackCount, u64)>,
     minus: Vec<(&'a StackCount, u64)>,
+}
+
+/// The same by the exact counters, by system call.
+#[derive(Default)]
+struct Exact<'a> {
+    by_call: BTreeMap<&'a str, Both>,
+}
+
+/// Bytes that were added and taken away.
+#[derive(Clone, Copy, Default)]
+struct Both {
+    plus: u64,
+    minus: u64,
 }
 
 /// Makes the record. What the exact counts have more than the stacks is lost; what the stacks have more,
@@ -48,8 +61,9 @@ pub fn charge(frames: Vec<Frame>, details: &[StackCount], counts: &[WatchedCount
     }
     let mut stacks = Vec::new();
     let mut lost: BTreeMap<(Hop, Disposition), u64> = BTreeMap::new();
-    for (place, exact) in exact(counts) {
-        let net = net(sums.remove(&place).unwrap_or_default(), exact);
+    for (place, counted) in exact(counts) {
+        let exact = counted.net();
+        let net = net(sums.remove(&place).unwrap_or_default(), &counted);
         let (charged, port, hop, disposition) = place;
         let seen: u64 = net.iter().map(|(_, bytes)| bytes).sum();
         if exact > seen {
@@ -91,37 +105,73 @@ fn place(count: &WatchedCount, term: Term) -> ChargeKey {
 }
 
 /// Bytes at each place by the exact counters.
-fn exact(counts: &[WatchedCount]) -> BTreeMap<ChargeKey, u64> {
-    let mut signed: BTreeMap<ChargeKey, i128> = BTreeMap::new();
+fn exact(counts: &[WatchedCount]) -> BTreeMap<ChargeKey, Exact<'_>> {
+    let mut all: BTreeMap<ChargeKey, Exact<'_>> = BTreeMap::new();
     for count in counts.iter().filter(|count| count.charged != Charged::Elsewhere) {
         for term in terms(count) {
-            *signed.entry(place(count, *term)).or_default() += match term.sign {
-                Sign::Plus => i128::from(count.bytes),
-                Sign::Minus => -i128::from(count.bytes),
-            };
+            let exact = all.entry(place(count, *term)).or_default();
+            exact.by_call.entry(&count.syscall).or_default().add(term.sign, count.bytes);
         }
     }
-    let positive = |(place, bytes): (ChargeKey, i128)| {
-        u64::try_from(bytes).ok().filter(|bytes| *bytes > 0).map(|bytes| (place, bytes))
-    };
-    signed.into_iter().filter_map(positive).collect()
+    all
 }
 
-/// What is left at a place when what is taken away there has been, never more than `exact`.
-fn net(sums: Sums<'_>, exact: u64) -> Vec<(&StackCount, u64)> {
+impl Both {
+    fn add(&mut self, sign: Sign, bytes: u64) {
+        let sum = match sign {
+            Sign::Plus => &mut self.plus,
+            Sign::Minus => &mut self.minus,
+        };
+        *sum = sum.saturating_add(bytes);
+    }
+}
+
+impl Exact<'_> {
+    /// What was added less what was taken away.
+    fn net(&self) -> u64 {
+        let sums = self.by_call.values();
+        let net: i128 = sums.map(|both| i128::from(both.plus) - i128::from(both.minus)).sum();
+        u64::try_from(net.max(0)).unwrap_or(u64::MAX)
+    }
+}
+
+/// What is left at a place when what is taken away there has been, never more than the exact counters
+/// say. What a stack would have taken away that is lost is left to nobody who may be meant: it is better
+/// that bytes are lost than that a function has those of another.
+fn net<'a>(sums: Sums<'a>, exact: &Exact<'_>) -> Vec<(&'a StackCount, u64)> {
     let Sums { mut plus, minus } = sums;
     plus.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
-    let mut rest = 0;
+    let mut lost = exact.by_call.clone();
+    let mut by_way: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (at, (detail, bytes)) in plus.iter().enumerate() {
+        by_way.entry(detail.way).or_default().push(at);
+        let lost = lost.entry(&detail.count.syscall).or_default();
+        lost.plus = lost.plus.saturating_sub(*bytes);
+    }
+    let mut rests: BTreeMap<&str, u64> = BTreeMap::new();
     for (taken, mut bytes) in minus {
-        for (_, left) in plus.iter_mut().filter(|(detail, _)| detail.way == taken.way) {
+        let call = taken.count.syscall.as_str();
+        let lost = lost.entry(call).or_default();
+        lost.minus = lost.minus.saturating_sub(bytes);
+        for at in by_way.get(&taken.way).into_iter().flatten() {
+            let left = &mut plus[*at].1;
             let part = bytes.min(*left);
             (*left, bytes) = (*left - part, bytes - part);
         }
-        rest += bytes;
+        *rests.entry(call).or_default() += bytes;
     }
-    // What was taken away by another way than it came: off the largest, as what is too much is.
+    for (detail, left) in &mut plus {
+        let unknown = lost.get(detail.count.syscall.as_str()).map_or(0, |lost| lost.minus);
+        *left = left.saturating_sub(unknown);
+    }
+    // What was taken away by another way than it came: off the largest, as what is too much is. Where what
+    // it was taken away from is lost, it is nobody's.
+    let unmet = |(call, rest): (&&str, &u64)| {
+        rest.saturating_sub(lost.get(call).map_or(0, |lost| lost.plus))
+    };
+    let rest: u64 = rests.iter().map(unmet).sum();
     let sum: u64 = plus.iter().map(|(_, bytes)| bytes).sum();
-    let mut excess = sum.saturating_sub(exact).max(rest.min(sum));
+    let mut excess = sum.saturating_sub(exact.net()).max(rest.min(sum));
     for (_, left) in &mut plus {
         let part = excess.min(*left);
         (*left, excess) = (*left - part, excess - part);

@@ -80,6 +80,42 @@ fn what_no_stack_has_is_lost_and_what_stacks_have_too_much_is_none() {
     assert!(charge(frames(), &details, &[]).stacks.is_empty());
 }
 
+/// A map that is full keeps one half of a stack's two counts. What the other half would have told is lost,
+/// and no function gets another's bytes.
+#[test]
+fn what_is_lost_of_a_pair_is_charged_to_nobody() {
+    let file = File::Regular;
+    let sent = |site, way, bytes| {
+        let mut sent = detail(site, Iter::None, file, way, bytes);
+        sent.count.syscall = "sendfile".to_owned();
+        sent
+    };
+    let all = [
+        sent("tcp_sendmsg_locked", 1, 1000),
+        sent("skb_splice_from_iter", 1, 1000),
+        detail("tcp_sendmsg_locked", Iter::None, File::Socket, 2, 1200),
+    ];
+    let counts = counts(&all, 0);
+    let lost = |stacks: &Stacks| stacks.lost.iter().map(|lost| lost.bytes).sum::<u64>();
+    for gone in 0..2 {
+        let mut kept = all.to_vec();
+        kept.remove(gone);
+        let stacks = charge(frames(), &kept, &counts);
+        let copied = at(&stacks, Hop::UserToSocket, Disposition::Copied);
+        assert_eq!(copied, [(2, 1200)], "without {}", all[gone].count.site);
+        let moved = at(&stacks, Hop::PageCacheToSocket, Disposition::Moved);
+        let moved: u64 = moved.iter().map(|(_, bytes)| bytes).sum();
+        assert_eq!(moved + lost(&stacks), 1000, "without {}", all[gone].count.site);
+    }
+    // Of several by one call, whose bytes they were is not known.
+    let others = [sent("tcp_sendmsg_locked", 3, 1500), sent("tcp_sendmsg_locked", 1, 1000)];
+    let all = [&all[..2], &others[..1]].concat();
+    let counts: Vec<_> = all.iter().map(|detail| detail.count.clone()).collect();
+    let stacks = charge(frames(), &others, &counts);
+    assert_eq!(at(&stacks, Hop::UserToSocket, Disposition::Copied), [(3, 500)]);
+    assert_eq!(lost(&stacks), 1000 + 1000);
+}
+
 fn callers() -> Vec<&'static str> {
     let counted = |site: &&Site| site.instrument == Instrument::Callers && !site.cases.is_empty();
     SITES.iter().filter(counted).map(|site| site.name).collect()

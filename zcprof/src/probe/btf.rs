@@ -99,6 +99,8 @@ pub(super) fn configure(version: Version, tls_done: u64, receives: u64) -> Resul
         vma_file: types.offset("vm_area_struct", "vm_file")?,
         task_mm: types.offset("task_struct", "mm")?,
         mm_exe_file: types.offset("mm_struct", "exe_file")?,
+        mm_start_code: types.offset("mm_struct", "start_code")?,
+        mm_start_stack: types.offset("mm_struct", "start_stack")?,
         folio_large_bit: types.enumerator("pageflags", "PG_head")?,
         regs_argument: [
             types.offset("pt_regs", "di")?,

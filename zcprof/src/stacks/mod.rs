@@ -9,6 +9,7 @@ mod maps;
 mod missing;
 mod names;
 mod samples;
+mod spaces;
 mod unwind;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,7 +74,7 @@ pub fn record(
         let mut stack = match key.user {
             NOT_OWN => vec![missing::frame(missing::DEFERRED)],
             NO_USER => vec![missing::frame(missing::NO_USER)],
-            user => match users.stacks.get(&user) {
+            user => match users.places(user) {
                 Some(stack) => names.frames(stack),
                 None => vec![lost()],
             },

@@ -21,8 +21,8 @@ pub(super) struct Names {
 impl Names {
     /// Looks up those of the stacks with these numbers.
     pub(super) fn of(users: &Users, wanted: &BTreeSet<u64>) -> Self {
-        let stacks = wanted.iter().filter_map(|user| users.stacks.get(user));
-        let places: BTreeSet<_> = stacks.flatten().copied().collect();
+        let stacks = wanted.iter().filter_map(|user| users.places(*user));
+        let places: BTreeSet<_> = stacks.flatten().collect();
         let mut of = BTreeMap::new();
         let symbolizer = Symbolizer::new();
         for (at, binary) in users.binaries.all.iter().enumerate() {
@@ -77,8 +77,11 @@ impl Names {
     }
 
     /// The frames of a stack, the outermost first.
-    pub(super) fn frames(&self, stack: &[FrameLocation]) -> Vec<Frame> {
-        let frames = stack.iter().rev().filter_map(|place| self.of.get(place));
+    pub(super) fn frames(
+        &self,
+        stack: impl DoubleEndedIterator<Item = FrameLocation>,
+    ) -> Vec<Frame> {
+        let frames = stack.rev().filter_map(|place| self.of.get(&place));
         frames.flatten().cloned().collect()
     }
 }
@@ -146,8 +149,8 @@ mod tests {
         let mapping = mapping.iter().find(|mapping| mapping.range.contains(&here)).expect("mapped");
         let binary = users.binaries.of(std::process::id(), mapping).expect("opened");
         let place = FrameLocation::File(binary, here - mapping.range.start + mapping.offset);
-        users.stacks.insert(7, vec![place, FrameLocation::Cut]);
-        let frames = Names::of(&users, &[7].into()).frames(&users.stacks[&7]);
+        users.keep(7, &[place, FrameLocation::Cut]);
+        let frames = Names::of(&users, &[7].into()).frames(users.places(7).expect("kept"));
         assert_eq!(frames[0].name, missing::CUT);
         assert!(
             frames[1].name.contains("PerfMap") && frames[1].name.contains("parse"),

@@ -1,6 +1,6 @@
 //! Takes samples off the ring while the window is open, and unwinds each at once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::mem::offset_of;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,8 @@ use aya::maps::{MapData, RingBuf};
 use zcprof_common::layout::Sample;
 
 use super::binaries::Binaries;
-use super::unwind::{FrameLocation, ProcessUnwinder};
+use super::spaces::Spaces;
+use super::unwind::FrameLocation;
 
 /// Bytes of a sample before its stack.
 const HEAD: usize = offset_of!(Sample, stack);
@@ -25,14 +26,19 @@ pub struct Samples {
     thread: JoinHandle<Users>,
 }
 
-/// The user halves of stacks.
+/// The user halves of stacks. Their memory has a bound: the programs send a sample of each of so many ways
+/// as `SAMPLED` has entries, and a stack takes four bytes for each of its frames.
 #[derive(Default)]
 pub(super) struct Users {
-    /// Places of each, the innermost first, by the number that the programs gave it.
-    pub(super) stacks: HashMap<u64, Vec<FrameLocation>>,
+    /// Places of each, the innermost first, by the number that the programs gave it: their own places in
+    /// the list of all.
+    stacks: HashMap<u64, Box<[u32]>>,
+    /// Every place once.
+    places: Vec<FrameLocation>,
+    numbers: HashMap<FrameLocation, u32>,
     /// The files in which they are.
     pub(super) binaries: Binaries,
-    processes: BTreeMap<u32, ProcessUnwinder>,
+    spaces: Spaces,
 }
 
 impl Samples {
@@ -71,7 +77,29 @@ impl Samples {
 impl Users {
     /// Whether a process is a virtual machine of Java's.
     pub(super) fn is_java(&self, process: u32) -> bool {
-        self.processes.get(&process).is_some_and(ProcessUnwinder::is_java)
+        self.spaces.is_java(process)
+    }
+
+    /// The places of a stack, the innermost first; none if its sample did not come.
+    pub(super) fn places(
+        &self,
+        user: u64,
+    ) -> Option<impl DoubleEndedIterator<Item = FrameLocation> + '_> {
+        let stack = self.stacks.get(&user)?;
+        Some(stack.iter().map(|at| self.places[*at as usize]))
+    }
+
+    /// Keeps the places of a stack.
+    pub(super) fn keep(&mut self, user: u64, stack: &[FrameLocation]) {
+        let Self { places, numbers, .. } = self;
+        let number = |place: &FrameLocation| {
+            *numbers.entry(*place).or_insert_with(|| {
+                places.push(*place);
+                u32::try_from(places.len() - 1).unwrap_or(u32::MAX)
+            })
+        };
+        let stack = stack.iter().map(number).collect();
+        self.stacks.insert(user, stack);
     }
 
     fn add(&mut self, sample: &[u8]) {
@@ -82,10 +110,10 @@ impl Users {
             |at: usize| head[at..at + 4].try_into().map(u32::from_le_bytes).unwrap_or_default();
         let process = half(offset_of!(Sample, process));
         let length = half(offset_of!(Sample, length)) as usize;
+        let image = [0, 8].map(|at| word(offset_of!(Sample, image) + at));
         let registers = [0, 8, 16].map(|at| word(offset_of!(Sample, registers) + at));
         let stack = stack.get(..length).unwrap_or_default();
-        let known = self.processes.entry(process).or_insert_with(|| ProcessUnwinder::new(process));
-        let places = known.unwind(registers, stack, &mut self.binaries);
-        self.stacks.insert(word(offset_of!(Sample, user)), places);
+        let places = self.spaces.unwind(process, image, registers, stack, &mut self.binaries);
+        self.keep(word(offset_of!(Sample, user)), &places);
     }
 }

@@ -5,14 +5,13 @@ use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 use framehop::{FrameAddress, MayAllocateDuringUnwind, Unwinder as _};
 
 use super::binaries::{Binaries, SharedBytes};
-use super::jvm;
-use super::maps::{self, Mapping};
+use super::maps::Mapping;
 
 /// Most frames of a stack.
 const MOST: usize = 512;
 
 /// Where a frame is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum FrameLocation {
     /// In a file: which, and the byte's offset in it.
     File(usize, u64),
@@ -24,76 +23,50 @@ pub(super) enum FrameLocation {
     Cut,
 }
 
-/// A process whose stacks are unwound.
-pub(super) struct ProcessUnwinder {
-    number: u32,
-    mappings: Vec<(Mapping, Option<usize>)>,
+/// What some processes have mapped, and how it is unwound.
+pub(super) struct AddressSpace {
+    mappings: Vec<Mapping>,
+    /// The file of each mapping.
+    files: Vec<Option<usize>>,
     unwinder: UnwinderX86_64<SharedBytes, MayAllocateDuringUnwind>,
     cache: CacheX86_64<MayAllocateDuringUnwind>,
 }
 
-impl ProcessUnwinder {
-    pub(super) fn new(number: u32) -> Self {
-        let (unwinder, cache) = (UnwinderX86_64::new(), CacheX86_64::new());
-        Self { number, mappings: Vec::new(), unwinder, cache }
-    }
-
-    /// Reads again what it has mapped. What a process that is gone had is kept.
-    fn look(&mut self, binaries: &mut Binaries) {
-        let mappings = maps::of(self.number);
-        if mappings.is_empty() {
-            return;
-        }
-        self.unwinder = UnwinderX86_64::new();
-        self.cache = CacheX86_64::new();
-        let number = self.number;
-        self.mappings = mappings
-            .into_iter()
-            .map(|mapping| {
-                let binary = binaries.of(number, &mapping);
-                (mapping, binary)
-            })
-            .collect();
-        for (mapping, binary) in &self.mappings {
+impl AddressSpace {
+    /// That of a process which has these mappings.
+    pub(super) fn new(process: u32, mappings: Vec<Mapping>, binaries: &mut Binaries) -> Self {
+        let files: Vec<_> = mappings.iter().map(|mapping| binaries.of(process, mapping)).collect();
+        let mut unwinder = UnwinderX86_64::new();
+        for (mapping, binary) in mappings.iter().zip(&files) {
             if let Some(module) = binary.and_then(|at| binaries.all[at].module(mapping)) {
-                self.unwinder.add_module(module);
+                unwinder.add_module(module);
             }
         }
+        Self { mappings, files, unwinder, cache: CacheX86_64::new() }
     }
 
-    /// Whether it is a virtual machine of Java's.
-    pub(super) fn is_java(&self) -> bool {
-        self.mappings.iter().any(|(mapping, _)| jvm::is_one(mapping))
+    /// Whether it has just these mappings.
+    pub(super) fn has(&self, mappings: &[Mapping]) -> bool {
+        self.mappings == mappings
     }
 
-    fn knows(&self, address: u64) -> bool {
-        self.mappings.iter().any(|(mapping, _)| mapping.range.contains(&address))
+    fn mapping(&self, address: u64) -> Option<usize> {
+        self.mappings.iter().position(|mapping| mapping.range.contains(&address))
     }
 
-    /// The places of a stack, the innermost first. `registers` are instruction pointer, stack pointer
-    /// and frame pointer.
+    /// The places of a process's stack, the innermost first, and whether all are within the mappings.
+    /// `registers` are instruction pointer, stack pointer and frame pointer.
     pub(super) fn unwind(
         &mut self,
+        process: u32,
         registers: [u64; 3],
         stack: &[u8],
-        binaries: &mut Binaries,
-    ) -> Vec<FrameLocation> {
-        if !self.knows(registers[0]) {
-            self.look(binaries);
-        }
+    ) -> (Vec<FrameLocation>, bool) {
         let (addresses, whole) = self.addresses(registers, stack);
-        // What was loaded since is not among the mappings: once more, with them.
-        let (addresses, whole) = if addresses.iter().all(|address| self.knows(*address)) {
-            (addresses, whole)
-        } else {
-            self.look(binaries);
-            self.addresses(registers, stack)
-        };
-        let mut places: Vec<_> = addresses.iter().map(|address| self.place(*address)).collect();
-        if !whole {
-            places.push(FrameLocation::Cut);
-        }
-        places
+        let is_known = addresses.iter().all(|address| self.mapping(*address).is_some());
+        let places = addresses.iter().map(|address| self.place(process, *address));
+        let cut = (!whole).then_some(FrameLocation::Cut);
+        (places.chain(cut).collect(), is_known)
     }
 
     /// The addresses of a stack's frames, each within its instruction, and whether the stack is whole.
@@ -120,22 +93,22 @@ impl ProcessUnwinder {
         }
     }
 
-    fn place(&self, address: u64) -> FrameLocation {
-        let found = self.mappings.iter().find(|(mapping, _)| mapping.range.contains(&address));
-        match found {
-            Some((mapping, Some(binary))) => {
-                FrameLocation::File(*binary, address - mapping.range.start + mapping.offset)
+    fn place(&self, process: u32, address: u64) -> FrameLocation {
+        let Some(at) = self.mapping(address) else { return FrameLocation::Gone };
+        let mapping = &self.mappings[at];
+        match self.files[at] {
+            Some(binary) => {
+                FrameLocation::File(binary, address - mapping.range.start + mapping.offset)
             }
-            Some((mapping, None)) if mapping.file.1 == 0 => {
-                FrameLocation::Memory(self.number, address)
-            }
-            _ => FrameLocation::Gone,
+            None if mapping.file.1 == 0 => FrameLocation::Memory(process, address),
+            None => FrameLocation::Gone,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::maps;
     use super::*;
 
     /// Two functions of this very program, unwound from a copy of its own stack.
@@ -160,15 +133,16 @@ mod tests {
             std::ptr::copy_nonoverlapping(sp as *const u8, stack.as_mut_ptr(), stack.len());
         }
         let mut binaries = Binaries::default();
-        let mut process = ProcessUnwinder::new(std::process::id());
-        let places = process.unwind(registers, &stack, &mut binaries);
-        assert!(places.len() > 5, "{places:?}");
+        let own = std::process::id();
+        let mut space = AddressSpace::new(own, maps::of(own), &mut binaries);
+        let (places, is_known) = space.unwind(own, registers, &stack);
+        assert!(places.len() > 5 && is_known, "{places:?}");
         assert!(
             !places.contains(&FrameLocation::Cut) && !places.contains(&FrameLocation::Gone),
             "{places:?}"
         );
-        // A process that is not there has nothing that could be looked up.
-        let places = ProcessUnwinder::new(u32::MAX).unwind(registers, &stack, &mut binaries);
-        assert_eq!(places.first(), Some(&FrameLocation::Gone));
+        // What is not mapped cannot be looked up.
+        let (places, is_known) = space.unwind(own, [16, registers[1], registers[2]], &stack);
+        assert_eq!((places.first(), is_known), (Some(&FrameLocation::Gone), false));
     }
 }

@@ -8,7 +8,7 @@ pub(super) mod sheet;
 mod speedscope;
 
 use super::ReportError;
-use super::numbers::share;
+use super::numbers::{grouped, share};
 use crate::stacks::Stacks;
 use crate::stacks::record::{Frame, FrameKind};
 use crate::stacks::top::functions;
@@ -52,9 +52,12 @@ pub(super) fn summary(stacks: &Stacks) -> String {
         "Every stack is whole.".to_owned()
     } else {
         let incomplete = Tree::incomplete(stacks);
-        let by_name = by_name.iter().map(|(name, bytes)| format!("{name} {}", share(*bytes, all)));
+        let by_name = by_name.iter().map(|(name, bytes)| {
+            let exact = grouped(u64::try_from(*bytes).unwrap_or(u64::MAX));
+            format!("{name} {exact} B, {}", share(*bytes, all))
+        });
         let by_name: Vec<_> = by_name.collect();
-        format!("No whole stack: {} of the bytes ({}).", share(incomplete, all), by_name.join(", "))
+        format!("No whole stack: {} of the bytes ({}).", share(incomplete, all), by_name.join("; "))
     };
     format!("Copied by: {}{more}. {missing}\n", named.join(", "))
 }
