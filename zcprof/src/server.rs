@@ -119,8 +119,12 @@ async fn answer_all(
 ) -> Result<()> {
     // Every address of the host may have been reached; else it is known without a system call.
     let local = if bound.ip().is_unspecified() { stream.local_addr()? } else { bound };
-    let link = timeout(HANDSHAKE, secure(stream, row.layer, broker)).await;
-    let link = link.context("no handshake in time")??;
+    let link = match row.layer {
+        Layer::Plain => Link::plain(stream),
+        // Boxed, so that plain connections need no room for a handshake.
+        Layer::Tls => Box::pin(secured(stream, broker)).await?,
+        Layer::KernelTls => Box::pin(secured(stream, broker)).await?.into_kernel()?,
+    };
     let mut transfer = (row.make)()?;
     if let Some(session) = link.session() {
         transfer.encrypt_with(session);
@@ -164,14 +168,10 @@ fn refusal(error: &anyhow::Error) -> Option<String> {
     refused.then(|| format!("the kernel refuses it for this socket or file: {error:#}"))
 }
 
-async fn secure(stream: TcpStream, layer: Layer, broker: &Broker) -> Result<Link> {
-    Ok(match layer {
-        Layer::Plain => Link::plain(stream),
-        Layer::Tls => Link::secured(stream, broker.identity()?.accept()?).await?,
-        Layer::KernelTls => {
-            Link::secured(stream, broker.identity()?.accept()?).await?.into_kernel()?
-        }
-    })
+/// Shakes hands in time.
+async fn secured(stream: TcpStream, broker: &Broker) -> Result<Link> {
+    let handshake = Link::secured(stream, broker.identity()?.accept()?);
+    timeout(HANDSHAKE, handshake).await.context("no handshake in time")?
 }
 
 #[cfg(test)]

@@ -119,7 +119,8 @@ impl Link {
             self.received += read as u64;
             return Ok(read);
         }
-        let mut piece = [0; PIECE];
+        // Not an array: it would be part of every connection's task, plain ones included.
+        let mut piece = vec![0; PIECE];
         let read = self.read(&mut piece).await?;
         buffer.extend_from_slice(&piece[..read]);
         Ok(read)

@@ -81,14 +81,16 @@ impl Connection {
         while let Some(frame) = self.frame().await? {
             let reply = match broker.answer(frame.freeze(), local)? {
                 Answer::Now(reply) => reply,
-                Answer::Later(later) => match self.wait_for(broker, later).await? {
+                // Boxed, as all that only some connections wait for: each connection would need the
+                // room, and cost the time to move it into its task.
+                Answer::Later(later) => match Box::pin(self.wait_for(broker, later)).await? {
                     Some(frame) => frame.into(),
                     None => return Ok(()),
                 },
             };
             let Reply { frame, slices, delay } = reply;
             if let Some(delay) = delay
-                && !self.wait(delay).await?
+                && !Box::pin(self.wait(delay)).await?
             {
                 return Ok(());
             }
@@ -108,7 +110,7 @@ impl Connection {
             match self.transfer.settle(self.link.stream.as_fd()) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     ensure!(begun.elapsed() < SETTLE, "sends whose end the kernel does not tell");
-                    sleep(SETTLE_PAUSE).await;
+                    Box::pin(sleep(SETTLE_PAUSE)).await;
                 }
                 done => return done.context("settling sends"),
             }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::numbers::{counted, size};
-use super::quantity::{CPU, Quantity, Quartiles, THROUGHPUT};
+use super::quantity::{Better, CPU, Quantity, Quartiles, RatioSpread, THROUGHPUT};
 use crate::bench::record::{BenchCell, BenchRun};
 
 /// Who is compared with whom.
@@ -13,75 +13,69 @@ const THEIRS: &str = "nginx sendfile";
 /// The size of fetch at which they are compared, in bytes: Kafka's `max.partition.fetch.bytes`.
 const FETCH: u64 = 1 << 20;
 
-/// What is wanted of a ratio.
-#[derive(Clone, Copy)]
-enum Goal {
-    AtLeastOne,
-    AtMostOne,
-}
-
 /// The comparison as text.
 pub(super) fn render(run: &BenchRun) -> String {
-    let mut text = format!(
-        "{OURS} by {THEIRS}, fetches of {}: ratios within a round, median (least to most)\n",
-        size(FETCH)
-    );
+    let mut text =
+        format!("{OURS} by {THEIRS}, fetches of {}: ratios within a round\n", size(FETCH));
     let at = |name: &str| run.contestants.iter().position(|contestant| contestant.name == name);
     let (Some(ours), Some(theirs)) = (at(OURS), at(THEIRS)) else {
         text.push_str("  not compared: both must take part (--nginx PATH)\n");
         return text;
     };
-    let before = text.len();
-    for cell in run.cells.iter().filter(|cell| cell.fetch_size == FETCH) {
+    let head = format!("    {:<16} median  95 % interval    least to most\n", "");
+    let cells: Vec<_> = run.cells.iter().filter(|cell| cell.fetch_size == FETCH).collect();
+    text.push_str(if cells.is_empty() {
+        "  not compared: no fetches of that size were made\n"
+    } else {
+        &head
+    });
+    for cell in cells {
         let connections = u64::from(cell.connections);
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {}", counted(connections, "connection", "connections"));
-        for (quantity, wanted) in [(&THROUGHPUT, Goal::AtLeastOne), (&CPU, Goal::AtMostOne)] {
-            text.push_str(&line(cell, ours, theirs, quantity, wanted));
+        for quantity in [&THROUGHPUT, &CPU] {
+            text.push_str(&line(cell, ours, theirs, quantity));
         }
-    }
-    if text.len() == before {
-        text.push_str("  not compared: no fetches of that size were made\n");
     }
     text
 }
 
-fn line(cell: &BenchCell, ours: usize, theirs: usize, quantity: &Quantity, wanted: Goal) -> String {
+fn line(cell: &BenchCell, ours: usize, theirs: usize, quantity: &Quantity) -> String {
     let Some((ours, theirs)) = cell.series.get(ours).zip(cell.series.get(theirs)) else {
         return String::new();
     };
-    let name = format!("{} ratio {}", quantity.unit, wanted.words());
+    let name = format!("{} ratio", quantity.unit);
     if !(ours.verified && theirs.verified) {
-        return format!("    {name:<24} inconclusive: not every byte was verified\n");
+        return format!("    {name:<16} inconclusive: not every byte was verified\n");
     }
     match quantity.ratio(cell, ours, theirs) {
         Some(ratio) => {
-            let Quartiles { least, median, most, .. } = ratio;
-            let verdict = wanted.verdict(median);
-            format!("    {name:<24} {median:.3} ({least:.3} to {most:.3})  {verdict}\n")
+            let Quartiles { least, median, most, .. } = ratio.quartiles;
+            let interval = ratio
+                .interval
+                .map_or_else(|| "none".to_owned(), |(from, to)| format!("{from:.3} to {to:.3}"));
+            let finding = finding(quantity.better, &ratio);
+            format!(
+                "    {name:<16} {median:>6.3}  {interval:<15}  {least:.3} to {most:.3}  {finding}\n"
+            )
         }
-        None => format!("    {name:<24} not timed\n"),
+        None => format!("    {name:<16} not timed\n"),
     }
 }
 
-impl Goal {
-    fn words(self) -> &'static str {
-        match self {
-            Self::AtLeastOne => ">= 1",
-            Self::AtMostOne => "<= 1",
-        }
-    }
-
-    fn verdict(self, ratio: f64) -> String {
-        let lacks = match self {
-            Self::AtLeastOne => 1.0 - ratio,
-            Self::AtMostOne => ratio - 1.0,
-        };
-        if lacks <= 0.0 {
-            "holds".to_owned()
-        } else {
-            format!("falls short by {:.1} %", lacks * 100.0)
-        }
+/// Who is ahead, if the interval of the ratio excludes 1; ours is the numerator.
+fn finding(better: Better, ratio: &RatioSpread) -> String {
+    let RatioSpread { rounds, quartiles, interval } = ratio;
+    let Some((from, to)) = *interval else {
+        return format!("{rounds} rounds are too few to tell");
+    };
+    let by = (quartiles.median - 1.0).abs() * 100.0;
+    let (above, below) = (from > 1.0, to < 1.0);
+    let ours = (above && better == Better::Higher) || (below && better == Better::Lower);
+    match (above || below, ours) {
+        (false, _) => format!("{rounds} rounds show no difference"),
+        (true, true) => format!("{OURS} is ahead by {by:.1} %"),
+        (true, false) => format!("{THEIRS} is ahead by {by:.1} %"),
     }
 }
 
@@ -90,10 +84,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ratio_holds_up_to_one_and_then_falls_short() {
-        assert_eq!(Goal::AtLeastOne.verdict(1.0), "holds");
-        assert_eq!(Goal::AtLeastOne.verdict(0.975), "falls short by 2.5 %");
-        assert_eq!(Goal::AtMostOne.verdict(0.5), "holds");
-        assert_eq!(Goal::AtMostOne.verdict(1.1), "falls short by 10.0 %");
+    fn who_is_ahead_is_said_only_if_the_interval_excludes_one() {
+        let found = |better, interval: Option<(f64, f64)>| {
+            let median = interval.map_or(1.1, |(from, to)| f64::midpoint(from, to));
+            let quartiles = Quartiles { least: 0.5, first: 0.9, median, third: 1.2, most: 2.0 };
+            finding(better, &RatioSpread { rounds: 25, quartiles, interval })
+        };
+        let (level, few) = ("25 rounds show no difference", "25 rounds are too few to tell");
+        assert_eq!(found(Better::Higher, Some((0.98, 1.2))), level);
+        assert_eq!(found(Better::Lower, Some((0.9, 1.0))), level);
+        assert_eq!(found(Better::Higher, Some((1.02, 1.06))), "sendfile is ahead by 4.0 %");
+        assert_eq!(found(Better::Lower, Some((0.92, 0.94))), "sendfile is ahead by 7.0 %");
+        assert_eq!(found(Better::Lower, Some((1.04, 1.1))), "nginx sendfile is ahead by 7.0 %");
+        assert_eq!(found(Better::Higher, Some((0.8, 0.9))), "nginx sendfile is ahead by 15.0 %");
+        assert_eq!(found(Better::Higher, None), few);
     }
 }

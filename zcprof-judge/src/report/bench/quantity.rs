@@ -95,10 +95,44 @@ impl Quantity {
         cell: &BenchCell,
         one: &Series,
         other: &Series,
-    ) -> Option<Quartiles> {
+    ) -> Option<RatioSpread> {
         let rounds = one.rounds.iter().zip(&other.rounds);
-        Quartiles::of(rounds.map(|(one, other)| (self.read)(cell, one) / (self.read)(cell, other)))
+        let ratios = rounds.map(|(one, other)| (self.read)(cell, one) / (self.read)(cell, other));
+        let mut ratios: Vec<f64> = ratios.filter(|ratio| ratio.is_finite()).collect();
+        ratios.sort_by(f64::total_cmp);
+        let quartiles = Quartiles::of(ratios.iter().copied())?;
+        Some(RatioSpread { rounds: ratios.len(), quartiles, interval: median_interval(&ratios) })
     }
+}
+
+/// A ratio of every round.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct RatioSpread {
+    /// Rounds in which it was a number.
+    pub(super) rounds: usize,
+    pub(super) quartiles: Quartiles,
+    /// See [`median_interval`].
+    pub(super) interval: Option<(f64, f64)>,
+}
+
+/// The interval in which the median of all rounds that could be made lies with a probability of at
+/// least 95 %, whatever their distribution: from the k-th smallest to the k-th largest of the
+/// numbers, which are in order. It misses the median if fewer than k rounds lie on one side of it,
+/// and each round does with a probability of one half (the sign test). `None` below six rounds, for
+/// which not even the smallest and the largest are far enough apart.
+fn median_interval(sorted: &[f64]) -> Option<(f64, f64)> {
+    let rounds = sorted.len();
+    // The probability that exactly `k` rounds lie on one side, and that at most `k` do.
+    let mut exactly = 0.5_f64.powi(i32::try_from(rounds).ok()?);
+    let mut at_most = exactly;
+    let mut outside = 0;
+    while at_most <= 0.025 && outside < rounds / 2 {
+        outside += 1;
+        exactly *= float((rounds - outside + 1) as u64) / float(outside as u64);
+        at_most += exactly;
+    }
+    let least = outside.checked_sub(1)?;
+    Some((*sorted.get(least)?, *sorted.get(rounds - outside)?))
 }
 
 /// Five numbers that stand for many.
@@ -141,5 +175,19 @@ mod tests {
         let one = of(&[7.0]).expect("a number");
         assert!((one.least, one.median, one.most) == (7.0, 7.0, 7.0));
         assert_eq!(of(&[f64::INFINITY]), None);
+    }
+
+    /// The ranks are those of the tables of the sign test.
+    #[test]
+    fn the_interval_of_a_median_is_that_of_the_sign_test() {
+        let ranks = |rounds: u32| {
+            let sorted: Vec<f64> = (1..=rounds).map(f64::from).collect();
+            median_interval(&sorted)
+        };
+        assert_eq!([0, 1, 5].map(ranks), [None; 3]);
+        let known = [(6, (1.0, 6.0)), (9, (2.0, 8.0)), (25, (8.0, 18.0)), (31, (10.0, 22.0))];
+        for (rounds, interval) in known {
+            assert_eq!(ranks(rounds), Some(interval), "{rounds} rounds");
+        }
     }
 }
