@@ -67,10 +67,32 @@ pub(super) const PARTS: &[Part] = &[
             "--skip=redteam::",
             "--skip=repetitions::",
             "--skip=watching::live::",
+            "--skip=a_false_claim_exits_1",
+            "--skip=a_full_disk_at_report_time",
+            "--skip=a_log_of_one_small_record_per_batch",
+            "--skip=doctor::",
+            "--skip=hidden_symbols_are_named",
+            "--skip=interrupt_undoes_everything",
+            "--skip=missing_kernel_types_are_named",
+            "--skip=taken_breakpoint_slots_are_named",
+            "--skip=withheld_instruments_exit_3",
+            "--skip=watching::a_watch_that_is_killed",
+            "--skip=watching::scale::",
+            "--skip=watching::the_command_gets",
+            "--skip=watching::the_exit_code",
+            "--skip=watching::who_cannot_be_watched",
         ]),
         daily: KernelScope::Every(&[]),
         nightly: KernelScope::Every(&[("ZCPROF_CONNECTIONS", "1,3")]),
         left_out: "every transfer over one connection: the matrix and the red team have just one",
+    },
+    Part {
+        name: "commands",
+        work: Work::Tests(COMMANDS),
+        daily: KernelScope::One,
+        nightly: KernelScope::Every(&[]),
+        left_out: "what commands say, refuse and leave behind on the other kernels: the same code says it \
+                   on one",
     },
     Part {
         name: "live view",
@@ -145,6 +167,25 @@ pub(super) const PARTS: &[Part] = &[
         nightly: KernelScope::Every(&[]),
         left_out: "lockdown of the other kernels",
     },
+];
+
+/// Tests of what commands say, refuse and leave behind. The tests of what a kernel does, which run on
+/// each, pass over them.
+const COMMANDS: &[&str] = &[
+    "a_false_claim_exits_1",
+    "a_full_disk_at_report_time",
+    "a_log_of_one_small_record_per_batch",
+    "doctor::",
+    "hidden_symbols_are_named",
+    "interrupt_undoes_everything",
+    "missing_kernel_types_are_named",
+    "taken_breakpoint_slots_are_named",
+    "withheld_instruments_exit_3",
+    "watching::a_watch_that_is_killed",
+    "watching::scale::",
+    "watching::the_command_gets",
+    "watching::the_exit_code",
+    "watching::who_cannot_be_watched",
 ];
 
 /// The test of programs in containers.
@@ -242,6 +283,16 @@ mod tests {
         let one = &chosen[..1];
         let faults = PARTS.iter().find(|part| part.name == "faults").expect("there");
         assert!(faults.is_shorter(&chosen) && !faults.is_shorter(one), "one kernel has it all");
+    }
+
+    /// What one of the two stages runs, the other does not.
+    #[test]
+    fn the_tests_of_commands_run_in_their_own_stage_alone() {
+        let tests = PARTS.iter().find(|part| part.name == "tests").expect("there");
+        let Work::Tests(words) = tests.work else { panic!("they are tests") };
+        for name in COMMANDS {
+            assert!(words.contains(&format!("--skip={name}").as_str()), "{name} runs twice");
+        }
     }
 
     #[test]

@@ -221,8 +221,10 @@ fn a_cpu_that_comes_online_without_a_free_slot_is_an_error() {
     write(CPU, "0");
     let mut running = Running::begin("no-slot", &["--transfer", "mmap_write,sendfile"]);
     running.wait_for_pass("mmap_write");
-    write(CPU, "1");
-    let slots = breakpoints(1, 4).expect("free slots");
+    let slots = running.while_stopped(|| {
+        write(CPU, "1");
+        breakpoints(1, 4).expect("free slots")
+    });
     let ended = running.end();
     drop(slots);
     assert_eq!(ended.code, 2, "{}", ended.said);

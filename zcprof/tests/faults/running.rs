@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader, Lines};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use zcprof::run::Run;
 
 use crate::leftovers::Scene;
@@ -60,6 +62,16 @@ impl Running {
             found
         });
         assert!(found, "{what} was not said: {}", self.said.join("\n"));
+    }
+
+    /// Does something while zcprof stands still, so that it notices nothing before all is done. The
+    /// processes that send and receive go on.
+    pub(crate) fn while_stopped<T>(&self, work: impl FnOnce() -> T) -> T {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"));
+        kill(pid, Signal::SIGSTOP).expect("it runs");
+        let done = work();
+        kill(pid, Signal::SIGCONT).expect("it is stopped");
+        done
     }
 
     pub(crate) fn end(mut self) -> Ended {
