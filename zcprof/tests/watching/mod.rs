@@ -16,7 +16,6 @@ use super::{code, loaded_programs, text, wait_until, zcprof};
 
 /// Watches, with these words.
 fn watch(words: &[&str]) -> Output {
-    fs::create_dir_all("/var/tmp").expect("a folder for the controls' log");
     zcprof(&["watch"]).args(words).output().expect("zcprof runs")
 }
 
