@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use zcprof_common::names::transfer;
 
-use super::parts::{LEFT_OUT, Longer, PARTS, Part, Work};
+use super::parts::{LEFT_OUT, Longer, PARTS, Part, Work, skipped_by_others};
 use super::pool;
 use super::stage::{Stage, Stages};
 use super::tally::Tally;
@@ -156,6 +156,12 @@ fn job<'a>(
         Work::Tests(words) | Work::Programs(words) => {
             let files = vec![bring(&tested.guest_tests, "/bin/guest-tests")];
             (with(tested, files), of_test_program(&variables, words))
+        }
+        Work::OtherTests => {
+            let files = vec![bring(&tested.guest_tests, "/bin/guest-tests")];
+            let skipped = skipped_by_others();
+            let words: Vec<&str> = skipped.iter().map(String::as_str).collect();
+            (with(tested, files), of_test_program(&variables, &words))
         }
         Work::Claims => {
             let built = compile::zcprof(ready)?;

@@ -23,6 +23,8 @@ pub(super) struct Part {
 pub(super) enum Work {
     /// The test program is told these words.
     Tests(&'static [&'static str]),
+    /// The test program passes over the tests of all other parts.
+    OtherTests,
     /// `zcprof measure` judges the claims of every transfer.
     Claims,
     /// The same with kcat as the consumer.
@@ -60,28 +62,7 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         name: "tests",
-        work: Work::Tests(&[
-            "--skip=faults::",
-            "--skip=leftovers::",
-            "--skip=privileges::",
-            "--skip=redteam::",
-            "--skip=repetitions::",
-            "--skip=watching::live::",
-            "--skip=a_false_claim_exits_1",
-            "--skip=a_full_disk_at_report_time",
-            "--skip=a_log_of_one_small_record_per_batch",
-            "--skip=doctor::",
-            "--skip=hidden_symbols_are_named",
-            "--skip=interrupt_undoes_everything",
-            "--skip=missing_kernel_types_are_named",
-            "--skip=taken_breakpoint_slots_are_named",
-            "--skip=withheld_instruments_exit_3",
-            "--skip=watching::a_watch_that_is_killed",
-            "--skip=watching::scale::",
-            "--skip=watching::the_command_gets",
-            "--skip=watching::the_exit_code",
-            "--skip=watching::who_cannot_be_watched",
-        ]),
+        work: Work::OtherTests,
         daily: KernelScope::Every(&[]),
         nightly: KernelScope::Every(&[("ZCPROF_CONNECTIONS", "1,3")]),
         left_out: "every transfer over one connection: the matrix and the red team have just one",
@@ -169,8 +150,7 @@ pub(super) const PARTS: &[Part] = &[
     },
 ];
 
-/// Tests of what commands say, refuse and leave behind. The tests of what a kernel does, which run on
-/// each, pass over them.
+/// Tests of what commands say, refuse and leave behind.
 const COMMANDS: &[&str] = &[
     "a_false_claim_exits_1",
     "a_full_disk_at_report_time",
@@ -213,6 +193,16 @@ pub(super) const REPEAT: Longer = Longer {
     variable: "ZCPROF_REPEAT",
     test: "the_classics_get_the_same_verdict_every_time",
 };
+
+/// The words of [`Work::OtherTests`]: to skip whatever the other parts name.
+pub(super) fn skipped_by_others() -> Vec<String> {
+    let named = PARTS.iter().filter_map(|part| match part.work {
+        Work::Tests(words) => Some(words),
+        _ => None,
+    });
+    let tests = named.flatten().filter(|word| !word.starts_with("--"));
+    tests.map(|test| format!("--skip={test}")).collect()
+}
 
 impl Part {
     /// The variables of the test program on one of the kernels that were chosen; `None` if the part
@@ -285,14 +275,14 @@ mod tests {
         assert!(faults.is_shorter(&chosen) && !faults.is_shorter(one), "one kernel has it all");
     }
 
-    /// What one of the two stages runs, the other does not.
+    /// What one of the stages runs, the stage of all others does not.
     #[test]
     fn the_tests_of_commands_run_in_their_own_stage_alone() {
-        let tests = PARTS.iter().find(|part| part.name == "tests").expect("there");
-        let Work::Tests(words) = tests.work else { panic!("they are tests") };
-        for name in COMMANDS {
-            assert!(words.contains(&format!("--skip={name}").as_str()), "{name} runs twice");
+        let skipped = skipped_by_others();
+        for name in COMMANDS.iter().chain(&["faults::", "redteam::", RANDOM.test, REPEAT.test]) {
+            assert!(skipped.contains(&format!("--skip={name}")), "{name} runs twice");
         }
+        assert!(skipped.iter().all(|word| !word.contains("--skip=--")), "{skipped:?}");
     }
 
     #[test]
