@@ -50,19 +50,14 @@ impl Spaces {
         if !known && !self.look(process, image, binaries) {
             return vec![FrameLocation::Gone];
         }
-        let unwound = self.last(|space| space.unwind(process, registers, stack));
+        let mut unwound = self.last(|space| space.unwind(process, registers, stack));
         // What was mapped since is not among the mappings: once more, with them.
         if known
             && unwound.as_ref().is_none_or(|(_, is_known)| !is_known)
             && self.look(process, image, binaries)
         {
-            return self.places(process, registers, stack);
+            unwound = self.last(|space| space.unwind(process, registers, stack));
         }
-        unwound.map_or_else(|| vec![FrameLocation::Gone], |(places, _)| places)
-    }
-
-    fn places(&mut self, process: u32, registers: [u64; 3], stack: &[u8]) -> Vec<FrameLocation> {
-        let unwound = self.last(|space| space.unwind(process, registers, stack));
         unwound.map_or_else(|| vec![FrameLocation::Gone], |(places, _)| places)
     }
 

@@ -47,7 +47,6 @@ fn mount_all() {
     for (kind, folder) in [("proc", "proc"), ("sysfs", "sys"), ("devtmpfs", "dev")] {
         mount(Some(kind), &root.join(folder), Some(kind), MsFlags::empty(), none).expect(kind);
     }
-    fs::create_dir_all("/var/tmp").expect("a folder for the controls' log");
     // What is served is on the guest's ext4, and not in the overlay.
     let served = Path::new("/data/www");
     fs::create_dir_all(served).expect("a folder");

@@ -22,16 +22,15 @@ pub(super) fn render(run: &BenchRun) -> String {
         text.push_str("  not compared: both must take part (--nginx PATH)\n");
         return text;
     };
-    let head = format!("    {:<16} median  95 % interval    least to most\n", "");
     let cells: Vec<_> = run.cells.iter().filter(|cell| cell.fetch_size == FETCH).collect();
-    text.push_str(if cells.is_empty() {
-        "  not compared: no fetches of that size were made\n"
-    } else {
-        &head
-    });
+    if cells.is_empty() {
+        text.push_str("  not compared: no fetches of that size were made\n");
+        return text;
+    }
+    // Writing to a String cannot fail, here and below.
+    let _ = writeln!(text, "    {:<16} median  95 % interval    least to most", "");
     for cell in cells {
         let connections = u64::from(cell.connections);
-        // Writing to a String cannot fail.
         let _ = writeln!(text, "  {}", counted(connections, "connection", "connections"));
         for quantity in [&THROUGHPUT, &CPU] {
             text.push_str(&line(cell, ours, theirs, quantity));
