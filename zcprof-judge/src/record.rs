@@ -1,6 +1,8 @@
 //! Reading records: a text in, a record out, or what is wrong with the text. Records come from
 //! strangers too, so that no string in one may steer a terminal or end a picture's XML.
 
+use std::fmt;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -15,26 +17,33 @@ use crate::watch::Watch;
 pub trait Record: DeserializeOwned {
     /// Version of its form. A reader refuses any other.
     const SCHEMA: u32;
+    /// Which of the kinds it is.
+    const KIND: RecordKind;
 }
 
 impl Record for Run {
     const SCHEMA: u32 = crate::run::SCHEMA;
+    const KIND: RecordKind = RecordKind::Run;
 }
 
 impl Record for BenchRun {
     const SCHEMA: u32 = crate::bench::record::SCHEMA;
+    const KIND: RecordKind = RecordKind::Bench;
 }
 
 impl Record for Watch {
     const SCHEMA: u32 = crate::watch::record::SCHEMA;
+    const KIND: RecordKind = RecordKind::Watch;
 }
 
 impl Record for Matrix {
     const SCHEMA: u32 = crate::matrix::SCHEMA;
+    const KIND: RecordKind = RecordKind::Matrix;
 }
 
 impl Record for Diagnosis {
     const SCHEMA: u32 = crate::doctor::record::SCHEMA;
+    const KIND: RecordKind = RecordKind::Diagnosis;
 }
 
 /// Why a text is not the record that was asked for.
@@ -43,6 +52,14 @@ pub enum Unreadable {
     /// It is not JSON, or it lacks what the record has.
     #[error("it is not what zcprof writes there: {0}")]
     Form(#[from] serde_json::Error),
+    /// It is a record of another kind.
+    #[error("it is {found}, not {wanted}: {}", .found.remedy())]
+    Kind {
+        /// What the text holds.
+        found: RecordKind,
+        /// What was asked for.
+        wanted: RecordKind,
+    },
     /// Another version of zcprof wrote it.
     #[error("it has schema {found}, and this zcprof reads {known}: use the zcprof that wrote it")]
     Version {
@@ -64,6 +81,9 @@ pub fn read<T: Record>(text: &[u8]) -> Result<T, Unreadable> {
         schema: u32,
     }
     let value = cleaned(text)?;
+    if let Some(found) = kind_of(&value)?.filter(|found| *found != T::KIND) {
+        return Err(Unreadable::Kind { found, wanted: T::KIND });
+    }
     let Versioned { schema: found } = Versioned::deserialize(&value)?;
     if found != T::SCHEMA {
         return Err(Unreadable::Version { found, known: T::SCHEMA });
@@ -94,6 +114,35 @@ pub enum RecordKind {
     Matrix,
     /// A window in which programs were watched.
     Watch,
+    /// A throughput benchmark.
+    Bench,
+    /// What can be seen of a kernel.
+    Diagnosis,
+}
+
+impl RecordKind {
+    /// What to do with a record of this kind.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Run | Self::Watch => "`zcprof report` renders it",
+            Self::Matrix => "`zcprof matrix` renders it",
+            Self::Bench => "`zcprof bench report` renders it",
+            Self::Diagnosis => "`zcprof doctor` makes a new one, and no command reads it",
+        }
+    }
+}
+
+impl fmt::Display for RecordKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Run => "a run",
+            Self::Matrix => "a matrix",
+            Self::Watch => "a watched window",
+            Self::Bench => "a benchmark",
+            Self::Diagnosis => "a diagnosis",
+        })
+    }
 }
 
 /// Which kind of record is in the text: a run, unless it says that it is another.
@@ -101,16 +150,27 @@ pub enum RecordKind {
 /// # Errors
 /// It is no record.
 pub fn kind(text: &[u8]) -> Result<RecordKind, Unreadable> {
+    Ok(kind_of(&serde_json::from_slice(text)?)?.unwrap_or(RecordKind::Run))
+}
+
+/// `None` if nothing in it tells.
+fn kind_of(value: &Value) -> Result<Option<RecordKind>, serde_json::Error> {
     /// What tells kinds apart.
     #[derive(Deserialize)]
     struct Marks {
-        cells: Option<serde::de::IgnoredAny>,
         kind: Option<crate::watch::record::Kind>,
+        contestants: Option<serde::de::IgnoredAny>,
+        capabilities: Option<serde::de::IgnoredAny>,
+        cells: Option<serde::de::IgnoredAny>,
+        workload: Option<serde::de::IgnoredAny>,
     }
-    Ok(match serde_json::from_slice(text)? {
-        Marks { kind: Some(crate::watch::record::Kind::Watch), .. } => RecordKind::Watch,
-        Marks { cells: Some(_), .. } => RecordKind::Matrix,
-        Marks { .. } => RecordKind::Run,
+    Ok(match Marks::deserialize(value)? {
+        Marks { kind: Some(crate::watch::record::Kind::Watch), .. } => Some(RecordKind::Watch),
+        Marks { contestants: Some(_), .. } => Some(RecordKind::Bench),
+        Marks { capabilities: Some(_), .. } => Some(RecordKind::Diagnosis),
+        Marks { cells: Some(_), .. } => Some(RecordKind::Matrix),
+        Marks { workload: Some(_), .. } => Some(RecordKind::Run),
+        Marks { .. } => None,
     })
 }
 
@@ -149,6 +209,8 @@ mod tests {
         assert!(matches!(wrong(r#"{"schema": 1}"#), Unreadable::Form(_)));
         let other = Unreadable::Version { found: 99, known: 1 };
         assert_eq!(wrong(r#"{"schema": 99}"#).to_string(), other.to_string());
+        let bench = wrong(r#"{"schema": 1, "contestants": [], "cells": []}"#).to_string();
+        assert_eq!(bench, "it is a benchmark, not a matrix: `zcprof bench report` renders it");
     }
 
     #[test]

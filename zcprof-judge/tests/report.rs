@@ -233,8 +233,8 @@ fn a_benchmarks_table_fits_a_terminal_and_ends_with_the_comparison() {
     let wide: Vec<_> = text.lines().filter(|line| line.chars().count() > 120).collect();
     assert!(wide.is_empty(), "{wide:#?}");
     let (_, end) = text.split_once("sendfile by nginx sendfile").expect("compared");
-    assert_eq!(end.matches("GiB/s ratio").count(), 3, "one for each number of connections");
-    assert_eq!(end.matches("CPU s/GiB ratio").count(), 3);
+    assert_eq!(end.matches("Throughput ratio").count(), 3, "one for each number of connections");
+    assert_eq!(end.matches("Server CPU ratio").count(), 3);
     assert_eq!(end.matches("rounds are too few to tell").count(), 6, "of five rounds");
 }
 

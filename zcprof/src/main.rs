@@ -248,8 +248,8 @@ fn report(options: &cli::ReportArgs, verbose: bool) -> Result<Exit> {
     let run = match output::read_any(&path)? {
         output::Any::Run(run) => run,
         output::Any::Watch(watch) => return report_watch(options, &path, &watch),
-        output::Any::Matrix(_) => {
-            bail!("{} is a matrix; render it with zcprof matrix", path.display())
+        matrix @ output::Any::Matrix(_) => {
+            bail!("{} is {}: {}", path.display(), matrix.kind(), matrix.kind().remedy())
         }
     };
     let written = place(options, &path);

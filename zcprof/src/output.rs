@@ -172,13 +172,13 @@ pub enum Any {
 }
 
 impl Any {
-    /// What it is, in words.
+    /// What it is.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub const fn kind(&self) -> RecordKind {
         match self {
-            Self::Run(_) => "a run",
-            Self::Matrix(_) => "a matrix",
-            Self::Watch(_) => "a watched window",
+            Self::Run(_) => RecordKind::Run,
+            Self::Matrix(_) => RecordKind::Matrix,
+            Self::Watch(_) => RecordKind::Watch,
         }
     }
 }
@@ -194,6 +194,9 @@ pub fn read_any(path: &Path) -> Result<Any> {
         RecordKind::Run => Any::Run(Box::new(record::read(&bytes).with_context(what)?)),
         RecordKind::Matrix => Any::Matrix(record::read(&bytes).with_context(what)?),
         RecordKind::Watch => Any::Watch(Box::new(record::read(&bytes).with_context(what)?)),
+        found @ (RecordKind::Bench | RecordKind::Diagnosis) => {
+            bail!("{} is {found}, which has no verdict: {}", path.display(), found.remedy())
+        }
     })
 }
 

@@ -94,6 +94,31 @@ fn a_folder_stands_for_the_record_in_it() {
 }
 
 /// Who reads a record is told its verdict, in words and by the exit code.
+/// A command that is given a record of another kind says which kind, and what to type.
+#[test]
+fn a_record_of_another_kind_is_called_that() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let diagnosis = folder.path().join("doctor.json");
+    fs::write(&diagnosis, r#"{"schema": 1, "capabilities": []}"#).expect("written");
+    let matrix = golden("../../../reports/matrix/matrix.json");
+    let [run, watch, bench] =
+        ["classic/run.json", "watch/watch.json", "bench/bench.json"].map(golden);
+    let wrong: [(&[&str], &PathBuf, &str, &str); 9] = [
+        (&["report"], &bench, "is a benchmark", "`zcprof bench report`"),
+        (&["report"], &matrix, "is a matrix", "`zcprof matrix`"),
+        (&["report"], &diagnosis, "is a diagnosis", "`zcprof doctor`"),
+        (&["judge"], &bench, "is a benchmark", "`zcprof bench report`"),
+        (&["bench", "report"], &run, "is a run, not a benchmark", "`zcprof report`"),
+        (&["bench", "report"], &watch, "is a watched window, not", "`zcprof report`"),
+        (&["bench", "report"], &matrix, "is a matrix, not", "`zcprof matrix`"),
+        (&["matrix"], &bench, "is a benchmark", "`zcprof bench report`"),
+        (&["matrix"], &watch, "is the record of a watched window", "no cell"),
+    ];
+    for (words, record, kind, remedy) in wrong {
+        refused(zcprof(words).arg(record), &[kind, remedy]);
+    }
+}
+
 #[test]
 fn a_records_verdict_is_the_exit_code() {
     for (name, code) in [("classic", 0), ("refuted", 1), ("syscalls", 3)] {

@@ -8,6 +8,7 @@ use super::super::numbers::{counted, size};
 use super::super::timing::named;
 use super::panel::{self, Panel};
 use super::quantity::Quantity;
+use super::title;
 use crate::bench::record::{BenchCell, BenchRun};
 
 /// Room for a contestant's name.
@@ -19,7 +20,7 @@ const COLUMNS: usize = 3;
 /// Draws the picture; `id` tells it from others in a page.
 pub(super) fn draw(run: &BenchRun, id: &'static str, quantity: &Quantity) -> Vec<u8> {
     let panels = panels(run);
-    let (mut canvas, y) = Canvas::titled(id, &finding(run, quantity, &panels));
+    let (mut canvas, y) = Canvas::titled(id, &title::of(run, quantity, &panels));
     let top = heading(&mut canvas, y, run, quantity);
     let Some(axis) = panel::axis(&run.cells, quantity, width(panels.len())) else {
         let text = "Nothing was timed in this benchmark.";
@@ -70,42 +71,6 @@ pub(super) fn draw(run: &BenchRun, id: &'static str, quantity: &Quantity) -> Vec
 fn width(panels: usize) -> i32 {
     let beside = i32::try_from(panels.clamp(1, COLUMNS)).unwrap_or(1);
     (WIDTH - 2 * MARGIN - NAMES) / beside
-}
-
-/// Who is best with the largest fetch, for every number of connections.
-fn finding(run: &BenchRun, quantity: &Quantity, panels: &[Vec<&BenchCell>]) -> String {
-    let mut best: Vec<(String, Vec<u32>)> = Vec::new();
-    for cell in panels.iter().filter_map(|cells| cells.last()) {
-        let medians = medians(cell, quantity);
-        let first = medians
-            .iter()
-            .enumerate()
-            .filter_map(|(at, median)| Some((at, (*median)?)))
-            .min_by(|(_, one), (_, other)| quantity.better.order(*one, *other));
-        let Some((at, _)) = first else { continue };
-        let name = &run.contestants[at].name;
-        match best.iter_mut().find(|(known, _)| known == name) {
-            Some((_, connections)) => connections.push(cell.connections),
-            None => best.push((name.clone(), vec![cell.connections])),
-        }
-    }
-    let Some(largest) = sizes(run).last().copied().filter(|_| !best.is_empty()) else {
-        return format!("{}: nothing was timed", quantity.title);
-    };
-    let over = |connections: &[u32]| {
-        let last = connections.last().copied().unwrap_or(0);
-        let numbers: Vec<_> = connections.iter().map(u32::to_string).collect();
-        let all = counted(u64::from(last), "connection", "connections");
-        match numbers.as_slice() {
-            [first @ .., _] if !first.is_empty() => format!("{} and {all}", first.join(", ")),
-            _ => all,
-        }
-    };
-    let said: Vec<_> = best
-        .iter()
-        .map(|(name, connections)| format!("{name} over {}", over(connections)))
-        .collect();
-    format!("{} at {}: best {}", quantity.title, size(largest), said.join(", "))
 }
 
 fn heading(canvas: &mut Canvas, top: i32, run: &BenchRun, quantity: &Quantity) -> i32 {

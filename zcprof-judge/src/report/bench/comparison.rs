@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::numbers::{counted, size};
-use super::quantity::{Better, CPU, Quantity, Quartiles, RatioSpread, THROUGHPUT};
+use super::quantity::{Better, CPU, Quantity, Quartiles, RatioSpread, Standing, THROUGHPUT};
 use crate::bench::record::{BenchCell, BenchRun};
 
 /// Who is compared with whom.
@@ -43,7 +43,7 @@ fn line(cell: &BenchCell, ours: usize, theirs: usize, quantity: &Quantity) -> St
     let Some((ours, theirs)) = cell.series.get(ours).zip(cell.series.get(theirs)) else {
         return String::new();
     };
-    let name = format!("{} ratio", quantity.unit);
+    let name = format!("{} ratio", quantity.title);
     if !(ours.verified && theirs.verified) {
         return format!("    {name:<16} inconclusive: not every byte was verified\n");
     }
@@ -62,19 +62,15 @@ fn line(cell: &BenchCell, ours: usize, theirs: usize, quantity: &Quantity) -> St
     }
 }
 
-/// Who is ahead, if the interval of the ratio excludes 1; ours is the numerator.
+/// Who is ahead, if the rounds tell; ours is the numerator.
 fn finding(better: Better, ratio: &RatioSpread) -> String {
-    let RatioSpread { rounds, quartiles, interval } = ratio;
-    let Some((from, to)) = *interval else {
-        return format!("{rounds} rounds are too few to tell");
-    };
+    let RatioSpread { rounds, quartiles, .. } = ratio;
     let by = (quartiles.median - 1.0).abs() * 100.0;
-    let (above, below) = (from > 1.0, to < 1.0);
-    let ours = (above && better == Better::Higher) || (below && better == Better::Lower);
-    match (above || below, ours) {
-        (false, _) => format!("{rounds} rounds show no difference"),
-        (true, true) => format!("{OURS} is ahead by {by:.1} %"),
-        (true, false) => format!("{THEIRS} is ahead by {by:.1} %"),
+    match ratio.standing(better) {
+        Standing::TooFewRounds => format!("{rounds} rounds are too few to tell"),
+        Standing::Level => format!("{rounds} rounds show no difference"),
+        Standing::Ahead => format!("{OURS} is ahead by {by:.1} %"),
+        Standing::Behind => format!("{THEIRS} is ahead by {by:.1} %"),
     }
 }
 

@@ -6,6 +6,7 @@ mod comparison;
 mod panel;
 mod quantity;
 mod table;
+mod title;
 
 use super::{ReportError, html};
 use crate::bench::record::BenchRun;

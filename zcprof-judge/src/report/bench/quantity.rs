@@ -34,8 +34,8 @@ pub(super) const THROUGHPUT: Quantity = Quantity {
 };
 
 pub(super) const CPU: Quantity = Quantity {
-    title: "Server",
-    unit: "CPU s/GiB",
+    title: "Server CPU",
+    unit: "s/GiB",
     better: Better::Lower,
     digits: 3,
     read: |cell, round| round.server_cpu / (float(cell.payload) / GIB),
@@ -105,6 +105,17 @@ impl Quantity {
     }
 }
 
+/// What the rounds tell about one contestant beside another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Ahead,
+    Behind,
+    /// The interval of the ratio contains 1.
+    Level,
+    /// There is no interval.
+    TooFewRounds,
+}
+
 /// A ratio of every round.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct RatioSpread {
@@ -113,6 +124,18 @@ pub(super) struct RatioSpread {
     pub(super) quartiles: Quartiles,
     /// See [`median_interval`].
     pub(super) interval: Option<(f64, f64)>,
+}
+
+impl RatioSpread {
+    /// How the numerator stands: ahead or behind only if the interval excludes 1.
+    pub(super) fn standing(&self, better: Better) -> Standing {
+        let Some((from, to)) = self.interval else { return Standing::TooFewRounds };
+        match (from > 1.0, to < 1.0, better) {
+            (false, false, _) => Standing::Level,
+            (true, _, Better::Higher) | (_, true, Better::Lower) => Standing::Ahead,
+            _ => Standing::Behind,
+        }
+    }
 }
 
 /// The interval in which the median of all rounds that could be made lies with a probability of at
