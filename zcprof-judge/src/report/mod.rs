@@ -24,6 +24,7 @@ mod numbers;
 mod path;
 mod pen;
 mod reading;
+mod rounds;
 mod screen;
 mod spot;
 mod stacks;

@@ -5,6 +5,7 @@ use super::canvas::{Canvas, LINE, MARGIN, Pen, Point, SMALL, WIDTH};
 use super::ink;
 use super::lettering::Type;
 use super::numbers::{along_time, size};
+use super::rounds::{self, Better, Leaders};
 use super::timing::{self, Cost, Speed, Spread};
 use crate::run::{Kernel, Run};
 
@@ -70,21 +71,9 @@ fn render(run: &Run) -> Vec<u8> {
     canvas.finish()
 }
 
-/// Who is fastest, and by how much the probes are felt.
+/// Who is fastest, as far as the rounds tell, and by how much the probes are felt.
 fn finding(speeds: &[Speed<'_>], costs: &[Cost<'_>]) -> String {
-    let timed = |speed: &&Speed<'_>| speed.throughput.is_some();
-    let throughput = |speed: &&Speed<'_>| speed.throughput.map_or(0.0, |spread| spread.median);
-    let by_speed = |a: &&Speed<'_>, b: &&Speed<'_>| throughput(a).total_cmp(&throughput(b));
-    let fastest = speeds.iter().filter(timed).max_by(by_speed);
-    let slowest = speeds.iter().filter(timed).min_by(by_speed);
-    let speed = fastest.zip(slowest).map(|(fastest, slowest)| {
-        let name = |speed: &Speed<'_>| format!("{} {:.2}", speed.transfer, throughput(&speed));
-        if fastest.transfer == slowest.transfer {
-            format!("{} GiB/s", name(fastest))
-        } else {
-            format!("Fastest: {} GiB/s, slowest: {}", name(fastest), name(slowest))
-        }
-    });
+    let speed = fastest(speeds);
     let dearest = costs.iter().max_by(|a, b| a.ratio.median.total_cmp(&b.ratio.median));
     let cost = dearest.map(|cost| {
         let once = if costs.iter().all(|cost| cost.rounds == 1) { ", in one round" } else { "" };
@@ -93,6 +82,37 @@ fn finding(speeds: &[Speed<'_>], costs: &[Cost<'_>]) -> String {
     });
     let said: Vec<String> = speed.into_iter().chain(cost).collect();
     if said.is_empty() { "No time was taken".to_owned() } else { said.join("; ") }
+}
+
+/// Of the transfers that were timed on the first kernel.
+fn fastest(speeds: &[Speed<'_>]) -> Option<String> {
+    let here = |speed: &&Speed<'_>| speed.kernel == speeds[0].kernel;
+    let median = |speed: &Speed<'_>| speed.throughput.map(|spread| spread.median);
+    let mut timed: Vec<&Speed<'_>> =
+        speeds.iter().filter(here).filter(|speed| median(speed).is_some()).collect();
+    let name =
+        |speed: &Speed<'_>| format!("{} {:.2} GiB/s", speed.transfer, median(speed).unwrap_or(0.0));
+    if let [only] = timed.as_slice() {
+        return Some(name(only));
+    }
+    timed.sort_by(|one, other| {
+        Better::Higher.order(median(one).unwrap_or(0.0), median(other).unwrap_or(0.0))
+    });
+    let order: Vec<usize> = (0..timed.len()).collect();
+    let standing = |one: usize, other: usize| timed[one].beside(timed[other]);
+    Some(match rounds::leaders(&order, standing)? {
+        Leaders::TooFewRounds => "Too few rounds to tell who is fastest".to_owned(),
+        Leaders::Told(told) => match told.as_slice() {
+            [only] => format!("Fastest: {}", name(timed[*only])),
+            several => {
+                let names: Vec<_> = several.iter().map(|at| timed[*at].transfer).collect();
+                format!(
+                    "Fastest: {}, with no difference between them",
+                    rounds::listed(&names, "first")
+                )
+            }
+        },
+    })
 }
 
 fn heading(

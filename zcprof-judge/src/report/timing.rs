@@ -1,6 +1,7 @@
 //! Speed and the probes' cost, out of the timed passes. No verdict reads any of it.
 
 use super::numbers::float;
+use super::rounds::{Better, RatioSpread, Standing};
 use crate::run::{Kernel, Run, TimedRound, Timing};
 
 /// Bytes in a GiB.
@@ -20,6 +21,8 @@ pub(super) struct Speed<'a> {
     pub(super) kernel: &'a Kernel,
     /// GiB per second.
     pub(super) throughput: Option<Spread>,
+    /// The same of each round.
+    rounds: Vec<f64>,
     /// The server's CPU seconds per GiB.
     pub(super) server: Option<Spread>,
     /// The consumer's CPU seconds per GiB.
@@ -51,20 +54,32 @@ impl Spread {
     }
 }
 
+impl Speed<'_> {
+    /// How its throughput stands beside another's, round by round.
+    pub(super) fn beside(&self, other: &Self) -> Standing {
+        let ratios = self.rounds.iter().zip(&other.rounds).map(|(one, other)| one / other);
+        let ratio = RatioSpread::of(ratios);
+        ratio.map_or(Standing::TooFewRounds, |ratio| ratio.standing(Better::Higher))
+    }
+}
+
 /// Speeds from passes without probes. An emulated kernel's are left out if there are others.
 pub(super) fn speeds(run: &Run) -> Vec<Speed<'_>> {
     let bare = || run.timings.iter().filter(|timing| !timing.probed);
     let real = bare().any(|timing| !emulated(&timing.kernel));
     bare()
         .filter(|timing| !(real && emulated(&timing.kernel)))
-        .map(|timing| Speed {
-            transfer: &timing.transfer,
-            kernel: &timing.kernel,
-            throughput: Spread::of(
-                timing.rounds.iter().map(|round| float(timing.payload) / round.seconds / GIB),
-            ),
-            server: per_gib(timing, |round| round.server_cpu),
-            consumer: per_gib(timing, |round| round.consumer_cpu),
+        .map(|timing| {
+            let speed = |round: &TimedRound| float(timing.payload) / round.seconds / GIB;
+            let rounds: Vec<f64> = timing.rounds.iter().map(speed).collect();
+            Speed {
+                transfer: &timing.transfer,
+                kernel: &timing.kernel,
+                throughput: Spread::of(rounds.iter().copied()),
+                rounds,
+                server: per_gib(timing, |round| round.server_cpu),
+                consumer: per_gib(timing, |round| round.consumer_cpu),
+            }
         })
         .collect()
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::super::numbers::{counted, size};
-use super::quantity::{Better, CPU, Quantity, Quartiles, RatioSpread, Standing, THROUGHPUT};
+use super::super::rounds::{Better, Quartiles, RatioSpread, Standing};
+use super::quantity::{CPU, Quantity, THROUGHPUT};
 use crate::bench::record::{BenchCell, BenchRun};
 
 /// Who is compared with whom.

@@ -5,8 +5,9 @@ use super::super::canvas::{Canvas, Pen, Point};
 use super::super::ink;
 use super::super::lettering::Type;
 use super::super::numbers::counted;
+use super::super::rounds::Quartiles;
 use super::axis::Axis;
-use super::quantity::{Quantity, Quartiles};
+use super::quantity::Quantity;
 use crate::bench::record::BenchCell;
 
 /// Height of a contestant's row, and of what stands above the first.

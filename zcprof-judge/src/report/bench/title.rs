@@ -1,11 +1,9 @@
 //! The title of a picture: who is best with the largest fetch, as far as the rounds tell.
 
 use super::super::numbers::{counted, size};
-use super::quantity::{Quantity, Standing};
+use super::super::rounds::{self, Leaders, Standing};
+use super::quantity::Quantity;
 use crate::bench::record::{BenchCell, BenchRun};
-
-/// Most contestants that a title names for one number of connections.
-const NAMED: usize = 3;
 
 /// The title; `panels` are the cells of each number of connections, by rising size of fetch.
 pub(super) fn of(run: &BenchRun, quantity: &Quantity, panels: &[Vec<&BenchCell>]) -> String {
@@ -28,40 +26,25 @@ pub(super) fn of(run: &BenchRun, quantity: &Quantity, panels: &[Vec<&BenchCell>]
     format!("{} at {}: {}", quantity.title, size(largest), said.join("; "))
 }
 
-/// Who leads in this cell: the contestant that the rounds show behind nobody, with everybody from whom
-/// they do not tell it apart. A contestant whose bytes were not all verified does not take part.
+/// Who leads in this cell. A contestant whose bytes were not all verified does not take part.
 fn best(run: &BenchRun, quantity: &Quantity, cell: &BenchCell) -> Option<String> {
     let takes_part = cell.series.iter().enumerate().filter(|(_, series)| series.verified);
     let mut order: Vec<(usize, f64)> = takes_part
         .filter_map(|(at, series)| Some((at, quantity.of(cell, series)?.median)))
         .collect();
     order.sort_by(|(_, one), (_, other)| quantity.better.order(*one, *other));
+    let order: Vec<usize> = order.into_iter().map(|(at, _)| at).collect();
     let standing = |one: usize, other: usize| {
         let ratio = quantity.ratio(cell, &cell.series[one], &cell.series[other]);
         ratio.map_or(Standing::TooFewRounds, |ratio| ratio.standing(quantity.better))
     };
-    // The best median comes first; within the rounds another may be ahead of it nevertheless.
-    let ahead = |best: usize, (other, _): &(usize, f64)| match standing(best, *other) {
-        Standing::Behind => *other,
-        _ => best,
+    let Leaders::Told(told) = rounds::leaders(&order, standing)? else {
+        return Some("too few rounds to tell who is best".to_owned());
     };
-    let best = order.iter().fold(order.first()?.0, ahead);
-    let mut level = vec![best];
-    for other in order.iter().map(|(at, _)| *at).filter(|at| *at != best) {
-        match standing(best, other) {
-            Standing::Ahead => {}
-            Standing::Level | Standing::Behind => level.push(other),
-            Standing::TooFewRounds => return Some("too few rounds to tell who is best".to_owned()),
-        }
-    }
-    level.sort_unstable();
-    let names: Vec<_> = level.iter().map(|at| run.contestants[*at].name.as_str()).collect();
+    let names: Vec<_> = told.iter().map(|at| run.contestants[*at].name.as_str()).collect();
     Some(match names.as_slice() {
         [only] => format!("best {only}"),
-        [rest @ .., last] if names.len() <= NAMED => {
-            format!("no difference between {} and {last}", rest.join(", "))
-        }
-        all => format!("no difference between the best {}", all.len()),
+        several => format!("no difference between {}", rounds::listed(several, "best")),
     })
 }
 
