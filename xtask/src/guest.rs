@@ -18,7 +18,7 @@ use crate::words;
 
 /// TLS in the kernel, AES-GCM for it, and what tests need of networks and file systems: guests
 /// have no modprobe that could find them.
-const MODULES: [&str; 27] = [
+const MODULES: [&str; 28] = [
     "tls",
     "ctr",
     "ghash-generic",
@@ -31,6 +31,7 @@ const MODULES: [&str; 27] = [
     "vsock_loopback",
     "wireguard",
     "vxlan",
+    "macsec",
     "aesni-intel",
     "loop",
     "squashfs",

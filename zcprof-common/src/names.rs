@@ -57,6 +57,7 @@ names! {
     VETH_NEITHER = "veth-neither",
     WIREGUARD = "wireguard",
     VXLAN = "vxlan",
+    MACSEC = "macsec",
     VETH_LOSS = "veth-loss",
     VETH_TAP = "veth-tap",
     VETH_RING = "veth-ring",

@@ -329,8 +329,12 @@ fn known() -> Pictures {
         let run: BenchRun = serde_json::from_str(&read(&path)).expect("a benchmark");
         all.extend(pictures(name, bench::render_all(&run).expect("rendered")));
     }
-    let watch: Watch = serde_json::from_str(&read(&golden("watch/watch.json"))).expect("a window");
-    all.extend(pictures("watch", watch::render_all(&watch).expect("rendered")));
+    for (name, path) in
+        [("watch", golden("watch/watch.json")), ("reports/nginx", reports.join("nginx/watch.json"))]
+    {
+        let watch: Watch = serde_json::from_str(&read(&path)).expect("a window");
+        all.extend(pictures(name, watch::render_all(&watch).expect("rendered")));
+    }
     all
 }
 

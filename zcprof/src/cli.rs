@@ -149,8 +149,8 @@ pub struct WorkloadArgs {
     /// The network between server and consumer: loopback, or veth (a pair between two network
     /// namespaces, made for the run); veth-no-tso, veth-no-checksum, veth-no-sg or veth-neither,
     /// whose device lacks TCP segmentation, checksums, scatter-gather or the last two;
-    /// veth-nocache, whose device asks for copies past the CPU's cache; wireguard and vxlan,
-    /// tunnels over veth; veth-loss, which loses packets; veth-tap, on which a packet socket
+    /// veth-nocache, whose device asks for copies past the CPU's cache; wireguard, vxlan and
+    /// macsec, tunnels over veth; veth-loss, which loses packets; veth-tap, on which a packet socket
     /// listens; veth-ring, the same with a ring; veth-xdp, with an XDP program on the receiver's
     /// device; virtio and virtio-tap, two otherwise unused virtio-net devices that are connected
     /// outside this machine.

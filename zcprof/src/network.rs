@@ -5,6 +5,7 @@
 mod capture;
 mod feature;
 pub mod link;
+mod macsec;
 mod tunnel;
 pub mod virtio;
 mod xdp;
@@ -140,6 +141,12 @@ pub const NETWORKS: &[NetworkSpec] = &[
         name: network::VXLAN,
         summary: "VXLAN over veth between two network namespaces",
         tunnel: Some(Tunnel::Vxlan),
+        ..NetworkSpec::VETH
+    },
+    NetworkSpec {
+        name: network::MACSEC,
+        summary: "MACsec over veth between two network namespaces",
+        tunnel: Some(Tunnel::MacSec),
         ..NetworkSpec::VETH
     },
     NetworkSpec {

@@ -143,6 +143,9 @@ fn finding(parts: &[TrafficBar], direction: Direction, seen: bool) -> String {
         let nothing = if seen { "Nothing was copied" } else { "No copy was seen" };
         return format!("{nothing} of {sent} that were {done}");
     }
+    if let Some(told) = by_port(parts) {
+        return format!("Copies per byte {done}: {told}");
+    }
     let number = all.number();
     if most < 20 {
         format!("{number} copies per {done} byte: of {sent} little more than headers")
@@ -151,6 +154,19 @@ fn finding(parts: &[TrafficBar], direction: Direction, seen: bool) -> String {
     } else {
         format!("{number} copies per byte of {sent} {done}: what was read may be what was {done}")
     }
+}
+
+/// The ports, the one with most copies first, if they are few and differ.
+fn by_port(parts: &[TrafficBar]) -> Option<String> {
+    let mut bound: Vec<_> = parts.iter().filter(|part| matches!(part.of, Of::Port(_))).collect();
+    let differ = bound.windows(2).any(|two| two[0].number() != two[1].number());
+    if !differ || bound.len() > 3 {
+        return None;
+    }
+    bound.sort_by_key(|part| std::cmp::Reverse(part.thousandths(part.most())));
+    let told: Vec<_> =
+        bound.iter().map(|part| format!("{} at {}", part.number(), part.of)).collect();
+    Some(told.join(", "))
 }
 
 fn axis(canvas: &mut Canvas, top: i32, bottom: i32, end: u64) {

@@ -8,7 +8,7 @@ use rtnetlink::{LinkVxlan, LinkWireguard};
 use wireguard_uapi::{WgSocket, set};
 
 use super::link::{bring_up_with, netlink};
-use super::{ADDRESSES, End, PREFIX};
+use super::{ADDRESSES, End, PREFIX, macsec};
 
 /// What wraps the packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(super) enum Tunnel {
     WireGuard,
     /// drivers/net/vxlan: Ethernet in UDP.
     Vxlan,
+    /// drivers/net/macsec.c: it copies each packet into one piece and encrypts it.
+    MacSec,
 }
 
 /// The tunnel's device, at both ends.
@@ -70,6 +72,9 @@ impl Tunnel {
             )?,
             Self::Vxlan => vxlan(below, other).context(
                 "setting up VXLAN, which takes CAP_NET_ADMIN and the kernel's module vxlan",
+            )?,
+            Self::MacSec => macsec::set_up(DEVICE, below, end).context(
+                "setting up MACsec, which takes CAP_NET_ADMIN and the kernel's modules macsec and gcm",
             )?,
         }
         bring_up_with(DEVICE, ADDRESSES[end as usize], PREFIX)

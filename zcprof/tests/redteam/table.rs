@@ -444,6 +444,20 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         twins: &[SENDFILE],
     },
     Sabotage {
+        name: "MACsec",
+        reason: "ZC106",
+        case: of("sendfile", over("macsec")),
+        seen: COPIED_BELOW,
+        twins: &[of("sendfile", over("vxlan"))],
+    },
+    Sabotage {
+        name: "MACsec, which encrypts too",
+        reason: "ZC123",
+        case: of("splice", over("macsec")),
+        seen: COPIED_BELOW,
+        twins: &[of("splice", over("vxlan"))],
+    },
+    Sabotage {
         name: "WireGuard, and a mapping that is written",
         reason: "ZC106",
         case: Trial { claim: "one-copy", ..of("mmap_write", over("wireguard")) },
