@@ -1,4 +1,4 @@
-//! Several jobs at a time: a guest that is emulated keeps about one CPU busy.
+//! Several jobs at a time.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
