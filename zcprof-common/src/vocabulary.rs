@@ -1,6 +1,8 @@
 //! The words that every number carries: where bytes went, what happened to them, who was
 //! watching. One enum per word, one word per concept.
 
+use core::fmt;
+
 /// Declares a word: an enum, its names as printed and serialised, and the slice of all.
 macro_rules! word {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
@@ -102,6 +104,76 @@ word! {
         Callers = "callers",
         /// Tracepoints only: system calls and what they are presumed to do.
         Syscalls = "syscalls",
+    }
+}
+
+word! {
+    /// How the programs of a site are attached.
+    Mechanism {
+        /// A breakpoint on every CPU, at the site's first instruction.
+        ExecutionBreakpoint = "execution breakpoint",
+        /// A kprobe at the site's entry.
+        Kprobe = "kprobe",
+        /// A BPF trampoline at the site's return, and at its entry where the return needs to know it.
+        Fexit = "fexit",
+        /// A kprobe at the site's entry and a kretprobe at its return.
+        Kretprobe = "kretprobe",
+        /// perf's tracepoint.
+        Tracepoint = "tracepoint",
+        /// A raw tracepoint.
+        RawTracepoint = "raw tracepoint",
+    }
+}
+
+impl Mechanism {
+    /// Whether it rests on the kernel's kprobes, which can be switched off all at once, and whose
+    /// programs the kernel may skip.
+    #[must_use]
+    pub const fn is_kprobe(self) -> bool {
+        matches!(self, Self::Kprobe | Self::Kretprobe)
+    }
+}
+
+word! {
+    /// Where a program is hooked in at its site. The name is the end of the program's name.
+    Hook {
+        /// [`Mechanism::ExecutionBreakpoint`].
+        Break = "break",
+        /// [`Mechanism::Kprobe`].
+        Kprobe = "kprobe",
+        /// The entry of [`Mechanism::Fexit`].
+        Fentry = "fentry",
+        /// The return of [`Mechanism::Fexit`].
+        Fexit = "fexit",
+        /// The entry of [`Mechanism::Kretprobe`].
+        Entry = "entry",
+        /// The return of [`Mechanism::Kretprobe`].
+        Return = "return",
+        /// [`Mechanism::Tracepoint`].
+        Tracepoint = "tracepoint",
+        /// [`Mechanism::RawTracepoint`].
+        Raw = "raw",
+    }
+}
+
+impl Hook {
+    /// The name of the program at a site, or at a tracepoint that is no site.
+    #[must_use]
+    pub const fn of(self, name: &str) -> ProgramName<'_> {
+        ProgramName { name, hook: self }
+    }
+}
+
+/// The name of an eBPF program: the site's, an underscore and the hook's.
+#[derive(Clone, Copy, Debug)]
+pub struct ProgramName<'a> {
+    name: &'a str,
+    hook: Hook,
+}
+
+impl fmt::Display for ProgramName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.name, self.hook.name())
     }
 }
 

@@ -17,7 +17,7 @@ use perf_event::events::Breakpoint;
 use perf_event::{Builder, Counter};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use zcprof_common::sites::{SITES, Site};
-use zcprof_common::vocabulary::{Instrument, Need};
+use zcprof_common::vocabulary::{Hook, Instrument, Mechanism, Need};
 
 use super::plan::{AttachPlan, PlannedProbe};
 use super::{kernel, reach};
@@ -58,7 +58,7 @@ impl Audit {
             if !kprobes_refused {
                 match kprobe(ebpf, row, &symbol) {
                     Ok(()) => {
-                        plan.attached(site, &symbol, "kprobe");
+                        plan.attached(site, &symbol, Mechanism::Kprobe);
                         audit.kprobes.push(site);
                         continue;
                     }
@@ -72,7 +72,7 @@ impl Audit {
                 Ok(program) => {
                     let (counters, retired) = (Vec::new(), 0);
                     audit.breakpoints.push(Watched { site, address, program, counters, retired });
-                    plan.attached(site, &symbol, "execution breakpoint");
+                    plan.attached(site, &symbol, Mechanism::ExecutionBreakpoint);
                 }
                 Err(error) => {
                     plan.set(site, ProbeState::Refused { reason: format!("{error:#}") });
@@ -281,7 +281,7 @@ impl Audit {
 }
 
 fn kprobe(ebpf: &mut Ebpf, site: &Site, symbol: &str) -> Result<()> {
-    let program: &mut KProbe = super::program(ebpf, site, "kprobe")?.try_into()?;
+    let program: &mut KProbe = super::program(ebpf, site, Hook::Kprobe)?.try_into()?;
     program.load()?;
     program.attach(symbol, 0)?;
     Ok(())
@@ -291,7 +291,7 @@ type PerCpu = Vec<(u32, Counter)>;
 
 /// The file descriptor of a leaf's program, loaded.
 fn program(ebpf: &mut Ebpf, site: &Site) -> Result<i32> {
-    let program: &mut PerfEvent = super::program(ebpf, site, "break")?.try_into()?;
+    let program: &mut PerfEvent = super::program(ebpf, site, Hook::Break)?.try_into()?;
     program.load()?;
     Ok(program.fd()?.as_fd().as_raw_fd())
 }

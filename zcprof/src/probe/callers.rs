@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 use aya::programs::{FEntry, FExit, KProbe};
 use aya::{Btf, Ebpf};
 use zcprof_common::sites::{Bytes, SITES, Site};
-use zcprof_common::vocabulary::Instrument;
+use zcprof_common::vocabulary::{Hook, Instrument, Mechanism};
 
 use super::plan::{AttachPlan, PlannedProbe};
 use crate::run::ProbeState;
@@ -24,7 +24,7 @@ pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut AttachPlan, avoid_fexit: bool) 
             Err(error) => Err(anyhow::anyhow!("{error:#}")),
         };
         let Err(no_fexit) = by_fexit else {
-            plan.attached(site, &symbol, "fexit");
+            plan.attached(site, &symbol, Mechanism::Fexit);
             continue;
         };
         if row.bytes == Bytes::Accepts {
@@ -36,7 +36,7 @@ pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut AttachPlan, avoid_fexit: bool) 
         match kretprobe(ebpf, row, &symbol) {
             Ok(()) => {
                 log::debug!("{symbol}: no fexit ({no_fexit:#}); using a kretprobe");
-                plan.attached(site, &symbol, "kretprobe");
+                plan.attached(site, &symbol, Mechanism::Kretprobe);
             }
             Err(error) => {
                 let reason = format!("fexit: {no_fexit:#}; kretprobe: {error:#}");
@@ -48,27 +48,27 @@ pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut AttachPlan, avoid_fexit: bool) 
 
 fn fexit(ebpf: &mut Ebpf, site: &Site, symbol: &str, btf: &Btf) -> Result<()> {
     // Where the kernel lacks bpf_get_func_ret() (before 5.17) it refuses the fexit alone.
-    let program: &mut FExit = super::program(ebpf, site, "fexit")?.try_into()?;
+    let program: &mut FExit = super::program(ebpf, site, Hook::Fexit)?.try_into()?;
     program.load(symbol, btf)?;
     // The entry comes first: a return without its entry would count as lost.
     if site.has_entry() {
-        let program: &mut FEntry = super::program(ebpf, site, "fentry")?.try_into()?;
+        let program: &mut FEntry = super::program(ebpf, site, Hook::Fentry)?.try_into()?;
         program.load(symbol, btf)?;
         program.attach()?;
     }
-    let program: &mut FExit = super::program(ebpf, site, "fexit")?.try_into()?;
+    let program: &mut FExit = super::program(ebpf, site, Hook::Fexit)?.try_into()?;
     program.attach()?;
     Ok(())
 }
 
 fn kretprobe(ebpf: &mut Ebpf, site: &Site, symbol: &str) -> Result<()> {
     // The entry comes last: a return without its entry would count as lost.
-    for suffix in ["return", "entry"] {
-        let program: &mut KProbe = super::program(ebpf, site, suffix)?.try_into()?;
+    for hook in [Hook::Return, Hook::Entry] {
+        let program: &mut KProbe = super::program(ebpf, site, hook)?.try_into()?;
         program.load()?;
     }
-    for suffix in ["entry", "return"] {
-        let program: &mut KProbe = super::program(ebpf, site, suffix)?.try_into()?;
+    for hook in [Hook::Entry, Hook::Return] {
+        let program: &mut KProbe = super::program(ebpf, site, hook)?.try_into()?;
         program.attach(symbol, 0)?;
     }
     Ok(())

@@ -10,6 +10,7 @@ use aya::Ebpf;
 use aya::maps::{HashMap, MapData};
 use aya::programs::RawTracePoint;
 use zcprof_common::layout::{ADOPT_ALL, ADOPT_CGROUP, Config};
+use zcprof_common::vocabulary::Hook;
 
 /// Who else is watched than the processes that are named, and what is told apart. Nothing by default.
 #[derive(Clone, Debug, Default)]
@@ -145,7 +146,7 @@ pub(super) fn attach(ebpf: &mut Ebpf) -> Result<()> {
     // Exit comes first: what is followed must be forgotten.
     for name in PROGRAMS {
         let program: &mut RawTracePoint =
-            super::program_called(ebpf, &format!("{name}_raw"))?.try_into()?;
+            super::program_called(ebpf, Hook::Raw.of(name))?.try_into()?;
         program.load()?;
         program.attach(name)?;
     }

@@ -24,8 +24,8 @@ use aya::programs::Program;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use zcprof_common::layout::{Exit, Key, Lost, Value};
-use zcprof_common::sites::{SITES, Site, Version};
-use zcprof_common::vocabulary::{Instrument, Need};
+use zcprof_common::sites::{Bytes, SITES, Site, Version};
+use zcprof_common::vocabulary::{Hook, Instrument, Need, ProgramName};
 
 use crate::run::{Coverage, Doubt, Hole, ProbeState};
 use audit::Audit;
@@ -311,9 +311,8 @@ impl Probes {
     #[must_use]
     pub fn coverage(&mut self) -> Coverage {
         for site in 0..SITES.len() {
-            let by = self.plan.mechanism(site).map(str::to_owned);
-            let counted =
-                by.is_some_and(|by| !by.starts_with('k') || self.counts_skipped_perf_programs);
+            let by = self.plan.mechanism(site);
+            let counted = by.is_some_and(|by| !by.is_kprobe() || self.counts_skipped_perf_programs);
             let missed = counted.then(|| self.before.missed[site]);
             self.plan.missed(site, missed);
         }
@@ -353,26 +352,28 @@ impl Probes {
         let failed = lost[Lost::Subject as usize];
         let mut unfollowed = failed;
         for name in follow::PROGRAMS {
-            unfollowed += self.skipped_by(&format!("{name}_raw"))?;
+            unfollowed += self.skipped_by(Hook::Raw.of(name))?;
         }
         Ok(Totals { counts, exits, lost, missed, unfollowed, ..Totals::default() })
     }
 
     /// Runs of a program that the kernel says it skipped, because one was active.
-    fn skipped_by(&self, name: &str) -> Result<u64> {
-        let Some(Ok(fd)) = self.ebpf.program(name).map(Program::fd) else { return Ok(0) };
+    fn skipped_by(&self, name: ProgramName<'_>) -> Result<u64> {
+        let Some(Ok(fd)) = self.ebpf.program(&name.to_string()).map(Program::fd) else {
+            return Ok(0);
+        };
         recursion_misses(fd.as_fd().as_raw_fd())
             .with_context(|| format!("reading the misses of {name}"))
     }
 
     /// The same of all programs of a site.
     fn skipped(&self, site: &Site) -> Result<u64> {
-        // The entry of a system call has no row of its own: it counts no bytes.
-        let entry = (site.name == "sys_exit").then_some("sys_enter");
+        let entry = (site.bytes == Bytes::SyscallResult).then_some(syscalls::SYS_ENTER);
         let mut skipped = 0;
         for name in [Some(site.name), entry].into_iter().flatten() {
-            for suffix in ["fentry", "fexit", "entry", "return", "kprobe", "tracepoint", "raw"] {
-                skipped += self.skipped_by(&format!("{name}_{suffix}"))?;
+            // Breakpoints count their hits, and the difference is what was skipped.
+            for hook in Hook::ALL.iter().filter(|hook| **hook != Hook::Break) {
+                skipped += self.skipped_by(hook.of(name))?;
             }
         }
         Ok(skipped)
@@ -450,11 +451,12 @@ fn recursion_misses(fd: i32) -> io::Result<u64> {
     line.map_or(Ok(0), |number| number.trim().parse().map_err(io::Error::other))
 }
 
-/// The program of a site for one mechanism.
-fn program<'a>(ebpf: &'a mut Ebpf, site: &Site, suffix: &str) -> Result<&'a mut Program> {
-    program_called(ebpf, &format!("{}_{suffix}", site.name))
+/// The program of a site at one hook.
+fn program<'a>(ebpf: &'a mut Ebpf, site: &Site, hook: Hook) -> Result<&'a mut Program> {
+    program_called(ebpf, hook.of(site.name))
 }
 
-fn program_called<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program> {
-    ebpf.program_mut(name).with_context(|| format!("the eBPF object has no program {name}"))
+fn program_called<'a>(ebpf: &'a mut Ebpf, name: ProgramName<'_>) -> Result<&'a mut Program> {
+    ebpf.program_mut(&name.to_string())
+        .with_context(|| format!("the eBPF object has no program {name}"))
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use zcprof_common::sites::{Bytes, SITES, Site, Version};
-use zcprof_common::vocabulary::{Instrument, Need};
+use zcprof_common::vocabulary::{Instrument, Mechanism, Need};
 
 use super::{Surveyed, kernel, kprobes};
 use crate::run::{Probe, ProbeState};
@@ -102,8 +102,8 @@ impl AttachPlan {
     }
 
     /// A row is attached.
-    pub(super) fn attached(&mut self, site: usize, symbol: &str, by: &str) {
-        let (symbol, by) = (symbol.to_owned(), by.to_owned());
+    pub(super) fn attached(&mut self, site: usize, symbol: &str, by: Mechanism) {
+        let (symbol, by) = (symbol.to_owned(), by.name().to_owned());
         self.set(site, ProbeState::Attached { symbol, by, missed: None });
     }
 
@@ -113,22 +113,24 @@ impl AttachPlan {
     }
 
     /// How a row was attached, if it was.
-    pub(super) fn mechanism(&self, site: usize) -> Option<&str> {
+    pub(super) fn mechanism(&self, site: usize) -> Option<Mechanism> {
         match &self.states[site] {
-            Some(ProbeState::Attached { by, .. }) => Some(by),
+            Some(ProbeState::Attached { by, .. }) => Mechanism::from_name(by),
             _ => None,
         }
     }
 
     /// Rows that were attached by kprobe and are not any more.
     pub(super) fn gone(&self) -> impl Iterator<Item = String> {
-        let attached = |(site, state): (&'static Site, &'_ Option<ProbeState>)| match state {
-            Some(ProbeState::Attached { symbol, by, .. }) if by.starts_with('k') => {
+        let attached = |(at, site): (usize, &'static Site)| match &self.states[at] {
+            Some(ProbeState::Attached { symbol, .. })
+                if self.mechanism(at).is_some_and(Mechanism::is_kprobe) =>
+            {
                 Some((site, symbol.clone()))
             }
             _ => None,
         };
-        let attached: Vec<_> = SITES.iter().zip(&self.states).filter_map(attached).collect();
+        let attached: Vec<_> = SITES.iter().enumerate().filter_map(attached).collect();
         let gone = kprobes::gone(attached.iter().map(|(_, symbol)| symbol.as_str()));
         let is_gone = |(_, symbol): &&(&Site, String)| gone.contains(&symbol.as_str());
         let names: Vec<_> =

@@ -5,10 +5,13 @@ use anyhow::Result;
 use aya::Ebpf;
 use aya::programs::{RawTracePoint, TracePoint};
 use zcprof_common::sites::{Bytes, SITES, Site};
-use zcprof_common::vocabulary::Instrument;
+use zcprof_common::vocabulary::{Hook, Instrument, Mechanism};
 
 use super::plan::{AttachPlan, PlannedProbe};
 use crate::run::ProbeState;
+
+/// The tracepoint at the entry of system calls. It has no row of its own: it counts no bytes.
+pub(super) const SYS_ENTER: &str = "sys_enter";
 
 /// Attaches to every tracepoint of the table. System calls and page faults come through perf's
 /// tracepoints where the kernel counts the runs that it skips there (`counted`), because those
@@ -18,13 +21,17 @@ pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut AttachPlan, counted: bool) {
     for PlannedProbe { site, symbol, .. } in plan.of(Instrument::Syscalls) {
         let row = &SITES[site];
         let attached = match row.bytes {
-            Bytes::SyscallResult if counted && both_by_perf(ebpf, row).is_ok() => Ok("tracepoint"),
+            Bytes::SyscallResult if counted && both_by_perf(ebpf, row).is_ok() => {
+                Ok(Mechanism::Tracepoint)
+            }
             // Entry first: a return without its entry is not counted.
-            Bytes::SyscallResult => raw(ebpf, "sys_enter", "sys_enter")
+            Bytes::SyscallResult => raw(ebpf, SYS_ENTER, SYS_ENTER)
                 .and_then(|()| raw(ebpf, row.name, &symbol))
-                .map(|()| "raw tracepoint"),
-            Bytes::Calls if counted && fault_by_perf(ebpf, &symbol).is_ok() => Ok("tracepoint"),
-            _ => raw(ebpf, row.name, &symbol).map(|()| "raw tracepoint"),
+                .map(|()| Mechanism::RawTracepoint),
+            Bytes::Calls if counted && fault_by_perf(ebpf, &symbol).is_ok() => {
+                Ok(Mechanism::Tracepoint)
+            }
+            _ => raw(ebpf, row.name, &symbol).map(|()| Mechanism::RawTracepoint),
         };
         match attached {
             Ok(by) => plan.attached(site, &symbol, by),
@@ -35,7 +42,7 @@ pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut AttachPlan, counted: bool) {
 
 /// Both or neither: one that is attached alone is detached again.
 fn both_by_perf(ebpf: &mut Ebpf, exit: &Site) -> Result<()> {
-    let names = ["sys_enter", exit.name];
+    let names = [SYS_ENTER, exit.name];
     for name in names {
         perf(ebpf, name)?.load()?;
     }
@@ -55,12 +62,12 @@ fn fault_by_perf(ebpf: &mut Ebpf, name: &str) -> Result<()> {
 }
 
 fn perf<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut TracePoint> {
-    Ok(super::program_called(ebpf, &format!("{name}_tracepoint"))?.try_into()?)
+    Ok(super::program_called(ebpf, Hook::Tracepoint.of(name))?.try_into()?)
 }
 
 fn raw(ebpf: &mut Ebpf, name: &str, symbol: &str) -> Result<()> {
     let program: &mut RawTracePoint =
-        super::program_called(ebpf, &format!("{name}_raw"))?.try_into()?;
+        super::program_called(ebpf, Hook::Raw.of(name))?.try_into()?;
     program.load()?;
     program.attach(symbol)?;
     Ok(())
