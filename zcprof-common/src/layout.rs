@@ -1,5 +1,7 @@
 //! The maps' keys and values, and the globals that configure the programs before load.
 
+use crate::offsets::{Offsets, TupleOffsets};
+
 /// System-call number of a count that was made outside any observed system call.
 pub const NO_SYSCALL: i32 = -1;
 
@@ -52,9 +54,6 @@ pub const NO_FD: u8 = 0xff;
 /// Size of the table of iterator types. Before 5.14 the types are bits; the highest is
 /// `ITER_DISCARD` (64), beside two bits of flags (include/linux/uio.h).
 pub const ITER_TYPES: usize = 128;
-
-/// Offset that stands for "this kernel has no such field".
-pub const NO_OFFSET: u32 = u32::MAX;
 
 /// What is counted together: one subject, one system call, one site, one port, one kind of iterator
 /// and file. Sixteen bytes without padding, because a map key is compared as bytes.
@@ -216,7 +215,7 @@ pub struct EnteredKey {
 /// A device that packets of a subject left by.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Exit {
+pub struct DeviceKey {
     /// Who sent them.
     pub subject: u32,
     /// `struct net_device.name`.
@@ -279,45 +278,7 @@ impl Lost {
     ];
 }
 
-/// Where the tuples of a tracked connection lie: include/net/netfilter/nf_conntrack_tuple.h. Offsets are
-/// bytes.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct Tuple {
-    /// The first direction's in `struct nf_conn`, or [`NO_OFFSET`] if the kernel's types do not tell.
-    pub first: u32,
-    /// Bytes from one direction's to the next's.
-    pub next: u32,
-    /// `src.u3` in it.
-    pub from: u32,
-    /// `src.u`.
-    pub from_port: u32,
-    /// `src.l3num`.
-    pub family: u32,
-    /// `dst.u3`.
-    pub to: u32,
-    /// `dst.u`.
-    pub to_port: u32,
-    /// `dst.protonum`.
-    pub protocol: u32,
-}
-
-impl Tuple {
-    /// The kernel's types do not tell.
-    pub const UNKNOWN: Self = Self {
-        first: NO_OFFSET,
-        next: 0,
-        from: 0,
-        from_port: 0,
-        family: 0,
-        to: 0,
-        to_port: 0,
-        protocol: 0,
-    };
-}
-
 /// Everything that user space tells the programs, as one global set before load.
-/// Offsets are bytes, resolved from the running kernel's BTF.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
@@ -341,132 +302,20 @@ pub struct Config {
     pub small: u32,
     /// Whether stacks are kept.
     pub stacks: u32,
-    /// `struct task_struct.pid`.
-    pub task_pid: u32,
-    /// `struct task_struct.tgid`.
-    pub task_tgid: u32,
-    /// `struct task_struct.signal`.
-    pub task_signal: u32,
-    /// `struct signal_struct.live`.
-    pub signal_live: u32,
-    /// `struct file.private_data`.
-    pub file_private: u32,
-    /// `struct socket.sk`.
-    pub socket_sock: u32,
-    /// `struct sock.__sk_common.skc_family`.
-    pub sock_family: u32,
-    /// `struct sock.__sk_common.skc_num`.
-    pub sock_port: u32,
-    /// `struct sock.__sk_common.skc_rcv_saddr`.
-    pub sock_from: u32,
-    /// `struct sock.__sk_common.skc_daddr`.
-    pub sock_to: u32,
-    /// `struct sock.__sk_common.skc_dport`.
-    pub sock_to_port: u32,
-    /// `struct sock.__sk_common.skc_v6_rcv_saddr`, or [`NO_OFFSET`] without IPv6.
-    pub sock_from6: u32,
-    /// `struct sock.__sk_common.skc_v6_daddr`, the same.
-    pub sock_to6: u32,
-    /// `struct sk_buff.network_header`.
-    pub skb_network: u32,
-    /// `struct sk_buff.inner_network_header`.
-    pub skb_inner_network: u32,
-    /// `struct sk_buff.len`.
-    pub skb_len: u32,
-    /// `struct sk_buff.dev`.
-    pub skb_dev: u32,
-    /// `struct net_device.name`.
-    pub dev_name: u32,
-    /// `struct net_device.rtnl_link_ops`.
-    pub dev_link_ops: u32,
-    /// `struct rtnl_link_ops.kind`.
-    pub link_ops_kind: u32,
-    /// `struct vm_fault.cow_page`.
-    pub fault_cow_page: u32,
-    /// `struct task_struct.thread_info.status`.
-    pub thread_status: u32,
-    /// `struct iov_iter.iter_type`.
-    pub iter_type: u32,
-    /// `struct iov_iter.count`.
-    pub iter_count: u32,
-    /// `struct msghdr.msg_iter`.
-    pub message_iter: u32,
-    /// `struct task_struct.files`.
-    pub task_files: u32,
-    /// `struct files_struct.fdt`.
-    pub files_fdt: u32,
-    /// `struct fdtable.fd`.
-    pub fdt_fd: u32,
-    /// `struct fdtable.max_fds`.
-    pub fdt_max_fds: u32,
-    /// `struct file.f_inode`.
-    pub file_inode: u32,
-    /// `struct inode.i_mode`.
-    pub inode_mode: u32,
-    /// `struct folio.flags`.
-    pub folio_flags: u32,
-    /// The byte of `struct folio` that holds a large folio's order.
-    pub folio_order: u32,
-    /// `struct folio.mapping`.
-    pub folio_mapping: u32,
-    /// `struct address_space.host`.
-    pub mapping_host: u32,
-    /// `struct sk_buff.data_len`.
-    pub skb_data_len: u32,
-    /// `struct sk_buff.sk`.
-    pub skb_sk: u32,
-    /// `struct sk_buff.head`.
-    pub skb_head: u32,
-    /// `struct sk_buff.end`.
-    pub skb_end: u32,
-    /// `struct sk_buff.napi_id`, which is `sender_cpu` of what is sent.
-    pub skb_napi: u32,
+    /// What the programs read of kernel structures.
+    pub offsets: Offsets,
+    /// The same of the connections that the kernel tracks.
+    pub tuple: TupleOffsets,
     /// The smallest `napi_id` (`MIN_NAPI_ID`).
     pub least_napi: u32,
-    /// `struct sk_buff.skb_iif`.
-    pub skb_from_device: u32,
-    /// `struct net_device.ifindex`.
-    pub dev_index: u32,
-    /// `struct sk_buff._nfct`.
-    pub skb_tracked: u32,
-    /// Where the tuples of connections lie that the kernel tracks.
-    pub tuple: Tuple,
-    /// `struct skb_shared_info.destructor_arg`.
-    pub shared_destructor: u32,
-    /// `struct aead_request.cryptlen`.
-    pub aead_length: u32,
-    /// `struct aead_request.base.complete`.
-    pub aead_complete: u32,
-    /// `struct vm_fault.vma`.
-    pub fault_vma: u32,
-    /// `struct vm_fault.pte`.
-    pub fault_pte: u32,
-    /// `struct vm_fault.orig_pte`.
-    pub fault_orig_pte: u32,
-    /// `struct vm_area_struct.vm_file`.
-    pub vma_file: u32,
-    /// `struct task_struct.mm`.
-    pub task_mm: u32,
-    /// `struct mm_struct.exe_file`.
-    pub mm_exe_file: u32,
-    /// `struct mm_struct.start_code`.
-    pub mm_start_code: u32,
-    /// `struct mm_struct.start_stack`.
-    pub mm_start_stack: u32,
     /// Bit of `folio.flags` that says the folio is large (`PG_head`).
     pub folio_large_bit: u32,
     /// The upper and lower half of the address of `tls_encrypt_done()`; zeros where TLS is not in
     /// the kernel.
     pub tls_done: [u32; 2],
-    /// `struct sk_buff.destructor`.
-    pub skb_destructor: u32,
-    /// `struct skb_shared_info.frag_list`.
-    pub shared_list: u32,
     /// The lower half of the address of `sock_rfree()`, net/core/sock.c: the destructor of what is in a
     /// receive queue.
     pub receive_destructor: u32,
-    /// Offset of each of the first system-call arguments in `struct pt_regs`.
-    pub regs_argument: [u32; ARGUMENTS],
     /// First and one past the last address of `_copy_to_user` and of `_copy_from_user`: their lower
     /// halves, because the kernel's text is in the highest 2 GiB
     /// (Documentation/arch/x86/x86_64/mm.rst).
@@ -492,68 +341,12 @@ impl Config {
         ephemeral: [0; 2],
         small: 0,
         stacks: 0,
-        task_pid: 0,
-        task_tgid: 0,
-        task_signal: 0,
-        signal_live: 0,
-        file_private: 0,
-        socket_sock: 0,
-        sock_family: 0,
-        sock_port: 0,
-        sock_from: 0,
-        sock_to: 0,
-        sock_to_port: 0,
-        sock_from6: 0,
-        sock_to6: 0,
-        skb_network: 0,
-        skb_inner_network: 0,
-        skb_len: 0,
-        skb_dev: 0,
-        dev_name: 0,
-        dev_link_ops: 0,
-        link_ops_kind: 0,
-        fault_cow_page: 0,
-        thread_status: 0,
-        iter_type: 0,
-        iter_count: 0,
-        message_iter: 0,
-        task_files: 0,
-        files_fdt: 0,
-        fdt_fd: 0,
-        fdt_max_fds: 0,
-        file_inode: 0,
-        inode_mode: 0,
-        folio_flags: 0,
-        folio_order: 0,
-        folio_mapping: 0,
-        mapping_host: 0,
-        skb_data_len: 0,
-        skb_sk: 0,
-        skb_head: 0,
-        skb_end: 0,
-        skb_napi: 0,
+        offsets: Offsets::UNKNOWN,
+        tuple: TupleOffsets::UNKNOWN,
         least_napi: 0,
-        skb_from_device: 0,
-        dev_index: 0,
-        skb_tracked: 0,
-        tuple: Tuple::UNKNOWN,
-        shared_destructor: 0,
-        aead_length: 0,
-        aead_complete: 0,
-        fault_vma: 0,
-        fault_pte: 0,
-        fault_orig_pte: 0,
-        vma_file: 0,
-        task_mm: 0,
-        mm_exe_file: 0,
-        mm_start_code: 0,
-        mm_start_stack: 0,
         folio_large_bit: 0,
         tls_done: [0; 2],
-        skb_destructor: 0,
-        shared_list: 0,
         receive_destructor: 0,
-        regs_argument: [0; ARGUMENTS],
         argument_copies: [[0; 2]; 2],
         iter_class: [0; ITER_TYPES],
         pid_namespace: [0; 2],
@@ -565,7 +358,7 @@ impl Config {
 #[expect(unsafe_code, reason = "aya::Pod is an unsafe marker trait")]
 mod pod {
     use super::{
-        Config, Entered, EnteredKey, Exit, Inflight, Key, Sample, StackKey, StackValue, Value,
+        Config, DeviceKey, Entered, EnteredKey, Inflight, Key, Sample, StackKey, StackValue, Value,
     };
     // SAFETY: each type is `repr(C)`, `Copy`, made of integers only and free of padding
     // (`layout_has_no_padding` proves the last).
@@ -579,7 +372,7 @@ mod pod {
     // SAFETY: as above.
     unsafe impl aya::Pod for EnteredKey {}
     // SAFETY: as above.
-    unsafe impl aya::Pod for Exit {}
+    unsafe impl aya::Pod for DeviceKey {}
     // SAFETY: as above.
     unsafe impl aya::Pod for StackKey {}
     // SAFETY: as above.
@@ -605,8 +398,8 @@ mod tests {
         assert_eq!(size_of::<StackValue>(), 16);
         assert_eq!(size_of::<Sample>(), 8 + 4 + 4 + 2 * 8 + 3 * 8 + STACK_BYTES);
         assert_eq!(size_of::<Flow>(), 36);
-        assert_eq!(size_of::<Exit>(), 36);
-        assert_eq!(size_of::<Tuple>(), 8 * 4);
-        assert_eq!(size_of::<Config>(), 4 * 82 + size_of::<Tuple>() + ITER_TYPES + MAX_SYSCALLS);
+        assert_eq!(size_of::<DeviceKey>(), 36);
+        let offsets = size_of::<Offsets>() + size_of::<TupleOffsets>();
+        assert_eq!(size_of::<Config>(), 4 * 22 + offsets + ITER_TYPES + MAX_SYSCALLS);
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod layout;
 pub mod names;
+pub mod offsets;
 pub mod sites;
 pub mod syscalls;
 pub mod vocabulary;

@@ -3,7 +3,7 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuHashMap};
-use zcprof_common::layout::{ELSEWHERE, Exit, Flow, Lost, NO_OWNER};
+use zcprof_common::layout::{DeviceKey, ELSEWHERE, Flow, Lost, NO_OWNER};
 use zcprof_common::vocabulary::File;
 
 use crate::count::{lose, lose_or_busy, thread};
@@ -34,7 +34,7 @@ static WORKERS: HashMap<u64, u32> = HashMap::with_max_entries(4096, 0);
 
 /// Bytes that devices got of each subject's packets.
 #[map]
-static EXITS: PerCpuHashMap<Exit, u64> = PerCpuHashMap::with_max_entries(512, 0);
+static EXITS: PerCpuHashMap<DeviceKey, u64> = PerCpuHashMap::with_max_entries(512, 0);
 
 /// What a thread does below the sockets.
 #[repr(C)]
@@ -289,7 +289,7 @@ pub(crate) fn sent(skb: u64) -> Option<u32> {
 #[inline(always)]
 pub(crate) fn exits(subject: u32, skb: u64, bytes: u64) {
     let (name, kind) = kernel::device(skb);
-    let exit = Exit { subject, name, kind };
+    let exit = DeviceKey { subject, name, kind };
     if let Some(sum) = EXITS.get_ptr_mut(&exit) {
         // SAFETY: the kernel gave this CPU's own value; nothing else on this CPU writes it
         // while this program runs.

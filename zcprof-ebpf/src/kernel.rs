@@ -1,7 +1,8 @@
 //! Reads of kernel structures, at offsets that the loader took from the kernel's BTF.
 
 use aya_ebpf::helpers;
-use zcprof_common::layout::{Flow, ITER_TYPES, Lost, NO_OFFSET};
+use zcprof_common::layout::{Flow, ITER_TYPES, Lost};
+use zcprof_common::offsets::NO_OFFSET;
 use zcprof_common::vocabulary::{File, Iter};
 
 use crate::{CONFIG, count};
@@ -38,7 +39,7 @@ fn read_at<T: Copy + Default>(base: u64, offset: &u32) -> T {
 /// [`Iter`] of a `struct iov_iter *`.
 #[inline(always)]
 pub(crate) fn iter_class(iter: u64) -> u8 {
-    let kind: u8 = read_at(iter, &CONFIG.iter_type);
+    let kind: u8 = read_at(iter, &CONFIG.offsets.iter_type);
     configured(&CONFIG.iter_class[usize::from(kind) & (ITER_TYPES - 1)])
 }
 
@@ -71,23 +72,23 @@ const fn is_user(address: u64) -> bool {
 /// [`Iter`] of the `struct iov_iter` in a `struct msghdr *`.
 #[inline(always)]
 pub(crate) fn message_iter_class(message: u64) -> u8 {
-    iter_class(message + u64::from(configured(&CONFIG.message_iter)))
+    iter_class(message + u64::from(configured(&CONFIG.offsets.message_iter)))
 }
 
 /// Bytes that a `struct iov_iter *` still holds.
 #[inline(always)]
 pub(crate) fn iter_count(iter: u64) -> u64 {
-    read_at(iter, &CONFIG.iter_count)
+    read_at(iter, &CONFIG.offsets.iter_count)
 }
 
 /// One of the first four arguments of a system call: a descriptor, or flags.
 #[inline(always)]
 pub(crate) fn argument_in_regs(regs: u64, at: u8) -> u32 {
     let offset = match at {
-        0 => &CONFIG.regs_argument[0],
-        1 => &CONFIG.regs_argument[1],
-        2 => &CONFIG.regs_argument[2],
-        _ => &CONFIG.regs_argument[3],
+        0 => &CONFIG.offsets.regs_argument_0,
+        1 => &CONFIG.offsets.regs_argument_1,
+        2 => &CONFIG.offsets.regs_argument_2,
+        _ => &CONFIG.offsets.regs_argument_3,
     };
     read_at(regs, offset)
 }
@@ -112,11 +113,14 @@ pub(crate) fn user_registers() -> Option<[u64; 3]> {
 pub(crate) fn image() -> [u64; 2] {
     // SAFETY: the helper has no precondition.
     let task = unsafe { helpers::bpf_get_current_task() };
-    let memory: u64 = read_at(task, &CONFIG.task_mm);
+    let memory: u64 = read_at(task, &CONFIG.offsets.task_mm);
     if memory == 0 {
         return [0; 2];
     }
-    [read_at(memory, &CONFIG.mm_start_code), read_at(memory, &CONFIG.mm_start_stack)]
+    [
+        read_at(memory, &CONFIG.offsets.mm_start_code),
+        read_at(memory, &CONFIG.offsets.mm_start_stack),
+    ]
 }
 
 /// The `struct file *` of a descriptor of the current process, or zero.
@@ -124,13 +128,13 @@ pub(crate) fn image() -> [u64; 2] {
 pub(crate) fn file(fd: u32) -> u64 {
     // SAFETY: the helper has no precondition.
     let task = unsafe { helpers::bpf_get_current_task() };
-    let files: u64 = read_at(task, &CONFIG.task_files);
-    let fdt: u64 = read_at(files, &CONFIG.files_fdt);
-    let max: u32 = read_at(fdt, &CONFIG.fdt_max_fds);
+    let files: u64 = read_at(task, &CONFIG.offsets.task_files);
+    let fdt: u64 = read_at(files, &CONFIG.offsets.files_fdt);
+    let max: u32 = read_at(fdt, &CONFIG.offsets.fdt_max_fds);
     if fd >= max {
         return 0;
     }
-    let array: u64 = read_at(fdt, &CONFIG.fdt_fd);
+    let array: u64 = read_at(fdt, &CONFIG.offsets.fdt_fd);
     read(array + u64::from(fd) * 8)
 }
 
@@ -140,26 +144,26 @@ pub(crate) fn file_kind(file: u64) -> u8 {
     if file == 0 {
         return File::None as u8;
     }
-    inode_kind(read_at(file, &CONFIG.file_inode))
+    inode_kind(read_at(file, &CONFIG.offsets.file_inode))
 }
 
 /// The `struct sock *` of a `struct file *` that is a socket: include/linux/net.h, `struct socket`.
 #[inline(always)]
 pub(crate) fn sock_of(file: u64) -> u64 {
-    let socket: u64 = read_at(file, &CONFIG.file_private);
-    read_at(socket, &CONFIG.socket_sock)
+    let socket: u64 = read_at(file, &CONFIG.offsets.file_private);
+    read_at(socket, &CONFIG.offsets.socket_sock)
 }
 
 /// Address family and local port of a `struct sock *`: include/net/sock.h, `struct sock_common`.
 #[inline(always)]
 pub(crate) fn family_and_port(sock: u64) -> (u16, u16) {
-    (read_at(sock, &CONFIG.sock_family), read_at(sock, &CONFIG.sock_port))
+    (read_at(sock, &CONFIG.offsets.sock_family), read_at(sock, &CONFIG.offsets.sock_port))
 }
 
 /// Numbers of a `struct task_struct *`, as thread and as process, in the initial namespace.
 #[inline(always)]
 pub(crate) fn numbers(task: u64) -> (u32, u32) {
-    (read_at(task, &CONFIG.task_pid), read_at(task, &CONFIG.task_tgid))
+    (read_at(task, &CONFIG.offsets.task_pid), read_at(task, &CONFIG.offsets.task_tgid))
 }
 
 /// Threads of the current process that have not begun to exit.
@@ -167,20 +171,20 @@ pub(crate) fn numbers(task: u64) -> (u32, u32) {
 pub(crate) fn living_threads() -> u32 {
     // SAFETY: the helper has no precondition.
     let task = unsafe { helpers::bpf_get_current_task() };
-    let signal: u64 = read_at(task, &CONFIG.task_signal);
-    read_at(signal, &CONFIG.signal_live)
+    let signal: u64 = read_at(task, &CONFIG.offsets.task_signal);
+    read_at(signal, &CONFIG.offsets.signal_live)
 }
 
 /// [`File`] of the inode whose page cache a `struct folio *` is in.
 #[inline(always)]
 pub(crate) fn folio_kind(folio: u64) -> u8 {
-    let mapping: u64 = read_at(folio, &CONFIG.folio_mapping);
-    inode_kind(read_at(mapping, &CONFIG.mapping_host))
+    let mapping: u64 = read_at(folio, &CONFIG.offsets.folio_mapping);
+    inode_kind(read_at(mapping, &CONFIG.offsets.mapping_host))
 }
 
 #[inline(always)]
 fn inode_kind(inode: u64) -> u8 {
-    let mode: u16 = read_at(inode, &CONFIG.inode_mode);
+    let mode: u16 = read_at(inode, &CONFIG.offsets.inode_mode);
     // S_IFMT, include/uapi/linux/stat.h.
     let kind = match mode & 0o170_000 {
         0o100_000 => File::Regular,
@@ -194,28 +198,28 @@ fn inode_kind(inode: u64) -> u8 {
 /// The `struct ubuf_info *` of a `struct sk_buff *` (include/linux/skbuff.h, `skb_uarg()`).
 #[inline(always)]
 pub(crate) fn ubuf(skb: u64) -> u64 {
-    read_at(shared(skb), &CONFIG.shared_destructor)
+    read_at(shared(skb), &CONFIG.offsets.shared_destructor)
 }
 
 /// The first of the packets that make up a `struct sk_buff *` with a list of fragments, or zero.
 #[inline(always)]
 pub(crate) fn first_fragment(skb: u64) -> u64 {
-    read_at(shared(skb), &CONFIG.shared_list)
+    read_at(shared(skb), &CONFIG.offsets.shared_list)
 }
 
 /// The `struct skb_shared_info *` of a `struct sk_buff *` (include/linux/skbuff.h, `skb_shinfo()`).
 #[inline(always)]
 fn shared(skb: u64) -> u64 {
     // 64-bit kernels keep `end` as an offset from `head` (NET_SKBUFF_DATA_USES_OFFSET).
-    let head: u64 = read_at(skb, &CONFIG.skb_head);
-    let end: u32 = read_at(skb, &CONFIG.skb_end);
+    let head: u64 = read_at(skb, &CONFIG.offsets.skb_head);
+    let end: u32 = read_at(skb, &CONFIG.offsets.skb_end);
     head + u64::from(end)
 }
 
 /// The `struct sock *` of a `struct sk_buff *`, or zero.
 #[inline(always)]
 pub(crate) fn socket(skb: u64) -> u64 {
-    read_at(skb, &CONFIG.skb_sk)
+    read_at(skb, &CONFIG.offsets.skb_sk)
 }
 
 /// Whether a `struct sk_buff *` is on its way in from a device: its `napi_id` is one
@@ -225,10 +229,10 @@ pub(crate) fn socket(skb: u64) -> u64 {
 /// include/net/busy_poll.h; 6.1 to 7.3). What is forwarded came in too, and is on its way out.
 #[inline(always)]
 pub(crate) fn is_received(skb: u64) -> bool {
-    if configured(&CONFIG.skb_napi) == NO_OFFSET || is_forwarded(skb) {
+    if configured(&CONFIG.offsets.skb_napi) == NO_OFFSET || is_forwarded(skb) {
         return false;
     }
-    let id: u32 = read_at(skb, &CONFIG.skb_napi);
+    let id: u32 = read_at(skb, &CONFIG.offsets.skb_napi);
     id >= configured(&CONFIG.least_napi) || id == 0 && socket(skb) == 0
 }
 
@@ -237,9 +241,9 @@ pub(crate) fn is_received(skb: u64) -> bool {
 /// 7.3), and `dev` is another from `ip_output()` or `__br_forward()` on.
 #[inline(always)]
 fn is_forwarded(skb: u64) -> bool {
-    let from: u32 = read_at(skb, &CONFIG.skb_from_device);
-    let device: u64 = read_at(skb, &CONFIG.skb_dev);
-    from != 0 && device != 0 && read_at::<u32>(device, &CONFIG.dev_index) != from
+    let from: u32 = read_at(skb, &CONFIG.offsets.skb_from_device);
+    let device: u64 = read_at(skb, &CONFIG.offsets.skb_dev);
+    from != 0 && device != 0 && read_at::<u32>(device, &CONFIG.offsets.dev_index) != from
 }
 
 /// Whether a `struct sk_buff *` is in the receive queue of its socket, which then frees its memory by
@@ -247,7 +251,7 @@ fn is_forwarded(skb: u64) -> bool {
 #[inline(always)]
 pub(crate) fn is_queued(skb: u64) -> bool {
     let received = configured(&CONFIG.receive_destructor);
-    let destructor: u64 = read_at(skb, &CONFIG.skb_destructor);
+    let destructor: u64 = read_at(skb, &CONFIG.offsets.skb_destructor);
     received != 0 && destructor as u32 == received
 }
 
@@ -267,15 +271,15 @@ pub(crate) fn flow_of_socket(sock: u64) -> Option<Flow> {
     const IPV6: u16 = 10; // AF_INET6
     let (family, port) = family_and_port(sock);
     let (from, to) = if family == IPV4 {
-        let [from, to] = [&CONFIG.sock_from, &CONFIG.sock_to];
+        let [from, to] = [&CONFIG.offsets.sock_from, &CONFIG.offsets.sock_to];
         (mapped(read_at(sock, from)), mapped(read_at(sock, to)))
-    } else if family == IPV6 && configured(&CONFIG.sock_from6) != NO_OFFSET {
-        (read_at(sock, &CONFIG.sock_from6), read_at(sock, &CONFIG.sock_to6))
+    } else if family == IPV6 && configured(&CONFIG.offsets.sock_from6) != NO_OFFSET {
+        (read_at(sock, &CONFIG.offsets.sock_from6), read_at(sock, &CONFIG.offsets.sock_to6))
     } else {
         return None;
     };
     // The remote port is as on the wire, the local one is not.
-    let to_port: u16 = read_at(sock, &CONFIG.sock_to_port);
+    let to_port: u16 = read_at(sock, &CONFIG.offsets.sock_to_port);
     Some(Flow { from, to, from_port: port.to_be(), to_port })
 }
 
@@ -283,12 +287,12 @@ pub(crate) fn flow_of_socket(sock: u64) -> Option<Flow> {
 /// unless it is TCP's.
 #[inline(always)]
 pub(crate) fn flow_of_packet(skb: u64) -> Option<Flow> {
-    let head: u64 = read_at(skb, &CONFIG.skb_head);
-    let outer: u16 = read_at(skb, &CONFIG.skb_network);
+    let head: u64 = read_at(skb, &CONFIG.offsets.skb_head);
+    let outer: u16 = read_at(skb, &CONFIG.offsets.skb_network);
     if let Some(flow) = flow_at(head + u64::from(outer)) {
         return Some(flow);
     }
-    let inner: u16 = read_at(skb, &CONFIG.skb_inner_network);
+    let inner: u16 = read_at(skb, &CONFIG.offsets.skb_inner_network);
     if inner == 0 { None } else { flow_at(head + u64::from(inner)) }
 }
 
@@ -323,20 +327,20 @@ fn flow_at(header: u64) -> Option<Flow> {
 pub(crate) fn flow_before_translation(skb: u64) -> Option<Flow> {
     const INFO: u64 = 7; // NFCT_INFOMASK, include/linux/skbuff.h
     const REPLIES: u64 = 3; // IP_CT_IS_REPLY, include/uapi/linux/netfilter/nf_conntrack_common.h
-    if configured(&CONFIG.skb_tracked) == NO_OFFSET {
+    if configured(&CONFIG.offsets.skb_tracked) == NO_OFFSET {
         return None;
     }
-    let tracked: u64 = read_at(skb, &CONFIG.skb_tracked);
+    let tracked: u64 = read_at(skb, &CONFIG.offsets.skb_tracked);
     if tracked & !INFO == 0 {
         return None;
     }
-    if configured(&CONFIG.tuple.first) == NO_OFFSET {
+    if configured(&CONFIG.tuple.of_requests) == NO_OFFSET {
         count::lose(Lost::Owner);
         return None;
     }
-    let first = (tracked & !INFO) + u64::from(configured(&CONFIG.tuple.first));
-    let next = u64::from(configured(&CONFIG.tuple.next));
-    let tuple = if tracked & INFO >= REPLIES { first + next } else { first };
+    let replies = tracked & INFO >= REPLIES;
+    let within = if replies { &CONFIG.tuple.of_replies } else { &CONFIG.tuple.of_requests };
+    let tuple = (tracked & !INFO) + u64::from(configured(within));
     if read_at::<u8>(tuple, &CONFIG.tuple.protocol) != TCP {
         return None;
     }
@@ -355,18 +359,18 @@ pub(crate) fn flow_before_translation(skb: u64) -> Option<Flow> {
 /// Bytes of a `struct sk_buff *`, headers included.
 #[inline(always)]
 pub(crate) fn bytes(skb: u64) -> u64 {
-    let bytes: u32 = read_at(skb, &CONFIG.skb_len);
+    let bytes: u32 = read_at(skb, &CONFIG.offsets.skb_len);
     u64::from(bytes)
 }
 
 /// Name and kind of the device that a `struct sk_buff *` is at.
 #[inline(always)]
 pub(crate) fn device(skb: u64) -> ([u8; 16], [u8; 16]) {
-    let device: u64 = read_at(skb, &CONFIG.skb_dev);
-    let link: u64 = read_at(device, &CONFIG.dev_link_ops);
+    let device: u64 = read_at(skb, &CONFIG.offsets.skb_dev);
+    let link: u64 = read_at(device, &CONFIG.offsets.dev_link_ops);
     let mut kind = [0; 16];
     if link != 0 {
-        let text: u64 = read_at(link, &CONFIG.link_ops_kind);
+        let text: u64 = read_at(link, &CONFIG.offsets.link_ops_kind);
         // SAFETY: the helper checks the address and fails on a bad one.
         if unsafe { helpers::bpf_probe_read_kernel_str_bytes(text as *const u8, &mut kind) }
             .is_err()
@@ -374,13 +378,13 @@ pub(crate) fn device(skb: u64) -> ([u8; 16], [u8; 16]) {
             count::lose(Lost::Unreadable);
         }
     }
-    (read_at(device, &CONFIG.dev_name), kind)
+    (read_at(device, &CONFIG.offsets.dev_name), kind)
 }
 
 /// Bytes of a `struct sk_buff *` that are in pages and not in its linear part.
 #[inline(always)]
 pub(crate) fn paged_bytes(skb: u64) -> u64 {
-    let bytes: u32 = read_at(skb, &CONFIG.skb_data_len);
+    let bytes: u32 = read_at(skb, &CONFIG.offsets.skb_data_len);
     u64::from(bytes)
 }
 
@@ -391,16 +395,16 @@ pub(crate) fn encrypted_bytes(request: u64) -> u64 {
     let tls_done = high << 32 | low;
     // Where its completion function is not known, every request may be one of TLS.
     if tls_done != 0
-        && configured(&CONFIG.aead_complete) != NO_OFFSET
-        && read_at::<u64>(request, &CONFIG.aead_complete) != tls_done
+        && configured(&CONFIG.offsets.aead_complete) != NO_OFFSET
+        && read_at::<u64>(request, &CONFIG.offsets.aead_complete) != tls_done
     {
         return 0;
     }
-    if configured(&CONFIG.aead_length) == NO_OFFSET {
+    if configured(&CONFIG.offsets.aead_length) == NO_OFFSET {
         count::lose(Lost::Unreadable);
         return 0;
     }
-    let bytes: u32 = read_at(request, &CONFIG.aead_length);
+    let bytes: u32 = read_at(request, &CONFIG.offsets.aead_length);
     u64::from(bytes)
 }
 
@@ -414,8 +418,8 @@ const FRAME: u64 = 0x000f_ffff_ffff_f000;
 /// Whether a `struct vm_fault *` that was handled has another page frame than before.
 #[inline(always)]
 pub(crate) fn is_replaced(fault: u64) -> bool {
-    let before: u64 = read_at(fault, &CONFIG.fault_orig_pte);
-    let entry: u64 = read_at(fault, &CONFIG.fault_pte);
+    let before: u64 = read_at(fault, &CONFIG.offsets.fault_orig_pte);
+    let entry: u64 = read_at(fault, &CONFIG.offsets.fault_pte);
     if entry == 0 {
         return false; // it has to be tried again
     }
@@ -429,24 +433,24 @@ pub(crate) fn is_replaced(fault: u64) -> bool {
 pub(crate) fn is_unshared(fault: u64, result: u32) -> bool {
     // VM_FAULT_ERROR, NOPAGE and RETRY: include/linux/mm_types.h, 5.10 to 7.3.
     const FAILED: u32 = 0x1 | 0x2 | 0x10 | 0x20 | 0x40 | 0x100 | 0x400 | 0x800;
-    result & FAILED == 0 && read_at::<u64>(fault, &CONFIG.fault_cow_page) != 0
+    result & FAILED == 0 && read_at::<u64>(fault, &CONFIG.offsets.fault_cow_page) != 0
 }
 
 /// [`File`] of the mapping that a `struct vm_fault *` is in: none for anonymous memory and for
 /// the program's own file, whose variables are copied when they are written for the first time.
 #[inline(always)]
 pub(crate) fn mapping_kind(fault: u64) -> u8 {
-    let mapping: u64 = read_at(fault, &CONFIG.fault_vma);
-    let file: u64 = read_at(mapping, &CONFIG.vma_file);
+    let mapping: u64 = read_at(fault, &CONFIG.offsets.fault_vma);
+    let file: u64 = read_at(mapping, &CONFIG.offsets.vma_file);
     // SAFETY: the helper has no precondition.
     let task = unsafe { helpers::bpf_get_current_task() };
-    let memory: u64 = read_at(task, &CONFIG.task_mm);
+    let memory: u64 = read_at(task, &CONFIG.offsets.task_mm);
     if file == 0 || memory == 0 {
         return File::None as u8;
     }
-    let inode: u64 = read_at(file, &CONFIG.file_inode);
-    let program: u64 = read_at(memory, &CONFIG.mm_exe_file);
-    if program != 0 && read_at::<u64>(program, &CONFIG.file_inode) == inode {
+    let inode: u64 = read_at(file, &CONFIG.offsets.file_inode);
+    let program: u64 = read_at(memory, &CONFIG.offsets.mm_exe_file);
+    if program != 0 && read_at::<u64>(program, &CONFIG.offsets.file_inode) == inode {
         return File::None as u8;
     }
     inode_kind(inode)
@@ -458,20 +462,20 @@ pub(crate) fn mapping_kind(fault: u64) -> u8 {
 pub(crate) fn is_compat() -> bool {
     // SAFETY: the helper has no precondition.
     let task = unsafe { helpers::bpf_get_current_task() };
-    read_at::<u32>(task, &CONFIG.thread_status) & 2 != 0
+    read_at::<u32>(task, &CONFIG.offsets.thread_status) & 2 != 0
 }
 
 /// Bytes of a `struct folio *`.
 #[inline(always)]
 pub(crate) fn folio_bytes(folio: u64) -> u64 {
-    let flags: u64 = read_at(folio, &CONFIG.folio_flags);
+    let flags: u64 = read_at(folio, &CONFIG.offsets.folio_flags);
     if flags >> (configured(&CONFIG.folio_large_bit) & 63) & 1 == 0 {
         return PAGE;
     }
-    if configured(&CONFIG.folio_order) == NO_OFFSET {
+    if configured(&CONFIG.offsets.folio_order) == NO_OFFSET {
         count::lose(Lost::Unreadable);
         return 0;
     }
-    let order: u8 = read_at(folio, &CONFIG.folio_order);
+    let order: u8 = read_at(folio, &CONFIG.offsets.folio_order);
     PAGE << (order & 31)
 }

@@ -229,7 +229,7 @@ fn record(bench: &TestBench, transfer: &str, cache: Cache, snapshot: &Snapshot) 
     counts.sort_by_key(order);
     syscalls.sort_by_key(|s| (s.process, s.syscall.clone(), s.file));
     let ours = |subject| process_of(bench, subject);
-    let exit = |(exit, bytes): (&layout::Exit, &u64)| DeviceExit {
+    let exit = |(exit, bytes): (&layout::DeviceKey, &u64)| DeviceExit {
         process: ours(exit.subject),
         name: text(&exit.name),
         kind: text(&exit.kind),

@@ -4,7 +4,8 @@ use std::os::unix::fs::MetadataExt as _;
 
 use anyhow::{Context as _, Result, bail};
 use btf_rs::{Btf, EnumMember, Struct, Type};
-use zcprof_common::layout::{Config, ITER_TYPES, NO_OFFSET, Tuple};
+use zcprof_common::layout::{Config, ITER_TYPES};
+use zcprof_common::offsets::{KernelMember, NO_OFFSET, Offsets, TupleOffsets};
 use zcprof_common::sites::{Bytes, SITES, Site, Version};
 use zcprof_common::syscalls::SYSCALLS;
 use zcprof_common::vocabulary::Iter;
@@ -29,85 +30,15 @@ const ITERATORS: &[(&str, Iter)] = &[
 /// No BTF, or a structure in it that is not what the programs read.
 pub(super) fn configure(version: Version, tls_done: u64, receives: u64) -> Result<Config> {
     let types = Types::of_running_kernel()?;
-    // Before 5.14 the type is one of several bits (include/linux/uio.h).
-    let iter_type = types.offset("iov_iter", "iter_type");
-    let iter_type = iter_type.or_else(|_| types.offset("iov_iter", "type"))?;
-    // A folio is its first page, and before 5.16 it was called that (include/linux/mm_types.h).
-    let folio = |member| types.offset("folio", member).or_else(|_| types.offset("page", member));
-    let common = types.offset("sock", "__sk_common")?;
     let mut config = Config {
         own: std::process::id(),
-        task_pid: types.offset("task_struct", "pid")?,
-        task_tgid: types.offset("task_struct", "tgid")?,
-        task_signal: types.offset("task_struct", "signal")?,
-        signal_live: types.offset("signal_struct", "live")?,
-        file_private: types.offset("file", "private_data")?,
-        socket_sock: types.offset("socket", "sk")?,
-        sock_family: common + types.offset("sock_common", "skc_family")?,
-        sock_port: common + types.offset("sock_common", "skc_num")?,
-        sock_from: common + types.offset("sock_common", "skc_rcv_saddr")?,
-        sock_to: common + types.offset("sock_common", "skc_daddr")?,
-        sock_to_port: common + types.offset("sock_common", "skc_dport")?,
-        sock_from6: types
-            .offset("sock_common", "skc_v6_rcv_saddr")
-            .map_or(NO_OFFSET, |at| common + at),
-        sock_to6: types.offset("sock_common", "skc_v6_daddr").map_or(NO_OFFSET, |at| common + at),
-        skb_network: types.offset("sk_buff", "network_header")?,
-        skb_inner_network: types.offset("sk_buff", "inner_network_header")?,
-        skb_len: types.offset("sk_buff", "len")?,
-        skb_dev: types.offset("sk_buff", "dev")?,
-        dev_name: types.offset("net_device", "name")?,
-        dev_link_ops: types.offset("net_device", "rtnl_link_ops")?,
-        link_ops_kind: types.offset("rtnl_link_ops", "kind")?,
-        fault_cow_page: types.offset("vm_fault", "cow_page")?,
-        thread_status: types.offset("task_struct", "thread_info")?
-            + types.offset("thread_info", "status")?,
-        iter_type,
-        iter_count: types.offset("iov_iter", "count")?,
-        message_iter: types.offset("msghdr", "msg_iter")?,
-        task_files: types.offset("task_struct", "files")?,
-        files_fdt: types.offset("files_struct", "fdt")?,
-        fdt_fd: types.offset("fdtable", "fd")?,
-        fdt_max_fds: types.offset("fdtable", "max_fds")?,
-        file_inode: types.offset("file", "f_inode")?,
-        inode_mode: types.offset("inode", "i_mode")?,
-        folio_flags: folio("flags")?,
-        folio_order: types.folio_order(),
-        folio_mapping: folio("mapping")?,
-        mapping_host: types.offset("address_space", "host")?,
-        skb_data_len: types.offset("sk_buff", "data_len")?,
-        skb_sk: types.offset("sk_buff", "sk")?,
-        skb_head: types.offset("sk_buff", "head")?,
-        skb_end: types.offset("sk_buff", "end")?,
-        skb_napi: types.offset("sk_buff", "napi_id").unwrap_or(NO_OFFSET),
+        offsets: Offsets::find(|member| types.find(member))?,
+        tuple: TupleOffsets::find(|member| types.find(member)).unwrap_or(TupleOffsets::UNKNOWN),
         // include/net/busy_poll.h, 6.1 to 7.3: NR_CPUS + 1.
         least_napi: most_cpus()? + 1,
-        skb_from_device: types.offset("sk_buff", "skb_iif")?,
-        dev_index: types.offset("net_device", "ifindex")?,
-        skb_tracked: types.offset("sk_buff", "_nfct").unwrap_or(NO_OFFSET),
-        tuple: types.tuple().unwrap_or(Tuple::UNKNOWN),
-        shared_destructor: types.offset("skb_shared_info", "destructor_arg")?,
-        aead_complete: types.aead_complete(),
-        skb_destructor: types.offset("sk_buff", "destructor")?,
-        shared_list: types.offset("skb_shared_info", "frag_list")?,
         receive_destructor: (receives & 0xffff_ffff) as u32,
         tls_done: [u32::try_from(tls_done >> 32)?, u32::try_from(tls_done & 0xffff_ffff)?],
-        aead_length: types.offset("aead_request", "cryptlen").unwrap_or(NO_OFFSET),
-        fault_vma: types.offset("vm_fault", "vma")?,
-        fault_pte: types.offset("vm_fault", "pte")?,
-        fault_orig_pte: types.offset("vm_fault", "orig_pte")?,
-        vma_file: types.offset("vm_area_struct", "vm_file")?,
-        task_mm: types.offset("task_struct", "mm")?,
-        mm_exe_file: types.offset("mm_struct", "exe_file")?,
-        mm_start_code: types.offset("mm_struct", "start_code")?,
-        mm_start_stack: types.offset("mm_struct", "start_stack")?,
         folio_large_bit: types.enumerator("pageflags", "PG_head")?,
-        regs_argument: [
-            types.offset("pt_regs", "di")?,
-            types.offset("pt_regs", "si")?,
-            types.offset("pt_regs", "dx")?,
-            types.offset("pt_regs", "r10")?,
-        ],
         argument_copies: argument_copies(version)?,
         iter_class: types.iterators()?,
         pid_namespace: pid_namespace()?,
@@ -154,6 +85,13 @@ fn most_cpus() -> Result<u32> {
     Ok(last + 1)
 }
 
+/// A member's name, and which element of it is meant, as in `tuplehash[1]`.
+fn element(step: &str) -> Result<(&str, Option<u32>)> {
+    let Some((name, element)) = step.split_once('[') else { return Ok((step, None)) };
+    let number = element.strip_suffix(']').and_then(|number| number.parse().ok());
+    Ok((name, Some(number.with_context(|| format!("{step} names no element"))?)))
+}
+
 struct Types(Btf);
 
 impl Types {
@@ -173,32 +111,53 @@ impl Types {
             .with_context(|| format!("BTF has no struct {name}"))
     }
 
-    /// Byte offset of a member, also inside anonymous structs and unions.
-    fn offset(&self, structure: &str, member: &str) -> Result<u32> {
-        self.offset_of(&self.structure(structure)?, member)
-            .with_context(|| format!("in struct {structure}"))
+    /// Byte offset of a member that the programs read.
+    fn find(&self, wanted: KernelMember) -> Result<u32> {
+        let mut missing = None;
+        for path in wanted.paths {
+            match self.offset(path) {
+                Ok(offset) => return Ok(offset),
+                Err(error) => missing = Some(error),
+            }
+        }
+        missing.filter(|_| !wanted.optional).map_or(Ok(NO_OFFSET), Err)
     }
 
-    /// Byte offset of a member of a member that is a struct or union.
-    fn offset_within(&self, structure: &str, outer: &str, member: &str) -> Result<u32> {
-        let found = self.structure(structure)?;
-        let within = self.member(&found, outer)?.map(|(_, kind)| kind);
-        let Some(Type::Struct(inner) | Type::Union(inner)) = within else {
-            bail!("struct {structure} has no struct {outer}");
-        };
-        Ok(self.offset_of(&found, outer)? + self.offset_of(&inner, member)?)
-    }
-
-    fn offset_of(&self, structure: &Struct, member: &str) -> Result<u32> {
-        let found = self.member(structure, member)?;
-        let (bits, _) = found.with_context(|| format!("there is no member {member}"))?;
+    /// Byte offset of a member by its path from its structure on.
+    fn offset(&self, path: &str) -> Result<u32> {
+        let (structure, members) = path.split_once('.').context("a path names a member")?;
+        let mut at = Type::Struct(self.structure(structure)?);
+        let mut bits = 0;
+        for step in members.split('.') {
+            let found = self.step(&at, step).with_context(|| format!("struct {path}"))?;
+            (bits, at) = (bits + found.0, found.1);
+        }
         if bits % 8 != 0 {
-            bail!("{member} does not begin at a byte");
+            bail!("struct {path} does not begin at a byte");
         }
         Ok(bits / 8)
     }
 
-    /// Where a member begins, in bits, and its type.
+    /// Where a member, or one element of it, begins in its structure, in bits, and its type.
+    fn step(&self, within: &Type, step: &str) -> Result<(u32, Type)> {
+        let (name, number) = element(step)?;
+        let (Type::Struct(within) | Type::Union(within)) = within else {
+            bail!("{name} would be in what is no struct");
+        };
+        let found = self.member(within, name)?;
+        let (bits, kind) = found.with_context(|| format!("there is no member {name}"))?;
+        let Some(number) = number else { return Ok((bits, kind)) };
+        let Type::Array(array) = &kind else { bail!("{name} is no array") };
+        let element = self.0.resolve_chained_type(array)?;
+        match &element {
+            Type::Struct(known) | Type::Union(known) if (number as usize) < array.len() => {
+                Ok((bits + 8 * number * u32::try_from(known.size())?, element))
+            }
+            _ => bail!("{step} is no struct"),
+        }
+    }
+
+    /// Where a member begins, in bits, also inside anonymous structs and unions, and its type.
     fn member(&self, structure: &Struct, wanted: &str) -> Result<Option<(u32, Type)>> {
         for member in &structure.members {
             let name = self.0.resolve_name(member).unwrap_or_default();
@@ -221,39 +180,6 @@ impl Types {
         Ok(None)
     }
 
-    /// The tuples of tracked connections, if the kernel itself has their types beside its module
-    /// nf_conntrack.
-    fn tuple(&self) -> Result<Tuple> {
-        const HASH: &str = "nf_conntrack_tuple_hash";
-        let within = |outer, member| self.offset_within("nf_conntrack_tuple", outer, member);
-        let first = self.offset("nf_conn", "tuplehash")? + self.offset(HASH, "tuple")?;
-        Ok(Tuple {
-            first,
-            next: u32::try_from(self.structure(HASH)?.size())?,
-            from: within("src", "u3")?,
-            from_port: within("src", "u")?,
-            family: within("src", "l3num")?,
-            to: within("dst", "u3")?,
-            to_port: within("dst", "u")?,
-            protocol: within("dst", "protonum")?,
-        })
-    }
-
-    /// The byte that holds a large folio's order: a member of its own in 6.1, the low byte of
-    /// `_flags_1` since 6.6 (include/linux/mm.h, `folio_order()`).
-    fn folio_order(&self) -> u32 {
-        self.offset("folio", "_folio_order")
-            .or_else(|_| self.offset("folio", "_flags_1"))
-            .unwrap_or(NO_OFFSET)
-    }
-
-    /// The completion function of an encryption (include/linux/crypto.h, include/crypto/aead.h).
-    fn aead_complete(&self) -> u32 {
-        let base = self.offset("aead_request", "base");
-        let complete = self.offset("crypto_async_request", "complete");
-        base.and_then(|base| Ok(base + complete?)).unwrap_or(NO_OFFSET)
-    }
-
     fn enumerator(&self, enumeration: &str, name: &str) -> Result<u32> {
         let values = self.enumerators(enumeration)?;
         let found = values.iter().find(|(known, _)| known == name);
@@ -272,7 +198,7 @@ impl Types {
     }
 
     fn iterators(&self) -> Result<[u8; ITER_TYPES]> {
-        let flags = if self.offset("iov_iter", "iter_type").is_ok() { 0 } else { ITER_FLAGS };
+        let flags = if self.offset("iov_iter.iter_type").is_ok() { 0 } else { ITER_FLAGS };
         Ok(iterators(&self.enumerators("iter_type")?, flags))
     }
 }

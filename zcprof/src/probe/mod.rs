@@ -23,7 +23,7 @@ use aya::maps::{MapData, PerCpuArray, PerCpuHashMap, RingBuf};
 use aya::programs::Program;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
-use zcprof_common::layout::{Exit, Key, Lost, Value};
+use zcprof_common::layout::{DeviceKey, Key, Lost, Value};
 use zcprof_common::sites::{Bytes, SITES, Site, Version};
 use zcprof_common::vocabulary::{Hook, Instrument, Need, ProgramName};
 
@@ -74,7 +74,7 @@ pub struct Probes {
 struct Totals {
     counts: BTreeMap<Key, Value>,
     stacks: StackCounts,
-    exits: BTreeMap<Exit, u64>,
+    exits: BTreeMap<DeviceKey, u64>,
     lost: Vec<u64>,
     missed: Vec<u64>,
     /// Forks, execs and exits that were not followed.
@@ -89,7 +89,7 @@ pub struct Snapshot {
     /// The same by stack, as far as stacks are kept; nothing in a [`Probes::peek`].
     pub stacks: StackCounts,
     /// Bytes that devices got, by subject and device.
-    pub exits: BTreeMap<Exit, u64>,
+    pub exits: BTreeMap<DeviceKey, u64>,
     /// What went wrong meanwhile.
     pub doubts: Vec<Doubt>,
 }
@@ -330,7 +330,7 @@ impl Probes {
             counts.insert(key, sum);
         }
         let map = self.ebpf.map("EXITS").context("the programs have no map of devices")?;
-        let map: PerCpuHashMap<_, Exit, u64> = PerCpuHashMap::try_from(map)?;
+        let map: PerCpuHashMap<_, DeviceKey, u64> = PerCpuHashMap::try_from(map)?;
         let mut exits = BTreeMap::new();
         for entry in &map {
             let (exit, bytes) = entry.context("reading the map of devices")?;
