@@ -1,4 +1,4 @@
-//! Several jobs at a time.
+//! Several jobs at a time: a guest that is emulated keeps about one CPU busy.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

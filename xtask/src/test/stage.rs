@@ -11,7 +11,7 @@ pub(super) struct Stage {
     pub(super) passed: bool,
     pub(super) note: String,
     pub(super) took: Duration,
-    /// CPU time of its guest. Several guests run at a time, so that this says what a stage costs.
+    /// CPU time of its guest. Two guests run at a time, so that this says what a stage costs.
     pub(super) cpu: Option<Duration>,
 }
 
