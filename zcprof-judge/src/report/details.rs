@@ -6,7 +6,8 @@ use zcprof_common::vocabulary::{Disposition, Instrument, Process};
 
 use super::numbers::{counted, grouped};
 use super::reading::{Judged, Reading};
-use super::timing::{self, Spread};
+use super::rounds::Quartiles;
+use super::timing;
 use crate::ledger::Ledger;
 use crate::run::{Control, Pass, Probe, ProbeState, Run};
 use crate::storage::Storage;
@@ -266,7 +267,7 @@ fn fate(probe: &Probe) -> String {
 }
 
 fn times(run: &Run) -> Vec<String> {
-    let number = |spread: Option<Spread>| {
+    let number = |spread: Option<Quartiles>| {
         spread.map_or_else(|| "-".to_owned(), |spread| format!("{:.3}", spread.median))
     };
     let speeds = timing::speeds(run).into_iter().map(|speed| {
@@ -281,10 +282,10 @@ fn times(run: &Run) -> Vec<String> {
     });
     let costs = timing::costs(run).into_iter().map(|cost| {
         let (transfer, on) = (cost.transfer, timing::named(cost.kernel));
-        let Spread { least, median, greatest } = cost.ratio;
+        let Quartiles { least, median, most, .. } = cost.ratio;
         let spread = match cost.rounds {
             1 => "one round".to_owned(),
-            rounds => format!("{least:.2} to {greatest:.2} in {rounds} rounds"),
+            rounds => format!("{least:.2} to {most:.2} in {rounds} rounds"),
         };
         format!("{transfer}: with probes {median:.2} times the CPU time ({spread}); on {on}")
     });

@@ -3,6 +3,9 @@
 /// Bytes in a MiB.
 pub(super) const MIB: u64 = 1 << 20;
 
+/// Bytes in a GiB, for rates.
+pub(super) const GIB: f64 = 1_073_741_824.0;
+
 /// `12345` as `12,345`.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();

@@ -72,33 +72,38 @@ impl RatioSpread {
 /// Who leads some contestants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::report) enum Leaders {
-    /// Those from whom the rounds tell nobody better, by rising number.
+    /// Those from whom the rounds tell nobody better, the best median first.
     Told(Vec<usize>),
     /// The rounds are too few to tell.
     TooFewRounds,
 }
 
 /// The contestant that the rounds show behind nobody, with everybody from whom they do not tell it
-/// apart. `order` are the contestants, the best median first; `None` if there is none.
+/// apart. A contestant without a median does not take part; `None` if nobody does.
 pub(in crate::report) fn leaders(
-    order: &[usize],
+    medians: &[Option<f64>],
+    better: Better,
     standing: impl Fn(usize, usize) -> Standing,
 ) -> Option<Leaders> {
+    let timed = medians.iter().enumerate().filter_map(|(at, median)| Some((at, (*median)?)));
+    let mut timed: Vec<(usize, f64)> = timed.collect();
+    timed.sort_by(|(_, one), (_, other)| better.order(*one, *other));
+    let order: Vec<usize> = timed.into_iter().map(|(at, _)| at).collect();
     // The best median comes first; within the rounds another may be ahead of it nevertheless.
     let ahead = |best: usize, other: &usize| match standing(best, *other) {
         Standing::Behind => *other,
         _ => best,
     };
     let best = order.iter().skip(1).fold(*order.first()?, ahead);
-    let mut told = vec![best];
-    for other in order.iter().copied().filter(|at| *at != best) {
+    let mut told = Vec::new();
+    for other in order {
         match standing(best, other) {
+            _ if other == best => told.push(best),
             Standing::Ahead => {}
             Standing::Level | Standing::Behind => told.push(other),
             Standing::TooFewRounds => return Some(Leaders::TooFewRounds),
         }
     }
-    told.sort_unstable();
     Some(Leaders::Told(told))
 }
 

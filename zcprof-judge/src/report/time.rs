@@ -5,8 +5,8 @@ use super::canvas::{Canvas, LINE, MARGIN, Pen, Point, SMALL, WIDTH};
 use super::ink;
 use super::lettering::Type;
 use super::numbers::{along_time, size};
-use super::rounds::{self, Better, Leaders};
-use super::timing::{self, Cost, Speed, Spread};
+use super::rounds::{self, Better, Leaders, Quartiles};
+use super::timing::{self, Cost, Speed};
 use crate::run::{Kernel, Run};
 
 pub(super) const FORMAT: Format = Format {
@@ -30,7 +30,7 @@ struct Panel<'a> {
     unit: &'static str,
     kernel: &'a Kernel,
     /// One per transfer.
-    bars: Vec<Option<Spread>>,
+    bars: Vec<Option<Quartiles>>,
     /// A value to mark with a line, if one has a meaning.
     mark: Option<f64>,
 }
@@ -86,33 +86,24 @@ fn finding(speeds: &[Speed<'_>], costs: &[Cost<'_>]) -> String {
 
 /// Of the transfers that were timed on the first kernel.
 fn fastest(speeds: &[Speed<'_>]) -> Option<String> {
-    let here = |speed: &&Speed<'_>| speed.kernel == speeds[0].kernel;
-    let median = |speed: &Speed<'_>| speed.throughput.map(|spread| spread.median);
-    let mut timed: Vec<&Speed<'_>> =
-        speeds.iter().filter(here).filter(|speed| median(speed).is_some()).collect();
-    let name =
-        |speed: &Speed<'_>| format!("{} {:.2} GiB/s", speed.transfer, median(speed).unwrap_or(0.0));
-    if let [only] = timed.as_slice() {
-        return Some(name(only));
+    let here: Vec<&Speed<'_>> =
+        speeds.iter().filter(|speed| speed.kernel == speeds[0].kernel).collect();
+    let median = |speed: &&Speed<'_>| speed.throughput.map(|spread| spread.median);
+    let medians: Vec<Option<f64>> = here.iter().map(median).collect();
+    let standing = |one: usize, other: usize| here[one].beside(here[other]);
+    let name = |at: usize| Some(format!("{} {:.2} GiB/s", here[at].transfer, medians[at]?));
+    let Leaders::Told(told) = rounds::leaders(&medians, Better::Higher, standing)? else {
+        return Some("Too few rounds to tell who is fastest".to_owned());
+    };
+    match told.as_slice() {
+        [only] if medians.iter().flatten().count() == 1 => name(*only),
+        [only] => Some(format!("Fastest: {}", name(*only)?)),
+        several => {
+            let names: Vec<_> = several.iter().map(|at| here[*at].transfer).collect();
+            let names = rounds::listed(&names, "first");
+            Some(format!("Fastest: {names}, with no difference between them"))
+        }
     }
-    timed.sort_by(|one, other| {
-        Better::Higher.order(median(one).unwrap_or(0.0), median(other).unwrap_or(0.0))
-    });
-    let order: Vec<usize> = (0..timed.len()).collect();
-    let standing = |one: usize, other: usize| timed[one].beside(timed[other]);
-    Some(match rounds::leaders(&order, standing)? {
-        Leaders::TooFewRounds => "Too few rounds to tell who is fastest".to_owned(),
-        Leaders::Told(told) => match told.as_slice() {
-            [only] => format!("Fastest: {}", name(timed[*only])),
-            several => {
-                let names: Vec<_> = several.iter().map(|at| timed[*at].transfer).collect();
-                format!(
-                    "Fastest: {}, with no difference between them",
-                    rounds::listed(&names, "first")
-                )
-            }
-        },
-    })
 }
 
 fn heading(
@@ -163,7 +154,7 @@ fn blocks<'a>(transfers: &[&str], speeds: &[Speed<'a>], costs: &[Cost<'a>]) -> V
     let mut blocks = Vec::new();
     let timed = timing::kernels(speeds.iter().map(|speed| speed.kernel));
     for kernel in &timed {
-        let of = |read: fn(&Speed<'_>) -> Option<Spread>| {
+        let of = |read: fn(&Speed<'_>) -> Option<Quartiles>| {
             let on = |name: &&str| {
                 speeds.iter().find(|s| s.transfer == *name && s.kernel == *kernel).and_then(read)
             };
@@ -211,7 +202,7 @@ fn block(canvas: &mut Canvas, top: i32, transfers: &[&str], panels: &[Panel<'_>]
         bottom += ROW;
     }
     for (x, panel) in places().zip(panels) {
-        let ends = panel.bars.iter().flatten().map(|spread| spread.greatest).chain(panel.mark);
+        let ends = panel.bars.iter().flatten().map(|spread| spread.most).chain(panel.mark);
         let end = ends.fold(0.0, f64::max);
         let mut y = first;
         for (bar, transfer) in panel.bars.iter().zip(transfers) {
@@ -232,23 +223,29 @@ fn places() -> impl Iterator<Item = i32> {
 }
 
 /// The median as a number and a bar, the spread as whiskers.
-fn draw(canvas: &mut Canvas, (x, y): Point, spread: Option<Spread>, end: f64, mark: Option<f64>) {
+fn draw(
+    canvas: &mut Canvas,
+    (x, y): Point,
+    spread: Option<Quartiles>,
+    end: f64,
+    mark: Option<f64>,
+) {
     let Some(spread) = spread else {
         canvas.text((x + 6, y + 8), "not timed", Type::new(SMALL).ink(ink::GREY));
         return;
     };
     let text = Type::new(SMALL).bold();
     canvas.text((x + 6, y), &format!("{:.3}", spread.median), text);
-    if spread.least < spread.greatest {
-        let range = format!("{:.2} to {:.2}", spread.least, spread.greatest);
+    if spread.least < spread.most {
+        let range = format!("{:.2} to {:.2}", spread.least, spread.most);
         canvas.text((x + 56, y + 1), &range, Type::new(10).ink(ink::GREY));
     }
     let at = |value| x + along_time(value, end, LENGTH);
     canvas.rect((x, y + 17), (at(spread.median) - x, 14), ink::PALE, Pen::new(ink::BLACK, 1));
-    if spread.least < spread.greatest {
+    if spread.least < spread.most {
         let (pen, middle) = (Pen::new(ink::BLACK, 2), y + 24);
-        canvas.line((at(spread.least), middle), (at(spread.greatest), middle), pen);
-        for value in [spread.least, spread.greatest] {
+        canvas.line((at(spread.least), middle), (at(spread.most), middle), pen);
+        for value in [spread.least, spread.most] {
             canvas.line((at(value), middle - 5), (at(value), middle + 5), pen);
         }
     }

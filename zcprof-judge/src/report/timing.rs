@@ -1,57 +1,30 @@
 //! Speed and the probes' cost, out of the timed passes. No verdict reads any of it.
 
-use super::numbers::float;
-use super::rounds::{Better, RatioSpread, Standing};
+use super::numbers::{GIB, float};
+use super::rounds::{Better, Quartiles, RatioSpread, Standing};
 use crate::run::{Kernel, Run, TimedRound, Timing};
-
-/// Bytes in a GiB.
-const GIB: f64 = 1_073_741_824.0;
-
-/// Least, middle and greatest of some rounds.
-#[derive(Clone, Copy)]
-pub(super) struct Spread {
-    pub(super) least: f64,
-    pub(super) median: f64,
-    pub(super) greatest: f64,
-}
 
 /// One transfer's speed on one kernel, no probe attached.
 pub(super) struct Speed<'a> {
     pub(super) transfer: &'a str,
     pub(super) kernel: &'a Kernel,
     /// GiB per second.
-    pub(super) throughput: Option<Spread>,
+    pub(super) throughput: Option<Quartiles>,
     /// The same of each round.
     rounds: Vec<f64>,
     /// The server's CPU seconds per GiB.
-    pub(super) server: Option<Spread>,
+    pub(super) server: Option<Quartiles>,
     /// The consumer's CPU seconds per GiB.
-    pub(super) consumer: Option<Spread>,
+    pub(super) consumer: Option<Quartiles>,
 }
 
 /// What the probes cost one transfer: CPU time with them, per CPU time without, round by round.
 pub(super) struct Cost<'a> {
     pub(super) transfer: &'a str,
     pub(super) kernel: &'a Kernel,
-    pub(super) ratio: Spread,
+    pub(super) ratio: Quartiles,
     /// Rounds of each kind.
     pub(super) rounds: usize,
-}
-
-impl Spread {
-    /// Of the numbers that are numbers; `None` if there is none.
-    fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
-        let mut values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
-        values.sort_by(f64::total_cmp);
-        let (first, last) = (*values.first()?, *values.last()?);
-        let middle = values.len() / 2;
-        let median = if values.len().is_multiple_of(2) {
-            f64::midpoint(values[middle - 1], values[middle])
-        } else {
-            values[middle]
-        };
-        Some(Self { least: first, median, greatest: last })
-    }
 }
 
 impl Speed<'_> {
@@ -75,7 +48,7 @@ pub(super) fn speeds(run: &Run) -> Vec<Speed<'_>> {
             Speed {
                 transfer: &timing.transfer,
                 kernel: &timing.kernel,
-                throughput: Spread::of(rounds.iter().copied()),
+                throughput: Quartiles::of(rounds.iter().copied()),
                 rounds,
                 server: per_gib(timing, |round| round.server_cpu),
                 consumer: per_gib(timing, |round| round.consumer_cpu),
@@ -103,7 +76,7 @@ pub(super) fn costs(run: &Run) -> Vec<Cost<'_>> {
             Some(Cost {
                 transfer: &probed.transfer,
                 kernel: &probed.kernel,
-                ratio: Spread::of(ratios)?,
+                ratio: Quartiles::of(ratios)?,
                 rounds: probed.rounds.len().min(bare.rounds.len()),
             })
         })
@@ -135,7 +108,7 @@ pub(super) fn emulated(kernel: &Kernel) -> bool {
     kernel.hypervisor.as_deref() == Some("TCG")
 }
 
-fn per_gib(timing: &Timing, seconds: fn(&TimedRound) -> f64) -> Option<Spread> {
+fn per_gib(timing: &Timing, seconds: fn(&TimedRound) -> f64) -> Option<Quartiles> {
     let gib = float(timing.payload) / GIB;
-    Spread::of(timing.rounds.iter().map(|round| seconds(round) / gib))
+    Quartiles::of(timing.rounds.iter().map(|round| seconds(round) / gib))
 }

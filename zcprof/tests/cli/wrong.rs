@@ -93,7 +93,6 @@ fn a_folder_stands_for_the_record_in_it() {
     assert!(output.status.success(), "{}", text(&output));
 }
 
-/// Who reads a record is told its verdict, in words and by the exit code.
 /// A command that is given a record of another kind says which kind, and what to type.
 #[test]
 fn a_record_of_another_kind_is_called_that() {
@@ -119,6 +118,7 @@ fn a_record_of_another_kind_is_called_that() {
     }
 }
 
+/// Who reads a record is told its verdict, in words and by the exit code.
 #[test]
 fn a_records_verdict_is_the_exit_code() {
     for (name, code) in [("classic", 0), ("refuted", 1), ("syscalls", 3)] {

@@ -1,11 +1,8 @@
 //! What is read out of a round.
 
-use super::super::numbers::float;
+use super::super::numbers::{GIB, float};
 use super::super::rounds::{Better, Quartiles, RatioSpread};
 use crate::bench::record::{BenchCell, Round, Series};
-
-/// Bytes in a GiB.
-const GIB: f64 = 1_073_741_824.0;
 
 /// A number of every round.
 pub(super) struct Quantity {

@@ -3,7 +3,7 @@
 use super::super::numbers::{counted, size};
 use super::super::rounds::{self, Leaders, Standing};
 use super::quantity::Quantity;
-use crate::bench::record::{BenchCell, BenchRun};
+use crate::bench::record::{BenchCell, BenchRun, Series};
 
 /// The title; `panels` are the cells of each number of connections, by rising size of fetch.
 pub(super) fn of(run: &BenchRun, quantity: &Quantity, panels: &[Vec<&BenchCell>]) -> String {
@@ -28,19 +28,18 @@ pub(super) fn of(run: &BenchRun, quantity: &Quantity, panels: &[Vec<&BenchCell>]
 
 /// Who leads in this cell. A contestant whose bytes were not all verified does not take part.
 fn best(run: &BenchRun, quantity: &Quantity, cell: &BenchCell) -> Option<String> {
-    let takes_part = cell.series.iter().enumerate().filter(|(_, series)| series.verified);
-    let mut order: Vec<(usize, f64)> = takes_part
-        .filter_map(|(at, series)| Some((at, quantity.of(cell, series)?.median)))
-        .collect();
-    order.sort_by(|(_, one), (_, other)| quantity.better.order(*one, *other));
-    let order: Vec<usize> = order.into_iter().map(|(at, _)| at).collect();
+    let median = |series: &Series| Some(quantity.of(cell, series)?.median);
+    let medians: Vec<Option<f64>> =
+        cell.series.iter().map(|series| median(series).filter(|_| series.verified)).collect();
     let standing = |one: usize, other: usize| {
         let ratio = quantity.ratio(cell, &cell.series[one], &cell.series[other]);
         ratio.map_or(Standing::TooFewRounds, |ratio| ratio.standing(quantity.better))
     };
-    let Leaders::Told(told) = rounds::leaders(&order, standing)? else {
+    let Leaders::Told(mut told) = rounds::leaders(&medians, quantity.better, standing)? else {
         return Some("too few rounds to tell who is best".to_owned());
     };
+    // In the order of the contestants, so that two numbers of connections with the same leaders agree.
+    told.sort_unstable();
     let names: Vec<_> = told.iter().map(|at| run.contestants[*at].name.as_str()).collect();
     Some(match names.as_slice() {
         [only] => format!("best {only}"),
@@ -63,7 +62,7 @@ fn over(connections: &[u32]) -> String {
 mod tests {
     use super::super::quantity::{CPU, THROUGHPUT};
     use super::*;
-    use crate::bench::record::{Contestant, Round, Series};
+    use crate::bench::record::{Contestant, Round};
 
     /// A benchmark of one cell, with the seconds of each contestant's rounds.
     fn titles(seconds: &[&[f64]]) -> [String; 2] {
