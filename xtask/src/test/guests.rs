@@ -152,16 +152,15 @@ fn job<'a>(
         }
         _ => None,
     };
+    let test_program = |words: &[&str]| {
+        let files = vec![bring(&tested.guest_tests, "/bin/guest-tests")];
+        (with(tested, files), of_test_program(&variables, words))
+    };
     let (files, words) = match part.work {
-        Work::Tests(words) | Work::Programs(words) => {
-            let files = vec![bring(&tested.guest_tests, "/bin/guest-tests")];
-            (with(tested, files), of_test_program(&variables, words))
-        }
+        Work::Tests(words) | Work::Programs(words) => test_program(words),
         Work::OtherTests => {
-            let files = vec![bring(&tested.guest_tests, "/bin/guest-tests")];
             let skipped = skipped_by_others();
-            let words: Vec<&str> = skipped.iter().map(String::as_str).collect();
-            (with(tested, files), of_test_program(&variables, &words))
+            test_program(&skipped.iter().map(String::as_str).collect::<Vec<_>>())
         }
         Work::Claims => {
             let built = compile::zcprof(ready)?;
