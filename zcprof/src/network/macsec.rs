@@ -56,13 +56,11 @@ pub(super) fn set_up(device: &str, below: &str, end: End) -> Result<()> {
         Ok(handle.link().add(link.build()).execute().await?)
     })?;
     let index = if_nametoindex(device).with_context(|| format!("finding {device}"))?;
-    let channel = || nested(RXSC_CONFIG, [value(RXSC_SCI, &CHANNELS[other].to_be_bytes())]);
-    let active = || value(RXSC_ACTIVE, &[1]);
-    let mut received = channel()?;
-    received.add_nested_attribute(&active()?)?;
-    ask(index, ADD_RXSC, [received])?;
-    ask(index, ADD_RXSA, [channel()?, key(KEYS[other])?])?;
-    ask(index, ADD_TXSA, [key(KEYS[own])?])
+    let sci = || value(RXSC_SCI, &CHANNELS[other].to_be_bytes());
+    let mut macsec = MacSec::connect(index)?;
+    macsec.ask(ADD_RXSC, [nested(RXSC_CONFIG, [sci(), value(RXSC_ACTIVE, &[1])])?])?;
+    macsec.ask(ADD_RXSA, [nested(RXSC_CONFIG, [sci()])?, key(KEYS[other])?])?;
+    macsec.ask(ADD_TXSA, [key(KEYS[own])?])
 }
 
 /// The first association of a channel, with its key.
@@ -89,19 +87,32 @@ fn nested(kind: u16, values: impl IntoIterator<Item = Result<Attribute>>) -> Res
     Ok(attribute)
 }
 
-/// Sends a command for a device, and waits until the kernel has done it.
-fn ask(index: u32, command: u8, values: impl IntoIterator<Item = Attribute>) -> Result<()> {
-    let mut socket = NlSocketHandle::connect(NlFamily::Generic, None, &[])?;
-    let family = socket.resolve_genl_family("macsec")?;
-    let mut attributes = GenlBuffer::new();
-    attributes.push(value(IFINDEX, &index.to_ne_bytes())?);
-    for value in values {
-        attributes.push(value);
+/// The kernel's MACsec, asked about one device.
+struct MacSec {
+    socket: NlSocketHandle,
+    family: u16,
+    index: u32,
+}
+
+impl MacSec {
+    fn connect(index: u32) -> Result<Self> {
+        let mut socket = NlSocketHandle::connect(NlFamily::Generic, None, &[])?;
+        let family = socket.resolve_genl_family("macsec")?;
+        Ok(Self { socket, family, index })
     }
-    let flags = NlmFFlags::new(&[NlmF::Request, NlmF::Ack]);
-    let message = NlPayload::Payload(Genlmsghdr::new(command, 1, attributes));
-    socket.send(Nlmsghdr::new(None, family, flags, None, None, message))?;
-    let _answer: Option<Nlmsghdr<u16, Genlmsghdr<u8, u16>>> =
-        socket.recv().with_context(|| format!("MACsec's command {command}"))?;
-    Ok(())
+
+    /// Sends a command, and waits until the kernel has done it.
+    fn ask(&mut self, command: u8, values: impl IntoIterator<Item = Attribute>) -> Result<()> {
+        let mut attributes = GenlBuffer::new();
+        attributes.push(value(IFINDEX, &self.index.to_ne_bytes())?);
+        for value in values {
+            attributes.push(value);
+        }
+        let flags = NlmFFlags::new(&[NlmF::Request, NlmF::Ack]);
+        let message = NlPayload::Payload(Genlmsghdr::new(command, 1, attributes));
+        self.socket.send(Nlmsghdr::new(None, self.family, flags, None, None, message))?;
+        let _answer: Option<Nlmsghdr<u16, Genlmsghdr<u8, u16>>> =
+            self.socket.recv().with_context(|| format!("MACsec's command {command}"))?;
+        Ok(())
+    }
 }
