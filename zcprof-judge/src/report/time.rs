@@ -95,12 +95,16 @@ fn fastest(speeds: &[Speed<'_>]) -> Option<String> {
     let Leaders::Told(told) = rounds::leaders(&medians, Better::Higher, standing)? else {
         return Some("Too few rounds to tell who is fastest".to_owned());
     };
+    let timed = medians.iter().flatten().count();
     match told.as_slice() {
-        [only] if medians.iter().flatten().count() == 1 => name(*only),
+        [only] if timed == 1 => name(*only),
         [only] => Some(format!("Fastest: {}", name(*only)?)),
+        all if all.len() == timed => {
+            Some(format!("No difference in speed between the {timed} transfers"))
+        }
         several => {
             let names: Vec<_> = several.iter().map(|at| here[*at].transfer).collect();
-            let names = rounds::listed(&names, "first");
+            let names = rounds::listed(&names, "best");
             Some(format!("Fastest: {names}, with no difference between them"))
         }
     }
@@ -251,5 +255,29 @@ fn draw(
     }
     if let Some(mark) = mark {
         canvas.line((at(mark), y + 12), (at(mark), y + 36), Pen::new(ink::BLACK, 1).dashed(2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transfers_that_are_level_are_not_called_fastest() {
+        let json = include_str!("../../tests/golden/classic/run.json");
+        let mut run: Run = serde_json::from_str(json).expect("the golden record");
+        run.timings.retain(|timing| !timing.probed);
+        let round = run.timings[0].rounds[0];
+        for timing in &mut run.timings {
+            timing.rounds = vec![round; 6];
+        }
+        let title = |run: &Run| finding(&timing::speeds(run), &[]);
+        assert_eq!(title(&run), "No difference in speed between the 4 transfers");
+        for round in &mut run.timings[2].rounds {
+            round.seconds /= 2.0;
+        }
+        assert!(title(&run).starts_with("Fastest: sendfile "), "{}", title(&run));
+        run.timings[2].rounds.truncate(5);
+        assert_eq!(title(&run), "Too few rounds to tell who is fastest");
     }
 }
