@@ -126,6 +126,12 @@ word! {
 }
 
 impl Mechanism {
+    /// Whether the text of the function calls it, so that a change of that text can switch it off.
+    #[must_use]
+    pub const fn is_called_by_text(self) -> bool {
+        matches!(self, Self::Fexit | Self::Kprobe | Self::Kretprobe)
+    }
+
     /// Whether it rests on the kernel's kprobes, which can be switched off all at once, and whose
     /// programs the kernel may skip.
     #[must_use]

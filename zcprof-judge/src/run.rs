@@ -447,6 +447,11 @@ pub enum Doubt {
         /// The site.
         site: String,
     },
+    /// A probe was switched off for a while, or still is.
+    ProbeOff {
+        /// The site.
+        site: String,
+    },
     /// A module with a site was loaded after the probes were attached.
     ModuleLoaded {
         /// The module.

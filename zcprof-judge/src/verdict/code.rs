@@ -141,7 +141,7 @@ pub fn of_doubt(doubt: &Doubt) -> &'static Code {
         Doubt::Lost { .. } => &explain::LOST,
         Doubt::Unfollowed { .. } => &explain::UNFOLLOWED,
         Doubt::UnwatchedCpu { .. } => &explain::NEW_CPU,
-        Doubt::ProbeGone { .. } => &explain::PROBE_GONE,
+        Doubt::ProbeGone { .. } | Doubt::ProbeOff { .. } => &explain::PROBE_GONE,
         Doubt::ModuleLoaded { .. } => &explain::MODULE_LOADED,
         Doubt::CacheState { .. } => &explain::CACHE_STATE,
     }
@@ -257,6 +257,7 @@ mod tests {
             Doubt::Unfollowed { times: 1 },
             Doubt::UnwatchedCpu { cpu: 1 },
             Doubt::ProbeGone { site: site.clone() },
+            Doubt::ProbeOff { site: site.clone() },
             Doubt::ModuleLoaded { module: site },
             Doubt::CacheState { resident: 1, pages: 2 },
         ];

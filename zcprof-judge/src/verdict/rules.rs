@@ -228,7 +228,7 @@ pub fn control_failure(control: &Control, instrument: Instrument) -> Option<Stri
 /// Whether a doubt touches what an instrument saw.
 fn concerns(doubt: &Doubt, instrument: Instrument) -> bool {
     match doubt {
-        Doubt::Missed { site, .. } | Doubt::ProbeGone { site } => {
+        Doubt::Missed { site, .. } | Doubt::ProbeGone { site } | Doubt::ProbeOff { site } => {
             Site::find(site).is_none_or(|(_, site)| site.instrument == instrument)
         }
         Doubt::UnwatchedCpu { .. } => instrument == Instrument::Audit,

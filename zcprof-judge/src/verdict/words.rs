@@ -118,6 +118,7 @@ impl fmt::Display for Doubt {
                  that should be watched"
             ),
             Self::ProbeGone { site } => write!(f, "the probe at {site} is gone"),
+            Self::ProbeOff { site } => write!(f, "the probe at {site} was switched off meanwhile"),
             Self::CacheState { resident, pages } => {
                 write!(f, "{resident} of {pages} segment pages were in the page cache")
             }

@@ -9,6 +9,7 @@ pub mod kernel;
 mod kprobes;
 mod modules;
 mod plan;
+mod pokes;
 mod reach;
 mod stacks;
 mod syscalls;
@@ -31,6 +32,7 @@ use crate::run::{Coverage, Doubt, Hole, ProbeState};
 use audit::Audit;
 pub use follow::{Adopt, CGROUPS, Follow};
 use plan::AttachPlan;
+use pokes::TextPokes;
 pub use stacks::StackCounts;
 use unpreempted::Unpreempted;
 
@@ -61,6 +63,8 @@ pub struct Probes {
     ebpf: Ebpf,
     plan: AttachPlan,
     audit: Audit,
+    /// None where the kernel does not tell.
+    pokes: Option<TextPokes>,
     holes: Vec<Hole>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     counts_skipped_perf_programs: bool,
@@ -176,6 +180,18 @@ impl Probes {
         }
         let (withheld, unneeded) = (&options.withheld, &options.unneeded);
         let mut plan = AttachPlan::new(version, &symbols, withheld, unneeded, modules::is_there);
+        // Before the first of them is switched on.
+        let pokes = match TextPokes::follow() {
+            Ok(pokes) => Some(pokes),
+            Err(error) => {
+                holes.push(Hole {
+                    instrument: Instrument::Callers,
+                    reason: format!("probes might be switched off unseen: {error:#}"),
+                    remedy: "a kernel from 5.9 on that allows perf_event_open(2)".to_owned(),
+                });
+                None
+            }
+        };
         // System calls first: the other two attribute their counts to them.
         syscalls::attach(&mut ebpf, &mut plan, kernel::counts_skipped_perf_programs(version));
         callers::attach(&mut ebpf, &mut plan, options.avoid_fexit);
@@ -185,6 +201,7 @@ impl Probes {
             ebpf,
             plan,
             audit,
+            pokes,
             holes,
             logger,
             counts_skipped_perf_programs: counted,
@@ -212,11 +229,33 @@ impl Probes {
         }
         let before = std::mem::replace(&mut self.before, now);
         let mut snapshot = self.before.since(&before, self.by_program);
-        snapshot.doubts.extend(new_cpus.into_iter().map(|cpu| Doubt::UnwatchedCpu { cpu }));
-        snapshot.doubts.extend(self.plan.gone().map(|site| Doubt::ProbeGone { site }));
+        let new = new_cpus.iter().map(|cpu| Doubt::UnwatchedCpu { cpu: *cpu });
+        snapshot.doubts.extend(new);
+        let gone: BTreeSet<String> = self.plan.gone().collect();
+        let off = self.switched_off(&new_cpus)?.into_iter();
+        snapshot.doubts.extend(
+            off.filter(|doubt| !matches!(doubt, Doubt::ProbeOff { site } if gone.contains(site))),
+        );
+        snapshot.doubts.extend(gone.into_iter().map(|site| Doubt::ProbeGone { site }));
         let loaded = self.plan.loaded_since(modules::is_loaded).into_iter();
         snapshot.doubts.extend(loaded.map(|name| Doubt::ModuleLoaded { module: name.to_owned() }));
         Ok(snapshot)
+    }
+
+    /// What says that probes did not look all the time.
+    fn switched_off(&mut self, new_cpus: &[u32]) -> Result<Vec<Doubt>> {
+        let Some(pokes) = &mut self.pokes else { return Ok(Vec::new()) };
+        pokes.follow_cpus(new_cpus).context("following changes of the kernel's text")?;
+        let entries = self.plan.entries();
+        let (were_off, unknown) = pokes.switched_off(&entries.keys().copied().collect());
+        let sites = were_off.iter().filter_map(|address| entries.get(address));
+        let mut doubts: Vec<_> =
+            sites.map(|site| Doubt::ProbeOff { site: (*site).to_owned() }).collect();
+        if unknown > 0 {
+            let what = "a change of the kernel's text was not recorded".to_owned();
+            doubts.push(Doubt::Lost { what, times: unknown });
+        }
+        Ok(doubts)
     }
 
     fn stacks(&self) -> Result<StackCounts> {
@@ -281,6 +320,8 @@ impl Probes {
     /// # Errors
     /// A map or event cannot be read.
     pub fn peek(&mut self) -> Result<Snapshot> {
+        // Their rings have room for some minutes of others' work.
+        self.pokes.iter_mut().for_each(TextPokes::note);
         Ok(self.totals()?.since(&self.before, self.by_program))
     }
 

@@ -120,6 +120,16 @@ impl AttachPlan {
         }
     }
 
+    /// Names of the rows whose probe is called by the text of a function, by that function's address.
+    pub(super) fn entries(&self) -> BTreeMap<u64, &'static str> {
+        let called = |(at, site): (usize, &'static Site)| {
+            let (_, address) = self.found[at].as_ref()?;
+            let by = self.mechanism(at)?;
+            by.is_called_by_text().then_some((*address, site.name))
+        };
+        SITES.iter().enumerate().filter_map(called).collect()
+    }
+
     /// Rows that were attached by kprobe and are not any more.
     pub(super) fn gone(&self) -> impl Iterator<Item = String> {
         let attached = |(at, site): (usize, &'static Site)| match &self.states[at] {

@@ -1,6 +1,7 @@
 //! What strikes the probes, the CPUs or the clock while a pass is under way: the verdict is the
 //! right one, or there is none.
 
+mod kprobes;
 mod running;
 
 use std::fs;
@@ -76,44 +77,6 @@ impl Drop for Debugfs {
             unmounted.expect("unmounted");
         }
     }
-}
-
-/// Kprobes are switched off for everybody in the middle of a pass that would show nothing anyway.
-#[test]
-fn kprobes_that_are_switched_off_under_way_are_missed() {
-    let debugfs = Debugfs::shown();
-    let mut running = Running::begin("kprobes", &["--avoid-fexit", "--transfer", "sendfile"]);
-    running.wait_for_pass("sendfile");
-    debugfs.arm_kprobes("0");
-    let ended = running.end();
-    assert_eq!(ended.code, 3, "{}", ended.said);
-    assert!(ended.said.contains("ZC209") && ended.said.contains("is gone"), "{}", ended.said);
-    assert!(ended.said.contains("closing sendfile"), "{}", ended.said);
-}
-
-/// The same where zcprof cannot see in debugfs that they are off: the closing controls do.
-#[test]
-fn closing_controls_miss_probes_that_are_gone() {
-    let debugfs = Debugfs::hidden();
-    let mut running = Running::begin("unseen", &["--avoid-fexit", "--transfer", "sendfile"]);
-    running.wait_for_pass("sendfile");
-    debugfs.arm_kprobes("0");
-    let ended = running.end();
-    assert_eq!(ended.code, 3, "{}", ended.said);
-    assert!(ended.said.contains("ZC205"), "{}", ended.said);
-}
-
-/// Off and on again within a pass: what was not seen is missing from the account.
-#[test]
-fn kprobes_that_were_off_for_a_moment_leave_a_gap() {
-    let debugfs = Debugfs::shown();
-    let mut running = Running::begin("moment", &["--avoid-fexit", "--transfer", "sendfile"]);
-    running.wait_for_pass("sendfile");
-    debugfs.arm_kprobes("0");
-    sleep(Duration::from_millis(300));
-    debugfs.arm_kprobes("1");
-    let ended = running.end();
-    assert_eq!(ended.code, 3, "{}", ended.said);
 }
 
 /// Tracing of functions is switched off: either the kernel refuses, because programs are attached,
