@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 /// Modules of a crate by path, each with the ones that it names.
 type Graph = BTreeMap<Vec<String>, BTreeSet<Vec<String>>>;
 
-/// Crates of this workspace. The eBPF programs are one file that was cut in pieces: their modules call
-/// each other, and only one of them has state.
-const CRATES: &[&str] = &["xtask", "zcprof", "zcprof-common", "zcprof-judge"];
+/// Crates of this workspace.
+const CRATES: &[&str] = &["xtask", "zcprof", "zcprof-common", "zcprof-ebpf", "zcprof-judge"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let items = fs::read_dir(folder).expect("readable").map(|item| item.expect("an item").path());

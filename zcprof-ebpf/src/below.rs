@@ -6,7 +6,8 @@ use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuHashMap};
 use zcprof_common::layout::{DeviceKey, ELSEWHERE, Flow, Lost, NO_OWNER};
 use zcprof_common::vocabulary::File;
 
-use crate::count::{lose, lose_or_busy, thread};
+use crate::loss::{lose, lose_or_busy};
+use crate::task::thread;
 use crate::{kernel, who};
 
 /// The subject that pinned the pages of a send, by its `struct ubuf_info *`. The oldest is forgotten first.

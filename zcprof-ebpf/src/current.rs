@@ -1,30 +1,20 @@
 //! Which system call a watched thread is in, and on which kind of file.
 
-use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
 use zcprof_common::layout::{
     ELSEWHERE, Inflight, Lost, MAX_SYSCALLS, NO_FD, NO_PORT, NO_SYSCALL, NOT_OWN,
 };
-use zcprof_common::sites::SITES;
 use zcprof_common::syscalls::{IO_URING_ENTER, PEEKS, flags_argument};
 use zcprof_common::vocabulary::File;
 
-use crate::{CONFIG, below, count, kernel, place, who};
+use crate::loss::lose;
+use crate::{CONFIG, below, kernel, place, who};
 
 /// Keyed by thread (`bpf_get_current_pid_tgid()`); watched processes only.
 #[map]
 static INFLIGHT: HashMap<u64, Inflight> = HashMap::with_max_entries(16384, 0);
-
-/// The table's row for results of system calls.
-const SYS_EXIT: usize = {
-    let mut at = 0;
-    while !matches!(SITES[at].bytes, zcprof_common::sites::Bytes::SyscallResult) {
-        at += 1;
-    }
-    at
-};
 
 /// A thread enters a system call; `argument` gives one of its first four.
 #[inline(always)]
@@ -44,21 +34,21 @@ pub(crate) fn enter(number: i64, argument: impl Fn(u8) -> u32) {
     let number = if looks { number | i64::from(PEEKS) } else { number };
     let inflight = Inflight { syscall: number as i32, file: u16::from(file), port, user: NOT_OWN };
     if INFLIGHT.insert(&thread, &inflight, 0).is_err() {
-        count::lose(Lost::Inflight);
+        lose(Lost::Inflight);
     }
 }
 
-/// A thread leaves a system call.
+/// A thread leaves a system call: which, and how many bytes it moved. None of a thread that was not
+/// seen to enter, as those that are not watched are not.
 #[inline(always)]
-pub(crate) fn exit<C: EbpfContext>(ctx: &C, result: i64) {
-    // Only watched threads were seen to enter.
-    let Some(inflight) = get() else { return };
+pub(crate) fn exit(result: i64) -> Option<(Inflight, u64)> {
+    let inflight = get()?;
     let thread = helpers::bpf_get_current_pid_tgid();
     let _ = INFLIGHT.remove(&thread);
     // Only of data-moving system calls is the result a number of bytes.
     let moves = fd_argument(i64::from(inflight.syscall)) != NO_FD;
     let bytes = if moves && result > 0 { result as u64 } else { 0 };
-    count::add_under::<SYS_EXIT, C>(ctx, who::subject(), &inflight, kernel::NO_ITER, bytes);
+    Some((inflight, bytes))
 }
 
 /// A watched thread begins to work on a kind of file that its system call does not name: it is
@@ -77,7 +67,7 @@ pub(crate) fn begin_scope(file: File) {
     };
     let inflight = Inflight { syscall, file: file as u16, port: NO_PORT, user: NOT_OWN };
     if INFLIGHT.insert(&thread, &inflight, 0).is_err() {
-        count::lose(Lost::Inflight);
+        lose(Lost::Inflight);
     }
 }
 

@@ -5,7 +5,8 @@ use zcprof_common::layout::{Flow, ITER_TYPES, Lost};
 use zcprof_common::offsets::NO_OFFSET;
 use zcprof_common::vocabulary::{File, Iter};
 
-use crate::{CONFIG, count};
+use crate::CONFIG;
+use crate::loss::lose;
 
 /// [`Iter::None`] as it is stored in a key.
 pub(crate) const NO_ITER: u8 = Iter::None as u8;
@@ -25,7 +26,7 @@ fn read<T: Copy + Default>(address: u64) -> T {
     match unsafe { helpers::bpf_probe_read_kernel(address as *const T) } {
         Ok(value) => value,
         Err(_) => {
-            count::lose(Lost::Unreadable);
+            lose(Lost::Unreadable);
             T::default()
         }
     }
@@ -335,7 +336,7 @@ pub(crate) fn flow_before_translation(skb: u64) -> Option<Flow> {
         return None;
     }
     if configured(&CONFIG.tuple.of_requests) == NO_OFFSET {
-        count::lose(Lost::Owner);
+        lose(Lost::Owner);
         return None;
     }
     let replies = tracked & INFO >= REPLIES;
@@ -375,7 +376,7 @@ pub(crate) fn device(skb: u64) -> ([u8; 16], [u8; 16]) {
         if unsafe { helpers::bpf_probe_read_kernel_str_bytes(text as *const u8, &mut kind) }
             .is_err()
         {
-            count::lose(Lost::Unreadable);
+            lose(Lost::Unreadable);
         }
     }
     (read_at(device, &CONFIG.offsets.dev_name), kind)
@@ -401,7 +402,7 @@ pub(crate) fn encrypted_bytes(request: u64) -> u64 {
         return 0;
     }
     if configured(&CONFIG.offsets.aead_length) == NO_OFFSET {
-        count::lose(Lost::Unreadable);
+        lose(Lost::Unreadable);
         return 0;
     }
     let bytes: u32 = read_at(request, &CONFIG.offsets.aead_length);
@@ -473,7 +474,7 @@ pub(crate) fn folio_bytes(folio: u64) -> u64 {
         return PAGE;
     }
     if configured(&CONFIG.offsets.folio_order) == NO_OFFSET {
-        count::lose(Lost::Unreadable);
+        lose(Lost::Unreadable);
         return 0;
     }
     let order: u8 = read_at(folio, &CONFIG.offsets.folio_order);

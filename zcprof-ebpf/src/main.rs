@@ -8,8 +8,10 @@ mod below;
 mod count;
 mod current;
 mod kernel;
+mod loss;
 mod place;
 mod stacks;
+mod task;
 mod who;
 
 use aya_ebpf::EbpfContext;
@@ -116,7 +118,7 @@ fn sys_enter_raw(ctx: RawTracePointContext) -> i32 {
 
 #[raw_tracepoint]
 fn sys_exit_raw(ctx: RawTracePointContext) -> i32 {
-    current::exit(&ctx, ctx.arg(1));
+    syscall_ends(&ctx, ctx.arg(1));
     0
 }
 
@@ -140,9 +142,17 @@ fn sys_enter_tracepoint(ctx: TracePointContext) -> u32 {
 fn sys_exit_tracepoint(ctx: TracePointContext) -> u32 {
     // SAFETY: as above.
     if let Ok(result) = unsafe { ctx.read_at::<i64>(16) } {
-        current::exit(&ctx, result);
+        syscall_ends(&ctx, result);
     }
     0
+}
+
+/// The current thread leaves a system call.
+#[inline(always)]
+fn syscall_ends<C: EbpfContext>(ctx: &C, result: i64) {
+    if let Some((call, bytes)) = current::exit(result) {
+        count::add_syscall(ctx, &call, bytes);
+    }
 }
 
 // Processes are followed by raw tracepoints, which alone show the new process itself: perf's
@@ -156,12 +166,15 @@ fn sched_process_fork_raw(ctx: RawTracePointContext) -> i32 {
 
 #[raw_tracepoint]
 fn sched_process_exec_raw(ctx: RawTracePointContext) -> i32 {
-    who::executed(ctx.arg(1));
+    // Its thread may have had another number before.
+    current::forget(ctx.arg(1));
+    who::executed();
     0
 }
 
 #[raw_tracepoint]
 fn sched_process_exit_raw(_ctx: RawTracePointContext) -> i32 {
+    current::forget_this();
     who::exited();
     0
 }
@@ -204,7 +217,7 @@ fn returned<const SITE: usize>(ctx: &FExitContext) -> i32 {
     // bpf_get_func_ret() knows where the result lies, which a position derived from a
     // prototype would have to guess: prototypes differ between kernels.
     let Ok(result) = ctx.ret::<u64>() else {
-        count::lose(Lost::Unreadable);
+        loss::lose(Lost::Unreadable);
         return 0;
     };
     let iter = iterator::<SITE>(|at| ctx.arg(at));
@@ -383,10 +396,10 @@ fn keep<const SITE: usize>(entered: Entered, flags: u64) {
         Ok(()) => {}
         // The return of the call before was never seen: its kretprobe had no instance left, say.
         Err(EEXIST) => {
-            count::lose(if const { SITES[SITE].waits } { Lost::Waited } else { Lost::Twice });
+            loss::lose(if const { SITES[SITE].waits } { Lost::Waited } else { Lost::Twice });
             let _ = count::ENTERED.insert(&key, &entered, 0);
         }
-        Err(error) => count::lose_or_busy(Lost::Entered, error),
+        Err(error) => loss::lose_or_busy(Lost::Entered, error),
     }
 }
 
@@ -399,7 +412,7 @@ fn recall<const SITE: usize>() -> Option<Entered> {
     if entered.is_some() {
         let _ = count::ENTERED.remove(&key);
     } else {
-        count::lose(Lost::Entered);
+        loss::lose(Lost::Entered);
     }
     entered
 }
@@ -475,7 +488,7 @@ fn traced<const SITE: usize>(ctx: &RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn entered_key<const SITE: usize>() -> EnteredKey {
-    EnteredKey { thread: count::thread(), site: SITE as u64 }
+    EnteredKey { thread: task::thread(), site: SITE as u64 }
 }
 
 /// The argument that the site's byte rule needs beside the result.

@@ -11,7 +11,7 @@ use zcprof_common::layout::{
     ELSEWHERE, Key, NO_USER, NOT_OWN, STACK_BYTES, Sample, StackKey, StackValue,
 };
 
-use crate::{CONFIG, count, current, kernel};
+use crate::{CONFIG, current, kernel, task};
 
 /// What was counted, by both halves of its stack. What finds no room here is missing from it, and user
 /// space sees how much by the exact counts. The loader gives it fewer entries where there are many CPUs.
@@ -88,7 +88,7 @@ extern "C" fn stack_way(subject: u32) -> u64 {
         return NO_USER;
     }
     let Some(registers) = kernel::user_registers() else { return NO_USER };
-    let process = count::process();
+    let process = task::process();
     let mut hash = mix(u64::from(subject) << 32 | u64::from(process), registers[0]);
     hash = stack_words(hash, registers[1]);
     hash = stack_frames(hash, registers[1], registers[2]);

@@ -9,7 +9,9 @@ use zcprof_common::layout::{
     PROCESS_BITS,
 };
 
-use crate::{CONFIG, count, current, kernel};
+use crate::loss::lose;
+use crate::task::process;
+use crate::{CONFIG, kernel};
 
 /// The subject of each watched process, by its number (tgid). Children are of their parent's until
 /// they run another program.
@@ -29,7 +31,7 @@ static WANTED: HashMap<[u8; 16], u32> = HashMap::with_max_entries(64, 0);
 #[inline(always)]
 pub(crate) fn subject() -> u32 {
     // SAFETY: the value is read at once, and is one word.
-    unsafe { SUBJECTS.get(&count::process()) }.copied().unwrap_or(ELSEWHERE)
+    unsafe { SUBJECTS.get(&process()) }.copied().unwrap_or(ELSEWHERE)
 }
 
 /// The same at a system call, where a process that is to be watched is found if it is not yet.
@@ -40,7 +42,7 @@ pub(crate) fn subject_at_syscall() -> u32 {
     if known != ELSEWHERE || adopts == ADOPT_NONE {
         return known;
     }
-    let process = count::process();
+    let process = process();
     let wanted = match adopts {
         ADOPT_ALL => process != kernel::configured(&CONFIG.own),
         ADOPT_CGROUP => is_in_cgroup(),
@@ -50,7 +52,7 @@ pub(crate) fn subject_at_syscall() -> u32 {
         return ELSEWHERE;
     }
     let Ok(name) = helpers::bpf_get_current_comm() else {
-        count::lose(Lost::Subject);
+        lose(Lost::Subject);
         return ELSEWHERE;
     };
     adopt(&name, process, ELSEWHERE)
@@ -71,7 +73,7 @@ fn is_in_cgroup() -> bool {
 fn adopt(name: &[u8; 16], process: u32, before: u32) -> u32 {
     let subject = program(name, process, before);
     if SUBJECTS.insert(&process, &subject, 0).is_err() {
-        count::lose(Lost::Subject);
+        lose(Lost::Subject);
         return ELSEWHERE;
     }
     subject
@@ -108,19 +110,17 @@ pub(crate) fn forked(child: u64) {
     }
     let subject = subject();
     if subject != ELSEWHERE && SUBJECTS.insert(&process, &subject, 0).is_err() {
-        count::lose(Lost::Subject);
+        lose(Lost::Subject);
     }
 }
 
-/// The current process runs another program: exec_binprm(), fs/exec.c, 5.10 to 7.3. Its thread may
-/// have had another number before.
+/// The current process runs another program: exec_binprm(), fs/exec.c, 5.10 to 7.3.
 #[inline(always)]
-pub(crate) fn executed(thread_before: u32) {
-    let process = count::process();
-    current::forget(thread_before);
+pub(crate) fn executed() {
+    let process = process();
     let known = subject();
     let Ok(name) = helpers::bpf_get_current_comm() else {
-        count::lose(Lost::Subject);
+        lose(Lost::Subject);
         return;
     };
     // SAFETY: the map's values are not read.
@@ -135,8 +135,7 @@ pub(crate) fn executed(thread_before: u32) {
 /// living before.
 #[inline(always)]
 pub(crate) fn exited() {
-    current::forget_this();
     if kernel::living_threads() == 0 {
-        let _ = SUBJECTS.remove(&count::process());
+        let _ = SUBJECTS.remove(&process());
     }
 }
