@@ -7,11 +7,12 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
 use crate::cache::Cache;
+use crate::compile::{self, Optimised};
 use crate::exit::Exit;
 use crate::phases::Phases;
 use crate::run::{MEASURED, publish};
 use crate::setup::{self, Wants};
-use crate::{compile, process, tree, words};
+use crate::{process, tree, words};
 
 /// Name of the report folder.
 const FOLDER: &str = "bench";
@@ -111,16 +112,9 @@ pub(crate) fn command(bench: &Bench) -> Result<Exit> {
     publish::check(&out)?;
     let mut phases = Phases::start();
     let nginx = !options.without_nginx;
-    let wants = Wants {
-        build: true,
-        guests: false,
-        clients: false,
-        nginx,
-        matrix: false,
-        kernels: Vec::new(),
-    };
+    let wants = Wants { build: true, nginx, ..Wants::default() };
     let ready = phases.time("setup", || setup::ensure(&cache, &wants))?;
-    let program = phases.time("build", || compile::zcprof(&ready))?;
+    let program = phases.time("build", || compile::zcprof(&ready, Optimised::Fully))?;
     let mut command = Command::new(program);
     command.args(["bench", "fetch", "--out"]).arg(out.join(FOLDER));
     if nginx {

@@ -19,9 +19,11 @@ pub(crate) fn cargo(ready: &Ready) -> Result<Command> {
         .context("a folder in PATH has a colon in its name")?;
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(tree::root()).env("PATH", path);
-    command.env("ZCPROF_BPF_TOOLCHAIN", &ready.toolchain);
-    if let Some(home) = &ready.rustup_home {
-        command.env("ZCPROF_RUSTUP_HOME", home);
+    if ready.compiles_ebpf {
+        command.env("ZCPROF_BPF_TOOLCHAIN", &ready.toolchain);
+        if let Some(home) = &ready.rustup_home {
+            command.env("ZCPROF_RUSTUP_HOME", home);
+        }
     }
     // Set for the cargo inside the build script (see .cargo/config.toml); this one shows progress.
     command.env_remove("CARGO_TERM_QUIET");
@@ -30,18 +32,39 @@ pub(crate) fn cargo(ready: &Ready) -> Result<Command> {
     Ok(command)
 }
 
+/// How much a build is optimised.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Optimised {
+    /// As little as a newcomer should wait for: cargo's profile `quick`.
+    Quickly,
+    /// For what is timed.
+    Fully,
+}
+
+impl Optimised {
+    /// Cargo's profile, which is its folder's name too.
+    const fn profile(self) -> &'static str {
+        match self {
+            Self::Quickly => "quick",
+            Self::Fully => "release",
+        }
+    }
+}
+
 /// Builds zcprof; returns where it is. What is compiled the first time takes minutes, which is said.
-pub(crate) fn zcprof(ready: &Ready) -> Result<PathBuf> {
+pub(crate) fn zcprof(ready: &Ready, optimised: Optimised) -> Result<PathBuf> {
+    let profile = optimised.profile();
     let folder =
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| tree::root().join("target"), PathBuf::from);
-    if !folder.join(TARGET).join("release/zcprof").is_file() {
+    if !folder.join(TARGET).join(profile).join("zcprof").is_file() {
+        let programs = if ready.compiles_ebpf { ", its eBPF programs" } else { "" };
         eprintln!(
-            "building zcprof, its eBPF programs and the crates that it uses: minutes this time, \
-             seconds from now on"
+            "building zcprof{programs} and the crates that it uses: minutes this time, seconds \
+             from now on"
         );
     }
     let mut command = static_cargo(ready)?;
-    command.args(["build", "--release", "--package", "zcprof", "--bin", "zcprof"]);
+    command.args(["build", "--profile", profile, "--package", "zcprof", "--bin", "zcprof"]);
     artifact(&mut command, "zcprof")?.context("cargo built no zcprof")
 }
 
@@ -52,6 +75,8 @@ pub(crate) struct Tested {
     pub(crate) zcprof: PathBuf,
     /// The tests that run in guests.
     pub(crate) guest_tests: PathBuf,
+    /// The eBPF programs.
+    pub(crate) ebpf: PathBuf,
 }
 
 /// Builds zcprof and every test of zcprof's own crates, all at once, so that nothing is compiled
@@ -64,7 +89,32 @@ pub(crate) fn tested(ready: &Ready) -> Result<Tested> {
     let of_guests = reports(&mut on_our_crates(ready, &of_guests)?, "the guests' tests")?;
     let zcprof = find_artifact(&of_host, "zcprof", false).context("cargo built no zcprof")?;
     let guest_tests = find_artifact(&of_guests, "guest", true);
-    Ok(Tested { zcprof, guest_tests: guest_tests.context("cargo built no guest tests")? })
+    let guest_tests = guest_tests.context("cargo built no guest tests")?;
+    Ok(Tested { zcprof, guest_tests, ebpf: find_ebpf(&of_host).context(NO_EBPF)? })
+}
+
+const NO_EBPF: &str = "cargo says of no eBPF programs where they are";
+
+/// Builds the eBPF programs, and the library around them; returns where they are.
+pub(crate) fn ebpf(ready: &Ready) -> Result<PathBuf> {
+    let mut command = static_cargo(ready)?;
+    command.args(["build", "--release", "--package", "zcprof", "--lib"]);
+    command.args(["--target", TARGET, MESSAGES]);
+    find_ebpf(&reports(&mut command, "the eBPF programs")?).context(NO_EBPF)
+}
+
+/// Where the build script of zcprof put the eBPF programs.
+fn find_ebpf(reports: &str) -> Option<PathBuf> {
+    let is_zcprof = |id: &str| {
+        let name = id.rsplit('/').next().unwrap_or_default();
+        name.starts_with("zcprof#") || name.starts_with("zcprof@")
+    };
+    reports
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|report| report["reason"] == "build-script-executed")
+        .filter(|report| report["package_id"].as_str().is_some_and(is_zcprof))
+        .find_map(|report| Some(PathBuf::from(report["out_dir"].as_str()?).join("zcprof")))
 }
 
 /// What makes the compiler count which edges of the code are taken and tell what is compared
@@ -171,7 +221,15 @@ fn find_artifact(reports: &str, name: &str, tests: bool) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::find_artifact;
+    use super::{find_artifact, find_ebpf};
+
+    #[test]
+    fn the_programs_are_found_where_the_build_script_put_them() {
+        let reports = r#"{"reason":"build-script-executed","package_id":"path+file:///w/zcprof-judge#0.1.0","out_dir":"/t/j"}
+{"reason":"build-script-executed","package_id":"path+file:///w/zcprof#0.1.0","out_dir":"/t/z"}"#;
+        assert_eq!(find_ebpf(reports), Some("/t/z/zcprof".into()));
+        assert_eq!(find_ebpf("{}"), None);
+    }
 
     #[test]
     fn the_executable_is_found_among_cargos_reports() {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::cache::Cache;
-use crate::compile;
+use crate::compile::{self, Optimised};
 use crate::exit::Exit;
 use crate::kernels::{self, Installed, Kernel};
 use crate::programs;
@@ -227,7 +227,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     let ready = setup::ensure(&cache, &wants)?;
     let mut files = options.file.clone();
     if !options.bare {
-        files.push((compile::zcprof(&ready)?, "/bin/zcprof".to_owned()));
+        files.push((compile::zcprof(&ready, Optimised::Quickly)?, "/bin/zcprof".to_owned()));
     }
     let programs = options.programs.then(|| programs::image(&cache, &ready)).transpose()?;
     for (name, why) in programs.iter().flat_map(|image| &image.left_out) {

@@ -6,6 +6,7 @@ mod bench;
 mod cache;
 mod compile;
 mod docs;
+mod ebpf;
 mod exit;
 mod fuzz;
 mod guest;
@@ -15,6 +16,8 @@ mod libraries;
 mod manifest;
 mod matrix;
 mod phases;
+#[path = "../../zcprof/build/prebuilt.rs"]
+mod prebuilt;
 mod process;
 mod programs;
 mod progress;
@@ -68,6 +71,8 @@ enum Command {
     Matrix(matrix::Options),
     /// Render the committed reports again from their records, or publish what was measured.
     Reports(reports::Options),
+    /// Compare the prebuilt eBPF programs with their sources, or compile them anew.
+    Ebpf(ebpf::Options),
     /// Build zcprof and run it with these words: `cargo xtask zcprof explain ZC106`.
     Zcprof(zcprof::Options),
 }
@@ -84,6 +89,7 @@ fn main() -> ExitCode {
         Command::Vm(options) => guest::command(&options),
         Command::Matrix(options) => matrix::command(&options),
         Command::Reports(options) => reports::command(&options),
+        Command::Ebpf(options) => ebpf::command(&options),
         Command::Zcprof(options) => zcprof::command(&options),
     });
     let interrupted = interrupt::code().filter(|_| !matches!(done, Ok(Exit::Holds)));

@@ -14,11 +14,12 @@ use clap::Args;
 
 pub(crate) use self::cells::{GuestCell, daily};
 use crate::cache::Cache;
+use crate::compile::{self, Optimised};
 use crate::exit::{Exit, Unmet};
 use crate::guest::{self, Guest};
 use crate::setup::{self, Wants};
 use crate::vm::FileSystem;
-use crate::{compile, interrupt, process, tree, vm, words};
+use crate::{interrupt, process, tree, vm, words};
 
 /// Options of `matrix`. Without any of the first four, `matrix` measures every kernel's file
 /// systems, and on ext4 also other numbers of CPUs and other networks; with one, every combination
@@ -99,7 +100,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         &cache,
         &Wants { build: true, guests: true, matrix: true, kernels, ..Wants::default() },
     )?;
-    let program = compile::zcprof(&ready)?;
+    let program = compile::zcprof(&ready, Optimised::Quickly)?;
     let runner = CellRunner {
         cache: &cache,
         program: &program,

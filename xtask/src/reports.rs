@@ -10,10 +10,11 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::cache::Cache;
+use crate::compile::{self, Optimised};
 use crate::exit::Exit;
 use crate::run::MEASURED;
 use crate::setup::{self, Wants};
-use crate::{compile, process, tree};
+use crate::{process, tree};
 
 /// A record that reports are made from.
 struct RecordFile {
@@ -55,7 +56,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
     let runs = runs(&reports)?;
     let ready = setup::ensure(&cache, &Wants { build: true, ..Wants::default() })?;
-    let program = compile::zcprof(&ready)?;
+    let program = compile::zcprof(&ready, Optimised::Quickly)?;
     let mut exit = Exit::Holds;
     for (words, run) in runs {
         let fresh = cache.work_folder("reports")?;

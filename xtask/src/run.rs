@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::cache::Cache;
-use crate::compile;
+use crate::compile::{self, Optimised};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::kernels::{self, Kernel};
@@ -93,7 +93,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         ..Wants::default()
     };
     let ready = phases.time("setup", || setup::ensure(&cache, &build))?;
-    let program = phases.time("build", || compile::zcprof(&ready))?;
+    let program = phases.time("build", || compile::zcprof(&ready, Optimised::Quickly))?;
     if !measure::understands(options, &program)? {
         return Ok(Exit::Error);
     }

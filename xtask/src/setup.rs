@@ -21,6 +21,8 @@ use crate::cache::Cache;
 use crate::exit::{Exit, Unmet};
 use crate::interrupt;
 use crate::kernels::{self, Kernel};
+use crate::prebuilt;
+use crate::tree;
 use crate::words;
 
 /// Options of `setup`.
@@ -66,7 +68,8 @@ impl Purpose {
         let own = [own.to_owned()];
         let kernels = kernels::choose(if kernels.is_empty() { &own } else { kernels })?;
         let test = self == Self::Test;
-        Ok(Wants { build: true, guests: true, clients: test, nginx: false, matrix: test, kernels })
+        let wants = Wants { build: true, guests: true, kernels, ..Wants::default() };
+        Ok(Wants { ebpf: test, clients: test, matrix: test, ..wants })
     }
 }
 
@@ -76,6 +79,8 @@ impl Purpose {
 pub(crate) struct Wants {
     /// Build zcprof.
     pub(crate) build: bool,
+    /// Compile its eBPF programs in any case, and not only if the prebuilt ones are of other sources.
+    pub(crate) ebpf: bool,
     /// Boot guests.
     pub(crate) guests: bool,
     /// Let foreign Kafka clients read.
@@ -88,9 +93,20 @@ pub(crate) struct Wants {
     pub(crate) kernels: Vec<&'static Kernel>,
 }
 
+impl Wants {
+    /// Whether the eBPF programs are compiled here.
+    fn compiles_ebpf(&self) -> bool {
+        self.build && (self.ebpf || prebuilt::in_step(&tree::root()).is_err())
+    }
+}
+
 /// What setup found that later steps must know.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ready {
+    /// Whether the eBPF programs are compiled, and not taken as they lie in the repository.
+    pub(crate) compiles_ebpf: bool,
+    /// What builds for BPF, and its version.
+    pub(crate) compiler: String,
     /// The rustup name of the toolchain that builds for BPF.
     pub(crate) toolchain: String,
     /// The folder of rustup's that has it, if that is not the user's own.
@@ -153,7 +169,7 @@ fn prepare(cache: &Cache, wants: &Wants, all_bytes: bool) -> Result<Ready> {
     let world = World::look(cache, all_bytes);
     let missing = unmet(wants, &world);
     if missing.is_empty() {
-        return Ok(world.ready());
+        return Ok(world.ready(wants.compiles_ebpf()));
     }
     let _lock = cache.lock()?;
     // Another clone may have met them while this one waited.
@@ -166,7 +182,7 @@ fn prepare(cache: &Cache, wants: &Wants, all_bytes: bool) -> Result<Ready> {
     let world = World::look(cache, all_bytes);
     let missing = unmet(wants, &world);
     if missing.is_empty() {
-        return Ok(world.ready());
+        return Ok(world.ready(wants.compiles_ebpf()));
     }
     let remedies: Vec<String> = missing
         .iter()

@@ -24,7 +24,7 @@ use crate::compile::Tested;
 use crate::exit::Exit;
 use crate::kernels::Kernel;
 use crate::setup::{self, Ready, Wants};
-use crate::{compile, fuzz, interrupt, kernels, process, words};
+use crate::{compile, ebpf, fuzz, interrupt, kernels, process, words};
 
 /// Options of `test`.
 #[derive(Args, Debug)]
@@ -138,6 +138,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     needed.dedup_by_key(|kernel| kernel.name);
     let wants = Wants {
         build: true,
+        ebpf: true,
         guests: !quick,
         clients: longer.is_none() && !options.programs,
         matrix: !quick,
@@ -165,7 +166,13 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         stages.add(Stage::done("build", tested.is_ok(), began), Tally::default());
         match &tested {
             Err(error) => println!("{error:#}"),
-            Ok(tested) => beside_each_other(&cache, &ready, tested, &wanted, quick, &mut stages)?,
+            Ok(tested) => {
+                stages.add_outcome(
+                    "prebuilt eBPF programs",
+                    ebpf::agree(&tested.ebpf, &ready.compiler),
+                );
+                beside_each_other(&cache, &ready, tested, &wanted, quick, &mut stages)?;
+            }
         }
     }
     let mut without_go = None;

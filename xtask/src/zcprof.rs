@@ -8,9 +8,10 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::cache::Cache;
+use crate::compile::{self, Optimised};
 use crate::exit::Exit;
+use crate::process;
 use crate::setup::{self, Wants};
-use crate::{compile, process};
 
 /// How a user of this program calls zcprof; zcprof says so in what it suggests.
 const CALLED: &str = "cargo xtask zcprof";
@@ -27,7 +28,7 @@ pub(crate) struct Options {
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
     let ready = setup::ensure(&cache, &Wants { build: true, ..Wants::default() })?;
-    let program = compile::zcprof(&ready)?;
+    let program = compile::zcprof(&ready, Optimised::Quickly)?;
     let status = process::run(called(&program).args(&options.words))?;
     Ok(Exit::of_code(status.code()))
 }

@@ -11,10 +11,12 @@ use crate::kernels::{self, Kernel};
 use crate::{process, vm};
 
 /// Which commands need something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum NeededFor {
     /// Those that build zcprof.
     Build,
+    /// Those that compile the eBPF programs, too.
+    Ebpf,
     /// Those that boot guests.
     Guests,
     /// Those that let foreign clients read.
@@ -65,7 +67,7 @@ pub(super) static NEEDS: &[Tool] = &[
     },
     Tool {
         name: "Rust for BPF",
-        needed_for: NeededFor::Build,
+        needed_for: NeededFor::Ebpf,
         least: "1.95",
         packages: toolchain::DEBIAN_PACKAGES,
         find: |world| match &world.bpf {
@@ -75,7 +77,7 @@ pub(super) static NEEDS: &[Tool] = &[
     },
     Tool {
         name: "bpf-linker",
-        needed_for: NeededFor::Build,
+        needed_for: NeededFor::Ebpf,
         least: toolchain::LINKER_VERSION,
         packages: &[],
         find: |world| match &world.linker {
@@ -173,6 +175,7 @@ impl NeededFor {
     pub(super) fn is_wanted(self, wants: &Wants) -> bool {
         match self {
             Self::Build => wants.build,
+            Self::Ebpf => wants.compiles_ebpf(),
             Self::Clients => wants.clients,
             Self::Guests => wants.guests,
             Self::Matrix => wants.matrix,
@@ -192,10 +195,12 @@ impl World {
         Self { cache: cache.clone(), bpf, linker, all_bytes }
     }
 
-    pub(super) fn ready(self) -> Ready {
+    pub(super) fn ready(self, compiles_ebpf: bool) -> Ready {
         Ready {
+            compiles_ebpf,
             kcat: process::find("kcat"),
             python: Some(clients::python(&self.cache)).filter(|python| python.is_file()),
+            compiler: self.bpf.as_ref().map(ToString::to_string).unwrap_or_default(),
             toolchain: self.bpf.as_ref().map(|bpf| bpf.toolchain.to_owned()).unwrap_or_default(),
             rustup_home: self.bpf.and_then(|bpf| bpf.home),
             linker: self.linker.ok().map(|(folder, _)| folder),
@@ -327,11 +332,9 @@ mod tests {
 
     #[test]
     fn building_alone_needs_no_guest() {
-        let wants = Wants { build: true, ..Wants::default() };
-        let wanted: Vec<_> =
-            NEEDS.iter().filter(|tool| tool.needed_for.is_wanted(&wants)).collect();
-        assert!(
-            wanted.iter().all(|tool| tool.needed_for == NeededFor::Build) && !wanted.is_empty()
-        );
+        let wants = Wants { build: true, ebpf: true, ..Wants::default() };
+        let wanted = NEEDS.iter().map(|tool| tool.needed_for).filter(|need| need.is_wanted(&wants));
+        let wanted: HashSet<_> = wanted.collect();
+        assert_eq!(wanted, HashSet::from([NeededFor::Build, NeededFor::Ebpf]));
     }
 }

@@ -12,7 +12,7 @@ use super::pool;
 use super::stage::{Stage, Stages};
 use super::tally::Tally;
 use crate::cache::Cache;
-use crate::compile::Tested;
+use crate::compile::{Optimised, Tested};
 use crate::exit::Exit;
 use crate::guest::{self, Guest};
 use crate::kernels::{self, Kernel};
@@ -163,7 +163,7 @@ fn job<'a>(
             test_program(&skipped.iter().map(String::as_str).collect::<Vec<_>>())
         }
         Work::Claims => {
-            let built = compile::zcprof(ready)?;
+            let built = compile::zcprof(ready, Optimised::Quickly)?;
             (vec![bring(&built, "/bin/zcprof")], of_measure(wanted.bytes, &[]))
         }
         Work::Kcat => {

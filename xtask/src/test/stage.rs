@@ -38,6 +38,14 @@ impl Stages {
         self.total += tally;
     }
 
+    /// A comparison on this host, with what it said.
+    pub(super) fn add_outcome(&mut self, name: &str, outcome: anyhow::Result<String>) {
+        let passed = outcome.is_ok();
+        let note = outcome.unwrap_or_else(|error| format!("{error:#}"));
+        let stage = Stage { note, ..Stage::done(name, passed, Instant::now()) };
+        self.add(stage, Tally::of(passed));
+    }
+
     /// Says of something that was asked for that it could not be tested here.
     pub(super) fn leave_out(&mut self, what: String) {
         self.left_out.push(what);
