@@ -36,7 +36,7 @@ fn build() -> Result<()> {
     let by = match (&chosen, prebuilt) {
         (None, Ok(prebuilt)) => {
             fs::copy(prebuilt, &object).context("copying the prebuilt eBPF programs")?;
-            format!("prebuilt by {}", prebuilt::Label::read(root)?.compiler)
+            format!("prebuilt, by {}", prebuilt::Label::read(root)?.compiler)
         }
         (Some(_), _) => compile(&object)?,
         (None, Err(why)) => compile(&object)
@@ -58,5 +58,5 @@ fn compile(object: &Path) -> Result<String> {
     aya_build::build_ebpf([package], Toolchain::Custom(&toolchain))
         .with_context(|| format!("building the eBPF programs with toolchain {toolchain}"))?;
     strip::strip(object).context("stripping the eBPF programs")?;
-    Ok(toolchain)
+    Ok(format!("compiled for this build, by toolchain {toolchain}"))
 }

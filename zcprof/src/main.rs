@@ -20,8 +20,12 @@ use zcprof::{
 /// The commit that it was built from, if the build said so.
 const COMMIT: Option<&str> = option_env!("ZCPROF_COMMIT");
 
+/// Who compiled the eBPF programs, and whether that was for this build.
+const EBPF: &str = env!("ZCPROF_BPF_BUILT_BY");
+
 fn main() -> ExitCode {
-    let version = format!("{} ({})", env!("CARGO_PKG_VERSION"), COMMIT.unwrap_or("commit unknown"));
+    let (version, commit) = (env!("CARGO_PKG_VERSION"), COMMIT.unwrap_or("commit unknown"));
+    let version = format!("{version} ({commit})\neBPF programs: {EBPF}");
     let matches = Cli::command().version(version.leak() as &str).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let level = match cli.verbose {

@@ -170,6 +170,7 @@ fn a_code_is_known_by_its_number_and_the_version_says_the_commit() {
     }
     let version = printed(&["--version"]);
     assert!(version.starts_with("zcprof 0.") && version.contains('('), "{version}");
+    assert!(version.contains("\neBPF programs: "), "{version}");
 }
 
 /// Standard output is no terminal here: nothing is coloured, and lines are as wide as COLUMNS says.
