@@ -47,19 +47,8 @@ pub fn version(release: &str) -> Result<Version> {
 /// # Errors
 /// /sys cannot be read.
 pub fn online_cpus() -> Result<Vec<u32>> {
-    const PATH: &str = "/sys/devices/system/cpu/online";
-    let text = fs::read_to_string(PATH).with_context(|| format!("cannot read {PATH}"))?;
-    cpu_list(text.trim()).with_context(|| format!("{PATH} holds {text:?}"))
-}
-
-/// A list such as `0-3,8`.
-fn cpu_list(text: &str) -> Result<Vec<u32>> {
-    let mut cpus = Vec::new();
-    for part in text.split(',').filter(|part| !part.is_empty()) {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        cpus.extend(first.parse::<u32>()?..=last.parse()?);
-    }
-    Ok(cpus)
+    aya::util::online_cpus()
+        .map_err(|(file, error)| anyhow::Error::new(error).context(format!("cannot read {file}")))
 }
 
 /// Addresses of kernel functions, by name. A function that the kernel lacks is not among them.
@@ -279,12 +268,5 @@ mod tests {
             let cpus = format!("processor\t: 0\n{flags}\nbugs\t\t: erms\n");
             assert_eq!(routine_in_use(&cpus), routine, "{flags}");
         }
-    }
-
-    #[test]
-    fn cpu_lists_have_ranges() {
-        assert_eq!(cpu_list("0-2,5").ok(), Some(vec![0, 1, 2, 5]));
-        assert_eq!(cpu_list("").ok(), Some(vec![]));
-        assert!(cpu_list("a-b").is_err());
     }
 }
