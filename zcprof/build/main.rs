@@ -9,6 +9,7 @@
 mod prebuilt;
 mod strip;
 mod toolchain;
+mod wrapper;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,6 +19,9 @@ use anyhow::{Context as _, Result};
 use aya_build::{Package, Toolchain};
 
 fn main() -> ExitCode {
+    if let Some(code) = wrapper::called() {
+        return code;
+    }
     // One line, without a backtrace: what is missing is no bug of this script.
     let built = build().map_err(|error| eprintln!("error: {error:#}"));
     if built.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -54,6 +58,7 @@ fn compile(object: &Path) -> Result<String> {
         unsafe { env::set_var("RUSTUP_HOME", home) };
     }
     toolchain::add_cached_linker_to_path()?;
+    wrapper::wrap()?;
     let package = Package { name: "zcprof-ebpf", root_dir: "../zcprof-ebpf", ..Package::default() };
     aya_build::build_ebpf([package], Toolchain::Custom(&toolchain))
         .with_context(|| format!("building the eBPF programs with toolchain {toolchain}"))?;
