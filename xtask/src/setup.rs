@@ -105,7 +105,7 @@ impl Wants {
 pub(crate) struct Ready {
     /// Whether the eBPF programs are compiled, and not taken as they lie in the repository.
     pub(crate) compiles_ebpf: bool,
-    /// What builds for BPF, and its version.
+    /// What builds for BPF: the compiler's and the linker's versions.
     pub(crate) compiler: String,
     /// The rustup name of the toolchain that builds for BPF.
     pub(crate) toolchain: String,

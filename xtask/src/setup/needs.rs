@@ -200,7 +200,7 @@ impl World {
             compiles_ebpf,
             kcat: process::find("kcat"),
             python: Some(clients::python(&self.cache)).filter(|python| python.is_file()),
-            compiler: self.bpf.as_ref().map(ToString::to_string).unwrap_or_default(),
+            compiler: self.bpf.as_ref().map(Bpf::exactly).unwrap_or_default(),
             toolchain: self.bpf.as_ref().map(|bpf| bpf.toolchain.to_owned()).unwrap_or_default(),
             rustup_home: self.bpf.and_then(|bpf| bpf.home),
             linker: self.linker.ok().map(|(folder, _)| folder),

@@ -37,6 +37,23 @@ pub(super) struct Bpf {
     release: String,
     /// The major version of its LLVM, which the linker must share.
     llvm: String,
+    /// What the compiler says of its own version.
+    said: String,
+}
+
+impl Bpf {
+    /// The compiler, and the LLVM that the linker compiles with, as exactly as they say it: others may
+    /// make other programs of the same sources.
+    pub(super) fn exactly(&self) -> String {
+        let field = |name| self.said.lines().find_map(|line| line.strip_prefix(name));
+        let compiler = self.said.lines().next().unwrap_or_default();
+        let own = field("LLVM version: ").unwrap_or("unknown");
+        let config = format!("/usr/lib/llvm-{}/bin/llvm-config", self.llvm);
+        let linkers = process::output(Command::new(config).arg("--version")).unwrap_or_default();
+        let linkers =
+            Some(linkers.trim()).filter(|version| !version.is_empty()).unwrap_or("unknown");
+        format!("{compiler}, LLVM {own}; bpf-linker {LINKER_VERSION}, LLVM {linkers}")
+    }
 }
 
 impl fmt::Display for Bpf {
@@ -70,8 +87,9 @@ fn find_in(home: Option<&Path>) -> Option<Bpf> {
         if !Path::new(sysroot.trim()).join(proof).exists() {
             return None;
         }
-        let (release, llvm) = parse_version(&rustc(&["-vV"])?)?;
-        Some(Bpf { toolchain, home: home.map(Path::to_owned), release, llvm })
+        let said = rustc(&["-vV"])?;
+        let (release, llvm) = parse_version(&said)?;
+        Some(Bpf { toolchain, home: home.map(Path::to_owned), release, llvm, said })
     })
 }
 
@@ -189,7 +207,13 @@ mod tests {
     #[test]
     fn a_linker_is_kept_by_version_and_llvm() {
         let (release, llvm) = ("1.96.0".to_owned(), "22".to_owned());
-        let bpf = Bpf { toolchain: DEBIAN, home: None, release, llvm };
+        let said = "rustc 1.96.0 (ac68faa20 2026-05-25)\nLLVM version: 22.1.8\n".to_owned();
+        let bpf = Bpf { toolchain: DEBIAN, home: None, release, llvm, said };
+        let exactly = bpf.exactly();
+        assert!(
+            exactly.starts_with("rustc 1.96.0 (ac68faa20 2026-05-25), LLVM 22.1.8; "),
+            "{exactly}"
+        );
         assert_eq!(linker_name(&bpf), format!("tools/bpf-linker-{LINKER_VERSION}-llvm22"));
         assert!(bpf.to_string().contains("debian-bpf"));
     }
