@@ -1,6 +1,6 @@
 //! The rules that make a verdict, in order.
 
-use zcprof_common::sites::{SITES, Site};
+use zcprof_common::sites::{Bytes, SITES, Sign, Site};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use super::leaves::{self, Blind};
@@ -88,6 +88,7 @@ pub(super) fn decide(
     if claim.moved.is_some() {
         reasons.extend(below::unbalanced(pass));
     }
+    retain_sound(&mut findings, &pass.doubts);
     if is_refuted(&findings, &reasons, contested) {
         return Verdict::Refuted(findings);
     }
@@ -129,6 +130,34 @@ pub(crate) fn usable(
 pub(crate) fn is_contested(disagreements: &[Reason]) -> bool {
     let more = |r: &Reason| matches!(r, Reason::Disagree(_, audit, callers) if callers > audit);
     disagreements.iter().any(more)
+}
+
+/// Leaves out what the callers saw too much of while a probe did not look that takes from others' counts
+/// what they must not have: a sending function counts pages that are handed over until the row of the
+/// hand-over takes them away, and a packet's copy is the server's until the row says that a capture
+/// made it.
+pub(crate) fn retain_sound(findings: &mut Vec<Finding>, doubts: &[Doubt]) {
+    let takes_away = |site: &Site| {
+        let mut terms = site.cases.iter().flat_map(|case| case.terms);
+        let says_for_whom = matches!(
+            site.bytes,
+            Bytes::Causes
+                | Bytes::Lends(_)
+                | Bytes::Queues { .. }
+                | Bytes::Serves { .. }
+                | Bytes::Forgets(_)
+        );
+        says_for_whom || terms.any(|term| term.sign == Sign::Minus)
+    };
+    let is_off = |doubt: &Doubt| match doubt {
+        Doubt::ProbeOff { site } | Doubt::ProbeGone { site } => {
+            Site::find(site).is_none_or(|(_, site)| takes_away(site))
+        }
+        _ => false,
+    };
+    if doubts.iter().any(is_off) {
+        findings.retain(|f| f.instrument != Instrument::Callers || f.bytes <= f.claimed);
+    }
 }
 
 /// Whether findings refute. What an instrument saw too much of, it did see, whatever else is missing.

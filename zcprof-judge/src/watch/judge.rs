@@ -318,6 +318,7 @@ fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> 
         findings.extend(rules::late(claim, ledger));
         findings.extend(rules::transformed(claim, ledger, RECORD_OVERHEAD));
     }
+    rules::retain_sound(&mut findings, &traffic.doubts);
     if rules::is_refuted(&findings, &reasons, contested) {
         return Verdict::Refuted(findings);
     }

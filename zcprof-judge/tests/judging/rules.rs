@@ -4,7 +4,9 @@ use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Need, Process};
 use zcprof_judge::claim;
 use zcprof_judge::ledger::Ledger;
-use zcprof_judge::run::{Cache, ClaimOverride, Control, ControlPath, Doubt, Hole, ProbeState, Run};
+use zcprof_judge::run::{
+    Cache, ClaimOverride, Control, ControlPath, Doubt, Hole, Pass, ProbeState, Run,
+};
 use zcprof_judge::verdict::{self, Exit, Reason, Verdict, per_byte};
 
 use crate::records::{
@@ -207,6 +209,33 @@ fn a_leaf_whose_misses_are_not_counted_proves_no_zero() {
     *missed = None;
     let reasons = reasons(&run);
     assert!(reasons.iter().any(|r| r.to_string().contains("does not count")), "{reasons:?}");
+}
+
+/// A capture's ring copies packets, and the row that says so was off for a while: its copies look as if
+/// they were made on the way. A probe that takes nothing from others' counts is no such reason, and what
+/// the leaves saw too much of they did see.
+#[test]
+fn copies_that_a_probe_would_have_explained_do_not_refute() {
+    let copied = count(Process::Server, "skb_copy_bits", ("none", File::None), Iter::None, PAYLOAD);
+    for (off, refutes) in [
+        (None, true),
+        (Some("unix_dgram_sendmsg"), true),
+        (Some("tpacket_rcv"), false),
+        (Some("skb_splice_from_iter"), false),
+        (Some("no such site"), false),
+    ] {
+        let mut run = run(vec![sendfile()]);
+        run.passes[0].counts.push(copied.clone());
+        let off = off.map(|site| Doubt::ProbeOff { site: site.to_owned() });
+        run.passes[0].doubts.extend(off.clone());
+        let judged = verdict::judge(&run).expect("known").remove(0);
+        assert_eq!(matches!(judged.verdict, Verdict::Refuted(_)), refutes, "{off:?}");
+        assert_ne!(judged.verdict, Verdict::Holds);
+    }
+    let mut run = run(vec![Pass { claim: Some("zero-copy".to_owned()), ..read_write() }]);
+    run.passes[0].doubts.push(Doubt::ProbeOff { site: "skb_splice_from_iter".to_owned() });
+    let judged = verdict::judge(&run).expect("known").remove(0);
+    assert!(matches!(judged.verdict, Verdict::Refuted(_)), "{:?}", judged.verdict);
 }
 
 #[test]

@@ -76,8 +76,9 @@ fn until_unmissed(
     is_enough: impl Fn(&Pass) -> bool,
     mut attempt: impl FnMut() -> Result<Pass>,
 ) -> Result<Pass> {
-    let is_void =
-        |doubt: &Doubt| matches!(doubt, Doubt::Missed { .. } | Doubt::UnwatchedCpu { .. });
+    let is_void = |doubt: &Doubt| {
+        matches!(doubt, Doubt::Missed { .. } | Doubt::UnwatchedCpu { .. } | Doubt::ProbeOff { .. })
+    };
     let mut void = Vec::new();
     loop {
         let mut pass = attempt()?;
