@@ -1,15 +1,17 @@
-//! System calls that move data: their numbers, which argument names the file, and what the
-//! `syscalls` instrument presumes of them. x86-64 numbers: arch/x86/entry/syscalls/syscall_64.tbl.
+//! System calls; of those that move data, which argument names the file, and what the `syscalls`
+//! instrument presumes of them.
+
+mod numbers;
+
+pub use numbers::Syscall;
 
 use crate::vocabulary::{Disposition, File, Hop};
 
-/// A data-moving system call.
+/// A row of [`SYSCALLS`].
 #[derive(Debug)]
-pub struct Syscall {
-    /// Name without `sys_`.
-    pub name: &'static str,
-    /// Number on x86-64.
-    pub number: i32,
+pub struct SyscallSpec {
+    /// Which system call.
+    pub syscall: Syscall,
     /// Position (0 or 1) of the descriptor whose kind of file tells what is moved.
     pub fd: Option<u8>,
     /// What a positive result is presumed to mean, by kind of file.
@@ -32,75 +34,73 @@ const WRITES: &[(File, Hop, Disposition)] = &[
 /// socket. No number has it ([`crate::layout::MAX_SYSCALLS`]).
 pub const PEEKS: i32 = 512;
 
-/// What the name of such a call ends with.
-pub const PEEKING: &str = " peeking";
-
 /// Position of the flags of a system call that may only look: recvfrom(2), recvmsg(2), recvmmsg(2).
 #[must_use]
 pub const fn flags_argument(number: i64) -> Option<u8> {
+    const RECVFROM: i64 = Syscall::Recvfrom as i64;
+    const RECVMSG: i64 = Syscall::Recvmsg as i64;
+    const RECVMMSG: i64 = Syscall::Recvmmsg as i64;
     match number {
-        45 | 299 => Some(3),
-        47 => Some(2),
+        RECVFROM | RECVMMSG => Some(3),
+        RECVMSG => Some(2),
         _ => None,
     }
 }
 
 /// `io_uring_enter(2)`: the file that its operations work on is not among its arguments.
-pub const IO_URING_ENTER: i32 = 426;
+pub const IO_URING_ENTER: i32 = Syscall::IoUringEnter.number();
 
 /// Every data-moving system call that the table knows. Any other is control. Without a
 /// descriptor position, a result is no number of bytes.
-pub const SYSCALLS: &[Syscall] = &[
-    Syscall { name: "read", number: 0, fd: Some(0), presumed: READS },
-    Syscall { name: "write", number: 1, fd: Some(0), presumed: WRITES },
-    Syscall { name: "pread64", number: 17, fd: Some(0), presumed: READS },
-    Syscall { name: "pwrite64", number: 18, fd: Some(0), presumed: WRITES },
-    Syscall { name: "readv", number: 19, fd: Some(0), presumed: READS },
-    Syscall { name: "writev", number: 20, fd: Some(0), presumed: WRITES },
-    Syscall {
-        name: "sendfile",
-        number: 40,
+pub const SYSCALLS: &[SyscallSpec] = &[
+    SyscallSpec { syscall: Syscall::Read, fd: Some(0), presumed: READS },
+    SyscallSpec { syscall: Syscall::Write, fd: Some(0), presumed: WRITES },
+    SyscallSpec { syscall: Syscall::Pread64, fd: Some(0), presumed: READS },
+    SyscallSpec { syscall: Syscall::Pwrite64, fd: Some(0), presumed: WRITES },
+    SyscallSpec { syscall: Syscall::Readv, fd: Some(0), presumed: READS },
+    SyscallSpec { syscall: Syscall::Writev, fd: Some(0), presumed: WRITES },
+    SyscallSpec {
+        syscall: Syscall::Sendfile,
         fd: Some(1),
         presumed: &[(File::Regular, Hop::PageCacheToSocket, Moved)],
     },
-    Syscall { name: "sendto", number: 44, fd: Some(0), presumed: WRITES },
-    Syscall { name: "recvfrom", number: 45, fd: Some(0), presumed: READS },
-    Syscall { name: "sendmsg", number: 46, fd: Some(0), presumed: WRITES },
-    Syscall { name: "recvmsg", number: 47, fd: Some(0), presumed: READS },
-    Syscall {
-        name: "splice",
-        number: 275,
+    SyscallSpec { syscall: Syscall::Sendto, fd: Some(0), presumed: WRITES },
+    SyscallSpec { syscall: Syscall::Recvfrom, fd: Some(0), presumed: READS },
+    SyscallSpec { syscall: Syscall::Sendmsg, fd: Some(0), presumed: WRITES },
+    SyscallSpec { syscall: Syscall::Recvmsg, fd: Some(0), presumed: READS },
+    SyscallSpec {
+        syscall: Syscall::Splice,
         fd: Some(0),
         presumed: &[
             (File::Regular, Hop::PageCacheToPipe, Moved),
             (File::Pipe, Hop::PageCacheToSocket, Moved),
         ],
     },
-    Syscall { name: "tee", number: 276, fd: Some(0), presumed: &[] },
-    Syscall { name: "vmsplice", number: 278, fd: Some(0), presumed: &[] },
-    Syscall { name: "preadv", number: 295, fd: Some(0), presumed: READS },
-    Syscall { name: "pwritev", number: 296, fd: Some(0), presumed: WRITES },
-    Syscall { name: "recvmmsg", number: 299, fd: None, presumed: &[] },
-    Syscall { name: "sendmmsg", number: 307, fd: None, presumed: &[] },
-    Syscall { name: "process_vm_readv", number: 310, fd: None, presumed: &[] },
-    Syscall { name: "process_vm_writev", number: 311, fd: None, presumed: &[] },
-    Syscall { name: "copy_file_range", number: 326, fd: Some(0), presumed: &[] },
-    Syscall { name: "preadv2", number: 327, fd: Some(0), presumed: READS },
-    Syscall { name: "pwritev2", number: 328, fd: Some(0), presumed: WRITES },
-    Syscall { name: "io_uring_enter", number: IO_URING_ENTER, fd: None, presumed: &[] },
+    SyscallSpec { syscall: Syscall::Tee, fd: Some(0), presumed: &[] },
+    SyscallSpec { syscall: Syscall::Vmsplice, fd: Some(0), presumed: &[] },
+    SyscallSpec { syscall: Syscall::Preadv, fd: Some(0), presumed: READS },
+    SyscallSpec { syscall: Syscall::Pwritev, fd: Some(0), presumed: WRITES },
+    SyscallSpec { syscall: Syscall::Recvmmsg, fd: None, presumed: &[] },
+    SyscallSpec { syscall: Syscall::Sendmmsg, fd: None, presumed: &[] },
+    SyscallSpec { syscall: Syscall::ProcessVmReadv, fd: None, presumed: &[] },
+    SyscallSpec { syscall: Syscall::ProcessVmWritev, fd: None, presumed: &[] },
+    SyscallSpec { syscall: Syscall::CopyFileRange, fd: Some(0), presumed: &[] },
+    SyscallSpec { syscall: Syscall::Preadv2, fd: Some(0), presumed: READS },
+    SyscallSpec { syscall: Syscall::Pwritev2, fd: Some(0), presumed: WRITES },
+    SyscallSpec { syscall: Syscall::IoUringEnter, fd: None, presumed: &[] },
 ];
 
 impl Syscall {
-    /// The row with that number.
+    /// Its row, if it moves data.
     #[must_use]
-    pub fn by_number(number: i32) -> Option<&'static Self> {
-        SYSCALLS.iter().find(|syscall| syscall.number == number)
+    pub fn spec(self) -> Option<&'static SyscallSpec> {
+        SYSCALLS.iter().find(|row| row.syscall == self)
     }
 
-    /// The row with that name.
+    /// Whether it can be told only to look.
     #[must_use]
-    pub fn by_name(name: &str) -> Option<&'static Self> {
-        SYSCALLS.iter().find(|syscall| syscall.name == name)
+    pub const fn may_peek(self) -> bool {
+        flags_argument(self as i64).is_some()
     }
 }
 
@@ -110,15 +110,15 @@ mod tests {
     use crate::layout::{ARGUMENTS, MAX_SYSCALLS};
 
     #[test]
-    fn numbers_rise_and_fit_the_table() {
-        assert!(SYSCALLS.windows(2).all(|pair| pair[0].number < pair[1].number));
-        assert!(SYSCALLS.iter().all(|s| usize::try_from(s.number).is_ok_and(|n| n < MAX_SYSCALLS)));
-        assert!(SYSCALLS.iter().all(|s| s.fd.is_none_or(|at| at < 2)));
+    fn rows_rise_and_fit_the_table() {
+        assert!(SYSCALLS.windows(2).all(|two| two[0].syscall.number() < two[1].syscall.number()));
+        assert!(SYSCALLS.iter().all(|row| row.fd.is_none_or(|at| at < 2)));
         assert_eq!(usize::try_from(PEEKS), Ok(MAX_SYSCALLS), "a bit above every number");
-        let looking = ["recvfrom", "recvmsg", "recvmmsg"].map(Syscall::by_name);
-        for row in looking {
-            let number = i64::from(row.expect("there").number);
-            assert!(flags_argument(number).is_some_and(|at| usize::from(at) < ARGUMENTS));
+        let looking = Syscall::ALL.iter().filter(|syscall| syscall.may_peek());
+        for syscall in looking.clone() {
+            let at = flags_argument(i64::from(syscall.number())).map(usize::from);
+            assert!(at.is_some_and(|at| at < ARGUMENTS) && syscall.spec().is_some());
         }
+        assert_eq!(looking.count(), 3);
     }
 }

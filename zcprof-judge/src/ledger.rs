@@ -8,6 +8,7 @@ use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 
 use crate::run::{Named, Pass};
+use crate::syscall::InSyscall;
 
 /// What every instrument saw of one pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ pub struct Entry {
     /// Those sites.
     pub sites: Vec<String>,
     /// The system calls that they ran in.
-    pub syscalls: Vec<String>,
+    pub syscalls: Vec<InSyscall>,
 }
 
 /// Control bytes of one system call.
@@ -61,7 +62,7 @@ pub struct ControlBytes {
     /// Whose.
     pub process: Process,
     /// Which system call.
-    pub syscall: String,
+    pub syscall: InSyscall,
     /// Bytes.
     pub bytes: u64,
 }
@@ -72,7 +73,7 @@ struct Sum {
     bytes: i128,
     calls: u64,
     sites: Vec<String>,
-    syscalls: Vec<String>,
+    syscalls: Vec<InSyscall>,
 }
 
 /// Most bytes that one call's arguments take: `struct statx`, the largest that the workload's
@@ -82,7 +83,7 @@ const MAX_ARGUMENT: u64 = 512;
 /// The system call whose bytes the kernel makes up itself: they are in no file and no packet, though
 /// they leave through an iterator (`get_random_bytes_user()`, drivers/char/random.c, 6.1 to 7.3). A
 /// TLS handshake asks for 32 at a time, which is much of a small payload.
-const RANDOM_NUMBERS: &str = "getrandom";
+const RANDOM_NUMBERS: Syscall = Syscall::Getrandom;
 
 type EntryKey = (Process, Hop, Disposition);
 
@@ -146,11 +147,11 @@ impl Ledger {
 impl InstrumentAccount {
     fn of(instrument: Instrument, pass: &Pass) -> Self {
         let mut sums: BTreeMap<EntryKey, Sum> = BTreeMap::new();
-        let mut control: BTreeMap<(Process, String), u64> = BTreeMap::new();
+        let mut control: BTreeMap<(Process, InSyscall), u64> = BTreeMap::new();
         let mut unexplained: u64 = 0;
         for seen in ResolvedCount::all(instrument, pass) {
             if seen.is_control() {
-                let bytes = control.entry((seen.process, seen.syscall.to_owned())).or_default();
+                let bytes = control.entry((seen.process, seen.syscall)).or_default();
                 *bytes = bytes.saturating_add(seen.tally.bytes);
                 continue;
             }
@@ -223,8 +224,12 @@ impl Sum {
             Sign::Plus => {
                 self.bytes += bytes;
                 self.calls = self.calls.saturating_add(seen.tally.calls);
-                push_once(&mut self.sites, seen.site);
-                push_once(&mut self.syscalls, seen.syscall);
+                if !self.sites.iter().any(|site| site == seen.site) {
+                    self.sites.push(seen.site.to_owned());
+                }
+                if !self.syscalls.contains(&seen.syscall) {
+                    self.syscalls.push(seen.syscall);
+                }
             }
             Sign::Minus => self.bytes -= bytes,
         }
@@ -249,7 +254,7 @@ impl ByteTally {
 struct ResolvedCount<'a> {
     site: &'a str,
     process: Process,
-    syscall: &'a str,
+    syscall: InSyscall,
     tally: ByteTally,
     iter: Iter,
     /// `None` where the table does not say.
@@ -261,12 +266,12 @@ impl<'a> ResolvedCount<'a> {
     fn all(instrument: Instrument, pass: &'a Pass) -> Vec<Self> {
         let mut counts: BTreeMap<_, ByteTally> = BTreeMap::new();
         for count in &pass.counts {
-            let key = (&*count.site, count.process, &*count.syscall, count.iter, count.file);
+            let key = (&*count.site, count.process, count.syscall, count.iter, count.file);
             counts.entry(key).or_default().add(count.calls, count.bytes);
         }
         let mut syscalls: BTreeMap<_, ByteTally> = BTreeMap::new();
         for call in pass.syscalls.iter().filter(|_| instrument == Instrument::Syscalls) {
-            let key = (call.process, &*call.syscall, call.file);
+            let key = (call.process, call.syscall, call.file);
             syscalls.entry(key).or_default().add(call.calls, call.bytes);
         }
         let counts = counts.into_iter().filter_map(|(key, tally)| {
@@ -289,8 +294,8 @@ impl<'a> ResolvedCount<'a> {
     fn is_control(&self) -> bool {
         let arguments =
             |terms: &Vec<Term>| !terms.is_empty() && terms.iter().all(|t| t.hop == Hop::Arguments);
-        self.syscall != "none"
-            && Syscall::by_name(self.syscall).is_none()
+        self.syscall != InSyscall::None
+            && self.syscall.spec().is_none()
             && (self.iter == Iter::None || self.syscall == RANDOM_NUMBERS)
             && self.tally.bytes <= MAX_ARGUMENT.saturating_mul(self.tally.calls)
             && self.terms.as_ref().is_some_and(arguments)
@@ -300,13 +305,9 @@ impl<'a> ResolvedCount<'a> {
 /// What an iterator points at. Buffers that a program registered with io_uring are kernel memory to
 /// the iterator (ITER_BVEC: io_import_fixed(), io_uring/rsrc.c, 5.10 to 7.3) and are the program's
 /// own; what io_uring splices has no iterator of the kernel's that is copied.
-fn memory_of(iter: Iter, syscall: &str) -> Iter {
-    let by_ring = [IO_URING, "none"].contains(&syscall);
-    if iter == Iter::Kernel && by_ring { Iter::User } else { iter }
+fn memory_of(iter: Iter, syscall: InSyscall) -> Iter {
+    if iter == Iter::Kernel && syscall.may_be_by_ring() { Iter::User } else { iter }
 }
-
-/// The system call in which io_uring works; its workers are in none.
-const IO_URING: &str = "io_uring_enter";
 
 /// Which instrument answers for a site, and what the site means where the table says so.
 fn meaning(site: &str, iter: Iter, file: File) -> (Instrument, Option<Vec<Term>>) {
@@ -317,10 +318,9 @@ fn meaning(site: &str, iter: Iter, file: File) -> (Instrument, Option<Vec<Term>>
 }
 
 /// What a positive result of a system call is presumed to mean.
-fn presumed(syscall: &str, file: File) -> Vec<Term> {
-    let Some(row) = Syscall::by_name(syscall) else { return Vec::new() };
-    row.presumed
-        .iter()
+fn presumed(syscall: InSyscall, file: File) -> Vec<Term> {
+    let rows = syscall.spec().into_iter();
+    rows.flat_map(|row| row.presumed)
         .filter(|(kind, ..)| *kind == file)
         .map(|(_, hop, disposition)| Term {
             sign: Sign::Plus,
@@ -357,10 +357,4 @@ fn clamped(bytes: i128) -> u64 {
 /// Adds up without ever coming back to zero.
 pub(crate) fn sum(bytes: impl Iterator<Item = u64>) -> u64 {
     bytes.fold(0, u64::saturating_add)
-}
-
-fn push_once(list: &mut Vec<String>, item: &str) {
-    if !list.iter().any(|known| known == item) {
-        list.push(item.to_owned());
-    }
 }

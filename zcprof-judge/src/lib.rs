@@ -26,5 +26,6 @@ pub mod report;
 pub mod run;
 pub mod stacks;
 pub mod storage;
+pub mod syscall;
 pub mod verdict;
 pub mod watch;

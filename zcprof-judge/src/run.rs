@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 
+use crate::syscall::{InSyscall, NamedSyscalls};
+
 /// Version of this record's form. A reader refuses any other.
 pub const SCHEMA: u32 = 4;
 
@@ -373,7 +375,7 @@ pub struct Named {
     /// As what they are counted.
     pub disposition: Disposition,
     /// In which system call.
-    pub syscall: String,
+    pub syscall: NamedSyscalls,
     /// How many.
     pub bytes: u64,
     /// What they are: `response headers`, `requests`, `sendfile offsets`.
@@ -388,7 +390,7 @@ pub struct Count {
     /// Process charged.
     pub process: Process,
     /// Its current system call: a name, `#N` for one that the table does not name, or `none`.
-    pub syscall: String,
+    pub syscall: InSyscall,
     /// The site's iterator.
     pub iter: Iter,
     /// The system call's file.
@@ -405,7 +407,7 @@ pub struct SyscallCount {
     /// Who made them.
     pub process: Process,
     /// Name, or `#N` for one that the table does not name.
-    pub syscall: String,
+    pub syscall: InSyscall,
     /// The file that they name.
     pub file: File,
     /// How many.

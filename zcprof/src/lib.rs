@@ -20,4 +20,4 @@ pub mod transfer;
 pub mod watch;
 
 // The records, the rules that judge them and the reports are a crate of their own.
-pub use zcprof_judge::{claim, ledger, matrix, report, run, verdict};
+pub use zcprof_judge::{claim, ledger, matrix, report, run, syscall, verdict};

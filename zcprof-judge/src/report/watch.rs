@@ -11,6 +11,7 @@ use super::stacks;
 use super::table::whereabouts;
 use super::watched;
 use super::{ReportError, html};
+use crate::syscall::InSyscall;
 use crate::verdict::code::why;
 use crate::verdict::{Verdict, per_byte};
 use crate::watch::judge::{ClaimJudgement, Span, judge, spans};
@@ -147,7 +148,7 @@ fn pair(traffic: &Traffic) -> String {
     let callers = traffic.ledger.account(Instrument::Callers);
     let by = |hop| {
         let entry = callers.entry(Process::Server, hop, Disposition::Copied);
-        entry.filter(|entry| entry.bytes > 0).map(|entry| entry.syscalls.join(", "))
+        entry.filter(|entry| entry.bytes > 0).map(|entry| InSyscall::joined(&entry.syscalls))
     };
     let (read, sent) = (by(Hop::PageCacheToUser), by(Hop::UserToSocket));
     match (read, sent) {

@@ -203,6 +203,7 @@ mod tests {
 
     use super::*;
     use crate::ledger::Entry;
+    use crate::syscall::InSyscall;
 
     const PAYLOAD: u64 = 1 << 20;
 
@@ -215,7 +216,7 @@ mod tests {
             named: 0,
             calls: 1,
             sites: sites.iter().map(|site| (*site).to_owned()).collect(),
-            syscalls: vec!["none".to_owned()],
+            syscalls: vec![InSyscall::None],
         }
     }
 

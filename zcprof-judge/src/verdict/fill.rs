@@ -9,6 +9,7 @@ use crate::claim::Claim;
 use crate::ledger::{Ledger, sum};
 use crate::run::{Cache, Pass, StorageLayer};
 use crate::storage::Storage;
+use crate::syscall::InSyscall;
 
 /// The hop at which storage fills.
 const HOP: Hop = Hop::StorageToPageCache;
@@ -73,7 +74,7 @@ fn loop_reads(pass: &Pass) -> u64 {
     let of_a_thread = pass.counts.iter().filter(|count| {
         LOOP_READS.contains(&count.site.as_str())
             && (count.process, count.iter) == (Process::Elsewhere, Iter::Kernel)
-            && count.syscall == "none"
+            && count.syscall == InSyscall::None
     });
     sum(of_a_thread.map(|count| count.bytes))
 }

@@ -20,6 +20,7 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 use crate::claim::Claim;
 use crate::ledger::Ledger;
 use crate::run::{Cache, Doubt, Pass, Run};
+use crate::syscall::InSyscall;
 
 pub(crate) use leaves::blind_hops;
 pub use rules::{control_failure, watching};
@@ -140,7 +141,7 @@ impl Finding {
     ) -> Self {
         let entry = ledger.account(instrument).entry(Process::Server, hop, disposition);
         let at = entry.map_or_else(String::new, |entry| {
-            format!("{} in {}", entry.sites.join(", "), entry.syscalls.join(", "))
+            format!("{} in {}", entry.sites.join(", "), InSyscall::joined(&entry.syscalls))
         });
         Self { instrument, hop, disposition, bytes, claimed, payload: ledger.payload, at }
     }

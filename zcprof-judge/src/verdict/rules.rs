@@ -327,8 +327,7 @@ fn contradictions(
 fn misplaces(ledger: &Ledger) -> bool {
     let arguments =
         ledger.account(Instrument::Audit).entry(Process::Server, Hop::Arguments, COPIED);
-    let unplaced = |name: &String| ["io_uring_enter", "none"].contains(&name.as_str());
-    arguments.is_some_and(|entry| entry.syscalls.iter().any(unplaced))
+    arguments.is_some_and(|entry| entry.syscalls.iter().any(|syscall| syscall.may_be_by_ring()))
 }
 
 /// Fresh pages that were filled although the call hands pages over. No claim promises them, for

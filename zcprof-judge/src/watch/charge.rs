@@ -10,6 +10,7 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
 use super::record::WatchedCount;
 use crate::charged::Charged;
 use crate::stacks::record::{Frame, LostBytes, Stack, Stacks};
+use crate::syscall::InSyscall;
 
 /// What was counted at a site by one stack.
 #[derive(Clone, Debug)]
@@ -34,8 +35,8 @@ struct Sums<'a> {
 
 /// The same by the exact counters, by system call.
 #[derive(Default)]
-struct Exact<'a> {
-    by_call: BTreeMap<&'a str, Both>,
+struct Exact {
+    by_call: BTreeMap<InSyscall, Both>,
 }
 
 /// Bytes that were added and taken away.
@@ -105,12 +106,12 @@ fn place(count: &WatchedCount, term: Term) -> ChargeKey {
 }
 
 /// Bytes at each place by the exact counters.
-fn exact(counts: &[WatchedCount]) -> BTreeMap<ChargeKey, Exact<'_>> {
-    let mut all: BTreeMap<ChargeKey, Exact<'_>> = BTreeMap::new();
+fn exact(counts: &[WatchedCount]) -> BTreeMap<ChargeKey, Exact> {
+    let mut all: BTreeMap<ChargeKey, Exact> = BTreeMap::new();
     for count in counts.iter().filter(|count| count.charged != Charged::Elsewhere) {
         for term in terms(count) {
             let exact = all.entry(place(count, *term)).or_default();
-            exact.by_call.entry(&count.syscall).or_default().add(term.sign, count.bytes);
+            exact.by_call.entry(count.syscall).or_default().add(term.sign, count.bytes);
         }
     }
     all
@@ -126,7 +127,7 @@ impl Both {
     }
 }
 
-impl Exact<'_> {
+impl Exact {
     /// What was added less what was taken away.
     fn net(&self) -> u64 {
         let sums = self.by_call.values();
@@ -138,19 +139,19 @@ impl Exact<'_> {
 /// What is left at a place when what is taken away there has been, never more than the exact counters
 /// say. What a stack would have taken away that is lost is left to nobody who may be meant: it is better
 /// that bytes are lost than that a function has those of another.
-fn net<'a>(sums: Sums<'a>, exact: &Exact<'_>) -> Vec<(&'a StackCount, u64)> {
+fn net<'a>(sums: Sums<'a>, exact: &Exact) -> Vec<(&'a StackCount, u64)> {
     let Sums { mut plus, minus } = sums;
     plus.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
     let mut lost = exact.by_call.clone();
     let mut by_way: HashMap<u64, Vec<usize>> = HashMap::new();
     for (at, (detail, bytes)) in plus.iter().enumerate() {
         by_way.entry(detail.way).or_default().push(at);
-        let lost = lost.entry(&detail.count.syscall).or_default();
+        let lost = lost.entry(detail.count.syscall).or_default();
         lost.plus = lost.plus.saturating_sub(*bytes);
     }
-    let mut rests: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut rests: BTreeMap<InSyscall, u64> = BTreeMap::new();
     for (taken, mut bytes) in minus {
-        let call = taken.count.syscall.as_str();
+        let call = taken.count.syscall;
         let lost = lost.entry(call).or_default();
         lost.minus = lost.minus.saturating_sub(bytes);
         for at in by_way.get(&taken.way).into_iter().flatten() {
@@ -161,12 +162,12 @@ fn net<'a>(sums: Sums<'a>, exact: &Exact<'_>) -> Vec<(&'a StackCount, u64)> {
         *rests.entry(call).or_default() += bytes;
     }
     for (detail, left) in &mut plus {
-        let unknown = lost.get(detail.count.syscall.as_str()).map_or(0, |lost| lost.minus);
+        let unknown = lost.get(&detail.count.syscall).map_or(0, |lost| lost.minus);
         *left = left.saturating_sub(unknown);
     }
     // What was taken away by another way than it came: off the largest, as what is too much is. Where what
     // it was taken away from is lost, it is nobody's.
-    let unmet = |(call, rest): (&&str, &u64)| {
+    let unmet = |(call, rest): (&InSyscall, &u64)| {
         rest.saturating_sub(lost.get(call).map_or(0, |lost| lost.plus))
     };
     let rest: u64 = rests.iter().map(unmet).sum();

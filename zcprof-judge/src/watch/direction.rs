@@ -2,13 +2,14 @@
 //! the denominator there.
 
 use zcprof_common::sites::Site;
-use zcprof_common::syscalls::PEEKING;
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 
 use super::promise::Promise;
 use super::record::Direction;
 use crate::ledger::{Ledger, sum};
 use crate::run::Pass;
+use crate::syscall::InSyscall;
 
 use Disposition::{Copied, Moved};
 
@@ -45,7 +46,7 @@ pub(super) fn amount(direction: Direction, ledger: &Ledger, pass: &Pass) -> u64 
         }
         Direction::File => {
             let between = copied(Hop::PageCacheToPageCache);
-            let said = by_syscall(pass, "copy_file_range", File::Regular);
+            let said = by_syscall(pass, Syscall::CopyFileRange, File::Regular);
             copied(Hop::UserToPageCache).saturating_add(between.max(said))
         }
     }
@@ -57,7 +58,7 @@ fn looked_at(pass: &Pass) -> u64 {
         let of_callers =
             Site::find(&count.site).is_some_and(|(_, site)| site.instrument == Instrument::Callers);
         count.process == Process::Server
-            && count.syscall.ends_with(PEEKING)
+            && matches!(count.syscall, InSyscall::Peeking(_))
             && of_callers
             && is_at(&count.site, count.iter, count.file, &[Hop::SocketToUser])
     });
@@ -66,13 +67,13 @@ fn looked_at(pass: &Pass) -> u64 {
 
 /// Bytes that were spliced out of sockets, as the system call says.
 pub(super) fn spliced_away(pass: &Pass) -> u64 {
-    by_syscall(pass, "splice", File::Socket)
+    by_syscall(pass, Syscall::Splice, File::Socket)
 }
 
 /// Results of a system call on a kind of file.
-pub(super) fn by_syscall(pass: &Pass, name: &str, file: File) -> u64 {
+pub(super) fn by_syscall(pass: &Pass, syscall: Syscall, file: File) -> u64 {
     let of_it = pass.syscalls.iter().filter(|call| {
-        call.process == Process::Server && call.syscall == name && call.file == file
+        call.process == Process::Server && call.syscall == syscall && call.file == file
     });
     sum(of_it.map(|call| call.bytes))
 }

@@ -4,6 +4,7 @@
 //! that nobody names bytes for us: which of the bytes that a program read it also sent is known
 //! within bounds only, so that the copies at a hop are an interval.
 
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use super::direction;
@@ -248,7 +249,7 @@ fn sent(traffic: &Traffic, account: &InstrumentAccount) -> Vec<Span> {
 /// Bytes of its memory that the program put into pipes by reference.
 fn vmspliced(traffic: &Traffic) -> u64 {
     let results = traffic.pass.syscalls.iter();
-    let of_it = results.filter(|call| call.syscall == "vmsplice");
+    let of_it = results.filter(|call| call.syscall == Syscall::Vmsplice);
     sum(of_it.filter(|call| call.process == Process::Server).map(|call| call.bytes))
 }
 

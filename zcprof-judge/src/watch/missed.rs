@@ -16,6 +16,7 @@ use super::taken;
 use super::traffic::{Hidden, Traffic, is_deferred, is_read_by_exec};
 use crate::ledger::sum;
 use crate::run::{Doubt, SyscallCount};
+use crate::syscall::InSyscall;
 use crate::verdict::{leaves, rules};
 
 /// Bytes of a page that a fault copies, on x86.
@@ -110,14 +111,15 @@ fn has_leaf(watch: &Watch, hop: Hop) -> bool {
 fn open_in_the_balance(traffic: &Traffic) -> Option<u64> {
     let pass = &traffic.pass;
     let server = |call: &&SyscallCount| call.process == Process::Server;
-    let from_pipe =
-        |call: &SyscallCount| call.syscall == "splice" && call.file == File::Pipe && call.calls > 0;
+    let from_pipe = |call: &SyscallCount| {
+        call.syscall == Syscall::Splice && call.file == File::Pipe && call.calls > 0
+    };
     if pass.syscalls.iter().filter(server).any(from_pipe) {
         return None;
     }
     let said = match traffic.direction {
         Direction::Tx => taken::presumed(pass, File::Socket, Hop::UserToSocket)
-            .saturating_add(by_syscall(pass, "sendfile", File::Socket)),
+            .saturating_add(by_syscall(pass, Syscall::Sendfile, File::Socket)),
         Direction::Rx => taken::received_by_calls(pass).saturating_add(spliced_away(pass)),
         Direction::File => return None,
     };
@@ -128,14 +130,14 @@ fn open_in_the_balance(traffic: &Traffic) -> Option<u64> {
 /// sendmmsg) or in none, from whatever port: a send among them shows its socket only to the probe that
 /// missed the run.
 fn copied_in_calls_without_a_file(watch: &Watch) -> u64 {
-    let names_a_file = |name: &str| Syscall::by_name(name).is_some_and(|call| call.fd.is_some());
+    let names_a_file = |call: InSyscall| call.spec().is_some_and(|row| row.fd.is_some());
     let of_leaf = |count: &&WatchedCount| {
         let instrument = Site::find(&count.site).map(|(_, site)| site.instrument);
         matches!(count.charged, Charged::Program(_))
             && instrument == Some(Instrument::Audit)
             && [Iter::User, Iter::Kernel].contains(&count.iter)
             && !is_read_by_exec(count)
-            && !names_a_file(&count.syscall)
+            && !names_a_file(count.syscall)
     };
     sum(watch.counts.iter().filter(of_leaf).map(|count| count.bytes))
 }

@@ -10,6 +10,7 @@ use zcprof_common::vocabulary::{File, Iter};
 pub use crate::charged::Charged;
 use crate::run::{Control, Coverage, Doubt, Kernel, Phase};
 use crate::stacks::Stacks;
+use crate::syscall::InSyscall;
 
 /// Version of this record's form. A reader refuses any other.
 pub const SCHEMA: u32 = 1;
@@ -112,7 +113,7 @@ pub struct WatchedCount {
     /// Local port of the socket, if it is one that is told apart.
     pub port: Option<u16>,
     /// The current system call: a name, `#N` for one that the table does not name, or `none`.
-    pub syscall: String,
+    pub syscall: InSyscall,
     /// The site's iterator.
     pub iter: Iter,
     /// The system call's file.

@@ -45,14 +45,7 @@ pub fn between(earlier: &[WatchedCount], later: &[WatchedCount]) -> Vec<WatchedC
 }
 
 fn key(count: &WatchedCount) -> impl Ord + use<> {
-    (
-        count.site.clone(),
-        count.charged.clone(),
-        count.port,
-        count.syscall.clone(),
-        count.iter,
-        count.file,
-    )
+    (count.site.clone(), count.charged.clone(), count.port, count.syscall, count.iter, count.file)
 }
 
 /// Puts neighbours together where there are too many; an odd one at the end stays.

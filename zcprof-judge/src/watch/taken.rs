@@ -58,8 +58,9 @@ pub(super) fn uncounted(traffic: &Traffic) -> u64 {
 
 /// Bytes that system calls say they read from sockets into memory.
 pub(super) fn received_by_calls(pass: &Pass) -> u64 {
-    const READS: [&str; 4] = ["read", "readv", "recvfrom", "recvmsg"];
-    sum(READS.iter().map(|call| by_syscall(pass, call, File::Socket)))
+    const READS: [Syscall; 4] =
+        [Syscall::Read, Syscall::Readv, Syscall::Recvfrom, Syscall::Recvmsg];
+    sum(READS.iter().map(|call| by_syscall(pass, *call, File::Socket)))
 }
 
 /// What was sent from memory and no family's row saw.
@@ -80,10 +81,9 @@ fn written_unseen(traffic: &Traffic) -> u64 {
 /// Results of the system calls that are presumed to move bytes over a hop on a kind of file.
 pub(super) fn presumed(pass: &Pass, file: File, hop: Hop) -> u64 {
     let moves = |call: &&SyscallCount| {
-        let row = Syscall::by_name(&call.syscall);
-        let here =
-            |row: &Syscall| row.presumed.iter().any(|(kind, at, _)| (*kind, *at) == (file, hop));
-        call.process == Process::Server && call.file == file && row.is_some_and(here)
+        let mut presumed = call.syscall.spec().into_iter().flat_map(|row| row.presumed);
+        let here = presumed.any(|(kind, at, _)| (*kind, *at) == (file, hop));
+        call.process == Process::Server && call.file == file && here
     };
     sum(pass.syscalls.iter().filter(moves).map(|call| call.bytes))
 }
@@ -92,9 +92,9 @@ pub(super) fn presumed(pass: &Pass, file: File, hop: Hop) -> u64 {
 fn spliced_unseen(traffic: &Traffic) -> u64 {
     let pass = &traffic.pass;
     let said = sum([
-        by_syscall(pass, "copy_file_range", File::Regular),
-        by_syscall(pass, "sendfile", File::Regular),
-        by_syscall(pass, "splice", File::Pipe),
+        by_syscall(pass, Syscall::CopyFileRange, File::Regular),
+        by_syscall(pass, Syscall::Sendfile, File::Regular),
+        by_syscall(pass, Syscall::Splice, File::Pipe),
     ]
     .into_iter());
     let to_sockets =

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use zcprof_common::sites::Site;
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Instrument, Iter, Process};
 
 use super::direction;
 use super::record::{Charged, Direction, Of, Tolerance, Watch, WatchedCount, WatchedExit};
 use crate::ledger::{InstrumentAccount, Ledger, sum};
 use crate::run::{Cache, Count, DeviceExit, Doubt, Notices, Pass, Payload, SyscallCount};
+use crate::syscall::InSyscall;
 
 /// A part of what was sent.
 #[derive(Clone, Debug)]
@@ -81,7 +83,8 @@ impl Span {
 }
 
 /// System calls that send pages of a file or a pipe, and no user memory.
-const SPLICES: [&str; 2] = ["sendfile", "splice"];
+const SPLICES: [InSyscall; 2] =
+    [InSyscall::Known(Syscall::Sendfile), InSyscall::Known(Syscall::Splice)];
 
 impl Traffic {
     /// The part of a window.
@@ -113,7 +116,7 @@ impl Traffic {
         }
         let writes = counts.iter().filter(|count| {
             let socket = sent_by(count).is_some_and(|family| family != Family::Pipe);
-            socket && is_program(count) && !SPLICES.contains(&count.syscall.as_str())
+            socket && is_program(count) && !SPLICES.contains(&count.syscall)
         });
         let calls = sum(writes.clone().map(|count| count.calls));
         let largest = writes.map(|count| count.largest).max().unwrap_or(0);
@@ -166,8 +169,9 @@ impl Traffic {
 /// (kernel_read() in fs/exec.c and fs/binfmt_elf.c, 5.10 to 7.3): what goes there else is on its way
 /// into a pipe.
 pub(super) fn is_read_by_exec(count: &WatchedCount) -> bool {
-    const EXECS: [&str; 2] = ["execve", "execveat"];
-    EXECS.contains(&count.syscall.as_str()) && count.iter == Iter::Kernel
+    const EXECS: [InSyscall; 2] =
+        [InSyscall::Known(Syscall::Execve), InSyscall::Known(Syscall::Execveat)];
+    EXECS.contains(&count.syscall) && count.iter == Iter::Kernel
 }
 
 fn is_program(count: &WatchedCount) -> bool {
@@ -249,7 +253,7 @@ fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
     let counts = counts.into_iter().map(|count| Count {
         site: count.site.clone(),
         process: process(count),
-        syscall: count.syscall.clone(),
+        syscall: count.syscall,
         iter: count.iter,
         file: count.file,
         calls: count.calls,
@@ -257,7 +261,7 @@ fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
     });
     let syscalls = results.into_iter().map(|count| SyscallCount {
         process: process(count),
-        syscall: count.syscall.clone(),
+        syscall: count.syscall,
         file: count.file,
         calls: count.calls,
         bytes: count.bytes,

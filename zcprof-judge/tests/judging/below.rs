@@ -1,6 +1,7 @@
 //! What happens below the sockets, by the devices that packets leave by.
 
 use zcprof_common::vocabulary::{File, Iter, Process};
+use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{self, Reason, Verdict};
 
 use crate::records::{PAYLOAD, count, left_by, run, sendfile};
@@ -57,7 +58,13 @@ fn a_device_that_nobody_knows_and_none_at_all_are_no_zero() {
 fn what_a_policy_encrypts_refutes_and_what_is_copied_aside_does_not() {
     let with = |site: &str| {
         let mut pass = sendfile();
-        pass.counts.push(count(Process::Server, site, ("none", File::None), Iter::None, PAYLOAD));
+        pass.counts.push(count(
+            Process::Server,
+            site,
+            (InSyscall::None, File::None),
+            Iter::None,
+            PAYLOAD,
+        ));
         verdict::judge(&run(vec![pass])).expect("known").remove(0)
     };
     assert_eq!(with("xfrm_output").codes(), ["ZC123"]);

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use zcprof_common::sites::{SITES, Sign, Site};
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter};
 use zcprof_judge::stacks::Stacks;
 use zcprof_judge::stacks::record::{Frame, FrameKind};
@@ -17,7 +18,7 @@ fn nginx() -> Charged {
 
 fn detail(site: &str, iter: Iter, file: File, way: u64, bytes: u64) -> StackCount {
     let frames = vec![u32::try_from(way).expect("small")];
-    let count = count(site, "writev", file, iter, bytes);
+    let count = count(site, Syscall::Writev, file, iter, bytes);
     StackCount { count: WatchedCount { charged: nginx(), port: None, ..count }, way, frames }
 }
 
@@ -87,7 +88,7 @@ fn what_is_lost_of_a_pair_is_charged_to_nobody() {
     let file = File::Regular;
     let sent = |site, way, bytes| {
         let mut sent = detail(site, Iter::None, file, way, bytes);
-        sent.count.syscall = "sendfile".to_owned();
+        sent.count.syscall = Syscall::Sendfile.into();
         sent
     };
     let all = [

@@ -6,11 +6,13 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use zcprof_common::sites::{SITES, Sign, Site};
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 use zcprof_judge::claim::{CLAIMS, Claim};
 use zcprof_judge::ledger::Ledger;
 use zcprof_judge::report::{self, Format};
 use zcprof_judge::run::{ClaimOverride, Count, Doubt, Pass, ProbeState, Run};
+use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{self, Verdict, beyond_tolerance};
 
 use crate::records::{
@@ -18,7 +20,15 @@ use crate::records::{
 };
 
 /// System calls of every kind: one that moves data, one whose arguments are control, none.
-const SYSCALLS: [&str; 7] = ["sendfile", "sendto", "read", "write", "getrandom", "#233", "none"];
+const SYSCALLS: [InSyscall; 7] = [
+    InSyscall::Known(Syscall::Sendfile),
+    InSyscall::Known(Syscall::Sendto),
+    InSyscall::Known(Syscall::Read),
+    InSyscall::Known(Syscall::Write),
+    InSyscall::Known(Syscall::Getrandom),
+    InSyscall::Other(233),
+    InSyscall::None,
+];
 
 fn bytes() -> impl Strategy<Value = u64> {
     prop_oneof![

@@ -1,11 +1,13 @@
 //! Records made by hand, as kernels show them.
 
 use zcprof_common::sites::{SITES, Site};
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 use zcprof_judge::run::{
     Cache, Control, ControlPath, Count, Coverage, DeviceExit, Kernel, Named, Notices, Pass,
     Payload, Probe, ProbeState, Run, SCHEMA, StorageLayer, Truth, Workload,
 };
+use zcprof_judge::syscall::{InSyscall, NamedSyscalls};
 
 pub(crate) const PAYLOAD: u64 = 64 << 20;
 pub(crate) const HEADERS: u64 = 64 * 70;
@@ -13,11 +15,11 @@ pub(crate) const HEADERS: u64 = 64 * 70;
 pub(crate) fn count(
     process: Process,
     site: &str,
-    call: (&str, File),
+    call: (impl Into<InSyscall>, File),
     iter: Iter,
     bytes: u64,
 ) -> Count {
-    let (syscall, file) = (call.0.to_owned(), call.1);
+    let (syscall, file) = (call.0.into(), call.1);
     Count { site: site.to_owned(), process, syscall, iter, file, calls: bytes / 4096 + 1, bytes }
 }
 
@@ -32,7 +34,7 @@ fn promise(transfer: &str) -> &'static str {
 }
 
 pub(crate) fn pass(transfer: &str, server: Vec<Count>) -> Pass {
-    let received = ("recvfrom", File::Socket);
+    let received = (Syscall::Recvfrom, File::Socket);
     let mut counts = server;
     for site in ["_copy_to_iter", "skb_copy_datagram_iter"] {
         let bytes = PAYLOAD + HEADERS;
@@ -42,7 +44,7 @@ pub(crate) fn pass(transfer: &str, server: Vec<Count>) -> Pass {
         process,
         hop,
         disposition: Disposition::Copied,
-        syscall: "sendto".to_owned(),
+        syscall: NamedSyscalls::These(vec![Syscall::Sendto]),
         bytes: HEADERS,
         what: "response headers".to_owned(),
     };
@@ -88,8 +90,8 @@ pub(crate) fn every_leaf() -> Vec<String> {
 /// `read` then `write`, as kernel 6.12 shows it.
 pub(crate) fn read_write() -> Pass {
     let s = Process::Server;
-    let (read, write) = (("read", File::Regular), ("write", File::Socket));
-    let send = ("sendto", File::Socket);
+    let (read, write) = ((Syscall::Read, File::Regular), (Syscall::Write, File::Socket));
+    let send = (Syscall::Sendto, File::Socket);
     pass(
         "read_write",
         vec![
@@ -106,7 +108,7 @@ pub(crate) fn read_write() -> Pass {
 /// `sendfile`, as kernel 6.12 shows it.
 pub(crate) fn sendfile() -> Pass {
     let s = Process::Server;
-    let (call, send) = (("sendfile", File::Regular), ("sendto", File::Socket));
+    let (call, send) = ((Syscall::Sendfile, File::Regular), (Syscall::Sendto, File::Socket));
     let mut pass = pass(
         "sendfile",
         vec![
@@ -114,7 +116,7 @@ pub(crate) fn sendfile() -> Pass {
             count(s, "tcp_sendmsg_locked", call, Iter::None, PAYLOAD),
             count(s, "skb_splice_from_iter", call, Iter::None, PAYLOAD),
             count(s, "_copy_from_user", call, Iter::None, 512),
-            count(s, "_copy_from_user", ("#233", File::None), Iter::None, 12),
+            count(s, "_copy_from_user", (InSyscall::Other(233), File::None), Iter::None, 12),
             count(s, "_copy_from_iter", send, Iter::User, HEADERS),
             count(s, "tcp_sendmsg_locked", send, Iter::None, HEADERS),
         ],
@@ -123,7 +125,7 @@ pub(crate) fn sendfile() -> Pass {
         process: s,
         hop: Hop::Arguments,
         disposition: Disposition::Copied,
-        syscall: "sendfile".to_owned(),
+        syscall: NamedSyscalls::These(vec![Syscall::Sendfile]),
         bytes: 512,
         what: "sendfile offsets".to_owned(),
     });
@@ -133,9 +135,9 @@ pub(crate) fn sendfile() -> Pass {
 /// `sendfile`, as kernel 6.1 shows it: a reader with a pipe iterator, and no tcp_sendmsg.
 pub(crate) fn sendfile_before_splice_pages() -> Pass {
     let s = Process::Server;
-    let call = ("sendfile", File::Regular);
+    let call = (Syscall::Sendfile, File::Regular);
     let mut pass = sendfile();
-    pass.counts.retain(|c| c.process != s || c.syscall != "sendfile");
+    pass.counts.retain(|c| c.process != s || c.syscall != Syscall::Sendfile);
     pass.counts.push(count(s, "generic_file_splice_read", call, Iter::None, PAYLOAD));
     pass.counts.push(count(s, "filemap_read", call, Iter::Pipe, PAYLOAD));
     pass.counts.push(count(s, "do_tcp_sendpages", call, Iter::None, PAYLOAD));
@@ -146,7 +148,7 @@ pub(crate) fn sendfile_before_splice_pages() -> Pass {
 /// MSG_ZEROCOPY, as kernel 6.12 shows it; `later` bytes are copied in softirq.
 pub(crate) fn msg_zerocopy(later: u64) -> Pass {
     let s = Process::Server;
-    let send = ("sendto", File::Socket);
+    let send = (Syscall::Sendto, File::Socket);
     let all = PAYLOAD + HEADERS;
     pass(
         "msg_zerocopy",
@@ -154,7 +156,7 @@ pub(crate) fn msg_zerocopy(later: u64) -> Pass {
             count(s, "tcp_sendmsg_locked", send, Iter::None, all),
             count(s, "skb_zerocopy_iter_stream", send, Iter::None, PAYLOAD),
             count(s, "_copy_from_iter", send, Iter::User, HEADERS),
-            count(s, "skb_copy_ubufs", ("none", File::None), Iter::None, later),
+            count(s, "skb_copy_ubufs", (InSyscall::None, File::None), Iter::None, later),
         ],
     )
 }

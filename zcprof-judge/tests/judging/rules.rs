@@ -1,12 +1,14 @@
 //! The rules that turn counts into verdicts.
 
 use zcprof_common::sites::SITES;
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Need, Process};
 use zcprof_judge::claim;
 use zcprof_judge::ledger::Ledger;
 use zcprof_judge::run::{
     Cache, ClaimOverride, Control, ControlPath, Doubt, Hole, Pass, ProbeState, Run,
 };
+use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{self, Exit, Reason, Verdict, per_byte};
 
 use crate::records::{
@@ -73,7 +75,13 @@ fn pinned_pages_are_judged_by_what_becomes_of_them_later() {
 fn a_copy_below_the_socket_is_no_zero_copy_whoever_makes_it() {
     let below = |process, bytes| {
         let mut pass = sendfile();
-        pass.counts.push(count(process, "skb_copy_bits", ("none", File::None), Iter::None, bytes));
+        pass.counts.push(count(
+            process,
+            "skb_copy_bits",
+            (InSyscall::None, File::None),
+            Iter::None,
+            bytes,
+        ));
         run(vec![pass])
     };
     let Verdict::Refuted(findings) = only_verdict(&below(Process::Server, PAYLOAD)) else {
@@ -123,7 +131,7 @@ fn headers_and_arguments_are_subtracted_by_name_and_leave_nothing() {
 #[test]
 fn random_numbers_are_no_payload_although_they_leave_through_an_iterator() {
     let mut pass = sendfile();
-    let asked = ("getrandom", File::None);
+    let asked = (Syscall::Getrandom, File::None);
     pass.counts.push(count(Process::Server, "_copy_to_iter", asked, Iter::User, 32));
     let ledger = Ledger::of(&pass);
     let audit = ledger.account(Instrument::Audit);
@@ -131,10 +139,16 @@ fn random_numbers_are_no_payload_although_they_leave_through_an_iterator() {
         audit.copied(Process::Server),
         Ledger::of(&sendfile()).accounts[0].copied(Process::Server)
     );
-    let control = audit.control.iter().find(|control| control.syscall == "getrandom");
+    let control = audit.control.iter().find(|control| control.syscall == Syscall::Getrandom);
     assert_eq!(control.map(|control| control.bytes), Some(32));
     // Any other call's copies through an iterator are what they look like.
-    pass.counts.push(count(Process::Server, "_copy_to_iter", ("#500", File::None), Iter::User, 32));
+    pass.counts.push(count(
+        Process::Server,
+        "_copy_to_iter",
+        (InSyscall::Other(500), File::None),
+        Iter::User,
+        32,
+    ));
     let more = Ledger::of(&pass).account(Instrument::Audit).copied(Process::Server);
     assert_eq!(more, audit.copied(Process::Server) + 32);
 }
@@ -142,11 +156,11 @@ fn random_numbers_are_no_payload_although_they_leave_through_an_iterator() {
 #[test]
 fn named_bytes_that_were_not_seen_are_a_residual() {
     let mut pass = sendfile();
-    pass.counts.retain(|c| c.syscall != "sendto" || c.site != "_copy_from_iter");
+    pass.counts.retain(|c| c.syscall != Syscall::Sendto || c.site != "_copy_from_iter");
     pass.counts.push(count(
         Process::Server,
         "_copy_from_iter",
-        ("sendto", File::Socket),
+        (Syscall::Sendto, File::Socket),
         Iter::User,
         HEADERS - 100,
     ));
@@ -171,7 +185,7 @@ fn a_false_claim_is_refuted_and_says_where_the_copies_are() {
 fn a_sendfile_that_bounces_is_refuted_by_the_leaf_alone() {
     // From sysfs, kernel 6.12: copy_splice_read() fills fresh pages by the CPU.
     let mut pass = sendfile();
-    let call = ("sendfile", File::Regular);
+    let call = (Syscall::Sendfile, File::Regular);
     pass.counts.push(count(Process::Server, "_copy_to_iter", call, Iter::Kernel, PAYLOAD));
     pass.counts.push(count(Process::Server, "copy_splice_read", call, Iter::None, PAYLOAD));
     // The callers have no row for sysfs and see less; what the leaf saw stands.
@@ -184,7 +198,7 @@ fn a_sendfile_that_bounces_is_refuted_by_the_leaf_alone() {
 #[test]
 fn a_zero_needs_a_witness() {
     let mut pass = sendfile();
-    pass.counts.retain(|c| c.syscall != "sendfile" || c.site == "_copy_from_user");
+    pass.counts.retain(|c| c.syscall != Syscall::Sendfile || c.site == "_copy_from_user");
     assert!(reasons(&run(vec![pass])).iter().any(|r| matches!(r, Reason::NoWitness(..))));
 }
 
@@ -216,7 +230,7 @@ fn a_leaf_whose_misses_are_not_counted_proves_no_zero() {
 /// the leaves saw too much of they did see.
 #[test]
 fn copies_that_a_probe_would_have_explained_do_not_refute() {
-    let copied = count(Process::Server, "skb_copy_bits", ("none", File::None), Iter::None, PAYLOAD);
+    let copied = count(Process::Server, "skb_copy_bits", (InSyscall::None, File::None), Iter::None, PAYLOAD);
     for (off, refutes) in [
         (None, true),
         (Some("unix_dgram_sendmsg"), true),
@@ -268,7 +282,7 @@ fn whatever_could_hide_a_copy_is_inconclusive() {
         }),
         ("unexplained", |r| {
             let server = Process::Server;
-            let call = ("sendfile", File::Regular);
+            let call = (Syscall::Sendfile, File::Regular);
             let odd = count(server, "filemap_read", call, Iter::Unknown, PAYLOAD / 100);
             r.passes[0].counts.push(odd);
         }),
@@ -342,7 +356,7 @@ fn a_cold_zero_is_as_good_as_what_fills_the_page_cache() {
     assert_eq!(only_verdict(&promised(&direct)), Verdict::Holds);
     // Direct I/O that is none: the loop device's worker was seen.
     let reads = |run: &mut Run| {
-        let none = ("none", File::None);
+        let none = (InSyscall::None, File::None);
         let read = count(Process::Elsewhere, "filemap_read", none, Iter::Kernel, PAYLOAD);
         run.passes[0].counts.push(read);
     };
@@ -361,7 +375,7 @@ fn what_a_process_fills_is_what_a_site_saw() {
         run.passes[0].cache = Cache::Cold;
         run.passes[0].claim = Some("zero-copy-from-storage".to_owned());
         run.workload.storage = stack(&["overlay", "fuse.sshfs"]);
-        let call = ("writev", File::Other);
+        let call = (Syscall::Writev, File::Other);
         let answer = count(Process::Server, "fuse_dev_do_write", call, Iter::None, copied);
         run.passes[0].counts.push(answer);
         run
@@ -373,8 +387,9 @@ fn what_a_process_fills_is_what_a_site_saw() {
 /// A leaf that only writers reach, and a pass that wrote: its silence is no zero.
 #[test]
 fn a_leaf_that_can_be_reached_must_have_been_watched() {
-    let copied =
-        |site| count(Process::Server, site, ("sendfile", File::Regular), Iter::Kernel, PAYLOAD);
+    let copied = |site| {
+        count(Process::Server, site, (Syscall::Sendfile, File::Regular), Iter::Kernel, PAYLOAD)
+    };
     let leaves = |writers: bool| -> Vec<String> {
         let audit = SITES.iter().filter(|site| site.instrument == Instrument::Audit);
         let watched = audit.filter(|site| (site.need == Need::Writes) == writers);
@@ -414,13 +429,13 @@ fn a_leaf_that_can_be_reached_must_have_been_watched() {
 /// how many there are, and not where.
 #[test]
 fn what_only_the_callers_can_place_refutes_by_its_sum_alone() {
-    let (s, call) = (Process::Server, ("io_uring_enter", File::None));
+    let (s, call) = (Process::Server, (Syscall::IoUringEnter, File::None));
     let mut pass = pass(
         "uring_send",
         vec![
             count(s, "_copy_to_iter", call, Iter::User, PAYLOAD),
             count(s, "_copy_from_iter", call, Iter::User, PAYLOAD),
-            count(s, "_copy_from_iter", ("sendto", File::Socket), Iter::User, HEADERS),
+            count(s, "_copy_from_iter", (Syscall::Sendto, File::Socket), Iter::User, HEADERS),
         ],
     );
     pass.named.retain(|named| named.process == s);
@@ -449,7 +464,7 @@ fn instruments_that_disagree_are_inconclusive() {
 fn the_tolerance_is_one_in_a_thousand_of_the_payload() {
     for (extra, holds) in [(PAYLOAD / 1000, true), (PAYLOAD / 1000 + 1, false)] {
         let mut pass = sendfile();
-        let call = ("sendfile", File::Regular);
+        let call = (Syscall::Sendfile, File::Regular);
         pass.counts.push(count(Process::Server, "_copy_from_user", call, Iter::None, extra));
         assert_eq!(only_verdict(&run(vec![pass])) == Verdict::Holds, holds, "{extra}");
     }
@@ -494,7 +509,7 @@ fn more_bytes_than_a_number_holds_are_not_none() {
     let s = Process::Server;
     let mut pass = sendfile();
     for site in ["_copy_to_iter", "filemap_read"] {
-        for syscall in ["read", "pread64"] {
+        for syscall in [Syscall::Read, Syscall::Pread64] {
             let call = (syscall, File::Regular);
             pass.counts.push(count(s, site, call, Iter::User, 1 << 63));
         }
@@ -513,7 +528,7 @@ fn more_bytes_than_a_number_holds_are_not_none() {
 #[test]
 fn whichever_way_pages_came_a_later_copy_is_one() {
     let under_deferred = |mut pass: zcprof_judge::run::Pass, later| {
-        let (site, none) = ("skb_copy_ubufs", ("none", File::None));
+        let (site, none) = ("skb_copy_ubufs", (InSyscall::None, File::None));
         pass.counts.retain(|count| count.site != site);
         pass.counts.push(count(Process::Server, site, none, Iter::None, later));
         let (transfer, claim) = (pass.transfer.clone(), claim::DEFERRED.name.to_owned());

@@ -1,8 +1,10 @@
 //! Watched windows, made by hand as kernel 6.12 shows them: what must hold, what must be refuted, and
 //! what nobody can know.
 
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{File, Iter};
 use zcprof_judge::run::{Doubt, ProbeState, Run};
+use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{Exit, Reason, Verdict};
 use zcprof_judge::watch::record::{
     Asked, Charged, Direction, Kind, Of, Program, SCHEMA, StartedCommand, Tolerance, Watch,
@@ -16,14 +18,20 @@ pub(super) const BODY: u64 = 64 << 20;
 const HEAD: u64 = 64 * 240;
 
 /// One count of a program called `nginx` at port 80, or at none where it is at no socket.
-pub(super) fn count(site: &str, syscall: &str, file: File, iter: Iter, bytes: u64) -> WatchedCount {
+pub(super) fn count(
+    site: &str,
+    syscall: impl Into<InSyscall>,
+    file: File,
+    iter: Iter,
+    bytes: u64,
+) -> WatchedCount {
     let at_socket = file == File::Socket
         || ["tcp_sendmsg_locked", "skb_splice_from_iter", "_copy_from_iter"].contains(&site);
     WatchedCount {
         site: site.to_owned(),
         charged: Charged::Program("nginx".to_owned()),
         port: at_socket.then_some(80),
-        syscall: syscall.to_owned(),
+        syscall: syscall.into(),
         iter,
         file,
         calls: 64,
@@ -36,7 +44,7 @@ pub(super) fn count(site: &str, syscall: &str, file: File, iter: Iter, bytes: u6
 
 /// Bytes that are sent by sendfile.
 pub(super) fn handed_over(bytes: u64) -> Vec<WatchedCount> {
-    let at = |site, iter| count(site, "sendfile", File::Regular, iter, bytes);
+    let at = |site, iter| count(site, Syscall::Sendfile, File::Regular, iter, bytes);
     vec![
         at("filemap_splice_read", Iter::None),
         at("tcp_sendmsg_locked", Iter::None),
@@ -46,13 +54,13 @@ pub(super) fn handed_over(bytes: u64) -> Vec<WatchedCount> {
 
 /// Bytes that are sent from user memory.
 pub(super) fn written(bytes: u64) -> Vec<WatchedCount> {
-    let at = |site, iter| count(site, "writev", File::Socket, iter, bytes);
+    let at = |site, iter| count(site, Syscall::Writev, File::Socket, iter, bytes);
     vec![at("_copy_from_iter", Iter::User), at("tcp_sendmsg_locked", Iter::None)]
 }
 
 /// Bytes that are read from a file.
 pub(super) fn read(bytes: u64) -> Vec<WatchedCount> {
-    let at = |site| count(site, "pread64", File::Regular, Iter::User, bytes);
+    let at = |site| count(site, Syscall::Pread64, File::Regular, Iter::User, bytes);
     vec![at("_copy_to_iter"), at("filemap_read")]
 }
 
@@ -156,9 +164,9 @@ fn a_file_that_is_hashed_and_then_sent_by_sendfile_holds() {
 fn what_exec_reads_of_a_program_is_not_sent() {
     let at = |syscall, site| count(site, syscall, File::None, Iter::Kernel, BODY / 100);
     let in_call = |syscall| vec![at(syscall, "_copy_to_iter"), at(syscall, "filemap_read")];
-    assert_eq!(says("zero-copy", &[handed_over(BODY), in_call("execve")]), "holds");
-    assert_eq!(says("copied<=0.001", &[handed_over(BODY), in_call("execve")]), "holds");
-    assert_eq!(says("zero-copy", &[handed_over(BODY), in_call("sendfile")]), "refuted");
+    assert_eq!(says("zero-copy", &[handed_over(BODY), in_call(Syscall::Execve)]), "holds");
+    assert_eq!(says("copied<=0.001", &[handed_over(BODY), in_call(Syscall::Execve)]), "holds");
+    assert_eq!(says("zero-copy", &[handed_over(BODY), in_call(Syscall::Sendfile)]), "refuted");
 }
 
 #[test]
@@ -170,9 +178,9 @@ fn half_and_half_is_refuted() {
 
 #[test]
 fn what_comes_out_of_a_pipe_that_was_written_to_was_copied() {
-    let moved = |site| count(site, "splice", File::Pipe, Iter::None, BODY);
+    let moved = |site| count(site, Syscall::Splice, File::Pipe, Iter::None, BODY);
     let spliced = vec![moved("tcp_sendmsg_locked"), moved("skb_splice_from_iter")];
-    let piped = |site| count(site, "write", File::Pipe, Iter::User, BODY);
+    let piped = |site| count(site, Syscall::Write, File::Pipe, Iter::User, BODY);
     let filled = vec![piped("_copy_from_iter"), piped("pipe_write")];
     assert_eq!(says("zero-copy", &[spliced.clone(), filled]), "refuted");
     // Whoever filled it: a stranger who was passed the socket may have copied into a pipe of his own.
@@ -187,10 +195,10 @@ fn what_comes_out_of_a_pipe_that_was_written_to_was_copied() {
 /// writes to them meanwhile.
 #[test]
 fn what_is_handed_over_from_memory_may_be_what_was_read_or_copied_by_a_fault() {
-    let moved = |site| count(site, "splice", File::Pipe, Iter::None, BODY);
+    let moved = |site| count(site, Syscall::Splice, File::Pipe, Iter::None, BODY);
     let spliced = vec![moved("tcp_sendmsg_locked"), moved("skb_splice_from_iter")];
-    let by_reference = vec![count("sys_exit", "vmsplice", File::Pipe, Iter::None, BODY)];
-    let faults = |site, file| vec![count(site, "none", file, Iter::None, BODY)];
+    let by_reference = vec![count("sys_exit", Syscall::Vmsplice, File::Pipe, Iter::None, BODY)];
+    let faults = |site, file| vec![count(site, InSyscall::None, file, Iter::None, BODY)];
     let parts = |more: Vec<WatchedCount>| [spliced.clone(), by_reference.clone(), more];
     assert_eq!(says("copied<=0.5", &parts(read(BODY))), "inconclusive");
     assert_eq!(says("copied<=0.5", &parts(Vec::new())), "holds");
@@ -205,7 +213,7 @@ fn what_is_handed_over_from_memory_may_be_what_was_read_or_copied_by_a_fault() {
 
 #[test]
 fn what_left_by_sockets_that_no_row_counts_is_no_zero() {
-    let results = |bytes| vec![count("sys_exit", "sendto", File::Socket, Iter::None, bytes)];
+    let results = |bytes| vec![count("sys_exit", Syscall::Sendto, File::Socket, Iter::None, bytes)];
     let says = |bytes| {
         let watch = window("zero-copy", &[handed_over(BODY), written(HEAD), results(bytes)]);
         verdict(&watch)
@@ -217,7 +225,7 @@ fn what_left_by_sockets_that_no_row_counts_is_no_zero() {
 /// READ_FIXED and WRITE_FIXED: the iterator is a kernel's, the memory the program's.
 #[test]
 fn buffers_that_are_registered_with_io_uring_are_the_programs_own() {
-    for syscall in ["io_uring_enter", "none"] {
+    for syscall in [Syscall::IoUringEnter.into(), InSyscall::None] {
         let at = |site, file| count(site, syscall, file, Iter::Kernel, BODY);
         let read = vec![at("_copy_to_iter", File::Regular), at("filemap_read", File::Regular)];
         let mut sent = at("tcp_sendmsg_locked", File::Socket);
@@ -234,7 +242,8 @@ fn buffers_that_are_registered_with_io_uring_are_the_programs_own() {
 #[test]
 fn what_was_copied_into_a_file_may_be_what_is_handed_over_from_it() {
     let staged = |bytes| {
-        let staged = count("generic_perform_write", "write", File::Regular, Iter::User, bytes);
+        let staged =
+            count("generic_perform_write", Syscall::Write, File::Regular, Iter::User, bytes);
         let read_before = read(bytes);
         [vec![staged], read_before].concat()
     };
@@ -321,7 +330,7 @@ fn less_evidence_makes_nothing_hold() {
 }
 
 /// The result of a system call on a socket.
-fn result(syscall: &str, bytes: u64) -> WatchedCount {
+fn result(syscall: Syscall, bytes: u64) -> WatchedCount {
     count("sys_exit", syscall, File::Socket, Iter::None, bytes)
 }
 
@@ -329,7 +338,7 @@ fn result(syscall: &str, bytes: u64) -> WatchedCount {
 /// sent: an exact balance leaves nothing open, and whatever it does not cover leaves the claim open.
 #[test]
 fn missed_runs_hide_no_more_than_the_balance_leaves_open() {
-    let results = vec![result("sendfile", BODY), result("writev", HEAD)];
+    let results = vec![result(Syscall::Sendfile, BODY), result(Syscall::Writev, HEAD)];
     let mut good = window("zero-copy", &[handed_over(BODY), written(HEAD), results]);
     good.doubts.push(Doubt::Missed { site: "tcp_sendmsg_locked".to_owned(), runs: 2 });
     assert_eq!(verdict(&good), Verdict::Holds);
@@ -340,11 +349,11 @@ fn missed_runs_hide_no_more_than_the_balance_leaves_open() {
         ("what is copied later", |w| w.doubts[0] = missed("skb_copy_ubufs", 1), "inconclusive"),
         ("no audit", |w| w.leaves.clear(), "inconclusive"),
         // Whatever was sent unseen: the leaves copied nothing.
-        ("sends that were not seen", |w| w.counts.push(result("sendfile", BODY)), "holds"),
+        ("sends that were not seen", |w| w.counts.push(result(Syscall::Sendfile, BODY)), "holds"),
         (
             "copies that only the leaves saw",
             |w| {
-                let more = [result("writev", BODY)].into_iter().chain(written(BODY));
+                let more = [result(Syscall::Writev, BODY)].into_iter().chain(written(BODY));
                 w.counts.extend(more.filter(|count| count.site != "tcp_sendmsg_locked"));
             },
             "refuted",
@@ -352,7 +361,7 @@ fn missed_runs_hide_no_more_than_the_balance_leaves_open() {
         (
             "a deferred copy that nobody watched made",
             |w| {
-                let late = count("skb_copy_bits", "none", File::None, Iter::None, BODY);
+                let late = count("skb_copy_bits", InSyscall::None, File::None, Iter::None, BODY);
                 w.counts.push(WatchedCount { charged: Charged::Elsewhere, ..late });
             },
             "inconclusive",
@@ -365,13 +374,13 @@ fn missed_runs_hide_no_more_than_the_balance_leaves_open() {
         ),
         (
             "a pipe that is spliced",
-            |w| w.counts.push(count("sys_exit", "splice", File::Pipe, Iter::None, 1)),
+            |w| w.counts.push(count("sys_exit", Syscall::Splice, File::Pipe, Iter::None, 1)),
             "inconclusive",
         ),
         (
             "copies in io_uring",
             |w| {
-                let here = ("_copy_from_iter", "io_uring_enter", File::None);
+                let here = ("_copy_from_iter", Syscall::IoUringEnter, File::None);
                 w.counts.push(count(here.0, here.1, here.2, Iter::User, BODY));
             },
             "inconclusive",
@@ -387,7 +396,7 @@ fn missed_runs_hide_no_more_than_the_balance_leaves_open() {
 /// Two copies that are claimed, of which the probes at the socket missed a part, are not too many.
 #[test]
 fn sends_that_were_not_seen_make_no_copy_too_many() {
-    let results = vec![result("writev", BODY)];
+    let results = vec![result(Syscall::Writev, BODY)];
     let mut watch = window("two-copies", &[read(BODY), written(BODY), results]);
     hide(&mut watch, "tcp_sendmsg_locked", BODY / 500, 3);
     assert_eq!(verdict(&watch).name(), "inconclusive");
@@ -411,7 +420,7 @@ fn missed(site: &str, runs: u64) -> Doubt {
 
 #[test]
 fn copies_of_nobody_known_are_no_zero() {
-    let mut late = count("skb_copy_bits", "none", File::None, Iter::None, BODY);
+    let mut late = count("skb_copy_bits", InSyscall::None, File::None, Iter::None, BODY);
     late.charged = Charged::Unknown;
     assert_eq!(says("zero-copy", &[handed_over(BODY), vec![late.clone()]]), "inconclusive");
     late.charged = Charged::Elsewhere;
@@ -424,7 +433,8 @@ fn copies_of_nobody_known_are_no_zero() {
 fn tls_in_the_kernel_transforms() {
     // 16 KiB a record, each with 22 bytes of TLS 1.3 around the plaintext's type and tag.
     let records = BODY / 16384;
-    let mut encrypted = count("crypto_aead_encrypt", "sendfile", File::Regular, Iter::None, BODY);
+    let mut encrypted =
+        count("crypto_aead_encrypt", Syscall::Sendfile, File::Regular, Iter::None, BODY);
     encrypted.calls = records;
     let mut parts = handed_over(BODY);
     for count in parts.iter_mut().filter(|count| count.site != "filemap_splice_read") {
@@ -503,13 +513,13 @@ fn says_of(direction: Direction, claim: &str, parts: &[Vec<WatchedCount>]) -> &'
 
 /// Bytes that a program writes into a file.
 fn stored(bytes: u64) -> Vec<WatchedCount> {
-    let at = |site, iter| count(site, "write", File::Regular, iter, bytes);
+    let at = |site, iter| count(site, Syscall::Write, File::Regular, iter, bytes);
     vec![at("generic_perform_write", Iter::User), at("sys_exit", Iter::None)]
 }
 
 /// `cp`, by the call that copies within the kernel.
 fn copied_between(seen: u64, said: u64) -> Vec<WatchedCount> {
-    let at = |site, iter, bytes| count(site, "copy_file_range", File::Regular, iter, bytes);
+    let at = |site, iter, bytes| count(site, Syscall::CopyFileRange, File::Regular, iter, bytes);
     vec![at("generic_perform_write", Iter::Kernel, seen), at("sys_exit", Iter::None, said)]
 }
 
@@ -526,7 +536,7 @@ fn what_is_written_into_files_is_claimed_of_by_bounds() {
     assert_eq!(says("copied<=0.9", &in_kernel), "refuted");
     // Cloned, or copied where no site is: nobody saw it.
     assert_eq!(says("copied<=1", &[copied_between(0, BODY)]), "inconclusive");
-    let unseen = vec![count("sys_exit", "write", File::Regular, Iter::None, BODY)];
+    let unseen = vec![count("sys_exit", Syscall::Write, File::Regular, Iter::None, BODY)];
     assert_eq!(says("copied<=2", &[stored(BODY), unseen]), "inconclusive");
     assert_eq!(says("copied<=2", &[handed_over(BODY)]), "inconclusive", "nothing was written");
 }
@@ -542,17 +552,17 @@ fn what_is_received_is_claimed_of_by_bounds() {
             at("sys_exit", syscall, Iter::None),
         ]
     };
-    let received = taken("recvfrom");
+    let received = taken(Syscall::Recvfrom.into());
     assert_eq!(says("copied<=1", std::slice::from_ref(&received)), "holds");
     assert_eq!(says("copied<=0.9", std::slice::from_ref(&received)), "refuted");
     // It looks first: each byte is copied twice, and received once.
-    let looked = [received.clone(), taken("recvfrom peeking")];
+    let looked = [received.clone(), taken(InSyscall::Peeking(Syscall::Recvfrom))];
     assert_eq!(says("copied<=1", &looked), "refuted");
     assert_eq!(says("copied<=2", &looked), "holds");
-    let spliced = vec![at("sys_exit", "splice", Iter::None)];
+    let spliced = vec![at("sys_exit", Syscall::Splice.into(), Iter::None)];
     assert_eq!(says("moved>=0.99", std::slice::from_ref(&spliced)), "holds");
     assert_eq!(says("copied<=0.01", std::slice::from_ref(&spliced)), "holds");
-    let unseen = vec![at("sys_exit", "recvmsg", Iter::None)];
+    let unseen = vec![at("sys_exit", Syscall::Recvmsg.into(), Iter::None)];
     assert_eq!(says("copied<=1", &[received, unseen]), "inconclusive");
     assert_eq!(says("copied<=1", &[handed_over(BODY)]), "inconclusive", "nothing was received");
 }

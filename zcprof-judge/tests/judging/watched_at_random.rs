@@ -3,9 +3,11 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use zcprof_common::sites::SITES;
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{File, Instrument, Iter};
 use zcprof_judge::report::watch::table;
 use zcprof_judge::run::{Doubt, ProbeState};
+use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{Reason, Verdict};
 use zcprof_judge::watch::record::{Charged, Of, Watch, WatchedCount};
 
@@ -16,8 +18,16 @@ use super::watched::{BODY, count, handed_over, read, verdict, window, written};
 const BOUNDED: [&str; 5] =
     ["zero-copy", "copied<=0.001", "copied<=0.02", "copied<=1", "copied<=1.5"];
 
-const SYSCALLS: [&str; 8] =
-    ["sendfile", "sendto", "read", "write", "vmsplice", "splice", "io_uring_enter", "none"];
+const SYSCALLS: [InSyscall; 8] = [
+    InSyscall::Known(Syscall::Sendfile),
+    InSyscall::Known(Syscall::Sendto),
+    InSyscall::Known(Syscall::Read),
+    InSyscall::Known(Syscall::Write),
+    InSyscall::Known(Syscall::Vmsplice),
+    InSyscall::Known(Syscall::Splice),
+    InSyscall::Known(Syscall::IoUringEnter),
+    InSyscall::None,
+];
 
 fn bytes() -> impl Strategy<Value = u64> {
     prop_oneof![
@@ -75,7 +85,7 @@ proptest! {
         }
         let mut copied = watch;
         copied.counts.extend(if below {
-            vec![count("skb_copy_bits", "none", File::None, Iter::None, more)]
+            vec![count("skb_copy_bits", InSyscall::None, File::None, Iter::None, more)]
         } else {
             read(more)
         });
@@ -124,7 +134,7 @@ proptest! {
         }
         let (moved, sent) = if said.2 { (BODY, BODY / 500) } else { (said.0, said.1) };
         let result = |call, bytes| count("sys_exit", call, File::Socket, Iter::None, bytes);
-        watch.counts.extend([result("sendfile", moved), result("writev", sent)]);
+        watch.counts.extend([result(Syscall::Sendfile, moved), result(Syscall::Writev, sent)]);
         let is_refuted = matches!(verdict(&watch), Verdict::Refuted(_));
         let callers: Vec<_> =
             SITES.iter().filter(|site| site.instrument == Instrument::Callers).collect();

@@ -46,7 +46,7 @@ fn cell(
         terms.any(|term| (term.sign, term.hop, term.disposition) == (sign, hop, disposition))
     };
     let presumes = |site: &Site| {
-        let mut presumed = SYSCALLS.iter().flat_map(|syscall| syscall.presumed);
+        let mut presumed = SYSCALLS.iter().flat_map(|row| row.presumed);
         site.bytes == Bytes::SyscallResult
             && presumed.any(|(_, at, what)| (*at, *what) == (hop, disposition))
     };

@@ -27,7 +27,7 @@ use crate::transfer::{Layer, TRANSFERS, TransferSpec};
 use bench::{Amount, Cpu, TestBench};
 pub(crate) use bench::{file_system, path};
 pub(crate) use controls::Controls;
-pub(crate) use passes::{syscall_name, text};
+pub(crate) use passes::text;
 pub(crate) use storage::mounts::is_any_dax;
 
 /// Transfers that the controls need, whatever is measured.

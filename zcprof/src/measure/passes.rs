@@ -1,10 +1,9 @@
 //! Controls and passes: a known payload, and what the probes counted meanwhile.
 
 use anyhow::{Context as _, Result};
-use syscalls::Sysno;
-use zcprof_common::layout::{self, Key, NO_OWNER, NO_SYSCALL, Value};
+use zcprof_common::layout::{self, Key, NO_OWNER, Value};
 use zcprof_common::sites::{SITES, Site};
-use zcprof_common::syscalls::{PEEKING, PEEKS};
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Need, Process};
 
 use super::bench::{Amount, TestBench};
@@ -16,6 +15,7 @@ use crate::run::{
     Truth,
 };
 use crate::server::Account;
+use crate::syscall::{InSyscall, NamedSyscalls};
 use crate::transfer::{Argument, ArgumentSize, Layer, Notices, TransferSpec};
 use crate::verdict::control_failure;
 
@@ -226,9 +226,9 @@ fn record(bench: &TestBench, transfer: &str, cache: Cache, snapshot: &Snapshot) 
             counts.push(count(bench, key, value));
         }
     }
-    let order = |c: &Count| (c.site.clone(), c.process, c.syscall.clone(), c.iter, c.file);
+    let order = |c: &Count| (c.site.clone(), c.process, c.syscall, c.iter, c.file);
     counts.sort_by_key(order);
-    syscalls.sort_by_key(|s| (s.process, s.syscall.clone(), s.file));
+    syscalls.sort_by_key(|s| (s.process, s.syscall, s.file));
     let ours = |subject| process_of(bench, subject);
     let exit = |(exit, bytes): (&layout::DeviceKey, &u64)| DeviceExit {
         process: ours(exit.subject),
@@ -267,7 +267,7 @@ fn count(bench: &TestBench, key: &Key, value: &Value) -> Count {
     Count {
         site: site.name.to_owned(),
         process: if for_server { Process::Server } else { process },
-        syscall: syscall_name(key.syscall),
+        syscall: InSyscall::from_number(key.syscall),
         iter: Iter::ALL.get(usize::from(key.iter)).copied().unwrap_or(Iter::Unknown),
         file: file(key),
         calls: value.calls,
@@ -278,7 +278,7 @@ fn count(bench: &TestBench, key: &Key, value: &Value) -> Count {
 fn syscall_count(bench: &TestBench, key: &Key, value: &Value) -> SyscallCount {
     SyscallCount {
         process: process(bench, key),
-        syscall: syscall_name(key.syscall),
+        syscall: InSyscall::from_number(key.syscall),
         file: file(key),
         calls: value.calls,
         bytes: value.bytes,
@@ -310,16 +310,6 @@ fn process_of(bench: &TestBench, subject: u32) -> Process {
     }
 }
 
-pub(crate) fn syscall_name(number: i32) -> String {
-    if number == NO_SYSCALL {
-        return "none".to_owned();
-    }
-    let looks = (PEEKS..2 * PEEKS).contains(&number);
-    let (number, looks) = if looks { (number - PEEKS, PEEKING) } else { (number, "") };
-    let known = usize::try_from(number).ok().and_then(Sysno::new);
-    known.map_or_else(|| format!("#{number}{looks}"), |known| format!("{}{looks}", known.name()))
-}
-
 /// The same where a foreign client consumes. Its requests end where it likes, so that a response
 /// may end in a cut batch, which it fetches again: more records are sent than it counts then.
 fn named_of_foreign(
@@ -342,7 +332,7 @@ fn named_of_foreign(
             process: Process::Server,
             hop,
             disposition,
-            syscall: "any".to_owned(),
+            syscall: NamedSyscalls::Any,
             bytes: again,
             what: "records of cut batches, which were fetched again".to_owned(),
         }));
@@ -356,45 +346,47 @@ fn named(row: &TransferSpec, outcome: &Outcome, iovecs: u64, pass: &Pass) -> Vec
     use Disposition::{Copied, Moved, Transformed};
     use Hop::{PageCacheToSocket, SocketToUser, UserToSocket};
     use Process::{Consumer, Server};
+    use Syscall::{Recvfrom, Sendfile, Sendto, Write};
     let (requests, headers, tls) = (outcome.request_bytes, outcome.header_bytes, outcome.tls);
     let mut list = Vec::new();
-    let mut name = |process, hop, disposition, syscall: &str, bytes, what: &str| {
+    let mut name = |process, hop, disposition, syscalls: &[Syscall], bytes, what: &str| {
         if bytes > 0 {
-            let (syscall, what) = (syscall.to_owned(), what.to_owned());
+            let syscall = NamedSyscalls::These(syscalls.to_vec());
+            let what = what.to_owned();
             list.push(Named { process, hop, disposition, syscall, bytes, what });
         }
     };
     // The kernel hands over what it has encrypted, headers too.
     let (hop, disposition, framing) = match row.layer {
-        Layer::Plain | Layer::Tls => (UserToSocket, Copied, "sendto, write"),
-        Layer::KernelTls => (PageCacheToSocket, Moved, "sendto, sendfile"),
+        Layer::Plain | Layer::Tls => (UserToSocket, Copied, [Sendto, Write]),
+        Layer::KernelTls => (PageCacheToSocket, Moved, [Sendto, Sendfile]),
     };
-    name(Server, hop, disposition, "sendto", headers, "response headers");
-    name(Server, hop, disposition, framing, tls.received, "TLS record headers and tags");
-    name(Server, SocketToUser, Copied, "recvfrom", requests, "requests");
+    name(Server, hop, disposition, &[Sendto], headers, "response headers");
+    name(Server, hop, disposition, &framing, tls.received, "TLS record headers and tags");
+    name(Server, SocketToUser, Copied, &[Recvfrom], requests, "requests");
     let shaken = "TLS handshakes";
-    name(Server, UserToSocket, Copied, "sendto", tls.handshake_received, shaken);
-    name(Server, SocketToUser, Copied, "recvfrom", tls.handshake_sent, shaken);
+    name(Server, UserToSocket, Copied, &[Sendto], tls.handshake_received, shaken);
+    name(Server, SocketToUser, Copied, &[Recvfrom], tls.handshake_sent, shaken);
     if row.layer == Layer::KernelTls {
         let records = tls.received / TLS_RECORD;
-        name(Server, hop, Transformed, "sendto", headers, "response headers");
-        name(Server, hop, Transformed, framing, records, "TLS content types");
+        name(Server, hop, Transformed, &[Sendto], headers, "response headers");
+        name(Server, hop, Transformed, &framing, records, "TLS content types");
     } else {
-        name(Server, SocketToUser, Copied, "recvfrom", tls.sent, "TLS record headers and tags");
+        name(Server, SocketToUser, Copied, &[Recvfrom], tls.sent, "TLS record headers and tags");
     }
-    name(Consumer, UserToSocket, Copied, "sendto", requests, "requests");
-    name(Consumer, SocketToUser, Copied, "recvfrom", headers, "response headers");
-    name(Consumer, UserToSocket, Copied, "sendto", tls.handshake_sent, shaken);
-    name(Consumer, SocketToUser, Copied, "recvfrom", tls.handshake_received, shaken);
-    name(Consumer, UserToSocket, Copied, "sendto", tls.sent, "TLS record headers and tags");
-    name(Consumer, SocketToUser, Copied, "recvfrom", tls.received, "TLS record headers and tags");
+    name(Consumer, UserToSocket, Copied, &[Sendto], requests, "requests");
+    name(Consumer, SocketToUser, Copied, &[Recvfrom], headers, "response headers");
+    name(Consumer, UserToSocket, Copied, &[Sendto], tls.handshake_sent, shaken);
+    name(Consumer, SocketToUser, Copied, &[Recvfrom], tls.handshake_received, shaken);
+    name(Consumer, UserToSocket, Copied, &[Sendto], tls.sent, "TLS record headers and tags");
+    name(Consumer, SocketToUser, Copied, &[Recvfrom], tls.received, "TLS record headers and tags");
     for argument in row.arguments {
         let bytes = match argument.size {
             ArgumentSize::PerCall(bytes) => calls(argument, &pass.syscalls) * bytes,
             // Where they are copied inline, no site sees them, and there is nothing to name.
             ArgumentSize::Iovecs => (iovecs * IOVEC).min(seen(argument, &pass.counts)),
         };
-        name(Server, Hop::Arguments, Copied, argument.syscall, bytes, argument.what);
+        name(Server, Hop::Arguments, Copied, &[argument.syscall], bytes, argument.what);
     }
     list
 }
@@ -405,7 +397,7 @@ const IOVEC: u64 = size_of::<nix::libc::iovec>() as u64;
 /// How often the server made the system call on such a file.
 fn calls(argument: &Argument, syscalls: &[SyscallCount]) -> u64 {
     let is_it = |s: &&SyscallCount| {
-        (s.process, &*s.syscall, s.file) == (Process::Server, argument.syscall, argument.file)
+        (s.process, s.file) == (Process::Server, argument.file) && s.syscall == argument.syscall
     };
     syscalls.iter().filter(is_it).map(|s| s.calls).sum()
 }
@@ -417,7 +409,7 @@ fn seen(argument: &Argument, counts: &[Count]) -> u64 {
         terms.is_some_and(|terms| terms.iter().any(|term| term.hop == Hop::Arguments))
     };
     let is_it = |c: &&Count| {
-        (c.process, &*c.syscall) == (Process::Server, argument.syscall) && of_arguments(c)
+        c.process == Process::Server && c.syscall == argument.syscall && of_arguments(c)
     };
     counts.iter().filter(is_it).map(|c| c.bytes).sum()
 }
@@ -468,15 +460,5 @@ mod tests {
         .unwrap();
         assert_eq!((attempts, pass.void.len()), (ATTEMPTS, ATTEMPTS - 1));
         assert_eq!(pass.doubts, missed(1).doubts);
-    }
-
-    #[test]
-    fn the_table_names_system_calls_as_everybody_does() {
-        for row in zcprof_common::syscalls::SYSCALLS {
-            assert_eq!(syscall_name(row.number), row.name);
-        }
-        assert_eq!(syscall_name(PEEKS + 45), "recvfrom peeking");
-        assert_eq!(syscall_name(NO_SYSCALL), "none");
-        assert_eq!(syscall_name(100_000), "#100000");
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn add(whole: &mut Pass, again: Pass) {
     let counts = again.counts.into_iter().filter(|count| fresh.contains(&&count.site));
     let counts: Vec<Count> = counts.collect();
     whole.counts.extend(counts);
-    let order = |c: &Count| (c.site.clone(), c.process, c.syscall.clone(), c.iter, c.file);
+    let order = |c: &Count| (c.site.clone(), c.process, c.syscall, c.iter, c.file);
     whole.counts.sort_by_key(order);
     whole.doubts.extend(again.doubts);
     whole.void.extend(again.void);
@@ -73,6 +73,7 @@ mod tests {
     use super::*;
     use crate::run::{Cache, Payload};
     use crate::transfer::Notices;
+    use zcprof_common::syscalls::Syscall;
     use zcprof_common::vocabulary::{File, Iter};
 
     const PAYLOAD: u64 = 1 << 20;
@@ -81,7 +82,7 @@ mod tests {
         let count = |site: &str, iter, bytes| Count {
             site: site.to_owned(),
             process: Process::Server,
-            syscall: "sendfile".to_owned(),
+            syscall: Syscall::Sendfile.into(),
             iter,
             file: File::Regular,
             calls: 1,

@@ -44,8 +44,8 @@ pub(super) fn configure(version: Version, tls_done: u64, receives: u64) -> Resul
         pid_namespace: pid_namespace()?,
         ..Config::UNKNOWN
     };
-    for syscall in SYSCALLS {
-        if let (Ok(number), Some(fd)) = (usize::try_from(syscall.number), syscall.fd) {
+    for row in SYSCALLS {
+        if let (Ok(number), Some(fd)) = (usize::try_from(row.syscall.number()), row.fd) {
             config.fd_argument[number] = fd;
         }
     }

@@ -6,6 +6,7 @@ use std::io;
 
 use nix::fcntl::copy_file_range;
 use zcprof_common::names::transfer;
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary;
 
 use super::replica::Replica;
@@ -20,7 +21,7 @@ pub(super) const ROW: TransferSpec = TransferSpec {
     make: || Ok(Box::new(Replica::new(copy))),
     arguments: &[
         Argument {
-            syscall: "copy_file_range",
+            syscall: Syscall::CopyFileRange,
             file: vocabulary::File::Regular,
             // fs/read_write.c, SYSCALL_DEFINE6(copy_file_range): copy_from_user() of off_in, and
             // copy_to_user() of it after. The same in 6.1, 6.12 and 7.3.

@@ -26,6 +26,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
 
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{File, Hop};
 
 use crate::claim::{Claim, ZERO_COPY};
@@ -118,8 +119,8 @@ pub enum Layer {
 /// Argument bytes of a system call.
 #[derive(Debug)]
 pub struct Argument {
-    /// The system call's name in `zcprof_common::syscalls`.
-    pub syscall: &'static str,
+    /// Which system call.
+    pub syscall: Syscall,
     /// Kind of file that its descriptor argument names.
     pub file: File,
     /// How many there are.
@@ -140,7 +141,7 @@ pub enum ArgumentSize {
 
 impl Argument {
     /// The pieces of memory that calls of `syscall` on files of this kind name.
-    const fn iovecs(syscall: &'static str, file: File) -> Self {
+    const fn iovecs(syscall: Syscall, file: File) -> Self {
         Self { syscall, file, size: ArgumentSize::Iovecs, what: "struct iovec, one for each piece" }
     }
 }

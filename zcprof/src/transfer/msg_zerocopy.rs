@@ -12,6 +12,7 @@ use nix::libc;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, send};
 
 use zcprof_common::names::transfer;
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::File;
 
 use super::mapping::SegmentMapping;
@@ -35,7 +36,7 @@ pub(super) const ROW: TransferSpec = TransferSpec {
 
 /// The error queue is read after each send. net/socket.c, copy_msghdr_from_user(), 6.1 to 7.3.
 const NOTICES: Argument = Argument {
-    syscall: "recvmsg",
+    syscall: Syscall::Recvmsg,
     file: File::Socket,
     size: ArgumentSize::PerCall(size_of::<libc::msghdr>() as u64),
     what: "struct user_msghdr of the error queue's reader",

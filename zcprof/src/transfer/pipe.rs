@@ -6,6 +6,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 
 use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice, vmsplice};
 use nix::unistd::pipe2;
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary;
 
 use super::Argument;
@@ -18,7 +19,7 @@ pub(super) const FLAGS: SpliceFFlags =
     SpliceFFlags::SPLICE_F_MOVE.union(SpliceFFlags::SPLICE_F_NONBLOCK);
 
 /// What [`Pipe::fill()`] passes by pointer.
-pub(super) const IOVECS: Argument = Argument::iovecs("vmsplice", vocabulary::File::Pipe);
+pub(super) const IOVECS: Argument = Argument::iovecs(Syscall::Vmsplice, vocabulary::File::Pipe);
 
 /// Both ends, and what is in it.
 pub(super) struct Pipe {

@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 
 use nix::sys::sendfile::sendfile;
 use zcprof_common::names::transfer;
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::File;
 
 use super::{Argument, ArgumentSize, Transfer, TransferSpec};
@@ -23,7 +24,7 @@ pub(super) const ROW: TransferSpec = TransferSpec {
 
 /// What each call copies by pointer.
 pub(super) const OFFSETS: Argument = Argument {
-    syscall: "sendfile",
+    syscall: Syscall::Sendfile,
     file: File::Regular,
     // fs/read_write.c, sendfile64(): copy_from_user() of a loff_t in; put_user(), which is
     // inline and no site, out. The same in 6.1, 6.12 and 7.3.

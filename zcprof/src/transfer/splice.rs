@@ -6,6 +6,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 
 use nix::fcntl::splice;
 use zcprof_common::names::transfer;
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::File;
 
 use super::pipe::{FLAGS, Pipe};
@@ -19,7 +20,7 @@ pub(super) const ROW: TransferSpec = TransferSpec {
     claim: &ZERO_COPY,
     make: || Ok(Box::new(Splice(Pipe::new()?))),
     arguments: &[Argument {
-        syscall: "splice",
+        syscall: Syscall::Splice,
         file: File::Regular,
         // fs/splice.c, __do_splice(): copy_from_user() of off_in, and copy_to_user() of it after.
         // The same in 6.1, 6.12 and 7.3.

@@ -8,6 +8,7 @@ use std::os::fd::BorrowedFd;
 use nix::sys::uio::writev;
 
 use zcprof_common::names::transfer;
+use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::File;
 
 use super::mapping::SegmentMapping;
@@ -26,7 +27,7 @@ pub(super) const ROW: TransferSpec = TransferSpec {
     summary: "writev(2) to the socket, of 64 KiB pieces of a mapping of the segment",
     claim: &ONE_COPY,
     make: || Ok(Box::<Writev>::default()),
-    arguments: &[Argument::iovecs("writev", File::Socket)],
+    arguments: &[Argument::iovecs(Syscall::Writev, File::Socket)],
     ..TransferSpec::PLAIN
 };
 

@@ -9,8 +9,9 @@ use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::{File, Iter};
 use zcprof_judge::watch::record::{Charged, Program, WatchedCount, WatchedExit};
 
-use crate::measure::{syscall_name, text};
+use crate::measure::text;
 use crate::probe::Snapshot;
+use crate::syscall::InSyscall;
 
 /// Name of the programs that were too many to be told apart.
 const OTHERS: &str = "(other programs)";
@@ -91,7 +92,7 @@ fn count(key: &Key, value: &Value, charged: Charged) -> WatchedCount {
         site: SITES[usize::from(key.site)].name.to_owned(),
         charged,
         port: (key.port != NO_PORT).then_some(key.port),
-        syscall: syscall_name(key.syscall),
+        syscall: InSyscall::from_number(key.syscall),
         iter: Iter::ALL.get(usize::from(key.iter)).copied().unwrap_or(Iter::Unknown),
         file: File::ALL.get(usize::from(key.file)).copied().unwrap_or(File::Other),
         calls: value.calls,
@@ -103,5 +104,5 @@ fn count(key: &Key, value: &Value, charged: Charged) -> WatchedCount {
 }
 
 fn order(count: &WatchedCount) -> impl Ord + '_ {
-    (&count.charged, count.port, &count.site, &count.syscall, count.iter, count.file)
+    (&count.charged, count.port, &count.site, count.syscall, count.iter, count.file)
 }

@@ -12,6 +12,7 @@ use zcprof_judge::watch::traffic::Traffic;
 
 use super::columns::copies;
 use super::rows::{Id, LiveRow};
+use crate::syscall::InSyscall;
 use crate::watch::size;
 
 /// Functions and stacks that are listed.
@@ -92,7 +93,7 @@ fn hops(traffic: &Traffic, instrument: Instrument) -> Vec<Line> {
         )));
         lines.push(plain(format!("        at {}", entry.sites.join(", "))));
         if !entry.syscalls.is_empty() {
-            lines.push(plain(format!("        by {}", entry.syscalls.join(", "))));
+            lines.push(plain(format!("        by {}", InSyscall::joined(&entry.syscalls))));
         }
     }
     if lines.len() == 1 {

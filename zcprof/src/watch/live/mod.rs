@@ -122,6 +122,7 @@ impl Drop for Live {
 mod tests {
     use std::fs;
 
+    use zcprof_common::syscalls::Syscall;
     use zcprof_judge::watch::record::{Charged, Program};
 
     use super::*;
@@ -153,7 +154,7 @@ mod tests {
         for (name, port, copying) in [("broker", 9092, 1), ("copier", 80, 9), ("proxy", 8080, 2)] {
             record.programs.push(Program { name: name.to_owned(), pid: 1 });
             for count in &counts {
-                let copied = count.syscall == "writev";
+                let copied = count.syscall == Syscall::Writev;
                 record.counts.push(WatchedCount {
                     charged: Charged::Program(name.to_owned()),
                     port: count.port.map(|_| port),
