@@ -72,6 +72,10 @@ offsets! {
         sock_from6 = "sock.__sk_common.skc_v6_rcv_saddr", optional;
         /// The same.
         sock_to6 = "sock.__sk_common.skc_v6_daddr", optional;
+        /// Whether a send may use the task's memory. Since 6.2 (include/net/sock.h).
+        sock_task_memory = "sock.sk_use_task_frag", optional;
+        /// The byte that holds the bit `sk_kern_sock`, which follows this one.
+        sock_bits = "sock.sk_gso_disabled" or "sock.sk_padding", optional;
         skb_network = "sk_buff.network_header";
         skb_inner_network = "sk_buff.inner_network_header";
         skb_len = "sk_buff.len";

@@ -28,8 +28,9 @@ static FLOWS: LruHashMap<Flow, u32> = LruHashMap::with_max_entries(65536, 0);
 #[map]
 static LENT: HashMap<u64, Lent> = HashMap::with_max_entries(4096, 0);
 
-/// For whom a thread of another process sends just now: what TLS in the kernel could not send at
-/// once, a worker sends later (tx_work_handler(), net/tls/tls_sw.c).
+/// For whom a thread sends just now, if not for its own process. What TLS in the kernel could not send
+/// at once, a worker sends later (tx_work_handler(), net/tls/tls_sw.c). What a client of NFS asks its
+/// server within a system call is for [`ELSEWHERE`] (xprt_transmit(), net/sunrpc/xprt.c).
 #[map]
 static WORKERS: HashMap<u64, u32> = HashMap::with_max_entries(4096, 0);
 
@@ -66,23 +67,28 @@ const NO_SITE: u16 = u16::MAX;
 
 /// Remembers that the current process sends by a socket, or, if that is a watched process's and this is
 /// a stranger, that it works for the watched one: a thread of the kernel's, or a process that was
-/// handed the socket.
+/// handed the socket. Whether the kernel sends on behalf of no process.
 #[inline(always)]
-pub(crate) fn send_by(socket: u64) {
-    let subject = who::subject();
+pub(crate) fn send_by(socket: u64) -> bool {
+    let is_for_nobody = kernel::is_for_storage(socket);
+    let subject = if is_for_nobody { ELSEWHERE } else { who::subject() };
     // SAFETY: the value is read at once, and is one word.
     let known = unsafe { SOCKETS.get(&socket) }.copied();
-    if known == Some(subject) {
-        return;
-    }
-    let watched = known.filter(|known| *known != ELSEWHERE);
+    let watched = known.filter(|known| *known != ELSEWHERE && !is_for_nobody);
     let done = match watched {
         Some(known) if subject == ELSEWHERE => WORKERS.insert(&thread(), &known, 0),
+        _ if known == Some(subject) => Ok(()),
         _ => belongs_to(socket, subject),
+    };
+    let done = if is_for_nobody {
+        done.and_then(|()| WORKERS.insert(&thread(), &ELSEWHERE, 0))
+    } else {
+        done
     };
     if let Err(error) = done {
         lose_or_busy(Lost::Owner, error);
     }
+    is_for_nobody
 }
 
 /// From here on a socket and its connection are a subject's.
@@ -112,11 +118,17 @@ pub(crate) fn has_sent() {
     let _ = WORKERS.remove(&thread());
 }
 
-/// For whom the current thread sends, if it is another process's.
+/// For whom the current thread sends, if not for its own process.
 #[inline(always)]
-pub(crate) fn works_for() -> u32 {
+pub(crate) fn works_for() -> Option<u32> {
     // SAFETY: the value is read at once, and is one word.
-    unsafe { WORKERS.get(&thread()) }.copied().unwrap_or(ELSEWHERE)
+    unsafe { WORKERS.get(&thread()) }.copied()
+}
+
+/// Whom the current thread works for: its own process, unless it sends for another just now.
+#[inline(always)]
+pub(crate) fn subject() -> u32 {
+    works_for().unwrap_or_else(who::subject)
 }
 
 /// A socket is destroyed: another may get its memory.

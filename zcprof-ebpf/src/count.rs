@@ -73,13 +73,9 @@ pub(crate) fn add_for_in<C: EbpfContext>(ctx: &C, site: u16, owner: u32, file: F
 /// Whom to charge, and the system call that it is in.
 #[inline(always)]
 fn now() -> (u32, Inflight) {
-    let subject = who::subject();
-    if subject != ELSEWHERE {
-        return (subject, current::get().unwrap_or(NOWHERE));
-    }
-    match below::works_for() {
+    match below::subject() {
         ELSEWHERE => (ELSEWHERE, NOWHERE),
-        owner => (owner, current::get().unwrap_or(NOWHERE)),
+        subject => (subject, current::get().unwrap_or(NOWHERE)),
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn exit(result: i64) -> Option<(Inflight, u64)> {
 #[inline(always)]
 pub(crate) fn begin_scope(file: File) {
     let thread = helpers::bpf_get_current_pid_tgid();
-    if who::subject() == ELSEWHERE && below::works_for() == ELSEWHERE {
+    if below::subject() == ELSEWHERE {
         return;
     }
     let syscall = match get() {

@@ -21,7 +21,7 @@ use aya_ebpf::programs::{
     FEntryContext, FExitContext, PerfEventContext, ProbeContext, RawTracePointContext,
     RetProbeContext, TracePointContext,
 };
-use zcprof_common::layout::{Config, Entered, EnteredKey, Lost};
+use zcprof_common::layout::{Config, ELSEWHERE, Entered, EnteredKey, Lost};
 use zcprof_common::sites::{Bytes, SITES};
 
 /// Set by the loader; the values here are never used.
@@ -272,13 +272,19 @@ fn iterator<const SITE: usize>(argument: impl Fn(usize) -> u64) -> u8 {
 /// What has to be done before the function runs, by whichever mechanism.
 #[inline(always)]
 fn enter<const SITE: usize, C: EbpfContext>(ctx: &C, argument: impl Fn(usize) -> u64) {
-    if let Some(at) = const { SITES[SITE].sends } {
-        below::send_by(argument(usize::from(at)));
-    }
-    if let Some(file) = const { SITES[SITE].scope } {
+    let is_for_nobody = match const { SITES[SITE].sends } {
+        Some(at) => below::send_by(argument(usize::from(at))),
+        None => false,
+    };
+    // What a system call asks the storage of a file leaves what it works on as it is.
+    if let Some(file) = const { SITES[SITE].scope }
+        && !is_for_nobody
+    {
         current::begin_scope(file);
     }
-    if let Some(at) = const { SITES[SITE].sends } {
+    if let Some(at) = const { SITES[SITE].sends }
+        && !is_for_nobody
+    {
         current::at_port(place::port(argument(usize::from(at))));
     }
     match const { SITES[SITE].bytes } {
@@ -374,7 +380,9 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
             count::add::<SITE, C>(ctx, entered.detail as u8, bytes);
         }
     }
-    if const { SITES[SITE].scope.is_some() } {
+    let is_for_nobody =
+        const { SITES[SITE].sends.is_some() } && below::works_for() == Some(ELSEWHERE);
+    if const { SITES[SITE].scope.is_some() } && !is_for_nobody {
         current::end_scope();
     }
     if const { SITES[SITE].sends.is_some() } {

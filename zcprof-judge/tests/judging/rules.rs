@@ -230,7 +230,8 @@ fn a_leaf_whose_misses_are_not_counted_proves_no_zero() {
 /// the leaves saw too much of they did see.
 #[test]
 fn copies_that_a_probe_would_have_explained_do_not_refute() {
-    let copied = count(Process::Server, "skb_copy_bits", (InSyscall::None, File::None), Iter::None, PAYLOAD);
+    let copied =
+        count(Process::Server, "skb_copy_bits", (InSyscall::None, File::None), Iter::None, PAYLOAD);
     for (off, refutes) in [
         (None, true),
         (Some("unix_dgram_sendmsg"), true),
