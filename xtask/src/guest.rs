@@ -18,7 +18,7 @@ use crate::words;
 
 /// TLS in the kernel, AES-GCM for it, and what tests need of networks and file systems: guests
 /// have no modprobe that could find them.
-const MODULES: [&str; 28] = [
+const MODULES: [&str; 29] = [
     "tls",
     "ctr",
     "ghash-generic",
@@ -36,6 +36,7 @@ const MODULES: [&str; 28] = [
     "loop",
     "squashfs",
     "dm-crypt",
+    "nfsv3",
     "xts",
     "xfrm_user",
     "esp4",

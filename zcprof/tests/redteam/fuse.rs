@@ -11,6 +11,8 @@ use fuser::{
     Request,
 };
 
+use super::content;
+
 /// Name of the file.
 const NAME: &str = "bytes";
 
@@ -30,8 +32,7 @@ impl Mounted {
     /// Mounts it on a folder, with a file of so many bytes.
     pub(super) fn new(folder: &Path, bytes: usize) -> Self {
         fs::create_dir_all(folder).expect("a folder to mount on");
-        let content = (0_u32..).flat_map(u32::to_le_bytes).take(bytes).collect();
-        let system = OneFile { content };
+        let system = OneFile { content: content(bytes) };
         let session = fuser::spawn_mount(system, folder, &Config::default());
         Self { folder: folder.to_owned(), session: Some(session.expect("FUSE mounts")) }
     }

@@ -4,6 +4,7 @@
 mod fuse;
 mod ipsec;
 mod moving;
+mod nfs;
 mod random;
 mod storage;
 mod table;
@@ -21,6 +22,7 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 use self::fuse::Mounted;
 use self::ipsec::Encrypted;
 use self::moving::Moving;
+use self::nfs::Remote;
 use self::storage::Stacked;
 use self::table::{Backing, RequiredBytes, SABOTAGES, Sabotage, Setting, Trial};
 use super::{code, folder, guest_folder, text, zcprof};
@@ -247,6 +249,7 @@ enum PreparedBacking {
     Moving(Moving),
     BehindIpsec(PathBuf, #[expect(dead_code, reason = "it is there to be dropped")] Encrypted),
     Stacked(Stacked),
+    Remote(Remote),
     /// What is mounted, the overlay last; a file in it; what is below, if that is a FUSE.
     Overlay(
         Vec<PathBuf>,
@@ -282,6 +285,7 @@ impl PreparedBacking {
             Backing::Loop { direct } => Self::Stacked(Stacked::looped(direct)),
             Backing::Encrypted => Self::Stacked(Stacked::encrypted()),
             Backing::Compressed => Self::Stacked(Stacked::compressed()),
+            Backing::Nfs => Self::Remote(Remote::new(&folder("nfs"), bytes)),
             Backing::OverlayOfFuse => {
                 let base = folder("overlay-of-fuse");
                 let lower = base.join("lower");
@@ -303,8 +307,7 @@ impl PreparedBacking {
                 let lower = base.join("lower");
                 fs::create_dir(&lower).expect("a folder");
                 let file = std::fs::File::create(lower.join("bytes")).expect("made");
-                let content: Vec<u8> = (0_u32..).flat_map(u32::to_le_bytes).take(bytes).collect();
-                std::io::Write::write_all(&mut &file, &content).expect("written");
+                std::io::Write::write_all(&mut &file, &content(bytes)).expect("written");
                 file.sync_all().expect("written");
                 let merged = overlay(&lower, &base);
                 let file = merged.join("bytes");
@@ -322,6 +325,7 @@ impl PreparedBacking {
             Self::Fuse(mounted) => mounted.file(),
             Self::Moving(moving) => moving.file(),
             Self::Stacked(stacked) => stacked.log(),
+            Self::Remote(remote) => remote.file(),
             Self::Mounts(_) => "/proc/1/mountinfo".into(),
         }
     }
@@ -335,6 +339,11 @@ impl Drop for PreparedBacking {
             }
         }
     }
+}
+
+/// So many bytes that tell where each of them belongs.
+fn content(bytes: usize) -> Vec<u8> {
+    (0_u32..).flat_map(u32::to_le_bytes).take(bytes).collect()
 }
 
 /// Mounts an overlay of a folder, whose changes and mount point are in another; returns that point.

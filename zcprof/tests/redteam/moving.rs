@@ -13,6 +13,8 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::uio::pread;
 use nix::unistd::{Pid, pipe2};
 
+use super::content;
+
 /// Name of the file, and its inode; the root's is 1.
 const NAME: &[u8] = b"bytes\0";
 const INODE: u64 = 2;
@@ -37,8 +39,7 @@ impl Moving {
     /// Mounts it on a folder of a base folder on the disk, with a file of so many bytes.
     pub(super) fn new(base: &Path, bytes: usize) -> Self {
         let backing = base.join("backing");
-        let content: Vec<u8> = (0_u32..).flat_map(u32::to_le_bytes).take(bytes).collect();
-        fs::write(&backing, content).expect("written");
+        fs::write(&backing, content(bytes)).expect("written");
         let backing = File::open(&backing).expect("there");
         backing.sync_all().expect("on the disk: what is dirty cannot be taken away");
         // One page a folio: larger ones are not handed over (fuse_try_move_folio(), fs/fuse/dev.c).

@@ -72,6 +72,8 @@ pub(super) enum Backing {
     Encrypted,
     /// A file in a squashfs.
     Compressed,
+    /// A file that an NFS server on this host serves.
+    Nfs,
     /// A log on ext4, and IPsec encrypts what this host sends to itself.
     BehindIpsec,
     /// A file in the lower layer of an overlay.
@@ -129,6 +131,7 @@ impl fmt::Display for Backing {
             Self::Loop { direct: true } => "a log in a loop device with direct I/O",
             Self::Encrypted => "a log on dm-crypt",
             Self::Compressed => "a file in a squashfs",
+            Self::Nfs => "a file on NFS",
             Self::BehindIpsec => "a log on ext4 behind IPsec",
             Self::Overlay { on_disk: true } => "a file in an overlay of ext4",
             Self::Overlay { on_disk: false } => "a file in an overlay of tmpfs",
@@ -284,6 +287,23 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         case: from_storage(Backing::Compressed),
         seen: &[MOVED],
         twins: &[of("sendfile", at(Backing::Compressed)), from_storage(Backing::Disk)],
+    },
+    Sabotage {
+        name: "NFS",
+        reason: "ZC119",
+        case: from_storage(Backing::Nfs),
+        // What the client asks the server in the meantime is not what is sent.
+        seen: &[
+            exactly(Audit, PageCacheToSocket, Copied, 0.0),
+            exactly(Audit, UserToSocket, Copied, 0.0),
+            exactly(Callers, UserToSocket, Copied, 0.0),
+            MOVED,
+        ],
+        twins: &[
+            of("sendfile", at(Backing::Nfs)),
+            of("splice", Setting { cache: "cold", ..at(Backing::Nfs) }),
+            from_storage(Backing::Disk),
+        ],
     },
     Sabotage {
         name: "O_DIRECT from FUSE",
