@@ -223,6 +223,8 @@ mod tests {
         let twice = ["squashfs", "loop", "ext4", "dm-crypt", "virtio_blk"];
         assert_eq!((cpu(&twice), unknown(&twice)), (3, 0));
         assert_eq!(unknown(&["bcachefs", "virtio_blk"]), 1);
+        assert_eq!((cpu(&["nfs4"]), unknown(&["nfs4"])), (1, 0));
+        assert_eq!((cpu(&["nfs4 (proto=rdma)"]), unknown(&["nfs4 (proto=rdma)"])), (0, 1));
         assert_eq!(unknown(&["ext4"]), 1, "a file system is on something");
         assert_eq!(unknown(&["ext4", "dm-linear"]), 1);
         assert_eq!(unknown(&["tmpfs"]), 0);

@@ -58,7 +58,7 @@ impl StorageStack {
 
     fn file(&mut self, file: &Path) -> Result<()> {
         let mount = Mount::of(file)?;
-        self.push(&mount.kind, mount.point.display().to_string());
+        self.push(mount.layer(), mount.point.display().to_string());
         if self.is_too_deep() {
             return Ok(());
         }

@@ -42,6 +42,17 @@ impl Mount {
         found.with_context(what)
     }
 
+    /// The file system's name as a layer. One over the network that is not filled out of a socket is
+    /// another: RDMA writes into memory by itself (nfs_show_mount_options(), fs/nfs/super.c;
+    /// cifs_show_options(), fs/smb/client/cifsfs.c), and a cache on a disk may have the bytes (fsc).
+    pub(super) fn layer(&self) -> String {
+        const OTHER: [&[u8]; 3] = [b"proto=rdma", b"rdma", b"fsc"];
+        match self.words().find(|word| OTHER.contains(&&**word)) {
+            Some(word) => format!("{} ({})", self.kind, String::from_utf8_lossy(&word)),
+            None => self.kind.clone(),
+        }
+    }
+
     /// Whether some of its files may be in persistent memory, which is mapped and has no page cache
     /// (Documentation/filesystems/dax.rst).
     pub(crate) fn is_dax(&self) -> bool {
@@ -174,6 +185,18 @@ mod tests {
         let (_, mount) = parse(line).expect("a mount");
         let layers: Vec<_> = ["/up", "/a:b", "/c d"].iter().map(PathBuf::from).collect();
         assert_eq!(mount.layers(), layers);
+    }
+
+    #[test]
+    fn what_no_socket_fills_is_another_layer() {
+        let layer = |kind: &str, options: &str| {
+            let line = format!("50 35 0:60 / /n rw - {kind} server:/ rw,{options},addr=10.0.0.1");
+            parse(line.as_bytes()).expect("a mount").1.layer()
+        };
+        assert_eq!(layer("nfs4", "vers=4.2,proto=tcp"), "nfs4");
+        assert_eq!(layer("nfs4", "vers=4.2,proto=rdma"), "nfs4 (proto=rdma)");
+        assert_eq!(layer("cifs", "vers=3.1.1,rdma"), "cifs (rdma)");
+        assert_eq!(layer("nfs", "vers=3,fsc"), "nfs (fsc)");
     }
 
     /// The kernel's own word for where this test is.
