@@ -76,6 +76,8 @@ offsets! {
         sock_task_memory = "sock.sk_use_task_frag", optional;
         /// The byte that holds the bit `sk_kern_sock`, which follows this one.
         sock_bits = "sock.sk_gso_disabled" or "sock.sk_padding", optional;
+        /// What in the kernel uses the socket, if something does.
+        sock_owner = "sock.sk_user_data";
         skb_network = "sk_buff.network_header";
         skb_inner_network = "sk_buff.inner_network_header";
         skb_len = "sk_buff.len";

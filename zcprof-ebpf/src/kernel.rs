@@ -164,8 +164,8 @@ pub(crate) fn family_and_port(sock: u64) -> (u16, u16) {
 /// Whether a `struct sock *` connects the kernel with what stores a file: sunrpc (xs_tcp_finish_connecting(),
 /// net/sunrpc/xprtsock.c), SMB, Ceph, 9p, NVMe, nbd and iSCSI may send while the kernel makes room in
 /// memory, so that their sockets must not use the task's own (`sk_page_frag()`, include/net/sock.h, 6.2 to
-/// 7.3). An older kernel tells which sockets it has made for itself (`sk_kern_sock`), as are those of
-/// sunrpc (xs_create_sock(), 5.10 to 7.3), SMB and Ceph.
+/// 7.3). An older kernel tells only which sockets it has made for itself (`sk_kern_sock`); so it has what
+/// a listener of MPTCP accepts. Those of sunrpc and Ceph have an owner beside that (`sk_user_data`).
 #[inline(always)]
 pub(crate) fn is_for_storage(sock: u64) -> bool {
     if configured(&CONFIG.offsets.sock_task_memory) != NO_OFFSET {
@@ -174,6 +174,7 @@ pub(crate) fn is_for_storage(sock: u64) -> bool {
     const MADE_BY_KERNEL: u8 = 1 << 1;
     configured(&CONFIG.offsets.sock_bits) != NO_OFFSET
         && read_at::<u8>(sock, &CONFIG.offsets.sock_bits) & MADE_BY_KERNEL != 0
+        && read_at::<u64>(sock, &CONFIG.offsets.sock_owner) != 0
 }
 
 /// Numbers of a `struct task_struct *`, as thread and as process, in the initial namespace.

@@ -200,6 +200,7 @@ mod tests {
     use super::{Unreadable, is_visible, read};
     use crate::doctor::record::Diagnosis;
     use crate::matrix::Matrix;
+    use crate::run::Run;
 
     #[test]
     fn what_is_wrong_with_a_text_is_said() {
@@ -211,6 +212,16 @@ mod tests {
         assert_eq!(wrong(r#"{"schema": 99}"#).to_string(), other.to_string());
         let bench = wrong(r#"{"schema": 1, "contestants": [], "cells": []}"#).to_string();
         assert_eq!(bench, "it is a benchmark, not a matrix: `zcprof bench report` renders it");
+    }
+
+    #[test]
+    fn a_system_call_that_nobody_knows_is_no_record() {
+        let text = include_str!("../tests/golden/classic/run.json");
+        let known: Run = read(text.as_bytes()).expect("a run");
+        assert!(known.passes.iter().any(|pass| !pass.counts.is_empty()));
+        let forged = text.replace("\"syscall\": \"sendfile\"", "\"syscall\": \"teleport\"");
+        let said = read::<Run>(forged.as_bytes()).expect_err("a forged run").to_string();
+        assert!(said.contains("`teleport` is no system call that zcprof knows"), "{said}");
     }
 
     #[test]
