@@ -109,10 +109,12 @@ impl TextPokes {
 }
 
 /// Those of the functions whose probe was off before these changes or between them; `off` are those
-/// whose probe is off now.
+/// whose probe is off now. The changes may come in any order, as different CPUs made them: what was
+/// switched off as often as on is on.
 fn follow(off: &mut BTreeSet<u64>, functions: &BTreeSet<u64>, pokes: &[Poke]) -> BTreeSet<u64> {
-    off.retain(|function| functions.contains(function));
-    let mut were_off = off.clone();
+    let known = off.iter().filter(|function| functions.contains(function));
+    // How often each was switched off, less how often on.
+    let mut times: BTreeMap<u64, i64> = known.map(|function| (*function, 1)).collect();
     for poke in pokes {
         let at = |entry: u64| poke.address.checked_sub(entry);
         let function = ENTRIES.into_iter().filter_map(at).find(|at| functions.contains(at));
@@ -120,15 +122,11 @@ fn follow(off: &mut BTreeSet<u64>, functions: &BTreeSet<u64>, pokes: &[Poke]) ->
         let [was_armed, is_armed] =
             poke.bytes.map(|byte| byte.is_some_and(|byte| ARMED.contains(&byte)));
         if !was_armed || !is_armed {
-            were_off.insert(function);
-        }
-        if is_armed {
-            off.remove(&function);
-        } else {
-            off.insert(function);
+            *times.entry(function).or_default() += i64::from(was_armed) - i64::from(is_armed);
         }
     }
-    were_off
+    *off = times.iter().filter(|(_, times)| **times > 0).map(|(function, _)| *function).collect();
+    times.into_keys().collect()
 }
 
 /// Records of what is changed by this CPU.
@@ -167,6 +165,15 @@ mod tests {
         assert_eq!(after(off, &[poke(0x200, 0xcc, 0x55)]), [0x200]);
         assert_eq!(after(off, &[]), [0x200], "still off");
         assert_eq!(after(off, &[poke(0x200, 0x55, 0xcc)]), [0x200], "off until now");
+        assert!(after(off, &[]).is_empty());
+    }
+
+    /// One CPU switches it off and another on; the other's record is read first.
+    #[test]
+    fn the_order_of_changes_does_not_matter() {
+        let off = &mut BTreeSet::new();
+        let (gone, back) = (poke(0x104, CALL, NOP), poke(0x104, NOP, CALL));
+        assert_eq!(after(off, &[back, gone]), [0x100]);
         assert!(after(off, &[]).is_empty());
     }
 
