@@ -1,6 +1,7 @@
 //! Builds zcprof and its guest tests as static programs, which run in any guest.
 
 use std::env;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -25,6 +26,8 @@ pub(crate) fn cargo(ready: &Ready) -> Result<Command> {
             command.env("ZCPROF_RUSTUP_HOME", home);
         }
     }
+    // A signal that ends cargo must end the compilers too.
+    command.process_group(0);
     // Set for the cargo inside the build script (see .cargo/config.toml); this one shows progress.
     command.env_remove("CARGO_TERM_QUIET");
     // aya-ebpf uses one unstable feature; this opens it for that crate alone.

@@ -34,12 +34,21 @@ pub(crate) fn install() -> Result<()> {
         while !requested() {
             thread::sleep(SOON);
         }
-        let came = SIGNAL.load(Ordering::SeqCst);
-        let named = SIGNALS.iter().find(|(signal, _)| usize::try_from(*signal) == Ok(came));
-        eprintln!("\n{}: stopping", named.map_or("signal", |(_, name)| name));
+        say();
     };
     thread::Builder::new().name("signals".to_owned()).spawn(answer).context("a thread")?;
     Ok(())
+}
+
+/// Says which signal came, if one did and nobody said it yet: what ends at once ends before the thread
+/// looks again.
+pub(crate) fn say() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if requested() && !SAID.swap(true, Ordering::SeqCst) {
+        let came = SIGNAL.load(Ordering::SeqCst);
+        let named = SIGNALS.iter().find(|(signal, _)| usize::try_from(*signal) == Ok(came));
+        eprintln!("\n{}: stopping", named.map_or("signal", |(_, name)| name));
+    }
 }
 
 /// True once somebody asked this program to stop.

@@ -92,6 +92,7 @@ fn main() -> ExitCode {
         Command::Ebpf(options) => ebpf::command(&options),
         Command::Zcprof(options) => zcprof::command(&options),
     });
+    interrupt::say();
     let interrupted = interrupt::code().filter(|_| !matches!(done, Ok(Exit::Holds)));
     let exit = done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

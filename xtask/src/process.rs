@@ -11,7 +11,7 @@ use std::{env, thread};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, SysconfVar, sysconf};
+use nix::unistd::{Pid, SysconfVar, getpgid, sysconf};
 
 use crate::interrupt;
 
@@ -110,7 +110,11 @@ pub(crate) fn wait(mut child: Child) -> Result<ExitStatus> {
             match asked {
                 None => {
                     asked = Some(Instant::now());
-                    kill(pid(&child)?, Signal::SIGTERM).ok();
+                    let child = pid(&child)?;
+                    // One that leads a group has started others, such as cargo its compilers.
+                    let leads = getpgid(Some(child)) == Ok(child);
+                    let all = if leads { Pid::from_raw(-child.as_raw()) } else { child };
+                    kill(all, Signal::SIGTERM).ok();
                 }
                 Some(since) if since.elapsed() > GRACE => child.kill().context("killing")?,
                 Some(_) => {}
