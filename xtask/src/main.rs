@@ -93,7 +93,8 @@ fn main() -> ExitCode {
         Command::Zcprof(options) => zcprof::command(&options),
     });
     interrupt::say();
-    let interrupted = interrupt::code().filter(|_| !matches!(done, Ok(Exit::Holds)));
+    // Even if all was done when it came: the sender was told that this stops.
+    let interrupted = interrupt::code();
     let exit = done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         Exit::of_error(&error)
