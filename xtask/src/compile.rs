@@ -112,9 +112,7 @@ fn find_ebpf(reports: &str) -> Option<PathBuf> {
         let name = id.rsplit('/').next().unwrap_or_default();
         name.starts_with("zcprof#") || name.starts_with("zcprof@")
     };
-    reports
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+    parsed(reports)
         .filter(|report| report["reason"] == "build-script-executed")
         .filter(|report| report["package_id"].as_str().is_some_and(is_zcprof))
         .find_map(|report| Some(PathBuf::from(report["out_dir"].as_str()?).join("zcprof")))
@@ -212,11 +210,14 @@ fn reports(command: &mut Command, name: &str) -> Result<String> {
     Ok(reports)
 }
 
+/// Each of cargo's reports; other lines are not.
+fn parsed(reports: &str) -> impl DoubleEndedIterator<Item = Value> {
+    reports.lines().filter_map(|line| serde_json::from_str(line).ok())
+}
+
 /// The program that a target became, or the test program.
 fn find_artifact(reports: &str, name: &str, tests: bool) -> Option<PathBuf> {
-    reports
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+    parsed(reports)
         .filter(|report| report["target"]["name"] == name && report["profile"]["test"] == tests)
         .filter_map(|report| report["executable"].as_str().map(PathBuf::from))
         .next_back()

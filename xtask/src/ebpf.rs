@@ -71,9 +71,8 @@ fn publish(built: &Path, compiler: &str) -> Result<()> {
 /// # Errors
 /// They are not.
 pub(crate) fn agree(built: &Path, compiler: &str) -> Result<String> {
-    let prebuilt = prebuilt::in_step(&tree::root())
+    let (prebuilt, label) = prebuilt::in_step(&tree::root())
         .with_context(|| format!("the prebuilt eBPF programs do not serve; {REMEDY}"))?;
-    let label = Label::read(&tree::root())?;
     if label.compiler != compiler {
         let other = label.compiler;
         return Ok(format!(
@@ -122,7 +121,7 @@ mod tests {
         let error = in_step(root).expect_err("another object").to_string();
         assert!(error.contains("label"), "{error}");
         fs::write(&object, b"programs").expect("written");
-        assert_eq!(in_step(root).expect("in step"), object);
+        assert_eq!(in_step(root).expect("in step"), (object, label));
         for changed in ["zcprof-common/src/file.rs", "Cargo.lock"] {
             let path = root.join(changed);
             let before = fs::read(&path).expect("read");

@@ -94,9 +94,11 @@ pub(crate) struct Wants {
 }
 
 impl Wants {
-    /// Whether the eBPF programs are compiled here.
-    fn compiles_ebpf(&self) -> bool {
-        self.build && (self.ebpf || prebuilt::in_step(&tree::root()).is_err())
+    /// The same, with the eBPF programs compiled if the prebuilt ones are of other sources. This reads and
+    /// hashes all of them.
+    fn resolved(&self) -> Self {
+        let ebpf = self.build && (self.ebpf || prebuilt::in_step(&tree::root()).is_err());
+        Self { ebpf, ..self.clone() }
     }
 }
 
@@ -125,7 +127,7 @@ const CLIENTS: &str = "Kafka clients (Python)";
 /// Does `cargo xtask setup`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     let cache = Cache::open()?;
-    let wants = options.purpose.wants(&options.kernel)?;
+    let wants = options.purpose.wants(&options.kernel)?.resolved();
     if options.dry_run {
         let missing = unmet(&wants, &World::look(&cache, true));
         let steps = install::plan(&missing);
@@ -162,14 +164,14 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
 
 /// Makes sure of everything that `wants` names. Silent if nothing is missing.
 pub(crate) fn ensure(cache: &Cache, wants: &Wants) -> Result<Ready> {
-    prepare(cache, wants, false)
+    prepare(cache, &wants.resolved(), false)
 }
 
 fn prepare(cache: &Cache, wants: &Wants, all_bytes: bool) -> Result<Ready> {
     let world = World::look(cache, all_bytes);
     let missing = unmet(wants, &world);
     if missing.is_empty() {
-        return Ok(world.ready(wants.compiles_ebpf()));
+        return Ok(world.ready(wants.ebpf));
     }
     let _lock = cache.lock()?;
     // Another clone may have met them while this one waited.
@@ -182,7 +184,7 @@ fn prepare(cache: &Cache, wants: &Wants, all_bytes: bool) -> Result<Ready> {
     let world = World::look(cache, all_bytes);
     let missing = unmet(wants, &world);
     if missing.is_empty() {
-        return Ok(world.ready(wants.compiles_ebpf()));
+        return Ok(world.ready(wants.ebpf));
     }
     let remedies: Vec<String> = missing
         .iter()

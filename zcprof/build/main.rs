@@ -35,24 +35,24 @@ fn build() -> Result<()> {
     }
     let out = env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?;
     let object = PathBuf::from(out).join("zcprof");
-    let chosen = toolchain::chosen();
-    let prebuilt = prebuilt::in_step(root);
-    let by = match (&chosen, prebuilt) {
-        (None, Ok(prebuilt)) => {
-            fs::copy(prebuilt, &object).context("copying the prebuilt eBPF programs")?;
-            format!("prebuilt, by {}", prebuilt::Label::read(root)?.compiler)
-        }
-        (Some(_), _) => compile(&object)?,
-        (None, Err(why)) => compile(&object)
-            .with_context(|| format!("the prebuilt eBPF programs do not serve: {why}"))?,
+    let by = match toolchain::chosen() {
+        Some(chosen) => compile(&object, Some(chosen))?,
+        None => match prebuilt::in_step(root) {
+            Ok((prebuilt, label)) => {
+                fs::copy(prebuilt, &object).context("copying the prebuilt eBPF programs")?;
+                format!("prebuilt, by {}", label.compiler)
+            }
+            Err(why) => compile(&object, None)
+                .with_context(|| format!("the prebuilt eBPF programs do not serve: {why}"))?,
+        },
     };
     println!("cargo:rustc-env=ZCPROF_BPF_BUILT_BY={by}");
     Ok(())
 }
 
-/// Compiles the programs; returns with what.
-fn compile(object: &Path) -> Result<String> {
-    let (toolchain, home) = toolchain::choose()?;
+/// Compiles the programs with the chosen toolchain or one that is here; returns with which.
+fn compile(object: &Path, chosen: Option<String>) -> Result<String> {
+    let (toolchain, home) = toolchain::choose(chosen)?;
     if let Some(home) = home {
         // SAFETY: this build script has one thread.
         unsafe { env::set_var("RUSTUP_HOME", home) };

@@ -59,8 +59,8 @@ impl Label {
     }
 }
 
-/// The prebuilt object, if it is the one of these sources; else why not.
-pub(crate) fn in_step(root: &Path) -> Result<PathBuf> {
+/// The prebuilt object and its label, if it is the one of these sources; else why not.
+pub(crate) fn in_step(root: &Path) -> Result<(PathBuf, Label)> {
     let label = Label::read(root)?;
     let object = root.join(OBJECT);
     if label.sources != sources(root)? {
@@ -69,7 +69,7 @@ pub(crate) fn in_step(root: &Path) -> Result<PathBuf> {
     if label.object != hash(&fs::read(&object)?) {
         return Err(Error::other(format!("{} is not what its label says", object.display())));
     }
-    Ok(object)
+    Ok((object, label))
 }
 
 /// Hash of the sources, with the versions of the crates that the programs are compiled with.

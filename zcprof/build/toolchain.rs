@@ -12,8 +12,8 @@ const CHOICE: &str = "ZCPROF_BPF_TOOLCHAIN";
 const HOME: &str = "ZCPROF_RUSTUP_HOME";
 
 /// The toolchain that the caller chose, or one that is here, and rustup's folder that has it.
-pub(crate) fn choose() -> Result<(String, Option<PathBuf>)> {
-    match chosen() {
+pub(crate) fn choose(chosen: Option<String>) -> Result<(String, Option<PathBuf>)> {
+    match chosen {
         Some(name) => Ok((name, env::var_os(HOME).map(PathBuf::from))),
         None => detect(),
     }

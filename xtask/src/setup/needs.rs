@@ -175,7 +175,7 @@ impl NeededFor {
     pub(super) fn is_wanted(self, wants: &Wants) -> bool {
         match self {
             Self::Build => wants.build,
-            Self::Ebpf => wants.compiles_ebpf(),
+            Self::Ebpf => wants.ebpf,
             Self::Clients => wants.clients,
             Self::Guests => wants.guests,
             Self::Matrix => wants.matrix,

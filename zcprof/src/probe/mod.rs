@@ -245,9 +245,10 @@ impl Probes {
     /// What says that probes did not look all the time.
     fn switched_off(&mut self, new_cpus: &[u32]) -> Result<Vec<Doubt>> {
         let Some(pokes) = &mut self.pokes else { return Ok(Vec::new()) };
-        pokes.follow_cpus(new_cpus).context("following changes of the kernel's text")?;
         let entries = self.plan.entries();
-        let (were_off, unknown) = pokes.switched_off(&entries.keys().copied().collect());
+        let (were_off, unknown) = pokes
+            .switched_off(&entries.keys().copied().collect(), new_cpus)
+            .context("following changes of the kernel's text")?;
         let sites = were_off.iter().filter_map(|address| entries.get(address));
         let mut doubts: Vec<_> =
             sites.map(|site| Doubt::ProbeOff { site: (*site).to_owned() }).collect();

@@ -60,7 +60,7 @@ impl TextPokes {
     ///
     /// # Errors
     /// The kernel's own.
-    pub(super) fn follow_cpus(&mut self, were_offline: &[u32]) -> Result<()> {
+    fn follow_cpus(&mut self, were_offline: &[u32]) -> Result<()> {
         self.note();
         for cpu in kernel::online_cpus()? {
             if self.rings.contains_key(&cpu) && !were_offline.contains(&cpu) {
@@ -99,12 +99,19 @@ impl TextPokes {
     }
 
     /// Those of the functions whose probe was off at any time since this was asked last, and how many
-    /// changes are not known.
-    pub(super) fn switched_off(&mut self, functions: &BTreeSet<u64>) -> (BTreeSet<u64>, u64) {
-        self.note();
+    /// changes are not known; with the CPUs that were offline for a while since then.
+    ///
+    /// # Errors
+    /// The kernel's own.
+    pub(super) fn switched_off(
+        &mut self,
+        functions: &BTreeSet<u64>,
+        were_offline: &[u32],
+    ) -> Result<(BTreeSet<u64>, u64)> {
+        self.follow_cpus(were_offline)?;
         let noted = std::mem::take(&mut self.noted);
         let were_off = follow(&mut self.off, functions, &noted);
-        (were_off, std::mem::take(&mut self.lost))
+        Ok((were_off, std::mem::take(&mut self.lost)))
     }
 }
 

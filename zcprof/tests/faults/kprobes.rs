@@ -69,7 +69,7 @@ fn closing_controls_miss_probes_that_are_gone() {
 /// the kernel's record of its own text says it, whether or not something is missing from the account,
 /// and the pass is made again.
 #[test]
-fn kprobes_that_were_off_for_a_moment_are_a_reason() {
+fn a_pass_in_which_kprobes_were_off_for_a_moment_is_void() {
     let hidden = Debugfs::hidden();
     let mut running =
         Running::begin("moment", &["--avoid-fexit", "--transfer", "mmap_write,sendfile"]);
