@@ -53,8 +53,8 @@ impl Remote {
         let port = port.recv().expect("the server listens");
         // The kernel asks the server for the file handle of `/` by itself (fs/nfs/mount_clnt.c), and
         // with actimeo=0 it asks at each read whether the file is still the same.
-        let server = format!("addr=127.0.0.1,port={port},mountport={port}");
-        let options = format!("vers=3,proto=tcp,mountproto=tcp,nolock,noacl,actimeo=0,{server}");
+        let address = format!("addr=127.0.0.1,port={port},mountport={port}");
+        let options = format!("vers=3,proto=tcp,mountproto=tcp,nolock,noacl,actimeo=0,{address}");
         let kind = Some("nfs");
         mount(Some("127.0.0.1:/"), folder, kind, MsFlags::MS_RDONLY, Some(options.as_str()))
             .expect("NFS mounts");
