@@ -27,7 +27,7 @@ use remedy::KnownFacts;
 /// `uname` or /sys cannot be read.
 pub fn diagnose() -> Result<Diagnosis> {
     let kernel = kernel::running()?;
-    let version = kernel::version(&kernel.release)?;
+    let version = kernel::version()?;
     let functions = kernel::functions(&probe::wanted());
     let (facts, capabilities) = (facts::read_all(&kernel.release), own_capabilities());
     let known = KnownFacts { facts: &facts, capabilities: &capabilities };

@@ -1,7 +1,7 @@
 //! The `callers` instrument: traceable functions around the leaves, whose results balance to
 //! bytes. By fexit where the kernel's BTF and BPF allow it, else by kprobe and kretprobe.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use aya::programs::{FEntry, FExit, KProbe};
 use aya::{Btf, Ebpf};
 use zcprof_common::sites::{Bytes, SITES, Site};
@@ -13,7 +13,7 @@ use crate::run::ProbeState;
 /// Attaches to every caller of this kernel.
 pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut AttachPlan, avoid_fexit: bool) {
     let btf = if avoid_fexit {
-        Err(anyhow::anyhow!("fexit is withheld"))
+        Err(anyhow!("fexit is withheld"))
     } else {
         Btf::from_sys_fs().context("reading the kernel's BTF")
     };
@@ -21,27 +21,37 @@ pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut AttachPlan, avoid_fexit: bool) 
         let row = &SITES[site];
         let by_fexit = match &btf {
             Ok(btf) => fexit(ebpf, row, &symbol, btf),
-            Err(error) => Err(anyhow::anyhow!("{error:#}")),
+            Err(error) => Err(anyhow!("{error:#}")),
         };
-        let Err(no_fexit) = by_fexit else {
-            plan.attached(site, &symbol, Mechanism::Fexit);
-            continue;
-        };
-        if row.bytes == Bytes::Accepts {
-            // Each server that waits in it would keep one of the few instances of a kretprobe.
-            let reason = "without fexit a connection is known from its first send on".to_owned();
-            plan.set(site, ProbeState::NotNeeded { reason });
-            continue;
+        match first(row, &symbol, by_fexit, || kretprobe(ebpf, row, &symbol)) {
+            Ok(by) => plan.attached(site, &symbol, by),
+            Err(state) => plan.set(site, state),
         }
-        match kretprobe(ebpf, row, &symbol) {
-            Ok(()) => {
-                log::debug!("{symbol}: no fexit ({no_fexit:#}); using a kretprobe");
-                plan.attached(site, &symbol, Mechanism::Kretprobe);
-            }
-            Err(error) => {
-                let reason = format!("fexit: {no_fexit:#}; kretprobe: {error:#}");
-                plan.set(site, ProbeState::Refused { reason });
-            }
+    }
+}
+
+/// The first way by which a row was attached, or what became of the row that no way serves: a kretprobe
+/// is tried where fexit was refused.
+fn first(
+    row: &Site,
+    symbol: &str,
+    by_fexit: Result<()>,
+    kretprobe: impl FnOnce() -> Result<()>,
+) -> Result<Mechanism, ProbeState> {
+    let Err(no_fexit) = by_fexit else { return Ok(Mechanism::Fexit) };
+    if row.bytes == Bytes::Accepts {
+        // Each server that waits in it would keep one of the few instances of a kretprobe.
+        let reason = "without fexit a connection is known from its first send on".to_owned();
+        return Err(ProbeState::NotNeeded { reason });
+    }
+    match kretprobe() {
+        Ok(()) => {
+            log::debug!("{symbol}: no fexit ({no_fexit:#}); using a kretprobe");
+            Ok(Mechanism::Kretprobe)
+        }
+        Err(error) => {
+            let reason = format!("fexit: {no_fexit:#}; kretprobe: {error:#}");
+            Err(ProbeState::Refused { reason })
         }
     }
 }
@@ -72,4 +82,38 @@ fn kretprobe(ebpf: &mut Ebpf, site: &Site, symbol: &str) -> Result<()> {
         program.attach(symbol, 0)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(accepts: bool) -> &'static Site {
+        let fits = |site: &&Site| {
+            site.instrument == Instrument::Callers && (site.bytes == Bytes::Accepts) == accepts
+        };
+        SITES.iter().find(fits).expect("the table has such a row")
+    }
+
+    #[test]
+    fn a_kretprobe_is_tried_only_where_fexit_is_refused() {
+        let way = first(row(false), "f", Ok(()), || panic!("tried beside fexit"));
+        assert_eq!(way, Ok(Mechanism::Fexit));
+        let way = first(row(false), "f", Err(anyhow!("no BTF")), || Ok(()));
+        assert_eq!(way, Ok(Mechanism::Kretprobe));
+    }
+
+    #[test]
+    fn a_row_that_no_way_serves_is_refused_with_the_reason_of_each() {
+        let way = first(row(false), "f", Err(anyhow!("no BTF")), || Err(anyhow!("no kprobes")));
+        let reason = "fexit: no BTF; kretprobe: no kprobes".to_owned();
+        assert_eq!(way, Err(ProbeState::Refused { reason }));
+    }
+
+    #[test]
+    fn no_kretprobe_waits_in_accept() {
+        let way = first(row(true), "f", Err(anyhow!("no BTF")), || panic!("instances are few"));
+        assert!(matches!(way, Err(ProbeState::NotNeeded { .. })), "{way:?}");
+        assert_eq!(first(row(true), "f", Ok(()), || Ok(())), Ok(Mechanism::Fexit));
+    }
 }

@@ -30,16 +30,19 @@ pub fn running() -> Result<Kernel> {
     })
 }
 
-/// Major and minor version of a release such as `6.12.95+deb13-cloud-amd64`.
+/// Major and minor version of the running kernel.
 ///
 /// # Errors
-/// The release does not begin with two numbers.
-pub fn version(release: &str) -> Result<Version> {
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => Ok((major, minor)),
-        _ => bail!("kernel release {release:?} does not begin with a version"),
-    }
+/// `uname` does not begin with a version.
+pub fn version() -> Result<Version> {
+    let current = aya::util::KernelVersion::current().context("the kernel's version")?;
+    Ok(version_of(current.code()))
+}
+
+/// Of a number like `LINUX_VERSION_CODE`.
+fn version_of(code: u32) -> Version {
+    let [_, major, minor, _] = code.to_be_bytes();
+    (u16::from(major), u16::from(minor))
 }
 
 /// CPUs that are online now.
@@ -245,10 +248,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_from_releases() {
-        assert_eq!(version("6.12.95+deb13-cloud-amd64").ok(), Some((6, 12)));
-        assert_eq!(version("7.3-rc1").ok(), Some((7, 3)));
-        assert!(version("linux").is_err());
+    fn a_version_is_the_two_first_numbers_of_a_code() {
+        assert_eq!(version_of(0x0006_0c5f), (6, 12));
+        assert_eq!(version_of(0x0007_0300), (7, 3));
+        assert_eq!(version_of(0x0005_0aff), (5, 10));
+    }
+
+    #[test]
+    fn this_kernel_has_the_version_that_its_release_begins_with() {
+        let (major, minor) = version().expect("a version");
+        let release = running().expect("uname").release;
+        assert!(release.starts_with(&format!("{major}.{minor}")), "{major}.{minor}: {release}");
     }
 
     #[test]

@@ -7,25 +7,25 @@ mod callers;
 mod follow;
 pub mod kernel;
 mod kprobes;
+mod maps;
 mod modules;
 mod plan;
 mod pokes;
 mod reach;
+mod skipped;
 mod stacks;
 mod syscalls;
+mod totals;
 mod unpreempted;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::{fs, io};
 
 use anyhow::{Context as _, Result};
-use aya::maps::{MapData, PerCpuArray, PerCpuHashMap, RingBuf};
+use aya::maps::{MapData, RingBuf};
 use aya::programs::Program;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
-use zcprof_common::layout::{DeviceKey, Key, Lost, Value};
-use zcprof_common::sites::{Bytes, SITES, Site, Version};
+use zcprof_common::sites::{SITES, Site, Version};
 use zcprof_common::vocabulary::{Hook, Instrument, Need, ProgramName};
 
 use crate::run::{Coverage, Doubt, Hole, ProbeState};
@@ -34,6 +34,8 @@ pub use follow::{Adopt, CGROUPS, Follow};
 use plan::AttachPlan;
 use pokes::TextPokes;
 pub use stacks::StackCounts;
+pub use totals::Snapshot;
+use totals::Totals;
 use unpreempted::Unpreempted;
 
 /// What to attach.
@@ -71,31 +73,6 @@ pub struct Probes {
     by_program: bool,
     keeps_stacks: bool,
     before: Totals,
-}
-
-/// Everything counted since the programs were loaded.
-#[derive(Clone, Default)]
-struct Totals {
-    counts: BTreeMap<Key, Value>,
-    stacks: StackCounts,
-    exits: BTreeMap<DeviceKey, u64>,
-    lost: Vec<u64>,
-    missed: Vec<u64>,
-    /// Forks, execs and exits that were not followed.
-    unfollowed: u64,
-}
-
-/// What was counted since the snapshot before.
-#[derive(Debug, Default)]
-pub struct Snapshot {
-    /// Counts, zero ones left out.
-    pub counts: BTreeMap<Key, Value>,
-    /// The same by stack, as far as stacks are kept; nothing in a [`Probes::peek`].
-    pub stacks: StackCounts,
-    /// Bytes that devices got, by subject and device.
-    pub exits: BTreeMap<DeviceKey, u64>,
-    /// What went wrong meanwhile.
-    pub doubts: Vec<Doubt>,
 }
 
 /// The table against the names of the kernel's functions, without any program: what is known of
@@ -141,8 +118,7 @@ impl Probes {
     /// # Errors
     /// The programs cannot be loaded at all.
     pub fn attach(options: &Options) -> Result<Self> {
-        let running = kernel::running()?;
-        let version = kernel::version(&running.release)?;
+        let version = kernel::version()?;
         let mut holes = Vec::new();
         if let Some((reason, remedy)) = kernel::too_old(version) {
             holes.extend(both(&reason, &remedy));
@@ -222,7 +198,7 @@ impl Probes {
         self.audit.pause().context("pausing the breakpoints")?;
         // Before the counts, which then have at least what the stacks have.
         let stacks = self.stacks()?;
-        let now = Totals { stacks, ..self.totals()? };
+        let now = Totals { stacks, ..Totals::read(&self.ebpf, &mut self.audit)? };
         self.audit.resume().context("resuming the breakpoints")?;
         if let Some(logger) = &mut self.logger {
             logger.flush();
@@ -323,7 +299,7 @@ impl Probes {
     pub fn peek(&mut self) -> Result<Snapshot> {
         // Their rings have room for some minutes of others' work.
         self.pokes.iter_mut().for_each(TextPokes::note);
-        Ok(self.totals()?.since(&self.before, self.by_program))
+        Ok(Totals::read(&self.ebpf, &mut self.audit)?.since(&self.before, self.by_program))
     }
 
     /// The groups of leaves that some work has to be repeated for, by what it needs: the first
@@ -360,66 +336,6 @@ impl Probes {
         }
         Coverage { probes: self.plan.probes(), holes: self.holes.clone() }
     }
-
-    fn totals(&mut self) -> Result<Totals> {
-        let _unpreempted = Unpreempted::begin();
-        let map = self.ebpf.map("COUNTS").context("the programs have no map of counts")?;
-        let map: PerCpuHashMap<_, Key, Value> = PerCpuHashMap::try_from(map)?;
-        let mut counts = BTreeMap::new();
-        for entry in &map {
-            let (key, values) = entry.context("reading the map of counts")?;
-            let sum = values.iter().copied().fold(Value::default(), Value::plus);
-            counts.insert(key, sum);
-        }
-        let map = self.ebpf.map("EXITS").context("the programs have no map of devices")?;
-        let map: PerCpuHashMap<_, DeviceKey, u64> = PerCpuHashMap::try_from(map)?;
-        let mut exits = BTreeMap::new();
-        for entry in &map {
-            let (exit, bytes) = entry.context("reading the map of devices")?;
-            exits.insert(exit, bytes.iter().copied().fold(0, u64::saturating_add));
-        }
-        let lost = self.ebpf.map("LOST").context("the programs have no map of losses")?;
-        let lost: PerCpuArray<_, u64> = PerCpuArray::try_from(lost)?;
-        let lost = Lost::ALL.iter().map(|what| Ok(lost.get(&(*what as u32), 0)?.iter().sum()));
-        let lost = lost.collect::<Result<Vec<u64>>>()?;
-        let mut missed = Vec::new();
-        for site in SITES {
-            missed.push(self.skipped(site)?);
-        }
-        for (site, hits) in self.audit.hits().context("reading the breakpoints")? {
-            let runs = counts.iter().filter(|(key, _)| usize::from(key.site) == site);
-            let runs: u64 = runs.map(|(_, value)| value.calls).sum();
-            missed[site] += hits.abs_diff(runs);
-        }
-        let failed = lost[Lost::Subject as usize];
-        let mut unfollowed = failed;
-        for name in follow::PROGRAMS {
-            unfollowed += self.skipped_by(Hook::Raw.of(name))?;
-        }
-        Ok(Totals { counts, exits, lost, missed, unfollowed, ..Totals::default() })
-    }
-
-    /// Runs of a program that the kernel says it skipped, because one was active.
-    fn skipped_by(&self, name: ProgramName<'_>) -> Result<u64> {
-        let Some(Ok(fd)) = self.ebpf.program(&name.to_string()).map(Program::fd) else {
-            return Ok(0);
-        };
-        recursion_misses(fd.as_fd().as_raw_fd())
-            .with_context(|| format!("reading the misses of {name}"))
-    }
-
-    /// The same of all programs of a site.
-    fn skipped(&self, site: &Site) -> Result<u64> {
-        let entry = (site.bytes == Bytes::SyscallResult).then_some(syscalls::SYS_ENTER);
-        let mut skipped = 0;
-        for name in [Some(site.name), entry].into_iter().flatten() {
-            // Breakpoints count their hits, and the difference is what was skipped.
-            for hook in Hook::ALL.iter().filter(|hook| **hook != Hook::Break) {
-                skipped += self.skipped_by(hook.of(name))?;
-            }
-        }
-        Ok(skipped)
-    }
 }
 
 /// A hole in both instruments that look into the kernel.
@@ -429,68 +345,6 @@ fn both(reason: &str, remedy: &str) -> [Hole; 2] {
         reason: reason.to_owned(),
         remedy: remedy.to_owned(),
     })
-}
-
-impl Totals {
-    fn since(&self, before: &Self, by_program: bool) -> Snapshot {
-        let stacks = stacks::since(&self.stacks, &before.stacks);
-        let mut snapshot = Snapshot { stacks, ..Snapshot::default() };
-        for (key, value) in &self.counts {
-            let old = before.counts.get(key).copied().unwrap_or_default();
-            let value = value.since(old);
-            if value.calls > 0 {
-                snapshot.counts.insert(*key, value);
-            }
-        }
-        for (exit, bytes) in &self.exits {
-            let bytes = bytes - before.exits.get(exit).copied().unwrap_or(0);
-            if bytes > 0 {
-                snapshot.exits.insert(*exit, bytes);
-            }
-        }
-        let old = |list: &[u64], at: usize| list.get(at).copied().unwrap_or(0);
-        for (at, what) in Lost::ALL.iter().enumerate() {
-            let times = self.lost[at] - old(&before.lost, at);
-            // The built-in workload reads no payload out of a pipe.
-            let is_of_others = *what == Lost::Waited && !by_program;
-            if times > 0 && *what != Lost::Subject && !is_of_others {
-                let what = lost(*what).to_owned();
-                snapshot.doubts.push(Doubt::Lost { what, times });
-            }
-        }
-        if self.unfollowed > before.unfollowed {
-            let times = self.unfollowed - before.unfollowed;
-            snapshot.doubts.push(Doubt::Unfollowed { times });
-        }
-        for (at, site) in SITES.iter().enumerate() {
-            let runs = self.missed[at].saturating_sub(old(&before.missed, at));
-            if runs > 0 {
-                snapshot.doubts.push(Doubt::Missed { site: site.name.to_owned(), runs });
-            }
-        }
-        snapshot
-    }
-}
-
-const fn lost(what: Lost) -> &'static str {
-    match what {
-        Lost::Counts => "the map of counts was full",
-        Lost::Inflight => "the map of current system calls was full",
-        Lost::Entered => "a call's entry and return did not meet",
-        Lost::Unreadable => "a kernel structure could not be read",
-        Lost::Owner => "the owner of a later copy could not be remembered",
-        Lost::Subject => "a process could not be remembered",
-        Lost::Busy => "a map was in use by what a breakpoint interrupted",
-        Lost::Twice => "a call was entered and never seen to return",
-        Lost::Waited => "a read of a pipe was entered and never seen to return",
-    }
-}
-
-/// `recursion_misses` of a program; zero on kernels that do not say (before 5.12).
-fn recursion_misses(fd: i32) -> io::Result<u64> {
-    let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("recursion_misses:"));
-    line.map_or(Ok(0), |number| number.trim().parse().map_err(io::Error::other))
 }
 
 /// The program of a site at one hook.

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
-use aya::maps::{MapData, PerCpuHashMap, RingBuf, StackTraceMap};
+use aya::maps::{MapData, RingBuf, StackTraceMap};
 use aya::{Ebpf, EbpfLoader};
 use zcprof_common::layout::{StackKey, StackValue};
 use zcprof_common::sites::Version;
+
+use super::maps::summed;
 
 /// What was counted, by stack.
 pub type StackCounts = BTreeMap<StackKey, StackValue>;
@@ -20,12 +22,16 @@ const MEMORY: usize = 64 << 20;
 /// Fewest and most entries of the map of counts by stack.
 const ENTRIES: [usize; 2] = [4096, 32768];
 
+/// Entries of the map of counts by stack on a machine with so many CPUs.
+fn entries(cpus: usize) -> u32 {
+    let entries = MEMORY / (size_of::<StackValue>() * cpus.max(1));
+    u32::try_from(entries.clamp(ENTRIES[0], ENTRIES[1])).unwrap_or(u32::MAX)
+}
+
 /// Gives the maps their sizes: hardly any, where no stacks are kept.
 pub(super) fn size(loader: &mut EbpfLoader<'_>, wanted: bool, cpus: usize) {
     if wanted {
-        let entries = MEMORY / (size_of::<StackValue>() * cpus.max(1));
-        let entries = entries.clamp(ENTRIES[0], ENTRIES[1]);
-        loader.map_max_entries("STACKS", u32::try_from(entries).unwrap_or(u32::MAX));
+        loader.map_max_entries("STACKS", entries(cpus));
         return;
     }
     for (map, least) in [("STACKS", 1), ("SAMPLED", 1), ("SAMPLES", 4096), ("KERNEL_STACKS", 1)] {
@@ -35,18 +41,10 @@ pub(super) fn size(loader: &mut EbpfLoader<'_>, wanted: bool, cpus: usize) {
 
 /// All counts by stack, summed over the CPUs.
 pub(super) fn counts(ebpf: &Ebpf) -> Result<StackCounts> {
-    let map = ebpf.map("STACKS").context("the programs have no map of stacks")?;
-    let map: PerCpuHashMap<_, StackKey, StackValue> = PerCpuHashMap::try_from(map)?;
-    let mut counts = StackCounts::new();
-    for entry in &map {
-        let (key, values) = entry.context("reading the map of stacks")?;
-        let sum = values.iter().fold(StackValue::default(), |sum, value| StackValue {
-            calls: sum.calls + value.calls,
-            bytes: sum.bytes + value.bytes,
-        });
-        counts.insert(key, sum);
-    }
-    Ok(counts)
+    summed(ebpf, "STACKS", |sum: StackValue, value: StackValue| StackValue {
+        calls: sum.calls + value.calls,
+        bytes: sum.bytes + value.bytes,
+    })
 }
 
 /// What was counted since `before`.
@@ -84,4 +82,38 @@ pub(super) fn kernel_halves(
         }
     }
     Ok(halves)
+}
+
+#[cfg(test)]
+mod tests {
+    use zcprof_common::layout::Key;
+
+    use super::*;
+
+    fn stack(user: u64) -> StackKey {
+        let count = Key { subject: 1, syscall: 1, site: 0, port: 80, iter: 0, file: 0, unused: 0 };
+        StackKey { count, user, kernel: 3, unused: 0 }
+    }
+
+    #[test]
+    fn only_what_a_stack_copied_since_is_its_own() {
+        let value = |calls, bytes| StackValue { calls, bytes };
+        let before = [(stack(2), value(1, 10)), (stack(3), value(4, 40))].into();
+        let now =
+            [(stack(2), value(3, 30)), (stack(3), value(4, 40)), (stack(4), value(1, 0))].into();
+        let new = since(&now, &before);
+        assert_eq!(new, [(stack(2), value(2, 20)), (stack(4), value(1, 0))].into());
+    }
+
+    #[test]
+    fn counts_by_stack_take_a_bounded_share_of_memory_on_any_machine() {
+        for cpus in [0, 1, 2, 16, 128, 512] {
+            let entries = entries(cpus) as usize;
+            assert!((ENTRIES[0]..=ENTRIES[1]).contains(&entries), "{cpus} CPUs: {entries}");
+            let bytes = entries * size_of::<StackValue>() * cpus;
+            assert!(bytes <= MEMORY || entries == ENTRIES[0], "{cpus} CPUs: {bytes} bytes");
+        }
+        assert_eq!(entries(2), 32768);
+        assert_eq!(entries(4096), 4096);
+    }
 }
