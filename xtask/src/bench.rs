@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::compile::{self, Optimised};
 use crate::exit::Exit;
 use crate::phases::Phases;
@@ -107,7 +107,7 @@ impl Timed {
 pub(crate) fn command(bench: &Bench) -> Result<Exit> {
     let Bench::Fetch(options) = bench;
     options.timed.check()?;
-    let cache = Cache::open()?;
+    let cache = CacheFolder::open()?;
     let out = tree::root().join(&options.out);
     publish::check(&out)?;
     let mut phases = Phases::start();

@@ -15,7 +15,7 @@ use crate::{interrupt, scratch};
 
 /// The cache folder.
 #[derive(Clone, Debug)]
-pub(crate) struct Cache {
+pub(crate) struct CacheFolder {
     root: PathBuf,
 }
 
@@ -30,7 +30,7 @@ pub(crate) enum Cached {
     Damaged(anyhow::Error),
 }
 
-impl Cache {
+impl CacheFolder {
     /// `$ZCPROF_CACHE`, else `$XDG_CACHE_HOME/zcprof`, else `~/.cache/zcprof`; made if absent.
     pub(crate) fn open() -> Result<Self> {
         let folder = |name: &str| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
@@ -109,11 +109,11 @@ impl Cache {
 mod tests {
     use super::*;
 
-    fn cache(root: &Path) -> Cache {
+    fn cache(root: &Path) -> CacheFolder {
         for sub in ["tools", "work"] {
             fs::create_dir(root.join(sub)).expect("a folder");
         }
-        Cache { root: root.to_owned() }
+        CacheFolder { root: root.to_owned() }
     }
 
     fn fill(folder: &Path) -> Result<Manifest> {

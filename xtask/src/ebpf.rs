@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::exit::Exit;
 use crate::prebuilt::{self, Label};
 use crate::setup::{self, Wants};
@@ -26,7 +26,7 @@ pub(crate) struct Options {
 
 /// Does `cargo xtask ebpf`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
-    let cache = Cache::open()?;
+    let cache = CacheFolder::open()?;
     let wants = Wants { build: true, ebpf: true, ..Wants::default() };
     let ready = setup::ensure(&cache, &wants)?;
     let built = compile::ebpf(&ready)?;

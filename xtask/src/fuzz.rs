@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::exit::Exit;
 use crate::setup::{self, Wants};
 use crate::{compile, process};
@@ -58,7 +58,7 @@ struct FuzzStatus {
 
 /// Does `cargo xtask fuzz`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
-    let cache = Cache::open()?;
+    let cache = CacheFolder::open()?;
     let wants = Wants { build: true, ..Wants::default() };
     let ready = setup::ensure(&cache, &wants)?;
     let mut worst = Exit::Holds;

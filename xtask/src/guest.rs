@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::compile::{self, Optimised};
 use crate::exit::Exit;
-use crate::kernels::{self, Installed, Kernel};
+use crate::kernels::{self, GuestKernel, Installed};
 use crate::programs;
 use crate::setup::{self, Wants};
 use crate::vm::{self, Accel, FILE_SYSTEMS, FileSystem, GuestOutcome, GuestReport, Spec};
@@ -111,14 +111,14 @@ pub(crate) struct Options {
 /// A guest ready to be described: kernel, accelerator and why it was chosen.
 #[derive(Debug)]
 pub(crate) struct Guest {
-    pub(crate) kernel: &'static Kernel,
+    pub(crate) kernel: &'static GuestKernel,
     pub(crate) installed: Installed,
     accel: Accel,
 }
 
 impl Guest {
     /// Takes the cached kernel and chooses the accelerator, which it says on stderr.
-    pub(crate) fn choose(cache: &Cache, kernel: &'static Kernel) -> Result<Self> {
+    pub(crate) fn choose(cache: &CacheFolder, kernel: &'static GuestKernel) -> Result<Self> {
         let installed = kernel.installed(cache)?;
         let (accel, why) = vm::choose_accel(cache, &installed)?;
         eprintln!(
@@ -153,7 +153,7 @@ impl Guest {
 
 /// Runs one guest in a work folder of its own and hands its report and that folder to `then`.
 pub(crate) fn run_one<T>(
-    cache: &Cache,
+    cache: &CacheFolder,
     spec: &Spec<'_>,
     keep: bool,
     show: &mut dyn FnMut(&str),
@@ -216,7 +216,7 @@ pub(crate) fn show(line: &str) {
 
 /// Does `cargo xtask vm`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
-    let cache = Cache::open()?;
+    let cache = CacheFolder::open()?;
     let chosen = kernels::choose(std::slice::from_ref(&options.kernel))?;
     let wants = Wants {
         build: !options.bare,

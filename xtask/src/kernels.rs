@@ -12,12 +12,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result, bail};
 
 pub(crate) use self::source::VARIABLE;
-use crate::cache::{Cache, Cached};
+use crate::cache::{CacheFolder, Cached};
 use crate::manifest::Manifest;
 
 /// A kernel that a guest can boot.
 #[derive(Debug)]
-pub(crate) struct Kernel {
+pub(crate) struct GuestKernel {
     /// What it is called here and in `reports/`.
     pub(crate) name: &'static str,
     /// The Debian suite that has it.
@@ -36,8 +36,8 @@ pub(crate) struct Kernel {
 const CLOUD: &str = "linux-image-cloud-amd64";
 
 /// The table.
-pub(crate) static KERNELS: &[Kernel] = &[
-    Kernel {
+pub(crate) static KERNELS: &[GuestKernel] = &[
+    GuestKernel {
         name: "bullseye",
         suite: "bullseye",
         package: CLOUD,
@@ -45,7 +45,7 @@ pub(crate) static KERNELS: &[Kernel] = &[
         tested: false,
         why: "one routine for all copies to and from user memory, no filemap_read",
     },
-    Kernel {
+    GuestKernel {
         name: "bookworm",
         suite: "bookworm",
         package: CLOUD,
@@ -53,7 +53,7 @@ pub(crate) static KERNELS: &[Kernel] = &[
         tested: true,
         why: "before MSG_SPLICE_PAGES (6.5)",
     },
-    Kernel {
+    GuestKernel {
         name: "trixie",
         suite: "trixie",
         package: CLOUD,
@@ -61,7 +61,7 @@ pub(crate) static KERNELS: &[Kernel] = &[
         tested: true,
         why: "after MSG_SPLICE_PAGES",
     },
-    Kernel {
+    GuestKernel {
         name: "trixie-rt",
         suite: "trixie",
         package: "linux-image-rt-amd64",
@@ -69,7 +69,7 @@ pub(crate) static KERNELS: &[Kernel] = &[
         tested: false,
         why: "real-time: what others do in softirq, threads do here, and they are preempted",
     },
-    Kernel {
+    GuestKernel {
         name: "trixie-backports",
         suite: "trixie-backports",
         package: CLOUD,
@@ -89,7 +89,7 @@ pub(crate) const BOOT_MODULES: &[&str] =
 /// A cached kernel is called old after this; only `setup --refresh` replaces it.
 const OLD: Duration = Duration::from_hours(30 * 24);
 
-impl Kernel {
+impl GuestKernel {
     /// The row called `name`.
     pub(crate) fn find(name: &str) -> Option<&'static Self> {
         KERNELS.iter().find(|kernel| kernel.name == name)
@@ -97,7 +97,7 @@ impl Kernel {
 
     /// Looks in the cache; compares the bytes of all files, or at least of the image and of the
     /// modules that every guest loads.
-    pub(crate) fn look(&self, cache: &Cache, all: bool) -> Cached {
+    pub(crate) fn look(&self, cache: &CacheFolder, all: bool) -> Cached {
         let folder = cache.path(&self.place());
         let boot = Installed::at(&folder)
             .and_then(|kernel| kernel.modules(BOOT_MODULES))
@@ -110,12 +110,12 @@ impl Kernel {
     }
 
     /// Fetches the newest build into the cache.
-    pub(crate) fn fetch(&self, cache: &Cache) -> Result<()> {
+    pub(crate) fn fetch(&self, cache: &CacheFolder) -> Result<()> {
         cache.put(&self.place(), |folder| fetch::fetch(self, cache, folder))
     }
 
     /// The cached kernel.
-    pub(crate) fn installed(&self, cache: &Cache) -> Result<Installed> {
+    pub(crate) fn installed(&self, cache: &CacheFolder) -> Result<Installed> {
         Installed::at(&cache.path(&self.place()))
     }
 
@@ -183,12 +183,12 @@ pub(crate) fn describe(manifest: &Manifest) -> String {
 }
 
 /// The rows that a `--kernel` option names: a name, or `all` for those that the tests use.
-pub(crate) fn choose(names: &[String]) -> Result<Vec<&'static Kernel>> {
-    let mut chosen: Vec<&'static Kernel> = Vec::new();
+pub(crate) fn choose(names: &[String]) -> Result<Vec<&'static GuestKernel>> {
+    let mut chosen: Vec<&'static GuestKernel> = Vec::new();
     for name in names {
         if name == "all" {
             chosen.extend(KERNELS.iter().filter(|kernel| kernel.tested));
-        } else if let Some(kernel) = Kernel::find(name) {
+        } else if let Some(kernel) = GuestKernel::find(name) {
             chosen.push(kernel);
         } else {
             let known: Vec<String> =
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn the_default_is_tested_and_all_means_the_tested_ones() {
-        assert!(Kernel::find(DEFAULT).is_some_and(|kernel| kernel.tested));
+        assert!(GuestKernel::find(DEFAULT).is_some_and(|kernel| kernel.tested));
         let all = choose(&["all".to_owned()]).expect("known");
         assert_eq!(all.len(), 3);
         let error = choose(&["jessie".to_owned()]).unwrap_err().to_string();

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 pub(crate) use self::cells::{GuestCell, daily};
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::compile::{self, Optimised};
 use crate::exit::{Exit, Unmet};
 use crate::guest::{self, Guest};
@@ -68,7 +68,7 @@ pub(crate) struct Passes {
 
 /// Measures cells of a matrix.
 pub(crate) struct CellRunner<'a> {
-    pub(crate) cache: &'a Cache,
+    pub(crate) cache: &'a CacheFolder,
     pub(crate) program: &'a Path,
     pub(crate) passes: &'a Passes,
     /// Whether cells that were measured with the same program and options are measured again.
@@ -88,7 +88,7 @@ pub(crate) struct Measured {
 /// Does `cargo xtask matrix`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     words::agree(&options.passes.transfer, &[])?;
-    let cache = Cache::open()?;
+    let cache = CacheFolder::open()?;
     let Options { kernel, file_system, cpus, network, .. } = options;
     let cells =
         if options.daily { daily()? } else { cells::choose(kernel, file_system, cpus, network)? };

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::manifest::{self, Manifest};
 use crate::process;
 use crate::progress::step;
@@ -45,7 +45,7 @@ const TOOLS: &[(&str, &str)] = &[("mmdebstrap", "mmdebstrap"), ("mksquashfs", "s
 
 /// A disk's image of programs.
 #[derive(Clone, Debug)]
-pub(crate) struct Image {
+pub(crate) struct DiskImage {
     /// Where it is.
     pub(crate) path: PathBuf,
     /// What could not be built here: its name in the table of rows, and why.
@@ -57,7 +57,7 @@ pub(crate) struct Image {
 ///
 /// # Errors
 /// A tool is missing that makes images, packages cannot be fetched, or a source does not compile.
-pub(crate) fn image(cache: &Cache, ready: &Ready) -> Result<Image> {
+pub(crate) fn image(cache: &CacheFolder, ready: &Ready) -> Result<DiskImage> {
     for (tool, package) in TOOLS {
         process::find(tool).with_context(|| {
             format!("{tool} is missing, which makes the image of programs: apt install {package}")
@@ -74,7 +74,7 @@ pub(crate) fn image(cache: &Cache, ready: &Ready) -> Result<Image> {
     let known = path.with_extension("manifest");
     let parts = fs::read(folder.join(manifest::FILE))?;
     if fs::read(&known).is_ok_and(|known| known == parts) && is_whole(cache, &path)? {
-        return Ok(Image { path, left_out });
+        return Ok(DiskImage { path, left_out });
     }
     step("packing programs to watch", || {
         let new = path.with_extension("new");
@@ -85,14 +85,14 @@ pub(crate) fn image(cache: &Cache, ready: &Ready) -> Result<Image> {
         keep(cache, &new, &path)?;
         Ok(fs::write(&known, &parts)?)
     })?;
-    Ok(Image { path, left_out })
+    Ok(DiskImage { path, left_out })
 }
 
 /// How images are compressed: they are made more often than they are read as a whole.
 const COMPRESSION: [&str; 4] = ["-comp", "zstd", "-Xcompression-level", "3"];
 
 /// The image of the packages alone.
-fn debian(cache: &Cache) -> Result<PathBuf> {
+fn debian(cache: &CacheFolder) -> Result<PathBuf> {
     let name = format!("programs-{RELEASE}-{}.squashfs", PACKAGES.join("-"));
     let image = cache.path("tools").join(&name);
     if is_whole(cache, &image)? {
@@ -118,18 +118,18 @@ fn debian(cache: &Cache) -> Result<PathBuf> {
 }
 
 /// Whether an image is there and as it was when it was made.
-fn is_whole(cache: &Cache, image: &Path) -> Result<bool> {
+fn is_whole(cache: &CacheFolder, image: &Path) -> Result<bool> {
     let Ok(known) = fs::read_to_string(image.with_extension("sha256")) else { return Ok(false) };
     Ok(image.is_file() && known == digest(cache, image)?)
 }
 
 /// Puts a new image in its place.
-fn keep(cache: &Cache, new: &Path, image: &Path) -> Result<()> {
+fn keep(cache: &CacheFolder, new: &Path, image: &Path) -> Result<()> {
     fs::rename(new, image)?;
     Ok(fs::write(image.with_extension("sha256"), digest(cache, image)?)?)
 }
 
-fn digest(cache: &Cache, image: &Path) -> Result<String> {
+fn digest(cache: &CacheFolder, image: &Path) -> Result<String> {
     let name = image.file_name().context("an image without a name")?.to_string_lossy();
     Ok(manifest::hashes(&cache.path("tools"), &[name.as_ref()])?.concat())
 }

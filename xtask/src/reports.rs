@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::compile::{self, Optimised};
 use crate::exit::Exit;
 use crate::run::MEASURED;
@@ -53,7 +53,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
             println!("{} taken over", reports.join(name).display());
         }
     }
-    let cache = Cache::open()?;
+    let cache = CacheFolder::open()?;
     let runs = runs(&reports)?;
     let ready = setup::ensure(&cache, &Wants { build: true, ..Wants::default() })?;
     let program = compile::zcprof(&ready, Optimised::Quickly)?;

@@ -10,11 +10,11 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::compile::{self, Optimised};
 use crate::exit::Exit;
 use crate::interrupt;
-use crate::kernels::{self, Kernel};
+use crate::kernels::{self, GuestKernel};
 use crate::phases::Phases;
 use crate::setup::{self, Ready, Wants};
 use crate::words;
@@ -81,7 +81,7 @@ pub(crate) struct Options {
 pub(crate) fn command(options: &Options) -> Result<Exit> {
     words::agree(&options.transfer, &options.claim)?;
     words::room(&options.bytes)?;
-    let cache = Cache::open()?;
+    let cache = CacheFolder::open()?;
     let named = kernels::choose(&options.kernel)?;
     publish::check(&measure::folder(options))?;
     let mut phases = Phases::start();
@@ -123,11 +123,15 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
 /// Where to measure.
 enum Environment {
     Native,
-    Guests(Vec<&'static Kernel>),
+    Guests(Vec<&'static GuestKernel>),
 }
 
 /// Chooses, and says why.
-fn choose(options: &Options, named: Vec<&'static Kernel>, program: &Path) -> Result<Environment> {
+fn choose(
+    options: &Options,
+    named: Vec<&'static GuestKernel>,
+    program: &Path,
+) -> Result<Environment> {
     if options.native {
         eprintln!("measuring on the running kernel: --native");
         return Ok(Environment::Native);
@@ -141,7 +145,7 @@ fn choose(options: &Options, named: Vec<&'static Kernel>, program: &Path) -> Res
         return Ok(Environment::Native);
     }
     let kernel =
-        Kernel::find(kernels::DEFAULT).context("the default kernel is not in the table")?;
+        GuestKernel::find(kernels::DEFAULT).context("the default kernel is not in the table")?;
     eprintln!(
         "measuring in a guest with kernel {}, because the running kernel cannot show every copy \
          (cargo xtask zcprof doctor says why; --native measures here all the same)",

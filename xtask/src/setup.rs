@@ -17,10 +17,10 @@ use clap::{Args, ValueEnum};
 
 use self::found::Found;
 use self::needs::{NEEDS, Need, World};
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::exit::{Exit, Unmet};
 use crate::interrupt;
-use crate::kernels::{self, Kernel};
+use crate::kernels::{self, GuestKernel};
 use crate::prebuilt;
 use crate::tree;
 use crate::words;
@@ -90,7 +90,7 @@ pub(crate) struct Wants {
     /// Give guests other file systems and networks.
     pub(crate) matrix: bool,
     /// With these kernels.
-    pub(crate) kernels: Vec<&'static Kernel>,
+    pub(crate) kernels: Vec<&'static GuestKernel>,
 }
 
 impl Wants {
@@ -126,7 +126,7 @@ const CLIENTS: &str = "Kafka clients (Python)";
 
 /// Does `cargo xtask setup`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
-    let cache = Cache::open()?;
+    let cache = CacheFolder::open()?;
     let wants = options.purpose.wants(&options.kernel)?.resolved();
     if options.dry_run {
         let missing = unmet(&wants, &World::look(&cache, true));
@@ -163,11 +163,11 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
 }
 
 /// Makes sure of everything that `wants` names. Silent if nothing is missing.
-pub(crate) fn ensure(cache: &Cache, wants: &Wants) -> Result<Ready> {
+pub(crate) fn ensure(cache: &CacheFolder, wants: &Wants) -> Result<Ready> {
     prepare(cache, &wants.resolved(), false)
 }
 
-fn prepare(cache: &Cache, wants: &Wants, all_bytes: bool) -> Result<Ready> {
+fn prepare(cache: &CacheFolder, wants: &Wants, all_bytes: bool) -> Result<Ready> {
     let world = World::look(cache, all_bytes);
     let missing = unmet(wants, &world);
     if missing.is_empty() {

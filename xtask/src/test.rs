@@ -19,10 +19,10 @@ use self::guests::Selection;
 use self::parts::{Longer, PARTS, RANDOM, REPEAT};
 use self::stage::{Stage, Stages};
 use self::tally::Tally;
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::compile::Tested;
 use crate::exit::Exit;
-use crate::kernels::Kernel;
+use crate::kernels::GuestKernel;
 use crate::setup::{self, Ready, Wants};
 use crate::{compile, ebpf, fuzz, interrupt, kernels, process, words};
 
@@ -126,7 +126,7 @@ const GO: &[(&str, bool, &[&str])] =
 
 /// Does `cargo xtask test`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
-    let cache = Cache::open()?;
+    let cache = CacheFolder::open()?;
     let quick = options.quick || options.clients;
     let kernels = if quick { Vec::new() } else { kernels::choose(&options.kernel)? };
     let longer = options.longer();
@@ -213,7 +213,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
 }
 
 /// What this run did not test: nobody may take it for tested.
-fn left_out(options: &Options, kernels: &[&'static Kernel], ready: &Ready) -> String {
+fn left_out(options: &Options, kernels: &[&'static GuestKernel], ready: &Ready) -> String {
     let mut what = Vec::new();
     if options.quick || options.clients {
         what.push("everything that needs a guest");
@@ -236,7 +236,7 @@ fn left_out(options: &Options, kernels: &[&'static Kernel], ready: &Ready) -> St
 
 /// The host's tests and the guests beside each other: these leave CPUs idle while they sleep.
 fn beside_each_other(
-    cache: &Cache,
+    cache: &CacheFolder,
     ready: &Ready,
     tested: &Tested,
     wanted: &Selection<'_>,

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Result;
 use clap::Args;
 
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::compile::{self, Optimised};
 use crate::exit::Exit;
 use crate::process;
@@ -26,7 +26,7 @@ pub(crate) struct Options {
 
 /// Does `cargo xtask zcprof`.
 pub(crate) fn command(options: &Options) -> Result<Exit> {
-    let cache = Cache::open()?;
+    let cache = CacheFolder::open()?;
     let ready = setup::ensure(&cache, &Wants { build: true, ..Wants::default() })?;
     let program = compile::zcprof(&ready, Optimised::Quickly)?;
     let status = process::run(called(&program).args(&options.words))?;

@@ -288,7 +288,7 @@ fn withheld_instruments_exit_3_and_say_what_could_not_be_seen() {
 /// Breakpoints on one CPU, as a debugger of the kernel would have them.
 fn breakpoints(cpu: usize, number: usize) -> std::io::Result<Vec<perf_event::Counter>> {
     let functions = ["vfs_read", "vfs_write", "vfs_open", "vfs_fsync"];
-    let addresses = zcprof::probe::kernel::symbols(&functions).expect("kallsyms");
+    let addresses = zcprof::probe::symbols::addresses(&functions).expect("kallsyms");
     let take = |function: &&str| {
         perf_event::Builder::new(perf_event::events::Breakpoint::execute(addresses[*function]))
             .any_pid()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use zcprof::fetch::consumer::mode::{MODES, ModeSpec};
-use zcprof::fetch::consumer::{Command, Outcome, Protocol, Verified, consume, shares};
+use zcprof::fetch::consumer::{FetchCommand, Outcome, Protocol, Verified, consume, shares};
 use zcprof::fetch::log::{Log, MakeLog, Topics, make};
 use zcprof::fetch::socket::{Address, Listener, SOCKETS, SocketKind};
 use zcprof::server;
@@ -52,8 +52,8 @@ fn fetch(row: &'static TransferSpec, mode: &str, log: &Arc<Log>, fetch_size: u64
     })
 }
 
-fn command(address: Address, mode: &str, log: &Log, fetch_size: u64) -> Command {
-    Command {
+fn command(address: Address, mode: &str, log: &Log, fetch_size: u64) -> FetchCommand {
+    FetchCommand {
         certificate: None,
         address,
         protocol: Protocol::Kafka { topic: log.topic().to_owned(), partition: log.partition() },

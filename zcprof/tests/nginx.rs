@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use zcprof::bench::nginx::{Nginx, version};
 use zcprof::fetch::consumer::mode::MODES;
-use zcprof::fetch::consumer::{Command, Outcome, Protocol, Verified, consume, shares};
+use zcprof::fetch::consumer::{FetchCommand, Outcome, Protocol, Verified, consume, shares};
 use zcprof::fetch::log::{Log, MakeLog, make};
 
 /// Several segments of different length, so that heads differ between files and within one.
@@ -28,7 +28,7 @@ fn program(test: &str) -> Option<PathBuf> {
 
 fn fetch(nginx: &Nginx, path: &str, mode: &str, log: &Log) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(consume(Command {
+    runtime.expect("a runtime").block_on(consume(FetchCommand {
         certificate: None,
         address: nginx.address().into(),
         protocol: Protocol::Http { path: path.to_owned() },

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use zcprof::fetch::consumer::{Command, Outcome, Protocol, Verified, equal_shares};
+use zcprof::fetch::consumer::{FetchCommand, Outcome, Protocol, Verified, equal_shares};
 use zcprof::fetch::log::{Log, MakeLog, make};
 use zcprof::server::Greeting;
 use zcprof::transfer::{Layer, TransferSpec};
@@ -118,7 +118,7 @@ fn a_thousand_connections_are_all_served_alike_and_leave_nothing() {
         let before = server.descriptors();
         let memory = server.watch_memory();
         let mut consumer = WorkerProcess::start(&["consumer"]);
-        let command = Command {
+        let command = FetchCommand {
             certificate: None,
             address,
             protocol: Protocol::Kafka { topic: log.topic().to_owned(), partition: log.partition() },

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use zcprof::fetch::cache;
-use zcprof::fetch::consumer::{Command, Outcome, Protocol, Verified, consume, shares};
+use zcprof::fetch::consumer::{FetchCommand, Outcome, Protocol, Verified, consume, shares};
 use zcprof::fetch::log::{Damage, Log, LogError, MakeLog, Topics, make};
 use zcprof::fetch::socket::Address;
 use zcprof::fetch::wire::Fetch;
@@ -309,8 +309,8 @@ fn clients_that_linger_harm_no_other_connection() {
     }
 }
 
-fn command(log: &Log, connections: u32) -> Command {
-    Command {
+fn command(log: &Log, connections: u32) -> FetchCommand {
+    FetchCommand {
         certificate: None,
         address: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         protocol: Protocol::Kafka { topic: log.topic().to_owned(), partition: log.partition() },
@@ -321,7 +321,7 @@ fn command(log: &Log, connections: u32) -> Command {
 }
 
 /// Has a server on a free port answer one command.
-fn fetch(row: &'static TransferSpec, log: Log, mut command: Command) -> Outcome {
+fn fetch(row: &'static TransferSpec, log: Log, mut command: FetchCommand) -> Outcome {
     served(row, log, async |address, certificate| {
         (command.address, command.certificate) = (address.into(), certificate);
         consume(command.clone()).await

@@ -6,14 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::Kernel;
+use super::GuestKernel;
 use super::archive::Archive;
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::manifest::Manifest;
 use crate::process;
 
 /// Fills `folder` with `vmlinuz`, `config` and `lib/modules/<release>`.
-pub(crate) fn fetch(kernel: &Kernel, cache: &Cache, folder: &Path) -> Result<Manifest> {
+pub(crate) fn fetch(kernel: &GuestKernel, cache: &CacheFolder, folder: &Path) -> Result<Manifest> {
     let work = cache.work_folder("apt")?;
     let log = cache.path(&format!("logs/kernel-{}.log", kernel.name));
     let archive = Archive::open(kernel.suite, work.path(), &log)?;
@@ -65,7 +65,7 @@ pub(crate) fn fetch(kernel: &Kernel, cache: &Cache, folder: &Path) -> Result<Man
 }
 
 /// The version that was resolved, if it is of the kernel that the row promises.
-fn newest(kernel: &Kernel, packages: &[(String, String)]) -> Result<String> {
+fn newest(kernel: &GuestKernel, packages: &[(String, String)]) -> Result<String> {
     ensure!(packages.len() > 1, "{} depends on no kernel", kernel.package);
     // The packages that hold files have the version of the sources; the meta package may differ.
     let (name, version) = &packages[packages.len() - 1];

@@ -2,13 +2,13 @@
 
 use anyhow::{Result, ensure};
 
-use crate::kernels::{self, KERNELS, Kernel};
+use crate::kernels::{self, GuestKernel, KERNELS};
 use crate::vm::{FILE_SYSTEMS, FileSystem};
 
 /// A guest to measure in.
 #[derive(Clone, Debug)]
 pub(crate) struct GuestCell {
-    pub(crate) kernel: &'static Kernel,
+    pub(crate) kernel: &'static GuestKernel,
     pub(crate) file_system: &'static FileSystem,
     pub(super) cpus: usize,
     pub(super) network: String,
@@ -61,7 +61,7 @@ const DAILY: &[(&str, &str, usize, &str)] = &[
 ];
 
 impl GuestCell {
-    fn new(kernel: &'static Kernel, file_system: &'static FileSystem) -> Self {
+    fn new(kernel: &'static GuestKernel, file_system: &'static FileSystem) -> Self {
         let (network, processor) = (LOOPBACK.to_owned(), &PROCESSORS[0]);
         Self { kernel, file_system, cpus: CPUS, network, processor }
     }

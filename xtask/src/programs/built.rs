@@ -8,12 +8,12 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use super::kafka_log;
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::setup::{Ready, go, kafka};
 use crate::{compile, process, tree};
 
 /// What builds something below a folder; why it cannot be done here, if it cannot.
-type Build = fn(&Cache, &Ready, &Path) -> Result<Result<(), String>>;
+type Build = fn(&CacheFolder, &Ready, &Path) -> Result<Result<(), String>>;
 
 const BUILT: &[(&str, Build)] =
     &[("go", go_programs), ("rust", rust_programs), ("java", java_programs), ("kafka", a_broker)];
@@ -26,7 +26,7 @@ const SOURCES: &str = "zcprof/tests/programs";
 /// # Errors
 /// A source does not compile.
 pub(super) fn all(
-    cache: &Cache,
+    cache: &CacheFolder,
     ready: &Ready,
     folder: &Path,
 ) -> Result<Vec<(&'static str, String)>> {
@@ -42,11 +42,11 @@ pub(super) fn all(
     Ok(left_out)
 }
 
-fn go_programs(cache: &Cache, _: &Ready, folder: &Path) -> Result<Result<(), String>> {
+fn go_programs(cache: &CacheFolder, _: &Ready, folder: &Path) -> Result<Result<(), String>> {
     go::build(cache, &format!("{SOURCES}/go"), &folder.join("serve"))
 }
 
-fn rust_programs(_: &Cache, ready: &Ready, folder: &Path) -> Result<Result<(), String>> {
+fn rust_programs(_: &CacheFolder, ready: &Ready, folder: &Path) -> Result<Result<(), String>> {
     const NAME: &str = "zcprof-served";
     let program = compile::watched(ready, &format!("{SOURCES}/rust"), NAME)?;
     fs::copy(program, folder.join(NAME))?;
@@ -54,7 +54,7 @@ fn rust_programs(_: &Cache, ready: &Ready, folder: &Path) -> Result<Result<(), S
 }
 
 /// The classes, and Netty's archives beside them.
-fn java_programs(cache: &Cache, _: &Ready, folder: &Path) -> Result<Result<(), String>> {
+fn java_programs(cache: &CacheFolder, _: &Ready, folder: &Path) -> Result<Result<(), String>> {
     let archives = match needs_java(|| kafka::netty(cache))? {
         Ok(archives) => archives,
         Err(why) => return Ok(Err(why)),
@@ -71,7 +71,7 @@ fn java_programs(cache: &Cache, _: &Ready, folder: &Path) -> Result<Result<(), S
 }
 
 /// A broker's archives, and the folder of a broker that has something to read.
-fn a_broker(cache: &Cache, _: &Ready, folder: &Path) -> Result<Result<(), String>> {
+fn a_broker(cache: &CacheFolder, _: &Ready, folder: &Path) -> Result<Result<(), String>> {
     let archives = match needs_java(|| kafka::archives(cache))? {
         Ok(archives) => archives,
         Err(why) => return Ok(Err(why)),

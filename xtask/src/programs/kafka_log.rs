@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::manifest::Manifest;
 use crate::setup::kafka::VERSION;
 use crate::{interrupt, process};
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 ///
 /// # Errors
 /// The broker does not start, or its tools fail.
-pub(super) fn folder(cache: &Cache, archives: &Path) -> Result<PathBuf> {
+pub(super) fn folder(cache: &CacheFolder, archives: &Path) -> Result<PathBuf> {
     let name = format!("tools/kafka-{VERSION}-log");
     if !matches!(cache.look(&name, |_| true), crate::cache::Cached::Whole(_)) {
         cache.put(&name, |folder| make(cache, archives, folder))?;
@@ -42,7 +42,7 @@ pub(super) fn folder(cache: &Cache, archives: &Path) -> Result<PathBuf> {
     Ok(cache.path(&name).join("data"))
 }
 
-fn make(cache: &Cache, archives: &Path, folder: &Path) -> Result<Manifest> {
+fn make(cache: &CacheFolder, archives: &Path, folder: &Path) -> Result<Manifest> {
     let class_path = format!("{}/*", archives.display());
     let java = |class: &str, words: &[&str]| {
         let mut java = Command::new("java");
@@ -68,7 +68,7 @@ fn make(cache: &Cache, archives: &Path, folder: &Path) -> Result<Manifest> {
     let mut server = java("kafka.Kafka", &[&properties]);
     let output = fs::File::create(log("server"))?;
     server.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-    let mut server = Server(server.spawn().context("starting java")?);
+    let mut server = Broker(server.spawn().context("starting java")?);
     let begin = Instant::now();
     while TcpStream::connect(&broker).is_err() {
         interrupt::check()?;
@@ -93,9 +93,9 @@ fn make(cache: &Cache, archives: &Path, folder: &Path) -> Result<Manifest> {
 }
 
 /// A broker, which ends with this.
-struct Server(Child);
+struct Broker(Child);
 
-impl Server {
+impl Broker {
     /// Has it close its log, which is then whole.
     fn end(&mut self) -> Result<()> {
         kill(Pid::from_raw(i32::try_from(self.0.id())?), Signal::SIGTERM)?;
@@ -104,7 +104,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for Broker {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();

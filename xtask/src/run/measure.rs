@@ -8,10 +8,10 @@ use anyhow::{Result, ensure};
 
 use super::Options;
 use super::publish::Draft;
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::exit::Exit;
 use crate::guest::{self, Guest};
-use crate::kernels::Kernel;
+use crate::kernels::GuestKernel;
 use crate::phases::Phases;
 use crate::{process, tree, vm, zcprof};
 
@@ -65,8 +65,8 @@ fn from_here(path: &Path) -> &Path {
 /// Measures in a guest, with timings taken on this host's kernel before.
 pub(super) fn in_guest(
     options: &Options,
-    cache: &Cache,
-    kernel: &'static Kernel,
+    cache: &CacheFolder,
+    kernel: &'static GuestKernel,
     program: &Path,
     phases: &mut Phases,
 ) -> Result<Exit> {

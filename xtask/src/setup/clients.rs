@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use super::found::Found;
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::process;
 
 /// What is installed: the client on librdkafka, the one that is Python all through, and the one for
@@ -22,12 +22,12 @@ const CHECK: &str = "import confluent_kafka, kafka, aiokafka, lz4, snappy, zstan
     print(confluent_kafka.__version__, kafka.__version__, aiokafka.__version__)";
 
 /// The environment's interpreter, whether it is there or not.
-pub(super) fn python(cache: &Cache) -> PathBuf {
+pub(super) fn python(cache: &CacheFolder) -> PathBuf {
     cache.path("tools/kafka-clients-2.16.1-3.0.12-0.14.0/bin/python3")
 }
 
 /// Whether every client can be used.
-pub(super) fn find(cache: &Cache) -> Found {
+pub(super) fn find(cache: &CacheFolder) -> Found {
     let python = python(cache);
     if !python.is_file() {
         return Found::Missing;
@@ -39,7 +39,7 @@ pub(super) fn find(cache: &Cache) -> Found {
 }
 
 /// Makes the environment anew.
-pub(super) fn install(cache: &Cache) -> Result<()> {
+pub(super) fn install(cache: &CacheFolder) -> Result<()> {
     let python = python(cache);
     let folder = python.parent().and_then(|bin| bin.parent()).context("a folder")?;
     let log = cache.path("logs/kafka-clients.log");

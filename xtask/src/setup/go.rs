@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::found::{Found, at_least};
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::{process, tree};
 
 /// From this version on Go fetches a newer one of itself, if a program asks for it.
@@ -23,7 +23,7 @@ const USUAL: &str = "/usr/local/go/bin/go";
 ///
 /// # Errors
 /// It does not compile.
-pub(crate) fn consumer(cache: &Cache) -> Result<Result<PathBuf, String>> {
+pub(crate) fn consumer(cache: &CacheFolder) -> Result<Result<PathBuf, String>> {
     let program = cache.path("tools/kafka-clients-go");
     Ok(build(cache, "zcprof/tests/clients/go", &program)?.map(|()| program))
 }
@@ -32,7 +32,11 @@ pub(crate) fn consumer(cache: &Cache) -> Result<Result<PathBuf, String>> {
 ///
 /// # Errors
 /// They do not compile.
-pub(crate) fn build(cache: &Cache, source: &str, program: &Path) -> Result<Result<(), String>> {
+pub(crate) fn build(
+    cache: &CacheFolder,
+    source: &str,
+    program: &Path,
+) -> Result<Result<(), String>> {
     let go = match find() {
         Ok(go) => go,
         Err(why) => return Ok(Err(why)),

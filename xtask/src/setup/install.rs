@@ -9,14 +9,14 @@ use super::found::Found;
 use super::needs::{Need, World};
 use super::plan::{self, SetupStep};
 use super::toolchain::{self, DEBIAN_PACKAGES};
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::exit::Unmet;
-use crate::kernels::{Kernel, VARIABLE};
+use crate::kernels::{GuestKernel, VARIABLE};
 use crate::process;
 use crate::progress::step;
 
 /// Tries to meet `missing`. What it cannot meet it leaves for the caller to name.
-pub(super) fn install(cache: &Cache, missing: &[(Need, Found)]) -> Result<()> {
+pub(super) fn install(cache: &CacheFolder, missing: &[(Need, Found)]) -> Result<()> {
     packages(cache, missing)?;
     let tool = |name: &str| missing.iter().any(|(need, _)| need.name() == name);
     if tool("Rust for BPF") {
@@ -42,7 +42,7 @@ pub(super) fn install(cache: &Cache, missing: &[(Need, Found)]) -> Result<()> {
 }
 
 /// Fetches one kernel. An archive that cannot be reached makes it an unmet need.
-pub(super) fn fetch_kernel(cache: &Cache, kernel: &Kernel) -> Result<()> {
+pub(super) fn fetch_kernel(cache: &CacheFolder, kernel: &GuestKernel) -> Result<()> {
     step(&format!("setup: fetching kernel {}", kernel.name), || kernel.fetch(cache)).map_err(
         |error| {
             if crate::interrupt::requested() {
@@ -84,7 +84,7 @@ fn wanted_packages(missing: &[(Need, Found)]) -> Vec<&'static str> {
 }
 
 /// Installs Debian's packages for what is missing.
-fn packages(cache: &Cache, missing: &[(Need, Found)]) -> Result<()> {
+fn packages(cache: &CacheFolder, missing: &[(Need, Found)]) -> Result<()> {
     let mut names = wanted_packages(missing);
     if names.is_empty() {
         return Ok(());
@@ -118,7 +118,7 @@ fn has_candidate(package: &str) -> bool {
 
 /// Links Debian's compiler if it is there, else asks rustup for nightly with the sources of core,
 /// into the cache.
-fn rust_for_bpf(cache: &Cache) -> Result<()> {
+fn rust_for_bpf(cache: &CacheFolder) -> Result<()> {
     if process::find("rustup").is_none() {
         return Ok(());
     }

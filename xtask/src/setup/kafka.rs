@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::process;
 
 /// The version of broker and client.
@@ -51,7 +51,7 @@ const NETTY_POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
 ///
 /// # Errors
 /// There is no Maven or no JDK, or the archives cannot be fetched.
-pub(crate) fn archives(cache: &Cache) -> Result<PathBuf> {
+pub(crate) fn archives(cache: &CacheFolder) -> Result<PathBuf> {
     fetched(cache, "kafka", VERSION, POM)
 }
 
@@ -59,11 +59,11 @@ pub(crate) fn archives(cache: &Cache) -> Result<PathBuf> {
 ///
 /// # Errors
 /// As above.
-pub(crate) fn netty(cache: &Cache) -> Result<PathBuf> {
+pub(crate) fn netty(cache: &CacheFolder) -> Result<PathBuf> {
     fetched(cache, "netty", NETTY, NETTY_POM)
 }
 
-fn fetched(cache: &Cache, what: &str, version: &str, pom: &str) -> Result<PathBuf> {
+fn fetched(cache: &CacheFolder, what: &str, version: &str, pom: &str) -> Result<PathBuf> {
     let folder = cache.path(&format!("tools/{what}-{version}"));
     let archives = folder.join("archives");
     let whole = folder.join("whole");

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::found::{Found, at_least};
 use super::toolchain::{self, Bpf};
 use super::{Ready, Wants, clients};
-use crate::cache::{Cache, Cached};
-use crate::kernels::{self, Kernel};
+use crate::cache::{CacheFolder, Cached};
+use crate::kernels::{self, GuestKernel};
 use crate::{process, vm};
 
 /// Which commands need something.
@@ -44,12 +44,12 @@ pub(super) struct Tool {
 #[derive(Clone, Copy)]
 pub(super) enum Need {
     Tool(&'static Tool),
-    Kernel(&'static Kernel),
+    Kernel(&'static GuestKernel),
 }
 
 /// What the finders look at.
 pub(super) struct World {
-    pub(super) cache: Cache,
+    pub(super) cache: CacheFolder,
     pub(super) bpf: Option<Bpf>,
     linker: Result<(PathBuf, String), Found>,
     /// Whether all bytes of the kernels are compared, or only those that every guest needs.
@@ -186,7 +186,7 @@ impl NeededFor {
 }
 
 impl World {
-    pub(super) fn look(cache: &Cache, all_bytes: bool) -> Self {
+    pub(super) fn look(cache: &CacheFolder, all_bytes: bool) -> Self {
         let bpf = toolchain::find(cache);
         let linker = match &bpf {
             Some(bpf) => toolchain::find_linker(cache, bpf),

@@ -116,11 +116,11 @@ fn is_yes(answer: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Kernel;
+    use crate::kernels::GuestKernel;
 
     #[test]
     fn the_plan_says_what_stays() {
-        let trixie = Kernel::find("trixie").expect("known");
+        let trixie = GuestKernel::find("trixie").expect("known");
         let missing = [(Need::Kernel(trixie), Found::Missing)];
         let steps = of(&missing, vec!["gcc"], true);
         assert_eq!(steps, [SetupStep::Packages(vec!["gcc"]), SetupStep::Kernel("trixie")]);

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use super::found::{Found, at_least};
-use crate::cache::{Cache, Cached};
+use crate::cache::{CacheFolder, Cached};
 use crate::manifest::Manifest;
 use crate::process;
 
@@ -66,12 +66,12 @@ impl fmt::Display for Bpf {
 pub(super) const HOME: &str = "RUSTUP_HOME";
 
 /// The folder in the cache that serves rustup as its own, so that the user's stays as it is.
-pub(super) fn cached_home(cache: &Cache) -> PathBuf {
+pub(super) fn cached_home(cache: &CacheFolder) -> PathBuf {
     cache.path("tools/rustup")
 }
 
 /// The first way that is there: among the user's own toolchains, then in the cache.
-pub(super) fn find(cache: &Cache) -> Option<Bpf> {
+pub(super) fn find(cache: &CacheFolder) -> Option<Bpf> {
     let cached = Some(cached_home(cache)).filter(|home| home.is_dir());
     find_in(None).or_else(|| find_in(Some(&cached?)))
 }
@@ -99,14 +99,14 @@ pub(super) fn debian_is_installed() -> bool {
 }
 
 /// A rustup that keeps its toolchains in the cache.
-pub(super) fn rustup(cache: &Cache) -> Command {
+pub(super) fn rustup(cache: &CacheFolder) -> Command {
     let mut command = process::command("rustup");
     command.env(HOME, cached_home(cache)).env_remove("RUSTUP_TOOLCHAIN");
     command
 }
 
 /// Makes Debian's compiler known to the cache's rustup.
-pub(super) fn link_debian(cache: &Cache) -> Result<()> {
+pub(super) fn link_debian(cache: &CacheFolder) -> Result<()> {
     let mut command = rustup(cache);
     process::output(command.args(["toolchain", "link", DEBIAN, "/usr"])).map(|_| ())
 }
@@ -119,7 +119,7 @@ fn parse_version(said: &str) -> Option<(String, String)> {
 }
 
 /// The folder of the linker for `bpf` and its version: the cached one, else one in PATH.
-pub(super) fn find_linker(cache: &Cache, bpf: &Bpf) -> Result<(PathBuf, String), Found> {
+pub(super) fn find_linker(cache: &CacheFolder, bpf: &Bpf) -> Result<(PathBuf, String), Found> {
     let name = linker_name(bpf);
     let folder = cache.path(&name).join("bin");
     let says = |program: &Path| process::output(Command::new(program).arg("--version"));
@@ -145,7 +145,7 @@ pub(super) fn find_linker(cache: &Cache, bpf: &Bpf) -> Result<(PathBuf, String),
 }
 
 /// Builds the linker for `bpf` into the cache.
-pub(super) fn build_linker(cache: &Cache, bpf: &Bpf) -> Result<()> {
+pub(super) fn build_linker(cache: &CacheFolder, bpf: &Bpf) -> Result<()> {
     let log = cache.path("logs/bpf-linker.log");
     let llvm = PathBuf::from(format!("/usr/lib/llvm-{}", bpf.llvm));
     ensure!(

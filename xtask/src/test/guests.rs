@@ -11,20 +11,20 @@ use super::parts::{LEFT_OUT, Longer, PARTS, Part, Work, skipped_by_others};
 use super::pool;
 use super::stage::{Stage, Stages};
 use super::tally::Tally;
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::compile::{Optimised, Tested};
 use crate::exit::Exit;
 use crate::guest::{self, Guest};
-use crate::kernels::{self, Kernel};
+use crate::kernels::{self, GuestKernel};
 use crate::libraries::with_libraries;
 use crate::matrix::{self, CellRunner, Passes};
-use crate::programs::{self, Image};
+use crate::programs::{self, DiskImage};
 use crate::setup::Ready;
 use crate::{compile, interrupt};
 
 /// What is to be tested in guests.
 pub(super) struct Selection<'a> {
-    pub(super) kernels: &'a [&'static Kernel],
+    pub(super) kernels: &'a [&'static GuestKernel],
     /// Payload of each pass of the claims.
     pub(super) bytes: &'a str,
     /// Whether everything runs that is there.
@@ -65,7 +65,7 @@ fn at_a_time() -> usize {
 /// Tests on each kernel, several guests at a time. A kernel that fails does not keep the next one
 /// from being tested.
 pub(super) fn run(
-    cache: &Cache,
+    cache: &CacheFolder,
     ready: &Ready,
     tested: &Tested,
     wanted: &Selection<'_>,
@@ -135,7 +135,7 @@ fn job<'a>(
     part: &Part,
     guest: &'a Guest,
     wanted: &Selection<'_>,
-    programs: Option<&Image>,
+    programs: Option<&DiskImage>,
 ) -> Result<Option<Job<'a>>> {
     let name = format!("{} on {}", part.name, guest.kernel.name);
     let Some(mut variables) =
@@ -225,7 +225,7 @@ fn of_cell(runner: &CellRunner<'_>, cell: &matrix::GuestCell) -> Done {
 }
 
 /// Every number of the cells against what is known.
-fn beside(cache: &Cache, zcprof: &Path, runs: &[PathBuf], stages: &mut Stages) -> Result<()> {
+fn beside(cache: &CacheFolder, zcprof: &Path, runs: &[PathBuf], stages: &mut Stages) -> Result<()> {
     let started = Instant::now();
     let out = cache.work_folder("matrix")?;
     let exit = matrix::beside(zcprof, runs, out.path())?;
@@ -238,8 +238,8 @@ fn beside(cache: &Cache, zcprof: &Path, runs: &[PathBuf], stages: &mut Stages) -
 
 /// The daily cells that are on these kernels; with all kernels that are tested, also those on kernels
 /// for which there is nothing but cells.
-pub(super) fn daily_cells(kernels: &[&'static Kernel]) -> Result<Vec<matrix::GuestCell>> {
-    let is_among = |kernel: &Kernel| kernels.iter().any(|known| known.name == kernel.name);
+pub(super) fn daily_cells(kernels: &[&'static GuestKernel]) -> Result<Vec<matrix::GuestCell>> {
+    let is_among = |kernel: &GuestKernel| kernels.iter().any(|known| known.name == kernel.name);
     let all = kernels::choose(&["all".to_owned()])?.into_iter().all(is_among);
     let chosen = |cell: &matrix::GuestCell| is_among(cell.kernel) || all && !cell.kernel.tested;
     Ok(matrix::daily()?.into_iter().filter(chosen).collect())
@@ -247,7 +247,7 @@ pub(super) fn daily_cells(kernels: &[&'static Kernel]) -> Result<Vec<matrix::Gue
 
 /// Runs one job in a guest. Its lines are told apart by its name.
 fn of_part(
-    cache: &Cache,
+    cache: &CacheFolder,
     guest: &Guest,
     name: String,
     files: Vec<(PathBuf, String)>,

@@ -1,7 +1,7 @@
 //! THE TABLE of what runs in guests: on which kernels, every day or only at night. To add a stage is
 //! to add a row.
 
-use crate::kernels::{DEFAULT, Kernel};
+use crate::kernels::{DEFAULT, GuestKernel};
 
 /// A stage in a guest of its own, on one kernel.
 #[derive(Debug)]
@@ -210,8 +210,8 @@ impl Part {
     /// was not chosen.
     pub(super) fn on(
         &self,
-        kernel: &Kernel,
-        chosen: &[&'static Kernel],
+        kernel: &GuestKernel,
+        chosen: &[&'static GuestKernel],
         nightly: bool,
     ) -> Option<Vec<(&'static str, String)>> {
         let at = chosen.iter().position(|known| known.name == kernel.name)?;
@@ -229,7 +229,7 @@ impl Part {
     }
 
     /// Whether a daily run on these kernels leaves something of it out.
-    pub(super) fn is_shorter(&self, chosen: &[&'static Kernel]) -> bool {
+    pub(super) fn is_shorter(&self, chosen: &[&'static GuestKernel]) -> bool {
         let one_is_all = chosen.len() == 1
             && matches!(self.daily, KernelScope::One | KernelScope::Shared)
             && self.nightly == KernelScope::Every(&[]);

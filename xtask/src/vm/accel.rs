@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 
 use super::console::Limits;
 use super::{GuestOutcome, Spec, qemu};
-use crate::cache::Cache;
+use crate::cache::CacheFolder;
 use crate::kernels::Installed;
 use crate::{process, progress};
 
@@ -36,7 +36,7 @@ const PROBE: Duration = Duration::from_secs(10);
 
 /// Chooses, and says why. The verdict of a trial boot holds until the next boot of this machine
 /// or another QEMU.
-pub(crate) fn choose(cache: &Cache, kernel: &Installed) -> Result<(Accel, String)> {
+pub(crate) fn choose(cache: &CacheFolder, kernel: &Installed) -> Result<(Accel, String)> {
     if let Err(error) = File::options().read(true).write(true).open("/dev/kvm") {
         return Ok((Accel::Tcg, format!("/dev/kvm cannot be used: {error}")));
     }
@@ -64,7 +64,7 @@ pub(crate) fn choose(cache: &Cache, kernel: &Installed) -> Result<(Accel, String
 }
 
 /// An empty text if KVM works, else what went wrong.
-fn try_kvm(cache: &Cache, kernel: &Installed) -> Result<String> {
+fn try_kvm(cache: &CacheFolder, kernel: &Installed) -> Result<String> {
     let work = cache.work_folder("kvm")?;
     let limits = Limits { boot: PROBE, silence: PROBE, job: PROBE };
     let spec = Spec {

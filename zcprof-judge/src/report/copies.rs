@@ -11,10 +11,10 @@ use super::lettering::Type;
 use super::numbers::{along, size, thousandths};
 use super::reading::{Judged, Reading};
 use super::verdicts::{Word, backdrop, badge, ground, tally};
-use super::{Format, ReportError, finding};
+use super::{ReportError, RunFormat, finding};
 use crate::run::Run;
 
-pub(super) const FORMAT: Format = Format {
+pub(super) const FORMAT: RunFormat = RunFormat {
     name: "copies",
     file_name: "copies-per-byte.svg",
     summary: "A picture: copies per payload byte by hop, with claim and verdict",

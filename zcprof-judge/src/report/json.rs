@@ -1,9 +1,9 @@
 //! `run.json`: the record itself, from which every other format can be rendered again.
 
-use super::{Format, ReportError};
+use super::{ReportError, RunFormat};
 use crate::run::Run;
 
-pub(super) const FORMAT: Format = Format {
+pub(super) const FORMAT: RunFormat = RunFormat {
     name: "json",
     file_name: "run.json",
     summary: "The record of the measurement, from which every other report can be made again",

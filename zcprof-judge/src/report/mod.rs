@@ -43,7 +43,7 @@ use crate::verdict::Unknown;
 
 /// A way to show a run.
 #[derive(Debug)]
-pub struct Format {
+pub struct RunFormat {
     /// Name on the command line.
     pub name: &'static str,
     /// Name of the file that holds it, beside the others of the same run.
@@ -55,16 +55,16 @@ pub struct Format {
 }
 
 /// Every format.
-pub const FORMATS: &[Format] =
+pub const FORMATS: &[RunFormat] =
     &[table::FORMAT, json::FORMAT, copies::FORMAT, path::FORMAT, time::FORMAT, PAGE];
 
 /// Everything in one file.
-const PAGE: Format = Format {
+const PAGE: RunFormat = RunFormat {
     name: "html",
     file_name: html::FILE,
     summary: "One page to open: verdicts, pictures, every number, coverage and codes",
     render: |run| {
-        let shown = |format: &Format| Ok((format.file_name, (format.render)(run)?));
+        let shown = |format: &RunFormat| Ok((format.file_name, (format.render)(run)?));
         let files = [table::FORMAT, copies::FORMAT, path::FORMAT, time::FORMAT];
         let files: Result<Vec<_>, ReportError> = files.iter().map(shown).collect();
         html::run(run, &files?)
@@ -88,7 +88,7 @@ pub enum ReportError {
     Json(#[from] serde_json::Error),
 }
 
-impl Format {
+impl RunFormat {
     /// The format called `name`.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
@@ -97,7 +97,7 @@ impl Format {
 }
 
 /// Renders a run in every format, in the order of [`FORMATS`].
-pub fn render_all(run: &Run) -> Result<Vec<(&'static Format, Vec<u8>)>, ReportError> {
+pub fn render_all(run: &Run) -> Result<Vec<(&'static RunFormat, Vec<u8>)>, ReportError> {
     FORMATS.iter().map(|format| Ok((format, (format.render)(run)?))).collect()
 }
 
@@ -114,8 +114,9 @@ mod tests {
     #[test]
     fn names_and_files_are_unique() {
         for format in FORMATS {
-            let same =
-                |other: &&Format| other.name == format.name || other.file_name == format.file_name;
+            let same = |other: &&RunFormat| {
+                other.name == format.name || other.file_name == format.file_name
+            };
             assert_eq!(FORMATS.iter().filter(same).count(), 1, "{}", format.name);
         }
     }

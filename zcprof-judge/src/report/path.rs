@@ -12,10 +12,10 @@ use super::numbers::{grouped, size};
 use super::reading::{Judged, Reading};
 use super::spot::{self, Spot, SpotCopies};
 use super::verdicts::{Word, backdrop, badge, ground, tally};
-use super::{Format, ReportError, finding};
+use super::{ReportError, RunFormat, finding};
 use crate::run::{Cache, Run};
 
-pub(super) const FORMAT: Format = Format {
+pub(super) const FORMAT: RunFormat = RunFormat {
     name: "path",
     file_name: "path.svg",
     summary: "A picture: the way of the bytes, with bytes per payload byte and calls on every arrow",

@@ -5,10 +5,10 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 use super::columns::{Column, lay_out};
 use super::details::details;
 use super::reading::{Judged, Reading};
-use super::{Format, ReportError};
+use super::{ReportError, RunFormat};
 use crate::run::{Kernel, Run};
 
-pub(super) const FORMAT: Format = Format {
+pub(super) const FORMAT: RunFormat = RunFormat {
     name: "table",
     file_name: "table.txt",
     summary: "A table for the terminal: copies per byte by hop, verdicts, and what they rest on",

@@ -1,6 +1,6 @@
 //! `time.svg`: throughput and CPU time of the passes without probes, and what the probes cost.
 
-use super::Format;
+use super::RunFormat;
 use super::canvas::{Canvas, LINE, MARGIN, Pen, Point, SMALL, WIDTH};
 use super::ink;
 use super::lettering::Type;
@@ -9,7 +9,7 @@ use super::rounds::{self, Better, Leaders, Quartiles};
 use super::timing::{self, Cost, Speed};
 use crate::run::{Kernel, Run};
 
-pub(super) const FORMAT: Format = Format {
+pub(super) const FORMAT: RunFormat = RunFormat {
     name: "time",
     file_name: "time.svg",
     summary: "A picture: throughput, CPU seconds per GiB, and the probes' own cost",

@@ -10,7 +10,7 @@ use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 use zcprof_judge::claim::{CLAIMS, Claim};
 use zcprof_judge::ledger::Ledger;
-use zcprof_judge::report::{self, Format};
+use zcprof_judge::report::{self, RunFormat};
 use zcprof_judge::run::{ClaimOverride, Count, Doubt, Pass, ProbeState, Run};
 use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{self, Verdict, beyond_tolerance};
@@ -287,9 +287,9 @@ proptest! {
         *counts = keyed.into_iter().map(|(_, count)| count).collect();
         prop_assert_eq!(Ledger::of(&run.passes[0]), Ledger::of(&other.passes[0]));
         prop_assert_eq!(verdict_of(&run), verdict_of(&other));
-        let shown = |format: &Format, run: &Run| (format.render)(run).expect("rendered");
+        let shown = |format: &RunFormat, run: &Run| (format.render)(run).expect("rendered");
         for name in ["table", "path"] {
-            let format = Format::find(name).expect("a format");
+            let format = RunFormat::find(name).expect("a format");
             prop_assert_eq!(shown(format, &run), shown(format, &other));
         }
     }

@@ -10,7 +10,7 @@ use super::calls::Calls;
 use super::log::{RoundPlan, Served};
 use super::nginx::{self, Nginx};
 use super::record::{Contestant, Placement, Round};
-use crate::fetch::consumer::{Command, Outcome, Protocol, Share};
+use crate::fetch::consumer::{FetchCommand, Outcome, Protocol, Share};
 use crate::fetch::log::Log;
 use crate::fetch::socket::SocketKind;
 use crate::measure::workers::{Consumer, Server, cpu_seconds};
@@ -139,7 +139,7 @@ impl<'a> Contest<'a> {
     fn fetch(&mut self, index: usize, plan: &RoundPlan, mode: &str) -> Result<Outcome> {
         let entrant = self.entrants.get(index).context("there is no such contestant")?;
         let name = &entrant.contestant.name;
-        let command = Command {
+        let command = FetchCommand {
             certificate: entrant.certificate.clone(),
             address: entrant.address.into(),
             protocol: entrant.protocol.clone(),

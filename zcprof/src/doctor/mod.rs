@@ -14,7 +14,7 @@ use zcprof_common::sites::{SITES, Site, Version};
 use zcprof_common::vocabulary::{Instrument, Need};
 
 use crate::privilege::CAPABILITIES;
-use crate::probe::{self, Options, Probes, Surveyed, kernel};
+use crate::probe::{self, Options, Probes, Surveyed, kernel, symbols};
 use crate::run::{Coverage, Probe, ProbeState};
 use crate::verdict;
 use record::{Diagnosis, Expected, InstrumentCoverage, Obstacle, Privilege, SCHEMA, SiteHere};
@@ -28,7 +28,7 @@ use remedy::KnownFacts;
 pub fn diagnose() -> Result<Diagnosis> {
     let kernel = kernel::running()?;
     let version = kernel::version()?;
-    let functions = kernel::functions(&probe::wanted());
+    let functions = symbols::functions(&probe::wanted());
     let (facts, capabilities) = (facts::read_all(&kernel.release), own_capabilities());
     let known = KnownFacts { facts: &facts, capabilities: &capabilities };
     let (coverage, barred) = match attach(known) {

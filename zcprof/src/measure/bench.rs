@@ -14,7 +14,7 @@ use super::temporary::Temporary;
 use super::workers::{Consumer, ENDING, PAUSE, Server};
 use crate::cli;
 use crate::fetch::cache;
-use crate::fetch::consumer::{Command, Outcome, Protocol, Share, Verified, shares};
+use crate::fetch::consumer::{FetchCommand, Outcome, Protocol, Share, Verified, shares};
 use crate::fetch::log::{Log, MakeLog, make_unless};
 use crate::fetch::socket::SocketKind;
 use crate::network::{End, Network};
@@ -328,7 +328,7 @@ impl TestBench {
     pub(super) fn fetch(&mut self, transfer: &str, amount: Amount) -> Result<(Outcome, Cpu)> {
         super::interrupt::check()?;
         let listening = self.server.listening(transfer)?;
-        let command = Command {
+        let command = FetchCommand {
             certificate: listening.certificate.clone(),
             address: listening.address.clone(),
             protocol: Protocol::Kafka {

@@ -249,7 +249,7 @@ impl Consumer {
     ///
     /// # Errors
     /// What kept it from fetching everything.
-    pub(crate) fn fetch(&mut self, command: &consumer::Command) -> Result<consumer::Outcome> {
+    pub(crate) fn fetch(&mut self, command: &consumer::FetchCommand) -> Result<consumer::Outcome> {
         self.worker.tell(&serde_json::to_string(command)?)?;
         let outcome: consumer::Outcome = self.worker.answer()?;
         if let Some(error) = &outcome.error {

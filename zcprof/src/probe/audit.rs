@@ -26,7 +26,7 @@ use crate::run::ProbeState;
 /// Breakpoints, one per leaf of the current group and CPU.
 #[derive(Default)]
 pub(super) struct Audit {
-    breakpoints: Vec<Watched>,
+    breakpoints: Vec<WatchedLeaf>,
     /// Indices into `breakpoints`.
     groups: Vec<Vec<usize>>,
     current: usize,
@@ -38,7 +38,7 @@ pub(super) struct Audit {
 const SLOTS: usize = 4;
 
 /// A leaf that is watched by breakpoints.
-struct Watched {
+struct WatchedLeaf {
     site: usize,
     address: u64,
     program: i32,
@@ -71,7 +71,13 @@ impl Audit {
             match program(ebpf, row) {
                 Ok(program) => {
                     let (counters, retired) = (Vec::new(), 0);
-                    audit.breakpoints.push(Watched { site, address, program, counters, retired });
+                    audit.breakpoints.push(WatchedLeaf {
+                        site,
+                        address,
+                        program,
+                        counters,
+                        retired,
+                    });
                     plan.attached(site, &symbol, Mechanism::ExecutionBreakpoint);
                 }
                 Err(error) => {
@@ -267,7 +273,7 @@ impl Audit {
     /// # Errors
     /// The kernel's own.
     pub(super) fn hits(&mut self) -> io::Result<Vec<(usize, u64)>> {
-        let sum = |watched: &mut Watched| {
+        let sum = |watched: &mut WatchedLeaf| {
             let hits: io::Result<Vec<u64>> =
                 watched.counters.iter_mut().map(|(_, counter)| counter.read()).collect();
             Ok((watched.site, watched.retired + hits?.iter().sum::<u64>()))

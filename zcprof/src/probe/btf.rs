@@ -10,7 +10,8 @@ use zcprof_common::sites::{Bytes, SITES, Site, Version};
 use zcprof_common::syscalls::SYSCALLS;
 use zcprof_common::vocabulary::Iter;
 
-use super::kernel::{self, BTF};
+use super::kernel::BTF;
+use super::symbols;
 
 /// What each kind of iterator is to the table (include/linux/uio.h, `enum iter_type`).
 const ITERATORS: &[(&str, Iter)] = &[
@@ -60,7 +61,7 @@ fn argument_copies(version: Version) -> Result<[[u32; 2]; 2]> {
         return Ok([[0; 2]; 2]);
     }
     let names = ["_copy_to_user", "_copy_from_user"];
-    Ok(kernel::extents(names)?.map(|extent| extent.map(|edge| (edge & 0xffff_ffff) as u32)))
+    Ok(symbols::extents(names)?.map(|extent| extent.map(|edge| (edge & 0xffff_ffff) as u32)))
 }
 
 /// Inode of the initial pid namespace: include/linux/proc_ns.h, `PROC_PID_INIT_INO`.

@@ -1,11 +1,10 @@
-//! Facts about the running kernel: its version, symbols, CPUs, and what bars the way. Version
-//! checks live here and in the table, nowhere else.
+//! Facts about the running kernel: its version, CPUs, and what bars the way. Version checks live here
+//! and in the table, nowhere else.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use zcprof_common::sites::{OLDEST, Version};
 
 use crate::privilege;
@@ -52,111 +51,6 @@ fn version_of(code: u32) -> Version {
 pub fn online_cpus() -> Result<Vec<u32>> {
     aya::util::online_cpus()
         .map_err(|(file, error)| anyhow::Error::new(error).context(format!("cannot read {file}")))
-}
-
-/// Addresses of kernel functions, by name. A function that the kernel lacks is not among them.
-///
-/// # Errors
-/// /proc/kallsyms cannot be read, or hides the addresses.
-pub fn symbols(wanted: &[&str]) -> Result<BTreeMap<String, u64>> {
-    let found = functions(wanted)?;
-    if hides_addresses(&found) {
-        bail!("/proc/kallsyms hides the addresses (kernel.kptr_restrict, or no CAP_SYSLOG)");
-    }
-    Ok(found)
-}
-
-/// Whether this process may see names only (`kallsyms_show_value()`, kernel/ksyms_common.c).
-#[must_use]
-pub fn hides_addresses(functions: &BTreeMap<String, u64>) -> bool {
-    !functions.is_empty() && functions.values().all(|address| *address == 0)
-}
-
-/// Stands for the address of a function whose name others have too: which of them is meant nobody can
-/// tell.
-pub(super) const AMBIGUOUS: u64 = u64::MAX;
-
-/// Kernel functions by name, which anybody may see, with their addresses; these are zero where
-/// this process may not see them.
-///
-/// # Errors
-/// /proc/kallsyms cannot be read.
-pub fn functions(wanted: &[&str]) -> Result<BTreeMap<String, u64>> {
-    let mut found = BTreeMap::new();
-    each_function(|name, address| {
-        if wanted.contains(&name) {
-            let known = found.entry(name.to_owned()).or_insert(address);
-            if *known != address {
-                *known = AMBIGUOUS;
-            }
-        }
-    })?;
-    if ROUTINES.iter().any(|(_, name)| found.contains_key(*name)) {
-        const CPUS: &str = "/proc/cpuinfo";
-        let cpus = fs::read_to_string(CPUS).with_context(|| format!("cannot read {CPUS}"))?;
-        let used = routine_in_use(&cpus);
-        found.retain(|name, _| {
-            *name == used || !ROUTINES.iter().any(|(_, routine)| name == routine)
-        });
-    }
-    Ok(found)
-}
-
-/// The routines that copy to and from user memory, by the CPU's flag for which the kernel takes each:
-/// the first whose flag there is (`copy_user_generic()`, arch/x86/include/asm/uaccess_64.h, 5.10 to
-/// 6.3). The others are there too, and nobody calls them.
-const ROUTINES: [(Option<&str>, &str); 3] = [
-    (Some("erms"), "copy_user_enhanced_fast_string"),
-    (Some("rep_good"), "copy_user_generic_string"),
-    (None, "copy_user_generic_unrolled"),
-];
-
-fn routine_in_use(cpus: &str) -> &'static str {
-    let flags = cpus.lines().find_map(|line| line.strip_prefix("flags")).unwrap_or_default();
-    let has = |flag: &str| flags.split_whitespace().any(|known| known == flag);
-    let found = ROUTINES.iter().find(|(flag, _)| flag.is_none_or(has));
-    found.map_or("", |(_, name)| name)
-}
-
-/// First and one past the last address of functions of the kernel's own text; zeros where addresses
-/// are hidden.
-///
-/// # Errors
-/// /proc/kallsyms cannot be read, or has no such function.
-pub(super) fn extents<const N: usize>(names: [&str; N]) -> Result<[[u64; 2]; N]> {
-    let mut all = Vec::new();
-    let mut begins = [None; N];
-    each_function(|name, address| {
-        all.push(address);
-        if let Some(at) = names.iter().position(|wanted| *wanted == name) {
-            begins[at] = Some(address);
-        }
-    })?;
-    let mut extents = [[0; 2]; N];
-    for (at, extent) in extents.iter_mut().enumerate() {
-        let first = begins[at].with_context(|| format!("no {} in /proc/kallsyms", names[at]))?;
-        let end = all.iter().filter(|address| **address > first).min();
-        *extent = [first, end.copied().unwrap_or(first)];
-    }
-    Ok(extents)
-}
-
-/// Every function in /proc/kallsyms with its address.
-fn each_function(mut take: impl FnMut(&str, u64)) -> Result<()> {
-    let text = fs::read_to_string("/proc/kallsyms").context("cannot read /proc/kallsyms")?;
-    for line in text.lines() {
-        let mut words = line.split_ascii_whitespace();
-        let (Some(address), Some(kind), Some(name)) = (words.next(), words.next(), words.next())
-        else {
-            continue;
-        };
-        if matches!(kind, "t" | "T" | "w" | "W") {
-            let address = u64::from_str_radix(address, 16)
-                .with_context(|| format!("/proc/kallsyms holds {line:?}"))?;
-            take(name, address);
-        }
-    }
-    Ok(())
 }
 
 /// What keeps every instrument from this kernel, with the remedy; `None` if nothing is known to.
@@ -266,17 +160,5 @@ mod tests {
         let (reason, remedy) = too_old((5, 4)).expect("older than the table");
         assert!(reason.contains("5.4") && remedy.contains("5.10"), "{reason}; {remedy}");
         assert_eq!(too_old(OLDEST), None);
-    }
-
-    #[test]
-    fn the_routine_is_that_of_the_first_flag_that_the_cpu_has() {
-        for (flags, routine) in [
-            ("flags\t\t: fpu rep_good erms nopl", "copy_user_enhanced_fast_string"),
-            ("flags\t\t: fpu rep_good nopl", "copy_user_generic_string"),
-            ("flags\t\t: fpu", "copy_user_generic_unrolled"),
-        ] {
-            let cpus = format!("processor\t: 0\n{flags}\nbugs\t\t: erms\n");
-            assert_eq!(routine_in_use(&cpus), routine, "{flags}");
-        }
     }
 }

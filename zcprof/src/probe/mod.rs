@@ -14,6 +14,7 @@ mod pokes;
 mod reach;
 mod skipped;
 mod stacks;
+pub mod symbols;
 mod syscalls;
 mod totals;
 mod unpreempted;
@@ -123,7 +124,7 @@ impl Probes {
         if let Some((reason, remedy)) = kernel::too_old(version) {
             holes.extend(both(&reason, &remedy));
         }
-        let symbols = kernel::symbols(&named()).unwrap_or_else(|error| {
+        let symbols = symbols::addresses(&named()).unwrap_or_else(|error| {
             holes.extend(both(&format!("{error:#}"), "as root: sysctl kernel.kptr_restrict=1"));
             BTreeMap::new()
         });

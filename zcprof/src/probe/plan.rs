@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use zcprof_common::sites::{Bytes, SITES, Site, Version};
 use zcprof_common::vocabulary::{Instrument, Mechanism, Need};
 
-use super::{Surveyed, kernel, kprobes};
+use super::{Surveyed, kprobes, symbols};
 use crate::run::{Probe, ProbeState};
 
 /// What became of every row so far; `None` while it is to be attached.
@@ -61,7 +61,7 @@ impl AttachPlan {
                 let names = site.symbols().join(" or ");
                 let reason = format!("no {names} in /proc/kallsyms ({})", site.source);
                 Some(ProbeState::Absent { reason })
-            } else if let Some((name, kernel::AMBIGUOUS)) = &found {
+            } else if let Some((name, symbols::AMBIGUOUS)) = &found {
                 let reason = format!("several functions of this kernel are called {name}");
                 Some(ProbeState::Refused { reason })
             } else {

@@ -18,7 +18,7 @@ use kafka_protocol::protocol::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
-use crate::fetch::consumer::{Command, Protocol, Verified, consume, shares};
+use crate::fetch::consumer::{FetchCommand, Protocol, Verified, consume, shares};
 use crate::fetch::log::{Log, MakeLog, Topics, make};
 use crate::fetch::socket::Address;
 use crate::fetch::wire::{Fetch, SIZE};
@@ -49,7 +49,7 @@ fn a_consumer_that_leaves_in_mid_transfer_harms_no_other() {
             leaver.write_all(&fetch.encode().expect("encodes")).await.expect("sent");
             leaver.read_exact(&mut [0; 1000]).await.expect("an answer has begun");
             drop(leaver);
-            let outcome = consume(Command {
+            let outcome = consume(FetchCommand {
                 address: address.into(),
                 protocol: Protocol::Kafka { topic: "orders".to_owned(), partition: 0 },
                 mode: "copy".to_owned(),

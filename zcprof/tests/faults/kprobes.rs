@@ -8,7 +8,7 @@ use nix::mount::{MsFlags, mount, umount};
 
 use zcprof::run::{Doubt, Pass};
 
-use super::{Debugfs, Running};
+use super::{Debugfs, RunningMeasurement};
 use crate::folder;
 
 /// Tracefs for a test.
@@ -43,7 +43,8 @@ impl Drop for Tracefs {
 #[test]
 fn kprobes_that_are_switched_off_under_way_are_missed() {
     let debugfs = Debugfs::shown();
-    let mut running = Running::begin("kprobes", &["--avoid-fexit", "--transfer", "sendfile"]);
+    let mut running =
+        RunningMeasurement::begin("kprobes", &["--avoid-fexit", "--transfer", "sendfile"]);
     running.wait_for_pass("sendfile");
     debugfs.arm_kprobes("0");
     let ended = running.end();
@@ -56,7 +57,8 @@ fn kprobes_that_are_switched_off_under_way_are_missed() {
 #[test]
 fn closing_controls_miss_probes_that_are_gone() {
     let debugfs = Debugfs::hidden();
-    let mut running = Running::begin("unseen", &["--avoid-fexit", "--transfer", "sendfile"]);
+    let mut running =
+        RunningMeasurement::begin("unseen", &["--avoid-fexit", "--transfer", "sendfile"]);
     running.wait_for_pass("sendfile");
     debugfs.arm_kprobes("0");
     let ended = running.end();
@@ -71,8 +73,10 @@ fn closing_controls_miss_probes_that_are_gone() {
 #[test]
 fn a_pass_in_which_kprobes_were_off_for_a_moment_is_void() {
     let hidden = Debugfs::hidden();
-    let mut running =
-        Running::begin("moment", &["--avoid-fexit", "--transfer", "mmap_write,sendfile"]);
+    let mut running = RunningMeasurement::begin(
+        "moment",
+        &["--avoid-fexit", "--transfer", "mmap_write,sendfile"],
+    );
     running.wait_for_pass("mmap_write");
     running.while_stopped(|| {
         hidden.arm_kprobes("0");
@@ -96,7 +100,7 @@ fn other_tracers_of_the_same_functions_are_no_reason() {
     let tracefs = Tracefs::mounted();
     for by in [&["--avoid-fexit"][..], &[]] {
         let arguments = [&["--transfer", "mmap_write,sendfile"], by].concat();
-        let mut running = Running::begin("others", &arguments);
+        let mut running = RunningMeasurement::begin("others", &arguments);
         running.wait_for_pass("mmap_write");
         running.while_stopped(|| {
             for function in ["tcp_sendmsg_locked", "filemap_read"] {

@@ -15,7 +15,7 @@ use zcprof::run::{Doubt, Run};
 
 use super::leftovers::Scene;
 use super::{breakpoints, code, folder, measure, text};
-pub(super) use running::Running;
+pub(super) use running::RunningMeasurement;
 
 /// Whether CPU 1 is online.
 pub(crate) const CPU: &str = "/sys/devices/system/cpu/cpu1/online";
@@ -88,7 +88,7 @@ impl Drop for Debugfs {
 fn function_tracing_that_is_switched_off_is_missed() {
     for arguments in [&["--transfer", "sendfile"][..], &["--avoid-fexit", "--transfer", "sendfile"]]
     {
-        let mut running = Running::begin("ftrace", arguments);
+        let mut running = RunningMeasurement::begin("ftrace", arguments);
         running.wait_for_pass("sendfile");
         let refused = fs::write(FTRACE, "0").err();
         let ended = running.end();
@@ -134,7 +134,7 @@ fn a_ring_that_overruns_loses_words_and_no_bytes() {
 /// While zcprof holds the breakpoint slots, nobody can take them.
 #[test]
 fn slots_cannot_be_stolen_under_way() {
-    let mut running = Running::begin("stolen", &["--transfer", "mmap_write,sendfile"]);
+    let mut running = RunningMeasurement::begin("stolen", &["--transfer", "mmap_write,sendfile"]);
     running.wait_for_pass("mmap_write");
     assert!(breakpoints(0, 1).is_err(), "there was a fifth slot");
     let ended = running.end();
@@ -145,7 +145,7 @@ fn slots_cannot_be_stolen_under_way() {
 #[test]
 fn a_cpu_that_comes_online_is_noticed() {
     write(CPU, "0");
-    let mut running = Running::begin("online", &["--transfer", "mmap_write,sendfile"]);
+    let mut running = RunningMeasurement::begin("online", &["--transfer", "mmap_write,sendfile"]);
     running.wait_for_pass("mmap_write");
     write(CPU, "1");
     let ended = running.end();
@@ -157,7 +157,7 @@ fn a_cpu_that_comes_online_is_noticed() {
 /// A CPU that is gone for a moment comes back without its breakpoints.
 #[test]
 fn a_cpu_that_was_offline_for_a_moment_is_noticed() {
-    let mut running = Running::begin("offline", &["--transfer", "mmap_write,sendfile"]);
+    let mut running = RunningMeasurement::begin("offline", &["--transfer", "mmap_write,sendfile"]);
     running.wait_for_pass("mmap_write");
     write(CPU, "0");
     sleep(Duration::from_millis(200));
@@ -170,7 +170,7 @@ fn a_cpu_that_was_offline_for_a_moment_is_noticed() {
 /// A CPU that goes for good takes nothing with it that was counted.
 #[test]
 fn a_cpu_that_goes_offline_changes_no_verdict() {
-    let mut running = Running::begin("gone", &["--transfer", "mmap_write,sendfile"]);
+    let mut running = RunningMeasurement::begin("gone", &["--transfer", "mmap_write,sendfile"]);
     running.wait_for_pass("mmap_write");
     write(CPU, "0");
     let ended = running.end();
@@ -182,7 +182,7 @@ fn a_cpu_that_goes_offline_changes_no_verdict() {
 #[test]
 fn a_cpu_that_comes_online_without_a_free_slot_is_an_error() {
     write(CPU, "0");
-    let mut running = Running::begin("no-slot", &["--transfer", "mmap_write,sendfile"]);
+    let mut running = RunningMeasurement::begin("no-slot", &["--transfer", "mmap_write,sendfile"]);
     running.wait_for_pass("mmap_write");
     let slots = running.while_stopped(|| {
         write(CPU, "1");
@@ -218,7 +218,8 @@ fn a_module_that_is_loaded_under_way_is_a_reason() {
             continue;
         };
         assert!(busybox(&["rmmod", name]), "somebody uses {name}");
-        let mut running = Running::begin("module", &["--transfer", "mmap_write,sendfile"]);
+        let mut running =
+            RunningMeasurement::begin("module", &["--transfer", "mmap_write,sendfile"]);
         running.wait_for_pass("mmap_write");
         assert!(busybox(&["insmod", &file]), "{file}");
         let ended = running.end();
@@ -240,7 +241,7 @@ pub(crate) fn jump(seconds: i64) {
 /// The clock is set a day forwards and back, again and again.
 #[test]
 fn a_clock_that_jumps_changes_nothing() {
-    let mut running = Running::begin("clock", &["--transfer", "mmap_write,sendfile"]);
+    let mut running = RunningMeasurement::begin("clock", &["--transfer", "mmap_write,sendfile"]);
     running.wait_for_pass("mmap_write");
     for seconds in [DAY, -DAY, -DAY, DAY] {
         jump(seconds);

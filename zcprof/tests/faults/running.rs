@@ -12,7 +12,7 @@ use crate::leftovers::Scene;
 use crate::{code, folder, guest_folder, text, zcprof};
 
 /// A measurement of 32 MiB from a warm page cache.
-pub(crate) struct Running {
+pub(crate) struct RunningMeasurement {
     child: Child,
     lines: Lines<BufReader<ChildStderr>>,
     said: Vec<String>,
@@ -30,7 +30,7 @@ pub(crate) struct Ended {
     pub(crate) run: Option<Run>,
 }
 
-impl Running {
+impl RunningMeasurement {
     pub(crate) fn begin(name: &str, arguments: &[&str]) -> Self {
         let (before, out) = (Scene::settled(), folder(name));
         let mut child =

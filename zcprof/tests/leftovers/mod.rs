@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::faults::Running;
+use super::faults::RunningMeasurement;
 use super::{code, folder, guest_folder, measure, text, workers, zcprof};
 pub(super) use scene::Scene;
 
@@ -66,7 +66,8 @@ fn kill_9_at_random_moments_leaves_nothing_behind() {
 #[test]
 fn a_killed_worker_is_an_error_that_names_it() {
     for name in ["server", "consumer"] {
-        let mut running = Running::begin("killed-worker", &["--transfer", "mmap_write,sendfile"]);
+        let mut running =
+            RunningMeasurement::begin("killed-worker", &["--transfer", "mmap_write,sendfile"]);
         running.wait_for_pass("mmap_write");
         kill(worker(name), Signal::SIGKILL).expect("root may");
         let ended = running.end();
@@ -99,7 +100,7 @@ fn a_hung_worker_is_given_up_in_the_stated_time() {
     let seconds = patience.as_secs().to_string();
     for (name, rest) in [("server", None), ("consumer", None), ("server", Some(patience / 4))] {
         let arguments = ["--transfer", "mmap_write,sendfile", "--patience", &seconds];
-        let mut running = Running::begin("hung-worker", &arguments);
+        let mut running = RunningMeasurement::begin("hung-worker", &arguments);
         running.wait_for_pass("mmap_write");
         let (pid, stopped) = (worker(name), Instant::now());
         kill(pid, Signal::SIGSTOP).expect("root may");

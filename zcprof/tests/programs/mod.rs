@@ -22,7 +22,7 @@ use zcprof_judge::watch::record::{ClaimResult, Interval, Of};
 use self::counters::Before;
 use self::image::{BODY, ROOT, set_up};
 use self::place::{Asks, Place};
-use self::running::Running;
+use self::running::RunningProgram;
 use self::table::{Begins, ProgramCase, Sends, programs};
 use super::{text, zcprof};
 
@@ -148,7 +148,11 @@ fn words(words: &[&str], address: &str) -> Vec<String> {
 }
 
 /// The record of a row's window, or what went wrong with it.
-fn watch(row: &ProgramCase, place: &Place, running: &mut Option<Running>) -> Result<Watch, String> {
+fn watch(
+    row: &ProgramCase,
+    place: &Place,
+    running: &mut Option<RunningProgram>,
+) -> Result<Watch, String> {
     if let Some((file, text)) = row.file {
         let text = text.replace("PORT", &row.port.to_string());
         fs::write(format!("{ROOT}{file}"), text).expect("written");
@@ -163,11 +167,11 @@ fn watch(row: &ProgramCase, place: &Place, running: &mut Option<Running>) -> Res
         *running = None;
     }
     if row.begins != Begins::Window && running.is_none() {
-        *running = Some(Running::start(&inside, &command).listening_at(row.port));
+        *running = Some(RunningProgram::start(&inside, &command).listening_at(row.port));
     }
     let beside = if asks_others { &outside } else { &inside };
-    let _beside =
-        (!row.beside.is_empty()).then(|| Running::start(beside, &words(row.beside, &found_at)));
+    let _beside = (!row.beside.is_empty())
+        .then(|| RunningProgram::start(beside, &words(row.beside, &found_at)));
     let out = format!("/data/watched/{}", row.name.replace([' ', ',', '/'], "-"));
     let (port, one) = (row.port.to_string(), row.load.replace("ADDRESS", &found_at));
     let one = format!("{} {one}", outside.join(" "));

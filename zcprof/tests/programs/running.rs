@@ -14,13 +14,13 @@ use nix::unistd::Pid;
 const PATIENCE: Duration = Duration::from_mins(8);
 
 /// A process in the image and all that it started; they end with this.
-pub(super) struct Running {
+pub(super) struct RunningProgram {
     /// What it was started as.
     pub(super) words: Vec<String>,
     child: Child,
 }
 
-impl Running {
+impl RunningProgram {
     /// Starts it, by words that have it run somewhere.
     pub(super) fn start(somewhere: &[String], words: &[String]) -> Self {
         let mut command = Command::new(&somewhere[0]);
@@ -42,7 +42,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         if let Ok(group) = i32::try_from(self.child.id()) {
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);

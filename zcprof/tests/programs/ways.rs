@@ -12,7 +12,7 @@ use super::super::{text, zcprof};
 use super::container::{PLAIN, Tunnel, Way, Wire};
 use super::image::{BODY, set_up};
 use super::place::{Asks, Place};
-use super::running::Running;
+use super::running::RunningProgram;
 use super::{TIMES, at};
 
 /// A way, and what becomes of bytes that take it.
@@ -25,14 +25,14 @@ struct WayCase {
     /// What comes of the claim `zero-copy`.
     verdict: &'static str,
     /// Copied on the way, per sent byte.
-    copied: Known,
+    copied: ExpectedCopies,
     /// The device that encrypts.
     encrypted_by: Option<&'static str>,
 }
 
 /// How often each byte is copied.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Known {
+enum ExpectedCopies {
     Never,
     /// Once, with the headers of its packet.
     Once,
@@ -44,7 +44,7 @@ const HOLDS: WayCase = WayCase {
     asks: Asks::Outside,
     stranger: false,
     verdict: "holds",
-    copied: Known::Never,
+    copied: ExpectedCopies::Never,
     encrypted_by: None,
 };
 
@@ -53,7 +53,7 @@ const WRAPPED: Way = Way { tunnel: Some(Tunnel::Vxlan), ..PLAIN };
 const ENCRYPTED: Way = Way { tunnel: Some(Tunnel::WireGuard), ..PLAIN };
 
 const COPIED: WayCase =
-    WayCase { way: IN_ONE_PIECE, verdict: "refuted", copied: Known::Once, ..HOLDS };
+    WayCase { way: IN_ONE_PIECE, verdict: "refuted", copied: ExpectedCopies::Once, ..HOLDS };
 const WIREGUARD: WayCase = WayCase { way: ENCRYPTED, encrypted_by: Some("wireguard"), ..COPIED };
 
 const ROWS: &[WayCase] = &[
@@ -168,7 +168,7 @@ fn watch(row: &WayCase) -> Result<Watch, String> {
     let mut load = get(row.asks, PORT, TIMES);
     let stranger = row.stranger.then(|| {
         load = format!("({}) & {load}; wait", get(Asks::Outside, STRANGERS_PORT, 10 * TIMES));
-        Running::start(&place.inside(), &server(STRANGERS_PORT)).listening_at(8081)
+        RunningProgram::start(&place.inside(), &server(STRANGERS_PORT)).listening_at(8081)
     });
     let out = "/data/watched/way";
     let line = ["watch", "--out", out, "--claim", "zero-copy", "--while", &load, "--ready", PORT];
@@ -215,8 +215,8 @@ fn errors(row: &WayCase, watch: &Watch) -> Vec<String> {
     // A run that was missed hides a packet at most.
     let hidden = ratio(missed(watch) * PACKET, result.sent);
     let is_right = match row.copied {
-        Known::Never => late <= 0.001,
-        Known::Once => (0.999 - hidden..=1.0 + HEADERS).contains(&late),
+        ExpectedCopies::Never => late <= 0.001,
+        ExpectedCopies::Once => (0.999 - hidden..=1.0 + HEADERS).contains(&late),
     };
     if !is_right {
         errors.push(format!("{late:.4} per byte were copied on the way"));

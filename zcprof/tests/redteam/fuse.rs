@@ -32,7 +32,7 @@ impl Mounted {
     /// Mounts it on a folder, with a file of so many bytes.
     pub(super) fn new(folder: &Path, bytes: usize) -> Self {
         fs::create_dir_all(folder).expect("a folder to mount on");
-        let system = OneFile { content: content(bytes) };
+        let system = OneFileDaemon { content: content(bytes) };
         let session = fuser::spawn_mount(system, folder, &Config::default());
         Self { folder: folder.to_owned(), session: Some(session.expect("FUSE mounts")) }
     }
@@ -50,11 +50,11 @@ impl Drop for Mounted {
     }
 }
 
-struct OneFile {
+struct OneFileDaemon {
     content: Vec<u8>,
 }
 
-impl OneFile {
+impl OneFileDaemon {
     fn attributes(&self, inode: INodeNo) -> FileAttr {
         let is_file = inode == INODE;
         let size = if is_file { self.content.len() as u64 } else { 0 };
@@ -78,7 +78,7 @@ impl OneFile {
     }
 }
 
-impl Filesystem for OneFile {
+impl Filesystem for OneFileDaemon {
     fn lookup(&self, _: &Request, _: INodeNo, name: &OsStr, reply: ReplyEntry) {
         if name == NAME {
             reply.entry(&LONG, &self.attributes(INODE), Generation(0));

@@ -24,7 +24,7 @@ use self::ipsec::Encrypted;
 use self::moving::Moving;
 use self::nfs::Remote;
 use self::storage::Stacked;
-use self::table::{Backing, RequiredBytes, SABOTAGES, Sabotage, Setting, Trial};
+use self::table::{Backing, RequiredBytes, SABOTAGES, Sabotage, Surroundings, Trial};
 use super::{code, folder, guest_folder, text, zcprof};
 
 /// Payload of a pass, in bytes: what the slowest ways can do in a few seconds of emulation.
@@ -52,7 +52,7 @@ fn every_sabotage_is_caught_and_every_twin_holds() {
     let sabotages = || SABOTAGES.iter().filter(is_wanted).skip(share.0).step_by(share.1);
     println!("{} of {} sabotages", sabotages().count(), SABOTAGES.len());
     let all = sabotages().flat_map(|sabotage| iter::once(&sabotage.case).chain(sabotage.twins));
-    let mut settings: Vec<(Setting, Vec<&Trial>)> = Vec::new();
+    let mut settings: Vec<(Surroundings, Vec<&Trial>)> = Vec::new();
     for case in all {
         let at = settings.iter().position(|(setting, _)| *setting == case.setting);
         let at = at.unwrap_or_else(|| {
@@ -111,7 +111,7 @@ fn shares_are_the_whole() {
 }
 
 /// Measures the transfers of a setting.
-fn measure(setting: Setting, cases: &[&Trial]) -> Vec<Judgement> {
+fn measure(setting: Surroundings, cases: &[&Trial]) -> Vec<Judgement> {
     let set = PreparedBacking::up(setting.place, PAYLOAD);
     let bytes = PAYLOAD.to_string();
     let options = ["--bytes", &bytes, "--segment-bytes", "2MiB"].map(str::to_owned);
@@ -134,7 +134,7 @@ fn sent_again(said: &str) -> Option<u64> {
 /// Measures the transfers of a setting on a log, with more options; also what was said.
 fn measure_log(
     log: &Path,
-    setting: Setting,
+    setting: Surroundings,
     cases: &[&Trial],
     options: &[String],
 ) -> (Vec<Judgement>, String) {

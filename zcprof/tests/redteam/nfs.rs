@@ -38,7 +38,7 @@ impl Remote {
     pub(super) fn new(folder: &Path, bytes: usize) -> Self {
         let (say_port, port) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
-        let system = OneFile { content: content(bytes) };
+        let system = OneFileServer { content: content(bytes) };
         let served = std::thread::spawn(move || {
             let runtime = runtime::Builder::new_current_thread().enable_io().build();
             runtime.expect("a runtime").block_on(async {
@@ -74,12 +74,12 @@ impl Drop for Remote {
     }
 }
 
-struct OneFile {
+struct OneFileServer {
     content: Vec<u8>,
 }
 
 #[async_trait]
-impl NFSFileSystem for OneFile {
+impl NFSFileSystem for OneFileServer {
     fn capabilities(&self) -> VFSCapabilities {
         VFSCapabilities::ReadOnly
     }

@@ -14,7 +14,7 @@ use zcprof::claim::CLAIMS;
 use zcprof::transfer::TransferSpec;
 use zcprof::verdict::{Judgement, Verdict};
 
-use super::table::{Backing, Setting, Trial, at};
+use super::table::{Backing, Surroundings, Trial, at};
 use super::{PreparedBacking, folder, measure_log, words};
 use crate::faults::{self, DAY, Debugfs, jump};
 
@@ -198,7 +198,7 @@ fn measurement(rng: &mut Rng, most: usize) -> (Disturbance, Vec<(Trial, Judgemen
     let cache = pick(rng, &["warm", "cold"]);
     // Sysfs has no page cache to be cold.
     let cache = if place == Backing::Sysfs { "warm" } else { cache };
-    let setting = Setting { network, consumer, cache, ..at(place) };
+    let setting = Surroundings { network, consumer, cache, ..at(place) };
     let trouble = match (place, TROUBLES[rng.usize(..TROUBLES.len())]) {
         // What is dropped there is copied again: no claim is known to be true or false.
         (Backing::Fuse, Disturbance::Dropped) => Disturbance::None,
@@ -257,7 +257,7 @@ fn measurement(rng: &mut Rng, most: usize) -> (Disturbance, Vec<(Trial, Judgemen
 
 /// The truth, by construction.
 fn is_true(case: &Trial) -> bool {
-    let Setting { place, network, cache, .. } = case.setting;
+    let Surroundings { place, network, cache, .. } = case.setting;
     let own = TransferSpec::find(case.transfer).expect("a transfer").claim.name;
     let by_reference = ["zero-copy", "deferred", "transforms", "replica"].contains(&own);
     let handed_over = by_reference && case.transfer != "wrapped_sendfile";

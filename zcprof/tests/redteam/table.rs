@@ -32,12 +32,12 @@ pub(super) struct Sabotage {
 pub(super) struct Trial {
     pub(super) transfer: &'static str,
     pub(super) claim: &'static str,
-    pub(super) setting: Setting,
+    pub(super) setting: Surroundings,
 }
 
 /// What is the same for all transfers that are measured together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Setting {
+pub(super) struct Surroundings {
     /// Where the bytes are.
     pub(super) place: Backing,
     pub(super) network: &'static str,
@@ -100,7 +100,7 @@ impl fmt::Display for Trial {
 }
 
 /// What is not usual is said.
-impl fmt::Display for Setting {
+impl fmt::Display for Surroundings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { place, network, socket, consumer, cache } = self;
         write!(f, "{place}, {network}")?;
@@ -139,25 +139,25 @@ impl fmt::Display for Backing {
     }
 }
 
-pub(super) const fn at(place: Backing) -> Setting {
-    Setting { place, network: "loopback", socket: "tcp", consumer: "copy", cache: "warm" }
+pub(super) const fn at(place: Backing) -> Surroundings {
+    Surroundings { place, network: "loopback", socket: "tcp", consumer: "copy", cache: "warm" }
 }
 
-const fn over(network: &'static str) -> Setting {
-    Setting { network, ..DISK }
+const fn over(network: &'static str) -> Surroundings {
+    Surroundings { network, ..DISK }
 }
 
-const fn by(socket: &'static str) -> Setting {
-    Setting { socket, ..DISK }
+const fn by(socket: &'static str) -> Surroundings {
+    Surroundings { socket, ..DISK }
 }
 
-const fn of(transfer: &'static str, setting: Setting) -> Trial {
+const fn of(transfer: &'static str, setting: Surroundings) -> Trial {
     Trial { transfer, claim: "zero-copy", setting }
 }
 
 /// sendfile with nothing in the page cache, against the claim that begins at storage.
 const fn from_storage(place: Backing) -> Trial {
-    let setting = Setting { cache: "cold", ..at(place) };
+    let setting = Surroundings { cache: "cold", ..at(place) };
     Trial { transfer: "sendfile", claim: "zero-copy-from-storage", setting }
 }
 
@@ -174,8 +174,8 @@ const fn between(hop: Hop, disposition: Disposition, least: f64, most: f64) -> R
     RequiredBytes { instrument: Callers, hop, disposition, least, most }
 }
 
-const DISK: Setting = at(Backing::Disk);
-const SLOW: Setting = Setting { consumer: "slow", ..DISK };
+const DISK: Surroundings = at(Backing::Disk);
+const SLOW: Surroundings = Surroundings { consumer: "slow", ..DISK };
 const SENDFILE: Trial = of("sendfile", DISK);
 const MOVED: RequiredBytes = exactly(Callers, PageCacheToSocket, Moved, 1.0);
 const PINNED: RequiredBytes = exactly(Callers, UserToSocket, Pinned, 1.0);
@@ -246,7 +246,7 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         // A claim that begins at the page cache does not ask how that was filled.
         twins: &[
             of("sendfile", at(Backing::Fuse)),
-            of("splice", Setting { cache: "cold", ..at(Backing::Fuse) }),
+            of("splice", Surroundings { cache: "cold", ..at(Backing::Fuse) }),
             from_storage(Backing::MovingFuse),
         ],
     },
@@ -301,7 +301,7 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         ],
         twins: &[
             of("sendfile", at(Backing::Nfs)),
-            of("splice", Setting { cache: "cold", ..at(Backing::Nfs) }),
+            of("splice", Surroundings { cache: "cold", ..at(Backing::Nfs) }),
             from_storage(Backing::Disk),
         ],
     },

@@ -156,7 +156,7 @@ fn a_program_of_many_ways() {
 }
 
 /// What came of watching the program.
-struct Watched {
+struct Outcome {
     output: Output,
     /// Bytes that reached the program's peer.
     received: u64,
@@ -165,7 +165,7 @@ struct Watched {
 }
 
 /// Watches a program of so many ways and children.
-fn watch(ways: u64, children: u64, more: &[&str], out: &str) -> (Watched, Watch) {
+fn watch(ways: u64, children: u64, more: &[&str], out: &str) -> (Outcome, Watch) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let peer = listener.local_addr().expect("it has one").to_string();
     let received = thread::spawn(move || {
@@ -210,7 +210,7 @@ fn watch(ways: u64, children: u64, more: &[&str], out: &str) -> (Watched, Watch)
     let received = received.join().expect("a peer");
     println!("{ways} ways, {children} children: {} MiB, {:?}", peak >> 20, start.elapsed());
     let record = zcprof_judge::record::read(&read).expect("a record");
-    (Watched { output, received, peak }, record)
+    (Outcome { output, received, peak }, record)
 }
 
 /// Whether stacks are kept at all.
@@ -236,7 +236,7 @@ fn known(level: u32, bit: u64, ways: u64, children: u64) -> u64 {
 
 /// Nothing is wrong: verdicts, counters, what each function is charged; and what is not known is said.
 /// Returns the bytes whose stack is not whole.
-fn check(watched: &Watched, record: &Watch, ways: u64, children: u64) -> u64 {
+fn check(watched: &Outcome, record: &Watch, ways: u64, children: u64) -> u64 {
     let said = text(&watched.output);
     let all = sum((0..ways).chain(0..children).map(length));
     assert_eq!(watched.received, all);

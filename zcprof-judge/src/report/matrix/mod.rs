@@ -9,21 +9,21 @@ use super::{ReportError, html};
 use crate::matrix::Matrix;
 
 /// A file that shows a matrix.
-struct Format {
+struct MatrixFormat {
     file_name: &'static str,
     render: fn(&Matrix) -> Result<Vec<u8>, ReportError>,
 }
 
 /// Every file.
-const FORMATS: &[Format] = &[
-    Format { file_name: "matrix.txt", render: |matrix| Ok(table(matrix).into_bytes()) },
-    Format { file_name: "matrix.json", render: json },
-    Format { file_name: "matrix.svg", render: |matrix| Ok(picture::draw(matrix)) },
+const FORMATS: &[MatrixFormat] = &[
+    MatrixFormat { file_name: "matrix.txt", render: |matrix| Ok(table(matrix).into_bytes()) },
+    MatrixFormat { file_name: "matrix.json", render: json },
+    MatrixFormat { file_name: "matrix.svg", render: |matrix| Ok(picture::draw(matrix)) },
 ];
 
 /// Renders a matrix in every format: file names and their bytes.
 pub fn render_all(matrix: &Matrix) -> Result<Vec<(&'static str, Vec<u8>)>, ReportError> {
-    let shown = |format: &Format| Ok((format.file_name, (format.render)(matrix)?));
+    let shown = |format: &MatrixFormat| Ok((format.file_name, (format.render)(matrix)?));
     let mut files: Vec<_> = FORMATS.iter().map(shown).collect::<Result<_, ReportError>>()?;
     files.push((html::FILE, html::matrix(matrix, table::columns(matrix), &files)));
     Ok(files)

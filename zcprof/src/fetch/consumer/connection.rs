@@ -13,7 +13,7 @@ use super::head::Head;
 use super::mode::{self, Mode};
 use super::outcome::{Latency, Outcome, Received, TlsBytes, Verified};
 use super::plan::{PlannedFetch, Share};
-use super::{Command, Protocol, http, kafka};
+use super::{FetchCommand, Protocol, http, kafka};
 use crate::fetch::check::Check;
 use crate::fetch::link::Link;
 use crate::fetch::tls;
@@ -26,14 +26,14 @@ const RECORD: usize = 16 << 10;
 
 /// What all connections of a command share.
 pub(super) struct Task {
-    pub(super) command: Command,
+    pub(super) command: FetchCommand,
     mode: &'static mode::ModeSpec,
     /// Microseconds of every fetch, to three digits.
     latencies: Mutex<Histogram<u64>>,
 }
 
 impl Task {
-    pub(super) fn new(command: Command) -> Result<Self> {
+    pub(super) fn new(command: FetchCommand) -> Result<Self> {
         let name = &command.mode;
         let mode =
             mode::ModeSpec::find(name).with_context(|| format!("no mode is called {name}"))?;
@@ -59,12 +59,12 @@ impl Task {
 
 /// The state that a connection's protocol keeps between fetches.
 enum Speech {
-    Kafka(kafka::Speech),
-    Http(http::Speech),
+    Kafka(kafka::KafkaSpeech),
+    Http(http::HttpSpeech),
 }
 
 /// One connection at work.
-pub(super) struct Connection {
+pub(super) struct ClientConnection {
     link: Link,
     /// Bytes received and sent before the first request.
     handshake: (u64, u64),
@@ -92,7 +92,7 @@ impl ConnectionEnd {
     }
 }
 
-impl Connection {
+impl ClientConnection {
     pub(super) async fn open(task: Arc<Task>, share: usize) -> Result<Self> {
         let address = &task.command.address;
         let stream = address.connect().await;
@@ -103,9 +103,11 @@ impl Connection {
         };
         let speech = match &task.command.protocol {
             Protocol::Kafka { topic, partition } => {
-                Speech::Kafka(kafka::Speech::new(topic, *partition)?)
+                Speech::Kafka(kafka::KafkaSpeech::new(topic, *partition)?)
             }
-            Protocol::Http { path } => Speech::Http(http::Speech::new(path, address.internet())),
+            Protocol::Http { path } => {
+                Speech::Http(http::HttpSpeech::new(path, address.internet()))
+            }
         };
         let mode = (task.mode.make)().context("preparing to receive")?;
         let verified = if task.mode.sees { Verified::Right } else { Verified::Counted };

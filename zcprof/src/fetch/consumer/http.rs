@@ -19,7 +19,7 @@ const LONGEST: usize = 4096;
 const FIELDS: usize = 32;
 
 /// One connection's.
-pub(super) struct Speech {
+pub(super) struct HttpSpeech {
     path: String,
     host: SocketAddr,
     head: Vec<u8>,
@@ -35,7 +35,7 @@ struct Parsed {
     content_length: Option<u64>,
 }
 
-impl Speech {
+impl HttpSpeech {
     pub(super) fn new(path: &str, host: SocketAddr) -> Self {
         Self { path: path.to_owned(), host, head: vec![0; LONGEST], known: None }
     }
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_request_names_the_file_and_the_first_and_last_byte() {
-        let speech = Speech::new("/orders-0/", SocketAddr::from(([127, 0, 0, 1], 80)));
+        let speech = HttpSpeech::new("/orders-0/", SocketAddr::from(([127, 0, 0, 1], 80)));
         let request = speech.request(&planned(100, 50));
         let text = std::str::from_utf8(&request).expect("text");
         assert!(text.starts_with("GET /orders-0/00000000000000000007.log HTTP/1.1\r\n"), "{text}");
@@ -179,7 +179,7 @@ mod tests {
                     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
                 }
             });
-            let mut speech = Speech::new("/", address);
+            let mut speech = HttpSpeech::new("/", address);
             let mut heads = Vec::new();
             for planned in fetches {
                 let head = speech.head(&mut stream, planned).await;

@@ -9,7 +9,7 @@ use crate::fetch::link::Link;
 use crate::fetch::wire::{Fetch, FetchHeader};
 
 /// One connection's.
-pub(super) struct Speech {
+pub(super) struct KafkaSpeech {
     topic: String,
     partition: i32,
     /// Of the last request.
@@ -18,7 +18,7 @@ pub(super) struct Speech {
     header: Vec<u8>,
 }
 
-impl Speech {
+impl KafkaSpeech {
     pub(super) fn new(topic: &str, partition: i32) -> Result<Self> {
         let header = vec![0; FetchHeader::header_bytes(topic)?];
         Ok(Self { topic: topic.to_owned(), partition, correlation_id: 0, header })

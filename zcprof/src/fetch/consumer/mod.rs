@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-use connection::{Connection, ConnectionEnd, Task};
+use connection::{ClientConnection, ConnectionEnd, Task};
 pub use outcome::{Latency, Outcome, Pace, Received, TlsBytes, Verified};
 pub use plan::{PlannedFetch, Share, equal_shares, shares};
 
@@ -27,7 +27,7 @@ use crate::privilege::User;
 
 /// What to fetch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Command {
+pub struct FetchCommand {
     /// The server.
     pub address: Address,
     /// How it is asked.
@@ -72,7 +72,7 @@ pub fn run_consumer() -> Result<()> {
     super::give_up_privileges(User::able_to(Path::new("/"), || Ok::<_, Infallible>(())), &[])?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     for line in std::io::stdin().lock().lines() {
-        let command: Command = serde_json::from_str(&line?).context("reading a command")?;
+        let command: FetchCommand = serde_json::from_str(&line?).context("reading a command")?;
         let outcome = runtime.block_on(consume(command));
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}", serde_json::to_string(&outcome)?)?;
@@ -82,7 +82,7 @@ pub fn run_consumer() -> Result<()> {
 }
 
 /// Carries out one command: all connections are made first, then all fetch at once.
-pub async fn consume(command: Command) -> Outcome {
+pub async fn consume(command: FetchCommand) -> Outcome {
     let mut outcome = Outcome::begun(Verified::Right);
     let task = match Task::new(command) {
         Ok(task) => Arc::new(task),
@@ -93,9 +93,9 @@ pub async fn consume(command: Command) -> Outcome {
     };
     let mut connecting = JoinSet::new();
     for share in 0..task.command.shares.len() {
-        connecting.spawn(Connection::open(Arc::clone(&task), share));
+        connecting.spawn(ClientConnection::open(Arc::clone(&task), share));
     }
-    let connections: Vec<Connection> = outcome.successes(connecting).await;
+    let connections: Vec<ClientConnection> = outcome.successes(connecting).await;
     let mut fetching = JoinSet::new();
     for connection in connections {
         fetching.spawn(connection.fetch_all());

@@ -25,14 +25,14 @@ const CLEAN: &str = ".kafka_cleanshutdown";
 const LEADER_EPOCHS: &str = "leader-epoch-checkpoint";
 
 /// An offset for each partition.
-type Offsets = HashMap<(String, i32), u64>;
+type CheckpointOffsets = HashMap<(String, i32), u64>;
 
 /// What a broker keeps beside the folders of its partitions.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoints {
-    log_start: Offsets,
-    recovery_point: Offsets,
-    high_watermark: Offsets,
+    log_start: CheckpointOffsets,
+    recovery_point: CheckpointOffsets,
+    high_watermark: CheckpointOffsets,
     /// Nothing has to be recovered: the broker ended in order.
     clean: bool,
     /// What is wrong with them. A broker too goes on without one that it cannot read.

@@ -7,7 +7,7 @@ use zcprof_judge::verdict::per_byte;
 use super::rows::{LiveRow, RowNumbers};
 
 /// A column of the live view.
-pub(super) struct Column {
+pub(super) struct LiveColumn {
     /// What stands above it, and what it is sorted by.
     pub(super) heading: &'static str,
     /// Characters; the first column takes what is left besides.
@@ -29,8 +29,8 @@ pub(super) const SO_FAR: &str = "so far";
 pub(super) const MARK: &str = "";
 
 /// The columns, in the order in which they stand.
-pub(super) const COLUMNS: &[Column] = &[
-    Column {
+pub(super) const COLUMNS: &[LiveColumn] = &[
+    LiveColumn {
         heading: MARK,
         width: 1,
         right: false,
@@ -38,7 +38,7 @@ pub(super) const COLUMNS: &[Column] = &[
         cell: |row, _| mark(row.verdict).to_owned(),
         order: |a, b, _| b.verdict.cmp(&a.verdict),
     },
-    Column {
+    LiveColumn {
         heading: "program",
         width: 10,
         right: false,
@@ -46,7 +46,7 @@ pub(super) const COLUMNS: &[Column] = &[
         cell: |row, _| row.id.program.clone(),
         order: |a, b, _| a.id.cmp(&b.id),
     },
-    Column {
+    LiveColumn {
         heading: "port",
         width: 5,
         right: true,
@@ -54,7 +54,7 @@ pub(super) const COLUMNS: &[Column] = &[
         cell: |row, _| row.id.port.map_or_else(|| "-".to_owned(), |port| port.to_string()),
         order: |a, b, _| a.id.port.cmp(&b.id.port),
     },
-    Column {
+    LiveColumn {
         heading: "sent/s",
         width: 10,
         right: true,
@@ -62,7 +62,7 @@ pub(super) const COLUMNS: &[Column] = &[
         cell: |row, _| if row.processes == 0 { "ended".to_owned() } else { rate(row.sending()) },
         order: |a, b, _| most(a.sending(), b.sending()),
     },
-    Column {
+    LiveColumn {
         heading: "copied/s",
         width: 10,
         right: true,
@@ -70,7 +70,7 @@ pub(super) const COLUMNS: &[Column] = &[
         cell: |row, _| rate(row.copying()),
         order: |a, b, _| most(a.copying(), b.copying()),
     },
-    Column {
+    LiveColumn {
         heading: "copies/byte",
         width: 11,
         right: true,
@@ -78,7 +78,7 @@ pub(super) const COLUMNS: &[Column] = &[
         cell: |row, recent| numbers(row, recent).map_or_else(unknown, |of| copies(&of)),
         order: |a, b, recent| share(a, b, recent, |of| of.most),
     },
-    Column {
+    LiveColumn {
         heading: "worst hop",
         width: 18,
         right: false,
@@ -89,7 +89,7 @@ pub(super) const COLUMNS: &[Column] = &[
         },
         order: |a, b, recent| share(a, b, recent, |of| of.worst.map_or(0, |(_, bytes)| bytes)),
     },
-    Column {
+    LiveColumn {
         heading: "framing",
         width: 7,
         right: true,
@@ -97,7 +97,7 @@ pub(super) const COLUMNS: &[Column] = &[
         cell: |row, recent| numbers(row, recent).map_or_else(unknown, |of| framing(&of)),
         order: |a, b, recent| share(a, b, recent, |of| of.framing),
     },
-    Column {
+    LiveColumn {
         heading: SO_FAR,
         width: 12,
         right: false,
