@@ -11,7 +11,7 @@ pub(crate) fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
     step_saying(what, work, |_| "done")
 }
 
-/// The same, and says what came of it.
+/// The same, and says the outcome.
 pub(crate) fn step_saying<T>(
     what: &str,
     work: impl FnOnce() -> Result<T>,

@@ -64,7 +64,7 @@ pub(crate) struct Spec<'a> {
     pub(crate) limits: Limits,
 }
 
-/// What came of it.
+/// The outcome.
 #[derive(Debug)]
 pub(crate) struct GuestReport {
     pub(crate) outcome: GuestOutcome,

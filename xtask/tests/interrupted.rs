@@ -72,7 +72,7 @@ const COMMANDS: &[(&[&str], u64)] = &[
     (&["setup", "--for", "run", "--no-install"], 3),
 ];
 
-/// Variable by which a command's processes are known, whoever started them.
+/// Variable by which a command's processes are known, even those that its children start.
 const MARK: &str = "ZCPROF_INTERRUPTED";
 
 /// Where logs are made that nobody named a place for.

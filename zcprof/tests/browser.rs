@@ -8,7 +8,7 @@ use std::process::Command;
 /// Names under which distributions have it.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "headless_shell"];
 
-/// What is done on the page. What came of it is written to its end.
+/// What is done on the page. The outcome is written to its end.
 const DRIVER: &str = r#"<script>/*<![CDATA[*/
 window.addEventListener("load", function () {
   var svg = document.querySelector("svg.zf"), said = [];

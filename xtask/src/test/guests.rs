@@ -49,7 +49,7 @@ enum Job<'a> {
     Cell(matrix::GuestCell),
 }
 
-/// What came of a job.
+/// The outcome of a job.
 struct Done {
     stage: Stage,
     tally: Tally,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// Does the jobs, so many at a time and in their order, and returns what came of each in that order.
+/// Does the jobs, so many at a time and in their order, and returns the outcome of each in that order.
 pub(super) fn at_a_time<J: Send, T: Send>(
     number: usize,
     jobs: Vec<J>,

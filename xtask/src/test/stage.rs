@@ -1,4 +1,4 @@
-//! What came of each step of the tests, as one table.
+//! The outcome of each step of the tests, as one table.
 
 use std::time::{Duration, Instant};
 

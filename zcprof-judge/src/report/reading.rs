@@ -322,7 +322,7 @@ impl Judged<'_> {
         Hop::ALL.iter().filter(|hop| self.copied_at(**hop) > 0).filter_map(at).collect()
     }
 
-    /// What is promised and what came of it: `two-copies: holds`, `zero-copy: refuted ZC101`.
+    /// What is promised and the outcome: `two-copies: holds`, `zero-copy: refuted ZC101`.
     pub(super) fn outcome(&self) -> String {
         let (claim, verdict) = (self.judgement.claim.name, self.judgement.verdict.name());
         self.why().map_or_else(

@@ -83,7 +83,7 @@ pub struct Judgement {
     pub cache: Cache,
     /// What was claimed.
     pub claim: &'static Claim,
-    /// What came of it.
+    /// The outcome.
     pub verdict: Verdict,
     /// The pass's ledger.
     pub ledger: Ledger,

@@ -31,7 +31,7 @@ pub struct ClaimJudgement {
     pub of: Of,
     /// What was claimed.
     pub promise: Promise,
-    /// What came of it.
+    /// The outcome.
     pub verdict: Verdict,
     /// What was sent.
     pub traffic: Traffic,

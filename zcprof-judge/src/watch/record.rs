@@ -64,7 +64,7 @@ pub struct Watch {
     pub claims: Vec<Asked>,
     /// Whether a command that fails leaves the verdict as it is.
     pub ignore_status: bool,
-    /// What came of each claim when the record was written; `zcprof judge` judges anew.
+    /// The outcome of each claim when the record was written; `zcprof judge` judges anew.
     #[serde(default)]
     pub results: Vec<ClaimResult>,
     /// The verdict over all claims, or none where nothing was claimed.
@@ -245,7 +245,7 @@ impl fmt::Display for Of {
     }
 }
 
-/// What came of a claim.
+/// The outcome of a claim.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Outcome")]
 pub struct ClaimResult {

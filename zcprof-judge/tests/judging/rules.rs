@@ -72,7 +72,7 @@ fn pinned_pages_are_judged_by_what_becomes_of_them_later() {
 
 /// The device could not send from several pages, so that the kernel made one of them.
 #[test]
-fn a_copy_below_the_socket_is_no_zero_copy_whoever_makes_it() {
+fn a_copy_below_the_socket_is_no_zero_copy_no_matter_who_makes_it() {
     let below = |process, bytes| {
         let mut pass = sendfile();
         pass.counts.push(count(
@@ -104,7 +104,7 @@ fn a_copy_below_the_socket_is_no_zero_copy_whoever_makes_it() {
     }
 }
 
-/// Without whoever sees the later copies, pinned pages are no evidence of anything.
+/// Without a probe that sees the later copies, pinned pages are no evidence of anything.
 #[test]
 fn nobody_to_see_later_copies_is_inconclusive() {
     let mut run = run(vec![msg_zerocopy(0)]);

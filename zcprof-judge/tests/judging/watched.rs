@@ -183,7 +183,7 @@ fn what_comes_out_of_a_pipe_that_was_written_to_was_copied() {
     let piped = |site| count(site, Syscall::Write, File::Pipe, Iter::User, BODY);
     let filled = vec![piped("_copy_from_iter"), piped("pipe_write")];
     assert_eq!(says("zero-copy", &[spliced.clone(), filled]), "refuted");
-    // Whoever filled it: a stranger who was passed the socket may have copied into a pipe of his own.
+    // No matter who filled it: a stranger who was passed the socket may have copied into a pipe of his own.
     for (claim, expected) in
         [("zero-copy", "inconclusive"), ("copied<=0.01", "inconclusive"), ("copied<=1", "holds")]
     {
@@ -393,7 +393,7 @@ fn missed_runs_hide_no_more_than_the_balance_leaves_open() {
     }
 }
 
-/// Two copies that are claimed, of which the probes at the socket missed a part, are not too many.
+/// Two claimed copies are not too many if the probes at the socket missed a part of them.
 #[test]
 fn sends_that_were_not_seen_make_no_copy_too_many() {
     let results = vec![result(Syscall::Writev, BODY)];

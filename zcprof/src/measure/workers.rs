@@ -205,7 +205,7 @@ impl Server {
         found.with_context(|| format!("{transfer} is not served"))
     }
 
-    /// What came of a transfer's connections since it was asked last.
+    /// The outcome of a transfer's connections since it was asked last.
     ///
     /// # Errors
     /// The server does not answer.

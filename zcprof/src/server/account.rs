@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::transfer::Notices;
 
-/// What the workload's server answers when it is asked what came of everything, by transfer.
+/// What the workload's server answers when it is asked the outcome of everything, by transfer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     /// Of connections that have ended.
@@ -15,7 +15,7 @@ pub struct Told {
     pub refusals: BTreeMap<String, String>,
 }
 
-/// What came of connections that have ended. Sizes in bytes.
+/// The outcome of connections that have ended. Sizes in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Received: requests.

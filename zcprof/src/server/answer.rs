@@ -29,7 +29,7 @@ pub struct Reply<'a> {
     pub delay: Option<Duration>,
 }
 
-/// What comes of a request.
+/// The outcome of a request.
 #[derive(Debug)]
 pub enum Answer<'a> {
     /// It is answered.

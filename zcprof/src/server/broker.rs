@@ -24,7 +24,7 @@ pub struct Broker {
     groups: Mutex<Groups>,
     /// Made when the first encrypted listener asks for it.
     identity: OnceLock<Identity>,
-    /// What came of connections that have ended, by transfer.
+    /// The outcome of connections that have ended, by transfer.
     accounts: Mutex<BTreeMap<String, Account>>,
     /// Why transfers cannot be made, of those that were refused.
     refusals: Mutex<BTreeMap<String, String>>,
@@ -57,7 +57,7 @@ impl Broker {
         self.identity.get().context("the certificate is not there")
     }
 
-    /// What came of everything so far, by transfer.
+    /// The outcome of everything so far, by transfer.
     #[must_use]
     pub fn told(&self) -> Told {
         let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -65,7 +65,7 @@ impl Broker {
         Told { accounts, refusals }
     }
 
-    /// Adds what came of a connection.
+    /// Adds the outcome of a connection.
     pub(super) fn book(&self, row: &'static TransferSpec, account: Account) {
         let mut all = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         all.entry(row.name.to_owned()).or_default().add(account);

@@ -161,7 +161,7 @@ fn withheld(options: &cli::WatchArgs) -> Vec<Instrument> {
     options.without.iter().copied().chain(audit).collect()
 }
 
-/// Writes into a record what came of its claims.
+/// Writes into a record the outcome of its claims.
 ///
 /// # Errors
 /// A claim that this version does not know.

@@ -49,7 +49,7 @@ fn doctor_finds_this_kernel_complete() {
     assert!(found.capabilities.iter().all(|row| row.held), "{found:#?}");
 }
 
-/// Whoever may load no program learns the same of the table, and what he lacks.
+/// A user who may load no program learns the same of the table, and which capabilities are missing.
 #[test]
 fn doctor_says_what_root_would_add() {
     let found = diagnosis(zcprof(&["doctor", "--json"]).uid(65534).gid(65534), 4);

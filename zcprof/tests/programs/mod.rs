@@ -30,7 +30,7 @@ use super::{text, zcprof};
 const TIMES: usize = 4;
 
 /// Every row, as it is known beforehand; one after the other, because the window is the whole guest's.
-/// `ZCPROF_PROGRAMS` has words, of which a row's name must have one.
+/// `ZCPROF_PROGRAMS` has words; a row's name must have one of them.
 #[test]
 #[ignore = "needs the image of programs: cargo xtask test --programs"]
 fn every_program_is_seen_as_it_is() {
@@ -157,7 +157,7 @@ fn watch(
         let text = text.replace("PORT", &row.port.to_string());
         fs::write(format!("{ROOT}{file}"), text).expect("written");
     }
-    // Who has no load asks others: whoever is beside it is one of these.
+    // A program without a load asks others: those beside it are one of these.
     let asks_others = row.load.is_empty();
     let found_at = place.found_at(Asks::Outside);
     let (inside, outside) = (place.inside(), place.from(Asks::Outside));

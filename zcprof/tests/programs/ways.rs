@@ -22,7 +22,7 @@ struct WayCase {
     asks: Asks,
     /// Whether a stranger sends ten times as much by the host's device meanwhile.
     stranger: bool,
-    /// What comes of the claim `zero-copy`.
+    /// The outcome of the claim `zero-copy`.
     verdict: &'static str,
     /// Copied on the way, per sent byte.
     copied: ExpectedCopies,
@@ -119,7 +119,7 @@ const ROWS: &[WayCase] = &[
 const PORT: &str = "8080";
 const STRANGERS_PORT: &str = "8081";
 
-/// `ZCPROF_WAYS` has words, of which a row's name must have one.
+/// `ZCPROF_WAYS` has words; a row's name must have one of them.
 #[test]
 #[ignore = "needs the image of programs: cargo xtask test --programs"]
 fn what_happens_to_a_containers_packets_on_the_host_is_the_senders() {

@@ -59,7 +59,7 @@ pub(super) enum Backing {
     Procfs,
     /// A file that another process serves, and that stays in the page cache once it is there.
     Fuse,
-    /// A file of which another process hands over the pages.
+    /// A file whose pages another process hands over.
     MovingFuse,
     /// A FUSE file in the lower layer of an overlay.
     OverlayOfFuse,

@@ -155,7 +155,7 @@ fn a_program_of_many_ways() {
     }
 }
 
-/// What came of watching the program.
+/// The outcome of watching the program.
 struct Outcome {
     output: Output,
     /// Bytes that reached the program's peer.

@@ -76,7 +76,7 @@ pub(super) struct ClientConnection {
     ended: ConnectionEnd,
 }
 
-/// What came of a connection.
+/// The outcome of a connection.
 pub(super) struct ConnectionEnd {
     pub(super) outcome: Outcome,
     /// When the first request was about to leave.

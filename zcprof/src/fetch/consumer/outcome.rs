@@ -1,10 +1,10 @@
-//! What came of a command.
+//! The outcome of a command.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What came of a command. Sizes in bytes.
+/// The outcome of a command. Sizes in bytes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Outcome {
     /// Record bytes received.

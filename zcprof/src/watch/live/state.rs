@@ -39,7 +39,7 @@ pub(super) enum Screen {
     Keys,
 }
 
-/// What comes of a key.
+/// The effect of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// The window goes on.

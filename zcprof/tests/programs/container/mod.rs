@@ -34,7 +34,7 @@ pub(super) struct Way {
 pub(super) enum Wire {
     /// A veth pair, which takes whatever packets there are.
     Pair,
-    /// Two virtio-net devices and a wire, of which `cargo xtask` makes guests.
+    /// Two virtio-net devices and a wire: `cargo xtask` makes guests that have them.
     Virtio,
 }
 

@@ -1,4 +1,4 @@
-//! iperf3, of which the client sends, from a buffer or from a file.
+//! iperf3: its client sends, from a buffer or from a file.
 
 use super::{BASE, ProgramCase};
 

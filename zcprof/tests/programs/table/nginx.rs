@@ -1,4 +1,4 @@
-//! nginx, of which a row is what stands in its `http` block and in its `server` block.
+//! nginx: a row is what stands in its `http` block and in its `server` block.
 
 use super::{BASE, COPIES, Counter, ProgramCase, REFUTED, Sends, TLS, UNPACKED};
 

@@ -29,7 +29,7 @@ pub(in crate::fetch) trait Mode: Send {
     ) -> io::Result<Step>;
 }
 
-/// What came of a step.
+/// The outcome of a step.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::fetch) struct Step {
     pub(in crate::fetch) received: Received,
