@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use nix::libc;
 use nix::sys::socket::SetSockOpt as _;
-use nix::sys::socket::sockopt::{TcpTlsRx, TcpTlsTx, TcpUlp, TlsCryptoInfo};
+use nix::sys::socket::sockopt::{SndBuf, TcpTlsRx, TcpTlsTx, TcpUlp, TlsCryptoInfo};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
@@ -77,6 +77,17 @@ pub fn connect(certificate: &str) -> Result<Connection> {
     Ok(ClientConnection::new(Arc::new(config), name)?.into())
 }
 
+/// Bytes that a socket may keep until they are acknowledged; the kernel doubles the number, and takes no
+/// more than `net.core.wmem_max`, 212992 by default.
+///
+/// Records that sendfile(2) queues with more to come are not sent before a packet is full (64 KiB with
+/// segmentation offload), or an earlier packet is acknowledged: `tls_push_sg()` (net/tls/tls_main.c) hands
+/// MSG_SENDPAGE_NOTLAST on to `do_tcp_sendpages()`, and `tls_sw_do_sendpage()` (net/tls/tls_sw.c), unlike
+/// TCP, pushes nothing before it waits for room (5.10 to 6.4). A buffer of 46080 bytes, with which a
+/// connection begins, is full after three records: on a connection with nothing in flight nobody would
+/// send them, ever. From 6.5 on the timer of zero-window probes sends them, late.
+const SEND_BUFFER: usize = 1 << 20;
+
 /// Has the kernel encrypt and decrypt from here on (Documentation/networking/tls.rst). Nothing
 /// of the peer's that came after the handshake may have been read.
 ///
@@ -85,6 +96,7 @@ pub fn connect(certificate: &str) -> Result<Connection> {
 pub fn into_kernel(socket: &impl AsFd, connection: Connection) -> Result<()> {
     let secrets = connection.dangerous_extract_secrets().context("taking the keys")?;
     attach(socket)?;
+    SndBuf.set(socket, &SEND_BUFFER).context("making room to send")?;
     TcpTlsTx.set(socket, &info(secrets.tx)?).context("giving the kernel the key to send with")?;
     TcpTlsRx.set(socket, &info(secrets.rx)?).context("giving the kernel the key to receive with")
 }

@@ -3,6 +3,7 @@
 
 mod kprobes;
 mod running;
+mod tls;
 
 use std::fs;
 use std::path::{Path, PathBuf};
