@@ -338,6 +338,32 @@ fn known() -> Pictures {
     all
 }
 
+/// Benchmarks that rank: by as many rounds as rank somebody, with nginx and without, the latter with long
+/// names and a contestant that was not verified; and the same of a run's times.
+fn ranked() -> Pictures {
+    let path = golden("bench/bench.json");
+    let mut run: BenchRun = serde_json::from_str(&read(&path)).expect("a benchmark");
+    for series in run.cells.iter_mut().flat_map(|cell| &mut cell.series) {
+        series.rounds = [series.rounds.clone(), series.rounds.clone()].concat();
+    }
+    let nginx = pictures("ranked", bench::render_all(&run).expect("rendered"));
+    for contestant in &mut run.contestants {
+        contestant.name = format!("{:_<19}x", contestant.name);
+    }
+    run.cells.iter_mut().for_each(|cell| cell.series[0].verified = false);
+    let all = pictures("ranked, long names", bench::render_all(&run).expect("rendered"));
+    let mut run = self::run(&golden("transfers/run.json"));
+    for timing in &mut run.timings {
+        timing.transfer = format!("{:_<19}x", timing.transfer);
+        let rounds = timing.rounds.clone();
+        timing.rounds = rounds.iter().copied().cycle().take(12).collect();
+    }
+    let mut level = run.clone();
+    let rounds = run.timings[0].rounds.clone();
+    level.timings.iter_mut().for_each(|timing| timing.rounds.clone_from(&rounds));
+    [nginx, all, of_run("ranked times", &run), of_run("level times", &level)].concat()
+}
+
 /// Every transfer's claim fails, each has a long name, and calls are many.
 fn hard() -> Pictures {
     let mut refuted = run(&golden("transfers/run.json"));
@@ -361,7 +387,7 @@ fn hard() -> Pictures {
 #[test]
 fn nothing_overlaps_is_clipped_or_untold() {
     let mut all = Vec::new();
-    for (name, svg) in known().into_iter().chain(hard()) {
+    for (name, svg) in known().into_iter().chain(hard()).chain(ranked()) {
         let tree = Document::parse(&svg).unwrap_or_else(|error| panic!("{name}: {error}"));
         let found = faults(&tree).into_iter().chain(
             // A flame graph's colours are its own style's.

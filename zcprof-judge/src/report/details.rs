@@ -282,8 +282,8 @@ fn times(run: &Run) -> Vec<String> {
     });
     let costs = timing::costs(run).into_iter().map(|cost| {
         let (transfer, on) = (cost.transfer, timing::named(cost.kernel));
-        let Quartiles { least, median, most, .. } = cost.ratio;
-        let spread = match cost.rounds {
+        let Quartiles { least, median, most, .. } = cost.ratio.quartiles;
+        let spread = match cost.ratio.rounds {
             1 => "one round".to_owned(),
             rounds => format!("{least:.2} to {most:.2} in {rounds} rounds"),
         };

@@ -17,6 +17,7 @@ mod finding;
 mod html;
 mod ink;
 mod json;
+mod leaders;
 mod legend;
 mod lettering;
 pub mod matrix;

@@ -1,4 +1,4 @@
-//! What numbers that were taken round by round tell: how they are spread, and who is ahead.
+//! What numbers that were taken round by round tell: how they are spread, and who of two is ahead.
 
 use std::cmp::Ordering;
 
@@ -16,6 +16,14 @@ impl Better {
         match self {
             Self::Higher => "higher is better",
             Self::Lower => "lower is better",
+        }
+    }
+
+    /// What the better one has of the quantity.
+    pub(in crate::report) const fn more(self) -> &'static str {
+        match self {
+            Self::Higher => "more",
+            Self::Lower => "less",
         }
     }
 
@@ -67,56 +75,15 @@ impl RatioSpread {
             _ => Standing::Behind,
         }
     }
-}
 
-/// Who leads some contestants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::report) enum Leaders {
-    /// Those from whom the rounds tell nobody better, the best median first.
-    Told(Vec<usize>),
-    /// The rounds are too few to tell.
-    TooFewRounds,
-}
-
-/// The contestant that the rounds show behind nobody, with everybody from whom they do not tell it
-/// apart. A contestant without a median does not take part; `None` if nobody does.
-pub(in crate::report) fn leaders(
-    medians: &[Option<f64>],
-    better: Better,
-    standing: impl Fn(usize, usize) -> Standing,
-) -> Option<Leaders> {
-    let timed = medians.iter().enumerate().filter_map(|(at, median)| Some((at, (*median)?)));
-    let mut timed: Vec<(usize, f64)> = timed.collect();
-    timed.sort_by(|(_, one), (_, other)| better.order(*one, *other));
-    let order: Vec<usize> = timed.into_iter().map(|(at, _)| at).collect();
-    // The best median comes first; within the rounds another may be ahead of it nevertheless.
-    let ahead = |best: usize, other: &usize| match standing(best, *other) {
-        Standing::Behind => *other,
-        _ => best,
-    };
-    let best = order.iter().skip(1).fold(*order.first()?, ahead);
-    let mut told = Vec::new();
-    for other in order {
-        match standing(best, other) {
-            _ if other == best => told.push(best),
-            Standing::Ahead => {}
-            Standing::Level | Standing::Behind => told.push(other),
-            Standing::TooFewRounds => return Some(Leaders::TooFewRounds),
-        }
+    /// The same of a ratio that may be none, because no round gave a number.
+    pub(in crate::report) fn standing_of(ratio: Option<&Self>, better: Better) -> Standing {
+        ratio.map_or(Standing::TooFewRounds, |ratio| ratio.standing(better))
     }
-    Some(Leaders::Told(told))
-}
 
-/// Several leaders in words: `sendfile, splice and vmsplice`, or `the best 4` if a title has no room for
-/// their names.
-pub(in crate::report) fn listed(names: &[&str], best: &str) -> String {
-    /// Most names in a title.
-    const NAMED: usize = 3;
-    match names {
-        [rest @ .., last] if (2..=NAMED).contains(&names.len()) => {
-            format!("{} and {last}", rest.join(", "))
-        }
-        _ => format!("the {best} {}", names.len()),
+    /// How far the median is from 1, in percent of the denominator.
+    pub(in crate::report) fn percent(&self) -> f64 {
+        (self.quartiles.median - 1.0).abs() * 100.0
     }
 }
 

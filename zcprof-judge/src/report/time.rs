@@ -3,9 +3,10 @@
 use super::RunFormat;
 use super::canvas::{Canvas, LINE, MARGIN, Pen, Point, SMALL, WIDTH};
 use super::ink;
+use super::leaders::Leaders;
 use super::lettering::Type;
-use super::numbers::{along_time, size};
-use super::rounds::{self, Better, Leaders, Quartiles};
+use super::numbers::{along_time, counted, size};
+use super::rounds::{Better, Quartiles, Standing};
 use super::timing::{self, Cost, Speed};
 use crate::run::{Kernel, Run};
 
@@ -50,7 +51,7 @@ fn render(run: &Run) -> Vec<u8> {
         canvas.paragraph((MARGIN, y), text, WIDTH - 2 * MARGIN, Type::new(14).bold());
         return canvas.finish();
     }
-    let once = costs.iter().any(|cost| cost.rounds == 1);
+    let once = costs.iter().any(|cost| cost.ratio.rounds == 1);
     let cost = match (costs.is_empty(), once) {
         (true, _) => "The probes' cost was not timed.",
         (false, true) => {
@@ -63,7 +64,8 @@ fn render(run: &Run) -> Vec<u8> {
         }
     };
     let note = format!(
-        "Bar: median of the rounds. Whiskers: least and greatest. {cost} \
+        "Bar: median of the rounds, which ranks nobody. Whiskers: least and greatest. {cost} A difference \
+         is shown where the 95 % interval of the ratio within a round excludes 1, which takes six rounds. \
          No verdict depends on any of these numbers."
     );
     let grey = Type::new(SMALL).ink(ink::GREY);
@@ -71,43 +73,44 @@ fn render(run: &Run) -> Vec<u8> {
     canvas.finish()
 }
 
-/// Who is fastest, as far as the rounds tell, and by how much the probes are felt.
+/// Who is ahead, as far as the rounds tell, and whether the probes are felt.
 fn finding(speeds: &[Speed<'_>], costs: &[Cost<'_>]) -> String {
-    let speed = fastest(speeds);
-    let dearest = costs.iter().max_by(|a, b| a.ratio.median.total_cmp(&b.ratio.median));
-    let cost = dearest.map(|cost| {
-        let once = if costs.iter().all(|cost| cost.rounds == 1) { ", in one round" } else { "" };
-        let (ratio, transfer) = (cost.ratio.median, cost.transfer);
-        format!("probes: up to {ratio:.2} times the CPU ({transfer}{once})")
-    });
-    let said: Vec<String> = speed.into_iter().chain(cost).collect();
+    let said = [throughput(speeds), probes(costs)];
+    let said: Vec<String> = said.into_iter().flatten().collect();
     if said.is_empty() { "No time was taken".to_owned() } else { said.join("; ") }
 }
 
 /// Of the transfers that were timed on the first kernel.
-fn fastest(speeds: &[Speed<'_>]) -> Option<String> {
+fn throughput(speeds: &[Speed<'_>]) -> Option<String> {
     let here: Vec<&Speed<'_>> =
         speeds.iter().filter(|speed| speed.kernel == speeds[0].kernel).collect();
-    let median = |speed: &&Speed<'_>| speed.throughput.map(|spread| spread.median);
-    let medians: Vec<Option<f64>> = here.iter().map(median).collect();
-    let standing = |one: usize, other: usize| here[one].beside(here[other]);
-    let name = |at: usize| Some(format!("{} {:.2} GiB/s", here[at].transfer, medians[at]?));
-    let Leaders::Told(told) = rounds::leaders(&medians, Better::Higher, standing)? else {
-        return Some("Too few rounds to tell who is fastest".to_owned());
-    };
-    let timed = medians.iter().flatten().count();
-    match told.as_slice() {
-        [only] if timed == 1 => name(*only),
-        [only] => Some(format!("Fastest: {}", name(*only)?)),
-        all if all.len() == timed => {
-            Some(format!("No difference in speed between the {timed} transfers"))
+    let timed: Vec<usize> = (0..here.len()).filter(|at| here[*at].throughput.is_some()).collect();
+    let leaders = Leaders::of(&timed, Better::Higher, |one, other| here[one].by(here[other]))?;
+    let names: Vec<&str> = here.iter().map(|speed| speed.transfer).collect();
+    Some(format!("Throughput: {}", leaders.words(&names, ("sends", Better::Higher), usize::MAX)))
+}
+
+/// How many transfers need more CPU time with probes, as far as the rounds tell.
+fn probes(costs: &[Cost<'_>]) -> Option<String> {
+    let standing = |cost: &Cost<'_>| cost.ratio.standing(Better::Lower);
+    let fewest = costs.iter().map(|cost| cost.ratio.rounds).min()?;
+    let shown = costs.iter().filter(|cost| standing(cost) == Standing::Behind);
+    let medians: Vec<f64> = shown.map(|cost| cost.ratio.quartiles.median).collect();
+    let few = costs.iter().any(|cost| standing(cost) == Standing::TooFewRounds);
+    let most = medians.iter().copied().reduce(f64::max);
+    Some(match most {
+        Some(most) => format!(
+            "with probes {} of {} {} more CPU time, up to {most:.2} times (median)",
+            medians.len(),
+            counted(costs.len() as u64, "transfer", "transfers"),
+            if medians.len() == 1 { "needs" } else { "need" }
+        ),
+        None if few => {
+            let rounds = counted(fewest as u64, "round", "rounds");
+            format!("{rounds} cannot tell what the probes cost")
         }
-        several => {
-            let names: Vec<_> = several.iter().map(|at| here[*at].transfer).collect();
-            let names = rounds::listed(&names, "best");
-            Some(format!("Fastest: {names}, with no difference between them"))
-        }
-    }
+        None => "no cost of the probes is shown".to_owned(),
+    })
 }
 
 fn heading(
@@ -174,7 +177,7 @@ fn blocks<'a>(transfers: &[&str], speeds: &[Speed<'a>], costs: &[Cost<'a>]) -> V
     for kernel in timing::kernels(costs.iter().map(|cost| cost.kernel)) {
         let on = |name: &&str| {
             let cost = costs.iter().find(|c| c.transfer == *name && c.kernel == kernel)?;
-            Some(cost.ratio)
+            Some(cost.ratio.quartiles)
         };
         let bars = transfers.iter().map(on).collect();
         let panel =
@@ -261,23 +264,73 @@ fn draw(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::TimedRound;
 
-    #[test]
-    fn transfers_that_are_level_are_not_called_fastest() {
+    /// The golden run with these seconds of its transfers' rounds.
+    fn run(seconds: [&[f64]; 4]) -> Run {
         let json = include_str!("../../tests/golden/classic/run.json");
         let mut run: Run = serde_json::from_str(json).expect("the golden record");
         run.timings.retain(|timing| !timing.probed);
         let round = run.timings[0].rounds[0];
-        for timing in &mut run.timings {
-            timing.rounds = vec![round; 6];
+        for (timing, seconds) in run.timings.iter_mut().zip(seconds) {
+            let made = |seconds: &f64| TimedRound { seconds: *seconds, ..round };
+            timing.rounds = seconds.iter().map(made).collect();
         }
-        let title = |run: &Run| finding(&timing::speeds(run), &[]);
-        assert_eq!(title(&run), "No difference in speed between the 4 transfers");
-        for round in &mut run.timings[2].rounds {
-            round.seconds /= 2.0;
-        }
-        assert!(title(&run).starts_with("Fastest: sendfile "), "{}", title(&run));
-        run.timings[2].rounds.truncate(5);
-        assert_eq!(title(&run), "Too few rounds to tell who is fastest");
+        run
+    }
+
+    fn title(run: &Run) -> String {
+        finding(&timing::speeds(run), &timing::costs(run))
+    }
+
+    #[test]
+    fn a_transfer_is_ranked_only_if_the_rounds_tell() {
+        let (even, varied) = ([1.0; 6], [0.8, 0.8, 0.8, 0.8, 1.2, 1.2]);
+        let level = run([&even, &varied, &even, &even]);
+        assert_eq!(
+            title(&level),
+            "Throughput: no difference is shown between read_write, mmap_write, sendfile and splice"
+        );
+        let best = run([&even, &varied, &[0.5; 6], &even]);
+        let said = "Throughput: sendfile sends at least 60.0 % more than any other";
+        assert_eq!(title(&best), said);
+        let few = run([&even, &even, &[0.5; 5], &even]);
+        let said = "Throughput: 5 rounds are too few for a ranking";
+        assert_eq!(title(&few), said);
+    }
+
+    /// Less in eight of nine rounds, though its median is greater.
+    #[test]
+    fn rounds_decide_against_medians() {
+        let slow = [20.0; 9];
+        let first = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
+        let second = [0.9, 1.9, 2.9, 3.9, 5.5, 5.9, 6.9, 7.9, 8.9];
+        let said = title(&run([&slow, &first, &second, &slow]));
+        assert!(said.starts_with("Throughput: sendfile sends at least 1.7 % more"), "{said}");
+    }
+
+    #[test]
+    fn probes_cost_only_what_the_rounds_tell() {
+        let cost = |with: &[f64]| {
+            let mut run = run([&[1.0; 6]; 4]);
+            let mut probed = run.timings[0].clone();
+            let made = |(round, times): (&TimedRound, &f64)| TimedRound {
+                server_cpu: round.server_cpu * times,
+                consumer_cpu: round.consumer_cpu * times,
+                ..*round
+            };
+            probed.rounds = probed.rounds.iter().zip(with).map(made).collect();
+            probed.probed = true;
+            run.timings.push(probed);
+            title(&run).split_once("; ").map(|(_, said)| said.to_owned()).unwrap_or_default()
+        };
+        assert_eq!(
+            cost(&[1.5; 6]),
+            "with probes 1 of 1 transfer needs more CPU time, up to 1.50 times (median)"
+        );
+        // The median is above 1, by rounds that go either way.
+        assert_eq!(cost(&[1.5, 1.5, 1.5, 1.5, 0.9, 0.9]), "no cost of the probes is shown");
+        assert_eq!(cost(&[1.5; 5]), "5 rounds cannot tell what the probes cost");
+        assert_eq!(cost(&[0.9; 6]), "no cost of the probes is shown");
     }
 }

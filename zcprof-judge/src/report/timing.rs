@@ -1,7 +1,7 @@
 //! Speed and the probes' cost, out of the timed passes. No verdict reads any of it.
 
 use super::numbers::{GIB, float};
-use super::rounds::{Better, Quartiles, RatioSpread, Standing};
+use super::rounds::{Quartiles, RatioSpread};
 use crate::run::{Kernel, Run, TimedRound, Timing};
 
 /// One transfer's speed on one kernel, no probe attached.
@@ -22,17 +22,14 @@ pub(super) struct Speed<'a> {
 pub(super) struct Cost<'a> {
     pub(super) transfer: &'a str,
     pub(super) kernel: &'a Kernel,
-    pub(super) ratio: Quartiles,
-    /// Rounds of each kind.
-    pub(super) rounds: usize,
+    pub(super) ratio: RatioSpread,
 }
 
 impl Speed<'_> {
-    /// How its throughput stands beside another's, round by round.
-    pub(super) fn beside(&self, other: &Self) -> Standing {
-        let ratios = self.rounds.iter().zip(&other.rounds).map(|(one, other)| one / other);
-        let ratio = RatioSpread::of(ratios);
-        ratio.map_or(Standing::TooFewRounds, |ratio| ratio.standing(Better::Higher))
+    /// Its throughput by another's, round by round.
+    pub(super) fn by(&self, other: &Self) -> Option<RatioSpread> {
+        let rounds = self.rounds.iter().zip(&other.rounds);
+        RatioSpread::of(rounds.map(|(one, other)| one / other))
     }
 }
 
@@ -76,8 +73,7 @@ pub(super) fn costs(run: &Run) -> Vec<Cost<'_>> {
             Some(Cost {
                 transfer: &probed.transfer,
                 kernel: &probed.kernel,
-                ratio: Quartiles::of(ratios)?,
-                rounds: probed.rounds.len().min(bare.rounds.len()),
+                ratio: RatioSpread::of(ratios)?,
             })
         })
         .collect()

@@ -6,6 +6,7 @@ mod diff;
 mod hostile;
 mod pages;
 mod properties;
+mod ranking;
 mod records;
 mod rules;
 mod stacks;

@@ -1,11 +1,12 @@
-//! A picture of one quantity: a line for every contestant, the best first, and on it a mark for every
-//! size of fetch; a panel for every number of connections.
+//! A picture of one quantity: a line for every contestant, and on it a mark for every size of fetch; a
+//! panel for every number of connections.
 
 use super::super::canvas::{Canvas, MARGIN, Pen, SMALL, WIDTH};
 use super::super::ink;
 use super::super::lettering::Type;
 use super::super::numbers::{counted, size};
 use super::super::timing::named;
+use super::finding;
 use super::panel::{self, Panel};
 use super::quantity::Quantity;
 use super::title;
@@ -20,7 +21,7 @@ const COLUMNS: usize = 3;
 /// Draws the picture; `id` tells it from others in a page.
 pub(super) fn draw(run: &BenchRun, id: &'static str, quantity: &Quantity) -> Vec<u8> {
     let panels = panels(run);
-    let (mut canvas, y) = Canvas::titled(id, &title::of(run, quantity, &panels));
+    let (mut canvas, y) = Canvas::titled(id, &title::of(run, quantity));
     let top = heading(&mut canvas, y, run, quantity);
     let Some(axis) = panel::axis(&run.cells, quantity, width(panels.len())) else {
         let text = "Nothing was timed in this benchmark.";
@@ -47,7 +48,8 @@ pub(super) fn draw(run: &BenchRun, id: &'static str, quantity: &Quantity) -> Vec
         }
         for (column, cells) in (0..).zip(band) {
             let at = (MARGIN + NAMES + column * width(panels.len()), y);
-            let panel = Panel { cells, quantity, axis: &axis, sizes: &sizes, order: &order };
+            let lead = lead(cells, quantity);
+            let panel = Panel { cells, quantity, axis: &axis, sizes: &sizes, order: &order, lead };
             panel.draw(&mut canvas, at, width(panels.len()));
         }
         y = first + rows * panel::ROW + 14;
@@ -55,16 +57,34 @@ pub(super) fn draw(run: &BenchRun, id: &'static str, quantity: &Quantity) -> Vec
     for cells in &panels {
         tell(&mut canvas, run, quantity, cells);
     }
-    let conditions = &run.conditions;
-    let note = format!(
-        "The axis is logarithmic. Mark: median of {} rounds; thick line: the middle half of them; thin \
-         line: least to most. Number: the median at the largest fetch. In each round all take part, in \
-         changing order, loaded alike by one consumer in mode {}.",
-        conditions.rounds, conditions.consumer
-    );
+    let note = note(run, panels.iter().any(|cells| !lead(cells, quantity).is_empty()));
     let grey = Type::new(SMALL).ink(ink::GREY);
     canvas.paragraph((MARGIN, y + 6), &note, WIDTH - 2 * MARGIN, grey);
     canvas.finish()
+}
+
+/// How to read it; `ranked` if some contestants lead.
+fn note(run: &BenchRun, ranked: bool) -> String {
+    let conditions = &run.conditions;
+    let bold = if ranked {
+        "Bold number: none of the others is shown ahead of it."
+    } else {
+        "No contestant is shown ahead of another."
+    };
+    format!(
+        "The axis is logarithmic. Mark: median of {} rounds; thick line: the middle half of them; thin \
+         line: least to most. Number: the median at the largest fetch, which ranks nobody; rows are in \
+         its order in the first panel. In each round all take part, in changing order, loaded alike by \
+         one consumer in mode {}. A difference between two is shown where the 95 % interval of their \
+         ratio within a round excludes 1, which takes six rounds. {bold}",
+        conditions.rounds, conditions.consumer
+    )
+}
+
+/// Those in a panel behind whom the rounds show somebody and ahead of whom nobody, at its largest fetch.
+fn lead(cells: &[&BenchCell], quantity: &Quantity) -> Vec<usize> {
+    let leaders = cells.last().and_then(|cell| finding::leaders(cell, quantity));
+    leaders.map_or_else(Vec::new, |leaders| leaders.shown().to_vec())
 }
 
 /// Width of a panel.
@@ -114,7 +134,7 @@ fn medians(cell: &BenchCell, quantity: &Quantity) -> Vec<Option<f64>> {
     cell.series.iter().map(|series| quantity.of(cell, series).map(|of| of.median)).collect()
 }
 
-/// The contestants, the best of the first panel's largest fetch first.
+/// The contestants by their medians at the first panel's largest fetch, the better ones first.
 fn order(run: &BenchRun, quantity: &Quantity, panels: &[Vec<&BenchCell>]) -> Vec<usize> {
     let cell = panels.first().and_then(|cells| cells.last());
     let medians = cell.map_or_else(Vec::new, |cell| medians(cell, quantity));
@@ -138,7 +158,12 @@ fn tell(canvas: &mut Canvas, run: &BenchRun, quantity: &Quantity, cells: &[&Benc
     let said: Vec<_> = said.collect();
     let connections = counted(u64::from(cell.connections), "connection", "connections");
     let (fetch, unit) = (size(cell.fetch_size), quantity.unit);
-    canvas.tell(&format!("{connections}, fetches of {fetch}, {unit}: {}.", said.join(", ")));
+    let leaders = finding::leaders(cell, quantity).map_or_else(String::new, |leaders| {
+        let has = (quantity.has, quantity.better);
+        format!(" Of all, {}.", leaders.words(&title::names(run), has, usize::MAX))
+    });
+    let said = said.join(", ");
+    canvas.tell(&format!("{connections}, fetches of {fetch}, {unit}: {said}.{leaders}"));
 }
 
 /// The cells of each number of connections, by rising size of fetch.

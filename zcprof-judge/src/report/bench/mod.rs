@@ -3,6 +3,7 @@
 mod axis;
 mod chart;
 mod comparison;
+mod finding;
 mod panel;
 mod quantity;
 mod table;
@@ -27,6 +28,11 @@ const FORMATS: &[Format] = &[
     },
     Format { file_name: "cpu.svg", render: |run| Ok(chart::draw(run, "cpu", &quantity::CPU)) },
 ];
+
+/// What the pictures say in their titles, a sentence each.
+pub(super) fn findings(run: &BenchRun) -> [String; 2] {
+    [&quantity::THROUGHPUT, &quantity::CPU].map(|quantity| title::of(run, quantity))
+}
 
 /// Renders a benchmark in every format: file names and their bytes.
 pub fn render_all(run: &BenchRun) -> Result<Vec<(&'static str, Vec<u8>)>, ReportError> {

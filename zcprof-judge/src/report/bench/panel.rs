@@ -28,6 +28,8 @@ pub(super) struct Panel<'a> {
     pub(super) sizes: &'a [u64],
     /// The contestants from top to bottom.
     pub(super) order: &'a [usize],
+    /// Contestants whose numbers are bold.
+    pub(super) lead: Vec<usize>,
 }
 
 /// The axis of all panels of this width.
@@ -80,7 +82,9 @@ impl Panel<'_> {
         let (text, style) = match last {
             Some(spread) => {
                 let digits = if spread.median < 100.0 { 2 } else { 0 };
-                (format!("{:.digits$}", spread.median), Type::new(12).bold())
+                let style = Type::new(12);
+                let style = if self.lead.contains(&contestant) { style.bold() } else { style };
+                (format!("{:.digits$}", spread.median), style)
             }
             None => ("not timed".to_owned(), Type::new(9).ink(ink::GREY)),
         };

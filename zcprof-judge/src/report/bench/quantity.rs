@@ -8,6 +8,8 @@ use crate::bench::record::{BenchCell, Round, Series};
 pub(super) struct Quantity {
     pub(super) title: &'static str,
     pub(super) unit: &'static str,
+    /// What a contestant does with it, in a sentence.
+    pub(super) has: &'static str,
     /// Which end of the axis is the good one.
     pub(super) better: Better,
     pub(super) digits: usize,
@@ -17,6 +19,7 @@ pub(super) struct Quantity {
 pub(super) const THROUGHPUT: Quantity = Quantity {
     title: "Throughput",
     unit: "GiB/s",
+    has: "sends",
     better: Better::Higher,
     digits: 3,
     read: |cell, round| float(cell.payload) / GIB / round.seconds,
@@ -25,6 +28,7 @@ pub(super) const THROUGHPUT: Quantity = Quantity {
 pub(super) const CPU: Quantity = Quantity {
     title: "Server CPU",
     unit: "s/GiB",
+    has: "needs",
     better: Better::Lower,
     digits: 3,
     read: |cell, round| round.server_cpu / (float(cell.payload) / GIB),
@@ -33,6 +37,7 @@ pub(super) const CPU: Quantity = Quantity {
 pub(super) const P50: Quantity = Quantity {
     title: "Fetch p50",
     unit: "us",
+    has: "needs",
     better: Better::Lower,
     digits: 0,
     read: |_, round| float(round.p50),
@@ -41,6 +46,7 @@ pub(super) const P50: Quantity = Quantity {
 pub(super) const P99: Quantity = Quantity {
     title: "Fetch p99",
     unit: "us",
+    has: "needs",
     better: Better::Lower,
     digits: 0,
     read: |_, round| float(round.p99),
@@ -50,6 +56,7 @@ pub(super) const P99: Quantity = Quantity {
 pub(super) const UNFAIRNESS: Quantity = Quantity {
     title: "Slowest/median",
     unit: "connection",
+    has: "has",
     better: Better::Lower,
     digits: 2,
     read: |_, round| round.slowest / round.median,

@@ -5,6 +5,7 @@ use super::said::VerdictLine;
 use crate::bench::record::BenchRun;
 use crate::matrix::Matrix;
 use crate::report::ReportError;
+use crate::report::bench::findings;
 use crate::report::columns::Column;
 use crate::report::numbers::size_of;
 use crate::report::reading::{Judged, Reading};
@@ -177,9 +178,12 @@ pub(in super::super) fn matrix(matrix: &Matrix, columns: Vec<Column>, files: Fil
 pub(in super::super) fn bench(run: &BenchRun, files: Files<'_>) -> Vec<u8> {
     let (contestants, cells) = (run.contestants.len(), run.cells.len());
     let conditions = &run.conditions;
+    let [throughput, cpu] = findings(run);
     Page {
         title: format!("{contestants} ways to send a log, timed in {cells} settings"),
         about: vec![
+            throughput,
+            cpu,
             whereabouts(&run.zcprof, &run.kernel),
             format!(
                 "a log of {} on {}, {}, {} rounds",
