@@ -68,7 +68,8 @@ pub(crate) struct Options {
     /// More words for the kernel's command line.
     #[arg(long, value_name = "WORDS", default_value = "")]
     append: String,
-    /// The guest's file system on /data: ext4, xfs, btrfs, tmpfs, or overlay (on /data/merged).
+    /// The guest's file system on /data: ext4, xfs, btrfs, tmpfs, overlay (on /data/merged), ext4-loop,
+    /// ext4-dm-crypt, or squashfs (read-only, with the file /data/text).
     #[arg(long, value_name = "NAME", default_value = "ext4", value_parser = FileSystem::find)]
     file_system: &'static FileSystem,
     /// Give the guest two virtio-net devices that are joined by a wire (needs /dev/net/tun).

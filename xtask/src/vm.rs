@@ -127,7 +127,8 @@ fn prepare(spec: &Spec<'_>, work: &Path) -> Result<()> {
     spec.kernel.verify(&used).context("the cached kernel is damaged; run `cargo xtask setup`")?;
     let job = initramfs::job(&spec.command, &spec.variables);
     let scripts = initramfs::Scripts { job: &job, mount: spec.file_system.mount };
-    initramfs::pack(&work.join(file::INITRD), &modules, &spec.files, &scripts)?;
+    let files = [spec.files.clone(), spec.file_system.programs()?].concat();
+    initramfs::pack(&work.join(file::INITRD), &modules, &files, &scripts)?;
     if spec.data_size > 0 {
         make_disk(&work.join(file::DATA), spec.data_size)?;
         make_disk(&work.join(file::RESULTS), RESULTS_SIZE)?;

@@ -149,7 +149,7 @@ async fn answer_all(
 /// What a kernel says that cannot do what it is asked for, with this kind of socket or file. The last
 /// one is the kernel's own ENOTSUPP, which some of its sockets give away (include/linux/errno.h, 6.1
 /// to 7.3).
-const REFUSALS: [i32; 9] = [
+const REFUSALS: [i32; 10] = [
     libc::EOPNOTSUPP,
     libc::EPROTONOSUPPORT,
     libc::ENOPROTOOPT,
@@ -158,6 +158,7 @@ const REFUSALS: [i32; 9] = [
     libc::ENODEV,
     libc::ESPIPE,
     libc::EXDEV,
+    libc::EROFS,
     524,
 ];
 

@@ -58,6 +58,9 @@ const DAILY: &[(&str, &str, usize, &str)] = &[
     ("trixie", "ext4", 2, "virtio"),
     ("trixie-backports", "overlay", 4, LOOPBACK),
     ("trixie-backports", "ext4", 2, "veth"),
+    ("bookworm", "ext4-dm-crypt", 2, LOOPBACK),
+    ("trixie", "squashfs", 2, LOOPBACK),
+    ("trixie-backports", "ext4-loop", 2, LOOPBACK),
 ];
 
 impl GuestCell {

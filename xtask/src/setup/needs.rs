@@ -128,6 +128,20 @@ pub(super) static NEEDS: &[Tool] = &[
         find: |_| says("mkfs.btrfs", &["-V"], (5, 0)),
     },
     Tool {
+        name: "dmsetup",
+        needed_for: NeededFor::Matrix,
+        least: "1.02",
+        packages: &["dmsetup"],
+        find: |_| says("dmsetup", &["--version"], (1, 2)),
+    },
+    Tool {
+        name: "mksquashfs",
+        needed_for: NeededFor::Matrix,
+        least: "4.3",
+        packages: &["squashfs-tools"],
+        find: |_| says("mksquashfs", &["-version"], (4, 3)),
+    },
+    Tool {
         name: "ip",
         needed_for: NeededFor::Matrix,
         least: "any",

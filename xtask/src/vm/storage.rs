@@ -1,10 +1,10 @@
 //! THE TABLE of file systems that a guest can have on /data. To add one is to add a row.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
-use crate::process;
+use crate::{libraries, process};
 
 /// A file system on /data.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct FileSystem {
     make: &'static [&'static str],
     /// Whether nothing but the page cache holds its files.
     pub(crate) stays_warm: bool,
+    /// Programs of this host that the guest's init needs, with their libraries.
+    pub(super) programs: &'static [&'static str],
     /// Kernel modules.
     pub(super) modules: &'static [&'static str],
     /// What the guest's init does to mount it; /dev/vda is the disk.
@@ -33,6 +35,7 @@ pub(crate) static FILE_SYSTEMS: &[FileSystem] = &[
         name: "ext4",
         make: EXT4,
         stays_warm: false,
+        programs: &[],
         modules: &[],
         mount: "mount -t ext4 -o noatime,noinit_itable /dev/vda /data",
         before: None,
@@ -41,6 +44,7 @@ pub(crate) static FILE_SYSTEMS: &[FileSystem] = &[
         name: "xfs",
         make: &["mkfs.xfs", "-q", "-f"],
         stays_warm: false,
+        programs: &[],
         modules: &["xfs"],
         mount: "mount -t xfs -o noatime /dev/vda /data",
         before: None,
@@ -49,6 +53,7 @@ pub(crate) static FILE_SYSTEMS: &[FileSystem] = &[
         name: "btrfs",
         make: &["mkfs.btrfs", "-q", "-f"],
         stays_warm: false,
+        programs: &[],
         // Its checksums, which it asks for by name.
         modules: &["crc32c_generic", "btrfs"],
         mount: "mount -t btrfs -o noatime /dev/vda /data",
@@ -58,6 +63,7 @@ pub(crate) static FILE_SYSTEMS: &[FileSystem] = &[
         name: "tmpfs",
         make: &[],
         stays_warm: true,
+        programs: &[],
         modules: &[],
         mount: "mount -t tmpfs -o size=1g data /data",
         before: None,
@@ -66,6 +72,7 @@ pub(crate) static FILE_SYSTEMS: &[FileSystem] = &[
         name: "overlay",
         make: EXT4,
         stays_warm: false,
+        programs: &[],
         modules: &["overlay"],
         mount: "mount -t ext4 -o noatime,noinit_itable /dev/vda /data &&
             mkdir /data/lower /data/upper /data/work /data/merged &&
@@ -78,6 +85,49 @@ pub(crate) static FILE_SYSTEMS: &[FileSystem] = &[
             --log-dir /data/lower/log --out /dev/null && LOG=/data/merged/log",
         ),
     },
+    // The three by which the CPU fills the page cache: a copy, a decryption, a decompression.
+    FileSystem {
+        name: "ext4-loop",
+        make: EXT4,
+        stays_warm: false,
+        programs: &[],
+        modules: &["loop"],
+        mount: "losetup /dev/loop0 /dev/vda &&
+            mount -t ext4 -o noatime,noinit_itable /dev/loop0 /data",
+        before: None,
+    },
+    FileSystem {
+        name: "ext4-dm-crypt",
+        make: &[],
+        stays_warm: false,
+        programs: &["dmsetup"],
+        modules: &["dm-crypt", "xts"],
+        // The key guards nothing.
+        mount: "sectors=$(blockdev --getsz /dev/vda) &&
+            key=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f &&
+            /bin/dmsetup create data --noudevrules --noudevsync \
+                --table \"0 $sectors crypt aes-xts-plain64 $key 0 /dev/vda 0\" &&
+            mke2fs -F /dev/dm-0 >/dev/null &&
+            mount -t ext4 -o noatime /dev/dm-0 /data",
+        before: None,
+    },
+    FileSystem {
+        name: "squashfs",
+        // A file of text, of which the first bytes are served.
+        make: &[
+            "sh",
+            "-c",
+            "folder=$(mktemp -d) && yes 'a line of text, as logs have many' |
+                head -c 268435456 >\"$folder/text\" &&
+            mksquashfs \"$folder\" \"$0\" -quiet -no-progress -noappend -all-root
+            code=$?; rm -r \"$folder\"; exit $code",
+        ],
+        stays_warm: false,
+        programs: &[],
+        modules: &["squashfs"],
+        mount: "mount -t squashfs /dev/vda /data",
+        before: Some("LOG=/data/text"),
+    },
 ];
 
 impl FileSystem {
@@ -86,6 +136,21 @@ impl FileSystem {
         let names = || FILE_SYSTEMS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
         let row = FILE_SYSTEMS.iter().find(|row| row.name == name);
         row.ok_or_else(|| format!("no file system has that name; there are {}", names()))
+    }
+
+    /// The programs, and where they and their libraries are to be in the guest.
+    ///
+    /// # Errors
+    /// One is not on this host.
+    pub(super) fn programs(&self) -> Result<Vec<(PathBuf, String)>> {
+        let mut files = Vec::new();
+        for name in self.programs {
+            let path = process::find(name).with_context(|| format!("there is no {name} here"))?;
+            let mut found = libraries::with_libraries(&path)?;
+            found[0].1 = format!("/bin/{name}");
+            files.extend(found);
+        }
+        Ok(files)
     }
 
     /// Makes it on an image.

@@ -11,7 +11,13 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Need, Process};
 pub use self::truth::{Known, known};
 use crate::ledger::{Ledger, sum};
 use crate::run::{Cache, Pass, Run};
+use crate::storage::Storage;
 use crate::verdict::{self, Exit, Judgement, Reason, Unknown, Verdict};
+
+/// Verdicts' names in a record.
+const HOLDS: &str = "holds";
+const REFUTED: &str = "refuted";
+const INCONCLUSIVE: &str = "inconclusive";
 
 /// Version of this record's form. A reader refuses any other.
 pub const SCHEMA: u32 = 1;
@@ -34,7 +40,8 @@ pub struct Matrix {
 pub struct Setting {
     /// `uname -r`.
     pub kernel: String,
-    /// File system of the segments, as /proc/self/mounts names it.
+    /// File system of the segments, as /proc/self/mounts names it, and the layer below it at which the
+    /// CPU writes every byte: `ext4 on dm-crypt`.
     pub file_system: String,
     /// CPUs online when the run began.
     pub cpus: u32,
@@ -73,6 +80,10 @@ pub struct MatrixCell {
     pub claim: String,
     /// `holds`, `refuted` or `inconclusive`.
     pub verdict: String,
+    /// `holds` or `refuted`: what the verdict must be by what is known beforehand; `None` where nobody
+    /// can know, and in records of before.
+    #[serde(default)]
+    pub expected: Option<String>,
     /// What speaks against the claim, with codes; empty if it holds.
     pub why: Vec<String>,
     /// The codes alone.
@@ -117,7 +128,7 @@ impl Matrix {
         for run in runs {
             let setting = Setting::of(run);
             for (judgement, pass) in verdict::judge(run)?.iter().zip(&run.passes) {
-                cells.push(MatrixCell::of(&setting, judgement, pass));
+                cells.push(MatrixCell::of(run, &setting, judgement, pass));
             }
             skipped.extend(run.skipped.iter().map(|one| NotMeasured {
                 setting: setting.clone(),
@@ -129,14 +140,13 @@ impl Matrix {
         Ok(Self { schema: SCHEMA, zcprof, cells, skipped })
     }
 
-    /// `Refuted` if a number is off, or a claim is false where it is known what is true;
+    /// `Refuted` if a number is off, or a verdict is another than what is known demands;
     /// `Inconclusive` if something could not be judged, or nothing was.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        let is_false = |cell: &MatrixCell| cell.known.is_some() && cell.verdict == "refuted";
-        if self.cells.iter().any(|cell| is_false(cell) || cell.is_off()) {
+        if self.cells.iter().any(|cell| cell.is_false() || cell.is_off()) {
             Exit::Refuted
-        } else if self.cells.is_empty() || self.cells.iter().any(|c| c.verdict == "inconclusive") {
+        } else if self.cells.is_empty() || self.cells.iter().any(|c| c.verdict == INCONCLUSIVE) {
             Exit::Inconclusive
         } else {
             Exit::Holds
@@ -146,9 +156,15 @@ impl Matrix {
 
 impl Setting {
     fn of(run: &Run) -> Self {
+        let mut file_system = run.workload.file_system.clone();
+        for (layer, ..) in Storage::of(&run.workload.storage).by_cpu {
+            if layer.kind != run.workload.file_system {
+                file_system = format!("{file_system} on {}", layer.kind);
+            }
+        }
         Self {
             kernel: run.kernel.release.clone(),
-            file_system: run.workload.file_system.clone(),
+            file_system,
             cpus: run.kernel.cpus,
             network: run.workload.network_name.clone(),
         }
@@ -156,13 +172,17 @@ impl Setting {
 }
 
 impl MatrixCell {
-    fn of(setting: &Setting, judgement: &Judgement, pass: &Pass) -> Self {
+    fn of(run: &Run, setting: &Setting, judgement: &Judgement, pass: &Pass) -> Self {
         let looked = |instrument| !is_blind(&judgement.verdict, instrument);
         let ledger = &judgement.ledger;
         let audit = ledger.account(Instrument::Audit).copied(Process::Server);
         let audit_copied = looked(Instrument::Audit).then_some(audit);
         let callers = looked(Instrument::Callers).then(|| Numbers::of(ledger));
-        let known = truth::known(&judgement.transfer, &setting.file_system, &setting.network);
+        let file_system = &run.workload.file_system;
+        let known = truth::known(&judgement.transfer, file_system, &setting.network);
+        let fills = Storage::of(&run.workload.storage);
+        let from_storage = judgement.claim.from_storage && judgement.cache == Cache::Cold;
+        let expected = known.map(|_| truth::expected(from_storage, &fills).to_owned());
         let mut leaves = pass.leaves.iter().flatten().filter_map(|leaf| Site::find(leaf));
         let audit_between_files = leaves.any(|(_, site)| site.need == Need::Writes);
         let seen = truth::Observation { audit_copied, audit_between_files, callers };
@@ -181,6 +201,7 @@ impl MatrixCell {
             off,
             claim: judgement.claim.name.to_owned(),
             verdict: judgement.verdict.name().to_owned(),
+            expected,
             why: judgement.why().iter().map(ToString::to_string).collect(),
             codes: judgement.codes().into_iter().map(str::to_owned).collect(),
         }
@@ -191,6 +212,26 @@ impl MatrixCell {
     pub fn is_off(&self) -> bool {
         let beyond = |bytes| verdict::beyond_tolerance(bytes, self.payload);
         self.off.is_some_and(beyond)
+    }
+
+    /// Whether the verdict is another than what is known demands. Nothing is false of what could not be
+    /// judged; what is refuted for another reason than it must be is.
+    #[must_use]
+    pub fn is_false(&self) -> bool {
+        let demanded = match self.expected.as_deref() {
+            Some(demanded) => demanded,
+            None if self.known.is_some() => HOLDS,
+            None => return false,
+        };
+        let by_storage = |code: &String| truth::BY_STORAGE.contains(&code.as_str());
+        let elsewhere = self.verdict == REFUTED && !self.codes.iter().all(by_storage);
+        self.verdict != INCONCLUSIVE && (self.verdict != demanded || elsewhere)
+    }
+
+    /// Whether it is refuted, and must be.
+    #[must_use]
+    pub fn is_refuted_as_known(&self) -> bool {
+        self.verdict == REFUTED && self.expected.is_some() && !self.is_false()
     }
 
     /// Copies of payload bytes on the server, at once and later, as far as they were seen.
@@ -261,6 +302,7 @@ mod tests {
             off,
             claim: "zero-copy".to_owned(),
             verdict: verdict.to_owned(),
+            expected: None,
             why: Vec::new(),
             codes: Vec::new(),
         }
@@ -300,5 +342,37 @@ mod tests {
         assert_eq!(cell.copied(), Some(4));
         cell.audit_copied = None;
         assert_eq!(cell.copied(), None);
+    }
+
+    /// A cold cell whose claim begins at storage that the CPU reads.
+    fn on_storage(expected: &str, verdict: &str, codes: &[&str]) -> MatrixCell {
+        MatrixCell {
+            known: Some(Known::default()),
+            expected: Some(expected.to_owned()),
+            codes: codes.iter().map(|code| (*code).to_owned()).collect(),
+            ..cell(Some(0), verdict)
+        }
+    }
+
+    #[test]
+    fn what_storage_refutes_as_it_must_is_no_failure() {
+        let as_known = on_storage("refuted", "refuted", &["ZC119"]);
+        assert!(as_known.is_refuted_as_known() && !as_known.is_false());
+        assert_eq!(exit(vec![as_known]), Exit::Holds);
+        // It was not seen that the loop device copies: a false zero.
+        let missed = on_storage("refuted", "holds", &[]);
+        assert!(missed.is_false());
+        assert_eq!(exit(vec![missed]), Exit::Refuted);
+        // Refuted, and not by what storage does.
+        let elsewhere = on_storage("refuted", "refuted", &["ZC103"]);
+        assert!(elsewhere.is_false() && !elsewhere.is_refuted_as_known());
+        let both = on_storage("refuted", "refuted", &["ZC119", "ZC103"]);
+        assert!(both.is_false());
+        // On a device nothing may refute it.
+        let on_a_device = on_storage("holds", "refuted", &["ZC119"]);
+        assert!(on_a_device.is_false());
+        let unjudged = on_storage("refuted", "inconclusive", &["ZC203"]);
+        assert!(!unjudged.is_false());
+        assert_eq!(exit(vec![unjudged]), Exit::Inconclusive);
     }
 }

@@ -4,7 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Numbers;
+use super::{HOLDS, Numbers, REFUTED};
+use crate::storage::Storage;
+use crate::verdict::explain;
 
 /// What happens to each payload byte on the server, how often.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -87,6 +89,16 @@ pub fn known(transfer: &str, file_system: &str, network: &str) -> Option<Known> 
             && fits(row.networks, network)
     });
     row?.known
+}
+
+/// Codes of what storage does.
+pub(super) const BY_STORAGE: &[&str] =
+    &[explain::STORAGE_COPIES.name, explain::STORAGE_TRANSFORMS.name];
+
+/// What a claim's verdict must be. Every transfer claims what it does, so that only storage can refute:
+/// a claim from storage on (`from_storage`), where the CPU fills the page cache.
+pub(super) fn expected(from_storage: bool, fills: &Storage<'_>) -> &'static str {
+    if from_storage && !fills.by_cpu.is_empty() { REFUTED } else { HOLDS }
 }
 
 /// What the instruments saw of a pass.

@@ -12,6 +12,7 @@ pub(super) struct Note {
     file_systems: Vec<String>,
     codes: Vec<String>,
     why: String,
+    as_known: bool,
 }
 
 /// `6.12` of `6.12.43+deb13-cloud-amd64`; what is real-time says so.
@@ -46,19 +47,23 @@ pub(super) fn notes(matrix: &Matrix) -> Vec<Note> {
             Word::Refuted => cell.why.first().map_or("", |why| without_witness(why)).to_owned(),
             _ => cell.codes.first().map_or_else(String::new, |code| titled(code)),
         };
-        let same =
-            |note: &&mut Note| note.word == word && note.codes == cell.codes && note.why == why;
+        let as_known = cell.is_refuted_as_known();
+        let same = |note: &&mut Note| {
+            (note.word, note.as_known) == (word, as_known)
+                && note.codes == cell.codes
+                && note.why == why
+        };
         if let Some(note) = notes.iter_mut().find(same) {
             note.add(cell);
             continue;
         }
         let (transfers, kernels, file_systems) = (Vec::new(), Vec::new(), Vec::new());
         let codes = cell.codes.clone();
-        let mut new = Note { word, transfers, kernels, file_systems, codes, why };
+        let mut new = Note { word, transfers, kernels, file_systems, codes, why, as_known };
         new.add(cell);
         notes.push(new);
     }
-    notes.sort_by_key(|note| note.word);
+    notes.sort_by_key(|note| (note.word, note.as_known));
     notes
 }
 
@@ -86,7 +91,9 @@ impl Note {
 
     /// The reason, with who and where.
     pub(super) fn text(&self) -> String {
-        format!("{}: {} ({}): {}", self.word.name(), self.who(), self.kernels.join(", "), self.why)
+        let known = if self.as_known { ", as known beforehand" } else { "" };
+        let (word, who, kernels) = (self.word.name(), self.who(), self.kernels.join(", "));
+        format!("{word}{known}: {who} ({kernels}): {}", self.why)
     }
 
     /// Why kernels do what refutes it, from the page of each code.
@@ -95,6 +102,11 @@ impl Note {
         let why =
             pages.filter_map(|code| Some((code.name, code.section("Why the kernel does it")?)));
         why.map(|(name, words)| format!("{name}: {words}")).collect()
+    }
+
+    /// Whether it is refuted, and nobody knew that it would be.
+    const fn is_news(&self) -> bool {
+        self.is_refuted() && !self.as_known
     }
 
     pub(super) const fn is_refuted(&self) -> bool {
@@ -108,13 +120,23 @@ pub(super) fn finding(matrix: &Matrix, notes: &[Note]) -> String {
         |word: Word| matrix.cells.iter().filter(|cell| Word::named(&cell.verdict) == word).count();
     let (all, refuted, open) =
         (matrix.cells.len(), count(Word::Refuted), count(Word::Inconclusive));
+    let as_known = matrix.cells.iter().filter(|cell| cell.is_refuted_as_known()).count();
     let off = matrix.cells.iter().filter(|cell: &&MatrixCell| cell.is_off()).count();
     let off = if off > 0 { format!("; {off} OFF what is known") } else { String::new() };
     let said = if all == 0 {
         "Nothing was measured".to_owned()
-    } else if refuted > 0 {
-        let who: Vec<_> = notes.iter().filter(|note| note.is_refuted()).map(Note::who).collect();
-        format!("{refuted} of {all} claims are refuted: {}", who.join("; "))
+    } else if refuted > as_known {
+        let who: Vec<_> = notes.iter().filter(|note| note.is_news()).map(Note::who).collect();
+        format!("{} of {all} claims are refuted: {}", refuted - as_known, who.join("; "))
+    } else if as_known > 0 {
+        let unjudged = if open > 0 { format!("; {open} cannot be judged") } else { String::new() };
+        let where_: Vec<_> = notes.iter().filter(|note| note.as_known).collect();
+        let mut file_systems = Vec::new();
+        where_.iter().flat_map(|note| &note.file_systems).for_each(|n| add(&mut file_systems, n));
+        let on = file_systems.join(", ");
+        format!(
+            "Of {all} claims {as_known} are refuted, as known beforehand: cold, on {on}{unjudged}"
+        )
     } else if open > 0 {
         format!("No claim of {all} is refuted, {open} cannot be judged")
     } else {

@@ -125,8 +125,10 @@ impl Panel<'_> {
             canvas.line((left + 2, top + LINE), (right - 3, top + LINE), Pen::new(ink::BLACK, 1));
             at += same.len();
         }
-        let lines: [Heading; 3] = [
-            |setting| setting.file_system.clone(),
+        // A layer below the file system has a line of its own: columns are narrow.
+        let lines: [Heading; 4] = [
+            |setting| layers(setting).0.to_owned(),
+            |setting| layers(setting).1.trim_start_matches("dm-").to_owned(),
             |setting| match setting.cpus {
                 1 => "1 CPU".to_owned(),
                 cpus => format!("{cpus} CPUs"),
@@ -137,7 +139,8 @@ impl Panel<'_> {
         let mut y = top + LINE + 3;
         for (index, of) in lines.iter().enumerate() {
             // The file system stands in no title.
-            if index > 0 && !differs(&of) && self.title.contains('(') {
+            let none = self.columns.iter().all(|setting| of(setting).is_empty());
+            if none || index > 1 && !differs(&of) && self.title.contains('(') {
                 continue;
             }
             for (at, setting) in self.columns.iter().enumerate() {
@@ -157,6 +160,11 @@ impl Panel<'_> {
     fn left(&self, column: usize) -> i32 {
         MARGIN + NAMES + self.column() * pixels(column)
     }
+}
+
+/// The file system, and what is below it; empty if that is a device.
+fn layers(setting: &Setting) -> (&str, &str) {
+    setting.file_system.split_once(" on ").unwrap_or((&setting.file_system, ""))
 }
 
 /// Transfers in the order of their first cells.

@@ -53,7 +53,9 @@ pub(super) fn columns(matrix: &Matrix) -> Vec<Column> {
         column("off", false, &|cell| share(cell, cell.off)),
         column("claim", true, &|cell| cell.claim.clone()),
         column("verdict", true, &|cell| {
-            [vec![cell.verdict.clone()], cell.codes.clone()].concat().join(" ")
+            let known = cell.is_refuted_as_known().then(|| "as known".to_owned());
+            let words = [vec![cell.verdict.clone()], cell.codes.clone()].concat();
+            words.into_iter().chain(known).collect::<Vec<_>>().join(" ")
         }),
     ]
 }
@@ -87,8 +89,11 @@ fn name(cell: &MatrixCell) -> String {
 fn sum(matrix: &Matrix) -> String {
     let count = |verdict: &str| matrix.cells.iter().filter(|c| c.verdict == verdict).count();
     let compared: Vec<_> = matrix.cells.iter().filter(|cell| cell.off.is_some()).collect();
+    let as_known = matrix.cells.iter().filter(|cell| cell.is_refuted_as_known()).count();
+    let as_known =
+        if as_known > 0 { format!(" ({as_known} as known beforehand)") } else { String::new() };
     let mut text = format!(
-        "{} cells: {} hold, {} refuted, {} inconclusive\n",
+        "{} cells: {} hold, {} refuted{as_known}, {} inconclusive\n",
         matrix.cells.len(),
         count("holds"),
         count("refuted"),
@@ -118,6 +123,10 @@ fn sum(matrix: &Matrix) -> String {
             share(worst),
             name(worst)
         );
+    }
+    for cell in matrix.cells.iter().filter(|cell| cell.is_false()) {
+        let (must, is) = (cell.expected.as_deref().unwrap_or("holds"), &cell.verdict);
+        let _ = writeln!(text, "FALSE: {}: {is}, and must be: {must}", name(cell));
     }
     for cell in compared.iter().filter(|cell| cell.is_off()) {
         let _ = writeln!(text, "OFF by {}: {}", share(cell), name(cell));
