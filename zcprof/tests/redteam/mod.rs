@@ -110,6 +110,28 @@ fn shares_are_the_whole() {
     assert_eq!(share(None), (0, 1));
 }
 
+/// A replica is written beside the log: where nothing can be, the transfer is skipped, the others are
+/// measured, and the server gives up its privileges all the same.
+#[test]
+fn a_replica_on_a_read_only_file_system_is_skipped_with_its_reason() {
+    let set = PreparedBacking::up(Backing::Compressed, PAYLOAD);
+    let out = folder("read-only");
+    let mut command = zcprof(&["-v", "measure", "--untimed", "--bytes", "1MiB", "--cache", "warm"]);
+    command.args(["--transfer", "copy_file_range", "--transfer", "sendfile"]);
+    command.arg("--log-dir").arg(set.log()).arg("--out").arg(&out);
+    let output = command.output().expect("zcprof starts");
+    let said = text(&output);
+    assert_eq!(code(&output), 0, "{said}");
+    let record = fs::read(out.join("run.json")).expect("a record");
+    let run: Run = serde_json::from_slice(&record).expect("run.json parses");
+    let [skipped] = run.skipped.as_slice() else { panic!("one is skipped: {said}") };
+    assert_eq!(skipped.transfer, "copy_file_range");
+    assert!(skipped.reason.contains("Read-only file system"), "{}", skipped.reason);
+    let [judged] = &verdict::judge(&run).expect("known names")[..] else { panic!("{said}") };
+    assert_eq!((judged.transfer.as_str(), &judged.verdict), ("sendfile", &Verdict::Holds));
+    assert!(!said.contains("cannot serve the log"), "{said}");
+}
+
 /// Measures the transfers of a setting.
 fn measure(setting: Surroundings, cases: &[&Trial]) -> Vec<Judgement> {
     let set = PreparedBacking::up(setting.place, PAYLOAD);
