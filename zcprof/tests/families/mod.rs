@@ -1,6 +1,8 @@
 //! Every way bytes leave: a known number is sent by write(2) and by sendfile(2) on each family of
 //! sockets and into a pipe, by this very process, and both instruments must say what became of it.
 
+mod tls;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};

@@ -3,7 +3,6 @@
 
 mod kprobes;
 mod running;
-mod tls;
 
 use std::fs;
 use std::path::{Path, PathBuf};
