@@ -33,6 +33,8 @@ pub struct InstrumentAccount {
     /// Bytes that the table or the workload cannot explain: counted under no known case,
     /// taken away but never added, or named but not seen.
     pub unexplained: u64,
+    /// Of these, bytes that were counted under no known case: they may have been copied anywhere.
+    pub unknown: u64,
 }
 
 /// Bytes of one process at one hop with one disposition.
@@ -148,7 +150,7 @@ impl InstrumentAccount {
     fn of(instrument: Instrument, pass: &Pass) -> Self {
         let mut sums: BTreeMap<EntryKey, Sum> = BTreeMap::new();
         let mut control: BTreeMap<(Process, InSyscall), u64> = BTreeMap::new();
-        let mut unexplained: u64 = 0;
+        let mut unknown: u64 = 0;
         for seen in ResolvedCount::all(instrument, pass) {
             if seen.is_control() {
                 let bytes = control.entry((seen.process, seen.syscall)).or_default();
@@ -157,7 +159,7 @@ impl InstrumentAccount {
             }
             let Some(terms) = &seen.terms else {
                 if seen.process != Process::Elsewhere {
-                    unexplained = unexplained.saturating_add(seen.tally.bytes);
+                    unknown = unknown.saturating_add(seen.tally.bytes);
                 }
                 continue;
             };
@@ -171,6 +173,7 @@ impl InstrumentAccount {
             sums.entry((named.process, named.hop, named.disposition)).or_default();
         }
         let mut entries = Vec::new();
+        let mut unexplained = unknown;
         for ((process, hop, disposition), sum) in sums {
             let named = named_bytes(instrument, pass, (process, hop, disposition));
             let bytes = sum.bytes - i128::from(named);
@@ -192,7 +195,7 @@ impl InstrumentAccount {
             .into_iter()
             .map(|((process, syscall), bytes)| ControlBytes { process, syscall, bytes })
             .collect();
-        Self { instrument, entries, control, unexplained }
+        Self { instrument, entries, control, unexplained, unknown }
     }
 
     /// Bytes of one entry; zero if there is none.

@@ -67,7 +67,7 @@ const RULES: &[Rule] = &[
 /// The codes of a finding: one, or one for each kind of site that saw the bytes. Never none.
 #[must_use]
 pub fn of_finding(finding: &Finding, ledger: &Ledger) -> Vec<&'static Code> {
-    if finding.bytes < finding.claimed {
+    if !finding.is_excess() {
         return vec![&explain::FEWER];
     }
     let account = ledger.account(finding.instrument);
@@ -226,6 +226,7 @@ mod tests {
             entries: entries.to_vec(),
             control: Vec::new(),
             unexplained: 0,
+            unknown: 0,
         };
         let accounts = Instrument::ALL.iter().map(account).collect();
         Ledger { payload: PAYLOAD, watched_consumer: true, accounts }

@@ -145,6 +145,11 @@ impl Finding {
         });
         Self { instrument, hop, disposition, bytes, claimed, payload: ledger.payload, at }
     }
+
+    /// Whether there are too many bytes, and not too few.
+    pub(crate) const fn is_excess(&self) -> bool {
+        self.bytes > self.claimed
+    }
 }
 
 /// Why no verdict can be given.

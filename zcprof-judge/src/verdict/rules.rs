@@ -72,7 +72,7 @@ pub(super) fn decide(
         let all: u32 = claim.copied.iter().map(|(_, copies)| copies).sum();
         let copied = ledger.account(Instrument::Audit).copied(Process::Server);
         let too_much = copied.saturating_sub(ledger.payload.saturating_mul(u64::from(all)));
-        findings.retain(|f| f.bytes > f.claimed && beyond_tolerance(too_much, ledger.payload));
+        findings.retain(|f| f.is_excess() && beyond_tolerance(too_much, ledger.payload));
     }
     if usable.contains(&Instrument::Callers) {
         findings.extend(bounced(ledger));
@@ -156,13 +156,13 @@ pub(crate) fn retain_sound(findings: &mut Vec<Finding>, doubts: &[Doubt]) {
         _ => false,
     };
     if doubts.iter().any(is_off) {
-        findings.retain(|f| f.instrument != Instrument::Callers || f.bytes <= f.claimed);
+        findings.retain(|f| f.instrument != Instrument::Callers || !f.is_excess());
     }
 }
 
 /// Whether findings refute. What an instrument saw too much of, it did see, whatever else is missing.
 pub(crate) fn is_refuted(findings: &[Finding], reasons: &[Reason], contested: bool) -> bool {
-    let excess = findings.iter().any(|f| f.bytes > f.claimed);
+    let excess = findings.iter().any(Finding::is_excess);
     !contested && excess || reasons.is_empty() && !findings.is_empty()
 }
 
@@ -184,7 +184,7 @@ pub fn watching(instrument: Instrument, coverage: &Coverage) -> Result<(), Reaso
         let reason = format!("{}: the record has no such site; measure anew", site.name);
         return Err(Reason::NotWatching(instrument, reason));
     }
-    let mut attached = 0;
+    let mut is_attached = false;
     for probe in coverage.probes.iter().filter(|probe| probe.instrument == instrument) {
         let reason = match &probe.state {
             // A zero at a leaf is worth nothing if its program may have been skipped unseen.
@@ -192,7 +192,7 @@ pub fn watching(instrument: Instrument, coverage: &Coverage) -> Result<(), Reaso
                 "this kernel does not count the runs that it missed"
             }
             ProbeState::Attached { .. } => {
-                attached += 1;
+                is_attached = true;
                 continue;
             }
             ProbeState::NotOnThisKernel | ProbeState::NotNeeded { .. } => continue,
@@ -201,7 +201,7 @@ pub fn watching(instrument: Instrument, coverage: &Coverage) -> Result<(), Reaso
         };
         return Err(Reason::NotWatching(instrument, format!("{}: {reason}", probe.site)));
     }
-    if attached == 0 {
+    if !is_attached {
         return Err(Reason::NotWatching(instrument, "no site is attached".to_owned()));
     }
     Ok(())
@@ -312,9 +312,11 @@ fn contradictions(
         let copies = claim.copied.iter().find(|(at, _)| *at == hop).map_or(0, |(_, n)| *n);
         let claimed = ledger.payload.saturating_mul(u64::from(copies));
         let bytes = account.bytes(Process::Server, hop, COPIED);
+        let excess = beyond_tolerance(bytes.saturating_sub(claimed), ledger.payload);
+        let lack = beyond_tolerance(claimed.saturating_sub(bytes), ledger.payload);
         // A leaf that was not watched can only have copied more.
-        let unseen = instrument == Instrument::Audit && leaves::at(blind, hop) && bytes < claimed;
-        if !unseen && beyond_tolerance(bytes.abs_diff(claimed), ledger.payload) {
+        let is_blind = instrument == Instrument::Audit && leaves::at(blind, hop);
+        if excess || lack && !is_blind {
             let place = (instrument, hop, COPIED);
             findings.push(Finding::of(ledger, place, bytes, claimed));
         }

@@ -300,6 +300,11 @@ fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> 
     let for_callers = taken::is_for_callers(traffic.direction);
     let tells = |instrument: &&Instrument| !for_callers || **instrument == Instrument::Callers;
     for instrument in usable.iter().filter(tells) {
+        // Nobody balances them against the payload, as a pass does.
+        let unknown = ledger.account(*instrument).unknown;
+        if beyond_tolerance(unknown, ledger.payload) {
+            reasons.push(Reason::Residual(*instrument, unknown));
+        }
         let (found, open) = match promise {
             Promise::Named(claim) => against(claim, traffic, *instrument, framing),
             Promise::Bound(bound) => against_bound(*bound, traffic, *instrument),

@@ -4,6 +4,7 @@ mod below;
 mod charge;
 mod diff;
 mod hostile;
+mod instruments;
 mod pages;
 mod properties;
 mod ranking;

@@ -16,17 +16,17 @@ use crate::records::{
     sendfile_before_splice_pages, stack,
 };
 
-fn only_verdict(run: &Run) -> Verdict {
+pub(super) fn only_verdict(run: &Run) -> Verdict {
     let mut judgements = verdict::judge(run).expect("known names");
     assert_eq!(judgements.len(), 1);
     judgements.remove(0).verdict
 }
 
-fn codes(run: &Run) -> Vec<&'static str> {
+pub(super) fn codes(run: &Run) -> Vec<&'static str> {
     verdict::judge(run).expect("known names")[0].codes()
 }
 
-fn reasons(run: &Run) -> Vec<Reason> {
+pub(super) fn reasons(run: &Run) -> Vec<Reason> {
     match only_verdict(run) {
         Verdict::Inconclusive(reasons) => reasons,
         other => panic!("expected inconclusive, got {other:?}"),

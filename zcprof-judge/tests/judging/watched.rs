@@ -576,3 +576,24 @@ fn what_is_named_is_about_what_is_sent() {
     "moved>=1".clone_into(&mut watch.claims[0].claim);
     assert!(judge(&watch).is_err(), "nothing is known to be moved into files");
 }
+
+/// An iterator that nobody can read, where no system call says what was sent: how much was copied is not
+/// known, and not nothing.
+#[test]
+fn bytes_that_no_case_of_the_table_fits_keep_no_bound() {
+    let by_ring = |iter, bytes| {
+        let at = |site| count(site, Syscall::IoUringEnter, File::Socket, iter, bytes);
+        vec![at("_copy_from_iter"), at("unix_dgram_sendmsg")]
+    };
+    for claim in ["copied<=0.01", "zero-copy", "moved>=0.5"] {
+        for (iter, bytes, expected) in [
+            (Iter::Unknown, BODY, "inconclusive"),
+            (Iter::Unknown, BODY / 2000, "holds"),
+            (Iter::User, BODY / 2000, "holds"),
+        ] {
+            let parts = [handed_over(BODY), by_ring(iter, bytes)];
+            assert_eq!(says(claim, &parts), expected, "{claim}: {iter:?}, {bytes}");
+        }
+    }
+    assert_eq!(says("copied<=0.01", &[handed_over(BODY), by_ring(Iter::User, BODY)]), "refuted");
+}
