@@ -406,12 +406,12 @@ fn against(
             (span.least.saturating_sub(tolerated), span.most.saturating_sub(tolerated));
         let excess = least.saturating_sub(claimed.saturating_add(unseen));
         let too_many = beyond_tolerance(excess, sent);
-        let too_few = most < claimed && beyond_tolerance(claimed - most, sent);
+        let too_few = beyond_tolerance(claimed.saturating_sub(most), sent);
         if too_many || too_few {
             let bytes = if too_many { span.least } else { span.most };
             let place = (instrument, span.hop, Copied);
             findings.push(Finding::of(&traffic.ledger, place, bytes, claimed));
-        } else if most > claimed && beyond_tolerance(most - claimed, sent) {
+        } else if beyond_tolerance(most.saturating_sub(claimed), sent) {
             open.push(Reason::MayBeSent(span.hop, most));
         }
     }

@@ -4,7 +4,7 @@ use zcprof_common::vocabulary::{File, Iter, Process};
 use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{self, Reason, Verdict};
 
-use crate::records::{PAYLOAD, count, left_by, run, sendfile};
+use crate::records::{PAYLOAD, count, left_by, read_write, run, sendfile};
 
 /// Verdict and codes of sendfile by these devices, innermost first.
 fn by(devices: &[(&str, &str)]) -> (Verdict, Vec<&'static str>) {
@@ -73,4 +73,13 @@ fn what_a_policy_encrypts_refutes_and_what_is_copied_aside_does_not() {
     for site in ["tpacket_rcv", "nfulnl_log_packet", "do_wp_page", "copy_user_large_folio"] {
         assert_eq!(with(site).verdict, Verdict::Holds, "{site}");
     }
+}
+
+/// Who promises copies promises nothing of devices.
+#[test]
+fn a_claim_of_copies_holds_by_a_device_that_nobody_knows() {
+    let mut pass = read_write();
+    pass.exits = vec![left_by("weird0", "quantum")];
+    let judged = verdict::judge(&run(vec![pass])).expect("known").remove(0);
+    assert_eq!(judged.verdict, Verdict::Holds);
 }

@@ -1,13 +1,17 @@
 //! Whose word counts: what takes an instrument out of a verdict, and what leaves it in.
 
+use std::process::ExitCode;
+
 use zcprof_common::sites::SITES;
 use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
-use zcprof_judge::run::{ClaimOverride, Control, Doubt, Hole, ProbeState, Run, Truth};
+use zcprof_judge::run::{ClaimOverride, Control, Doubt, Hole, Pass, ProbeState, Run, Truth};
 use zcprof_judge::verdict::rules::sees_copies;
-use zcprof_judge::verdict::{Finding, Reason, Verdict};
+use zcprof_judge::verdict::{Exit, Finding, Reason, Verdict};
 
-use crate::records::{HEADERS, PAYLOAD, count, pass, run, sendfile, sendfile_before_splice_pages};
+use crate::records::{
+    HEADERS, PAYLOAD, count, pass, read_write, run, sendfile, sendfile_before_splice_pages,
+};
 use crate::rules::{only_verdict, reasons};
 
 const JUDGING: [Instrument; 2] = [Instrument::Audit, Instrument::Callers];
@@ -254,5 +258,58 @@ fn an_instrument_sees_copies_where_it_has_a_site() {
         (Instrument::Syscalls, Hop::SocketToUser, true),
     ] {
         assert_eq!(sees_copies(instrument, hop), sees, "{instrument:?} {hop:?}");
+    }
+}
+
+/// A leaf that was not watched is said once, at the hops that the claim speaks of.
+#[test]
+fn a_leaf_that_was_not_watched_is_said_where_it_matters() {
+    let without = |pass: Pass, leaf: &str| {
+        let mut run = run(vec![pass]);
+        run.passes[0].leaves[0].retain(|watched| watched != leaf);
+        run
+    };
+    let said = |run: &Run| -> Vec<Hop> {
+        let hop = |reason: Reason| match reason {
+            Reason::Unwatched(hop, _) => hop,
+            other => panic!("{other:?}"),
+        };
+        reasons(run).into_iter().map(hop).collect()
+    };
+    // Only devices with tx-nocache-copy reach it, and of its hops one is claimed.
+    let run = without(read_write(), "_copy_from_iter_nocache");
+    assert_eq!(said(&run), [Hop::UserToSocket]);
+    // What everybody reaches, wherever; and in both directions it files under one name.
+    let mut hops = said(&without(sendfile(), "copy_user"));
+    let all = hops.len();
+    hops.dedup();
+    hops.sort_unstable();
+    hops.dedup();
+    assert_eq!(hops.len(), all, "{hops:?}");
+    assert!(hops.contains(&Hop::PageCacheToUser) && hops.contains(&Hop::Arguments), "{hops:?}");
+    // A writer's leaf that this kernel does not have hides nothing of a file's copy.
+    let mut pass = sendfile();
+    pass.claim = Some("replica".to_owned());
+    for site in ["copy_folio_from_iter_atomic", "generic_perform_write"] {
+        let call = (Syscall::Sendfile, File::Regular);
+        pass.counts.push(count(Process::Server, site, call, Iter::Kernel, PAYLOAD));
+    }
+    let leaf = "iov_iter_copy_from_user_atomic";
+    let mut run = without(pass, leaf);
+    assert_eq!(said(&run), [Hop::PageCacheToPageCache]);
+    let probe = run.coverage.probes.iter_mut().find(|probe| probe.site == leaf);
+    probe.expect("a row").state = ProbeState::NotOnThisKernel;
+    assert_eq!(only_verdict(&run), Verdict::Holds);
+}
+
+/// What a script reads of an end is what a person reads.
+#[test]
+fn each_end_has_its_number_and_its_meaning() {
+    let ends = [Exit::Holds, Exit::Refuted, Exit::Error, Exit::Inconclusive, Exit::CannotMeasure];
+    for (number, exit) in (0_u8..).zip(ends) {
+        let [code, expected] = [ExitCode::from(exit), ExitCode::from(number)];
+        assert_eq!(format!("{code:?}"), format!("{expected:?}"), "{exit:?}");
+        let alike = ends.iter().filter(|other| other.meaning() == exit.meaning());
+        assert!(alike.count() == 1 && exit.meaning().contains(' '), "{exit:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! The judge, on records made by hand and on records made at random.
 
+mod accounts;
 mod below;
 mod charge;
 mod diff;
@@ -13,3 +14,4 @@ mod rules;
 mod stacks;
 mod watched;
 mod watched_at_random;
+mod windows;

@@ -366,6 +366,17 @@ fn a_cold_zero_is_as_good_as_what_fills_the_page_cache() {
         only_verdict(&cold(&["ext4", "virtio_blk"], &claim::ZERO_COPY, reads)),
         Verdict::Holds
     );
+    // What others read for themselves, or write, is none of the loop device's.
+    for (site, call, iter) in [
+        ("filemap_read", Syscall::Read.into(), Iter::Kernel),
+        ("filemap_read", InSyscall::None, Iter::User),
+        ("generic_perform_write", InSyscall::None, Iter::Kernel),
+    ] {
+        let mut run = cold(&direct, &claim::ZERO_COPY, |_| {});
+        let elsewhere = Process::Elsewhere;
+        run.passes[0].counts.push(count(elsewhere, site, (call, File::None), iter, PAYLOAD));
+        assert_eq!(only_verdict(&run), Verdict::Holds, "{site} {call}");
+    }
 }
 
 /// A FUSE daemon's answers are counted; those whose pages were moved are not copied.

@@ -1,0 +1,316 @@
+//! Watched windows in which something is at the edge of a rule: what just holds and what just does not.
+
+use zcprof_common::syscalls::Syscall;
+use zcprof_common::vocabulary::{Disposition, File, Hop, Iter};
+use zcprof_judge::run::{Doubt, ProbeState};
+use zcprof_judge::syscall::InSyscall;
+use zcprof_judge::verdict::{Reason, Verdict};
+use zcprof_judge::watch::judge::shown_spans;
+use zcprof_judge::watch::record::{
+    Charged, Direction, Interval, Of, Watch, WatchedCount, WatchedExit,
+};
+use zcprof_judge::watch::{judge, so_far};
+
+use super::watched::{BODY, count, handed_over, read, verdict, window, written};
+
+const HEAD: u64 = 64 * 240;
+
+fn says(claim: &str, parts: &[Vec<WatchedCount>]) -> &'static str {
+    verdict(&window(claim, parts)).name()
+}
+
+/// What a claim comes to after a change of a window.
+fn says_of(watch: &Watch, change: impl FnOnce(&mut Watch)) -> &'static str {
+    let mut watch = watch.clone();
+    change(&mut watch);
+    verdict(&watch).name()
+}
+
+fn of_others(charged: Charged, count: WatchedCount) -> WatchedCount {
+    WatchedCount { charged, port: None, ..count }
+}
+
+fn set(watch: &mut Watch, site: &str, state: &ProbeState) {
+    let probe = watch.coverage.probes.iter_mut().find(|probe| probe.site == site);
+    probe.expect("a row").state = state.clone();
+}
+
+/// Copied below the sockets for a packet.
+fn below(bytes: u64) -> WatchedCount {
+    count("skb_copy_bits", InSyscall::None, File::None, Iter::None, bytes)
+}
+
+#[test]
+fn as_much_as_is_asked_for_is_enough() {
+    let mut watch = window("zero-copy", &[handed_over(BODY)]);
+    watch.min_bytes = BODY;
+    assert_eq!(verdict(&watch), Verdict::Holds);
+    assert_eq!(says("moved>=1", &[handed_over(BODY)]), "holds");
+    assert_eq!(says("moved>=1", &[handed_over(BODY), written(HEAD)]), "refuted");
+    assert_eq!(says("copied<=1", &[written(BODY)]), "holds");
+}
+
+#[test]
+fn fewer_copies_than_claimed_refute() {
+    assert_eq!(says("two-copies", &[handed_over(BODY)]), "refuted");
+    assert_eq!(says("one-copy", &[handed_over(BODY), written(HEAD)]), "refuted");
+    assert_eq!(says("one-copy", &[written(BODY)]), "holds");
+}
+
+/// Headers go from the program's memory into a socket, and nowhere else.
+#[test]
+fn framing_is_no_excuse_for_other_copies() {
+    let bounced = |site| count(site, Syscall::Sendfile, File::None, Iter::Kernel, BODY / 200);
+    let bounced = vec![bounced("_copy_to_iter"), bounced("filemap_read")];
+    let headers = written(BODY / 150);
+    assert_eq!(says("zero-copy", &[handed_over(BODY), headers.clone()]), "holds");
+    assert_eq!(says("zero-copy", &[handed_over(BODY), headers.clone(), bounced]), "refuted");
+    let framing = |claim: &str, parts: &[Vec<WatchedCount>]| {
+        judge(&window(claim, parts)).expect("known").remove(0).framing
+    };
+    let sent = [handed_over(BODY), written(HEAD)];
+    assert_eq!(framing("zero-copy", &sent), HEAD);
+    assert_eq!(framing("two-copies", &sent), 0, "a copy into the socket is claimed");
+    // Nothing was handed over, so that these are headers of nothing.
+    let copied = |site| count(site, Syscall::Sendfile, File::Socket, Iter::Kernel, BODY);
+    let copied = vec![copied("_copy_from_iter"), copied("unix_dgram_sendmsg")];
+    assert_eq!(framing("zero-copy", &[copied, written(HEAD)]), 0);
+}
+
+#[test]
+fn what_is_copied_later_and_what_is_encrypted_have_bounds_of_their_own() {
+    let encrypted = |bytes| {
+        vec![count("crypto_aead_encrypt", Syscall::Sendfile, File::Regular, Iter::None, bytes)]
+    };
+    for (bytes, less, more) in [(BODY, "refuted", "holds"), (BODY / 4, "holds", "refuted")] {
+        let late = [handed_over(BODY), vec![below(bytes)]];
+        assert_eq!(says("deferred<=0.5", &late), less);
+        assert_eq!(says("deferred>=0.5", &late), more);
+        let new = [handed_over(BODY), encrypted(bytes)];
+        assert_eq!(says("transformed<=0.5", &new), less);
+        assert_eq!(says("transformed>=0.5", &new), more);
+    }
+}
+
+/// Where a bound is open, the hop at which nobody knows is named, and not one that is known exactly.
+#[test]
+fn what_may_have_been_sent_is_said_of_the_hop_where_nobody_knows() {
+    let open = verdict(&window("copied<=1.5", &[read(BODY), written(BODY)]));
+    let reason = Reason::MayBeSent(Hop::PageCacheToUser, BODY);
+    assert_eq!(open, Verdict::Inconclusive(vec![reason]));
+}
+
+/// What others sent, and what was copied below for them, is not the program's.
+#[test]
+fn others_traffic_is_no_part_of_what_was_sent() {
+    let mut watch = window("zero-copy", &[handed_over(BODY), written(HEAD)]);
+    for charged in [Charged::Elsewhere, Charged::Unknown] {
+        watch.counts.extend(written(BODY).into_iter().map(|c| of_others(charged.clone(), c)));
+    }
+    let traffic = judge(&watch).expect("known").remove(0).traffic;
+    assert_eq!(traffic.sent(), BODY + HEAD);
+    assert_eq!(traffic.families.len(), 1, "{:?}", traffic.families);
+    // Of the hand-overs no call sent from memory.
+    let written =
+        watch.counts.iter_mut().find(|c| c.site == "tcp_sendmsg_locked" && c.bytes == HEAD);
+    written.expect("headers").calls = 7;
+    assert_eq!(judge(&watch).expect("known").remove(0).traffic.calls, 7);
+    // Whose a copy below the sockets is matters to who sends, and not to who receives.
+    let unknown = of_others(Charged::Unknown, below(BODY));
+    let watch = window("zero-copy", &[handed_over(BODY), vec![unknown.clone()]]);
+    assert_eq!(verdict(&watch).name(), "inconclusive");
+    let at = |site, iter| count(site, Syscall::Recvfrom, File::Socket, iter, BODY);
+    let received = vec![
+        at("_copy_to_iter", Iter::User),
+        at("skb_copy_datagram_iter", Iter::User),
+        at("sys_exit", Iter::None),
+    ];
+    let mut watch = window("copied<=1", &[received, vec![unknown]]);
+    watch.direction = Direction::Rx;
+    assert_eq!(verdict(&watch), Verdict::Holds);
+}
+
+/// Only a device that the claim's own senders left by is theirs.
+#[test]
+fn a_device_that_encrypts_is_held_against_who_left_by_it() {
+    let exit = |charged| WatchedExit {
+        charged,
+        name: "wg0".to_owned(),
+        kind: "wireguard".to_owned(),
+        bytes: BODY,
+    };
+    let program = |name: &str| Charged::Program(name.to_owned());
+    let parts = [Of::All, Of::Program("nginx".to_owned()), Of::Port(80)];
+    for of in parts {
+        let with = |charged| {
+            let mut watch = window("zero-copy", &[handed_over(BODY)]);
+            watch.claims[0].of = of.clone();
+            watch.exits = vec![exit(charged)];
+            verdict(&watch).name()
+        };
+        assert_eq!(with(program("nginx")), "refuted", "{of}");
+        assert_eq!(with(Charged::Elsewhere), "holds", "{of}");
+        let of_another = if of == Of::All { "refuted" } else { "holds" };
+        assert_eq!(with(program("curl")), of_another, "{of}");
+    }
+}
+
+/// What a program does at no socket may be for any of its ports; what it does at another port's socket is
+/// not for this one, and a deferred copy names no port.
+#[test]
+fn what_belongs_to_a_port_is_told_by_its_socket() {
+    let at_port = |mut counts: Vec<WatchedCount>, port| {
+        counts.iter_mut().for_each(|count| count.port = port);
+        counts
+    };
+    let under = |more: Vec<WatchedCount>| {
+        let mut watch = window("copied<=0.01", &[handed_over(BODY), more]);
+        watch.claims[0].of = Of::Port(80);
+        verdict(&watch).name()
+    };
+    assert_eq!(under(Vec::new()), "holds");
+    assert_eq!(under(at_port(written(BODY), Some(80))), "refuted");
+    assert_eq!(under(at_port(written(BODY), Some(443))), "holds");
+    assert_eq!(under(at_port(written(BODY), None)), "holds", "at a socket that is not told apart");
+    let none = |mut counts: Vec<WatchedCount>, name: &str| {
+        for count in &mut counts {
+            (count.charged, count.port) = (Charged::Program(name.to_owned()), None);
+        }
+        counts
+    };
+    let bounced = |name| {
+        let at = |site| count(site, Syscall::Sendfile, File::None, Iter::Kernel, BODY);
+        none(vec![at("_copy_to_iter"), at("filemap_read")], name)
+    };
+    assert_eq!(under(bounced("nginx")), "refuted");
+    assert_eq!(under(bounced("curl")), "holds", "it sends from no such port");
+    assert_eq!(under(none(vec![below(BODY)], "nginx")), "inconclusive", "of which port?");
+}
+
+/// A leaf that was not watched hides what it copies, where this kernel has it and something reaches it;
+/// what writes into files the callers tell by themselves.
+#[test]
+fn a_leaf_that_was_not_watched_matters_if_it_can_be_reached() {
+    let watch = window("zero-copy", &[handed_over(BODY)]);
+    let without = |leaf: &str, state: Option<ProbeState>| {
+        says_of(&watch, |watch| {
+            watch.leaves.retain(|watched| watched != leaf);
+            if let Some(state) = state {
+                set(watch, leaf, &state);
+            }
+        })
+    };
+    let not_needed = || ProbeState::NotNeeded { reason: "UDP".to_owned() };
+    let leaf = "csum_and_copy_to_iter";
+    assert_eq!(without(leaf, None), "inconclusive");
+    assert_eq!(without(leaf, Some(not_needed())), "holds");
+    assert_eq!(without(leaf, Some(ProbeState::NotOnThisKernel)), "holds");
+    assert_eq!(without("copy_folio_from_iter_atomic", None), "holds");
+}
+
+/// What is sent over no network reaches no device that anybody would have to watch.
+#[test]
+fn a_socket_of_this_host_needs_no_device() {
+    let at = |site| count(site, Syscall::Sendfile, File::Regular, Iter::None, BODY);
+    let local = ["filemap_splice_read", "unix_stream_sendmsg", "skb_splice_from_iter"].map(at);
+    let refused = ProbeState::Refused { reason: "the verifier".to_owned() };
+    let mut watch = window("zero-copy", &[local.to_vec()]);
+    set(&mut watch, "net_dev_queue", &refused);
+    assert_eq!(verdict(&watch), Verdict::Holds);
+}
+
+/// A run that was missed is made up for by the leaves only where the function's copies have one.
+#[test]
+fn a_missed_run_of_what_no_leaf_copies_leaves_the_claim_open() {
+    let said = |call, bytes| count("sys_exit", call, File::Socket, Iter::None, bytes);
+    let results = vec![said(Syscall::Sendfile, BODY), said(Syscall::Writev, HEAD)];
+    let good = window("zero-copy", &[handed_over(BODY), written(HEAD), results]);
+    let missed = |site: &str| Doubt::Missed { site: site.to_owned(), runs: 1 };
+    for (site, expected) in [
+        ("filemap_read", "holds"),
+        ("generic_perform_write", "holds"),
+        ("fuse_dev_do_write", "inconclusive"),
+        ("generic_file_splice_read", "inconclusive"),
+        ("a site that is new", "inconclusive"),
+    ] {
+        assert_eq!(says_of(&good, |w| w.doubts = vec![missed(site)]), expected, "{site}");
+    }
+    // The leaves that copy within the page cache.
+    let writers = [
+        "copy_folio_from_iter_atomic",
+        "copy_page_from_iter_atomic_kernel",
+        "iov_iter_copy_from_user_atomic",
+        "_copy_from_iter_flushcache",
+    ];
+    for state in [None, Some(ProbeState::NotOnThisKernel)] {
+        let blind = |watch: &mut Watch| {
+            watch.leaves.retain(|leaf| !writers.contains(&leaf.as_str()));
+            for writer in writers.iter().filter(|_| state.is_some()) {
+                set(watch, writer, &ProbeState::NotOnThisKernel);
+            }
+            // Nothing that is mapped from persistent memory is written.
+            let reason = "DAX".to_owned();
+            set(watch, "_copy_from_iter_flushcache", &ProbeState::NotNeeded { reason });
+            watch.doubts = vec![missed("generic_perform_write")];
+        };
+        assert_eq!(says_of(&good, blind), "inconclusive", "{state:?}");
+    }
+    // What says nothing about a send that the probe at the socket may have missed.
+    let by_ring = |site, iter| count(site, Syscall::IoUringEnter, File::None, iter, BODY);
+    let reads = |call| count("_copy_to_iter", call, File::None, Iter::Kernel, BODY);
+    let piped = count("sys_exit", Syscall::Write, File::Pipe, Iter::None, 1);
+    for (more, what) in [
+        (
+            vec![of_others(Charged::Elsewhere, by_ring("_copy_from_iter", Iter::User))],
+            "others' copies",
+        ),
+        (vec![by_ring("_copy_from_user", Iter::None)], "arguments"),
+        (vec![reads(Syscall::Execve)], "a program that is started"),
+        (read(BODY), "what names its file"),
+        (vec![of_others(Charged::Elsewhere, read(BODY).remove(1))], "what others read"),
+        (vec![piped], "what was written into a pipe"),
+    ] {
+        let with = says_of(&good, |watch| {
+            watch.doubts = vec![missed("tcp_sendmsg_locked")];
+            watch.counts.extend(more);
+        });
+        assert_eq!(with, "holds", "{what}");
+    }
+}
+
+/// A record keeps the words, the codes and the numbers of a judgement.
+#[test]
+fn a_record_keeps_what_a_judgement_says() {
+    let outcome = |claim: &str, parts: &[Vec<WatchedCount>]| {
+        judge(&window(claim, parts)).expect("known").remove(0).outcome()
+    };
+    let exactly = |bytes: f64| Interval { least: bytes, most: bytes };
+    let kept = outcome("zero-copy", &[handed_over(BODY)]);
+    assert_eq!((kept.verdict.as_str(), kept.codes.len(), kept.reasons.len()), ("holds", 0, 0));
+    assert_eq!((kept.sent, kept.copies), (BODY, exactly(0.0)));
+    let hops: Vec<_> = kept.hops.iter().map(|h| (h.hop, h.disposition, h.per_byte)).collect();
+    assert_eq!(hops, [(Hop::PageCacheToSocket, Disposition::Moved, exactly(1.0))]);
+    let copied = outcome("zero-copy", &[read(BODY), written(2 * BODY)]);
+    assert_eq!((copied.verdict.as_str(), copied.sent), ("refuted", 2 * BODY));
+    assert!(copied.codes.contains(&"ZC102".to_owned()), "{:?}", copied.codes);
+    assert!(copied.reasons[0].contains("user->socket"), "{:?}", copied.reasons);
+    assert_eq!(copied.copies, Interval { least: 1.0, most: 1.5 });
+    assert_eq!(outcome("zero-copy", &[]).copies, exactly(0.0), "of nothing");
+    // While it lasts, the same numbers are known.
+    let counts = [read(BODY), written(2 * BODY)].concat();
+    assert_eq!(so_far(&counts, Direction::Tx), (2 * BODY, copied.copies));
+}
+
+/// What is copied later is shown of what is sent, and of nothing else.
+#[test]
+fn later_copies_are_shown_of_what_is_sent() {
+    let mut watch = window("copied<=9", &[handed_over(BODY), vec![below(BODY)]]);
+    for (direction, shown) in
+        [(Direction::Tx, true), (Direction::Rx, false), (Direction::File, false)]
+    {
+        watch.direction = direction;
+        let traffic = judge(&watch).expect("known").remove(0).traffic;
+        let is_later = |hop| hop == Hop::SocketToSocket;
+        assert_eq!(shown_spans(&traffic).iter().any(|span| is_later(span.hop)), shown);
+    }
+}
