@@ -231,6 +231,9 @@ mod tests {
         assert!(Storage::of(&stack(&["overlay", "fuse.sshfs"])).seen);
         let summary = |kinds: &[&str]| Storage::of(&stack(kinds)).summary();
         assert_eq!(summary(&plain), "by a device");
+        assert!(
+            summary(&["ext4", "dm-crypt", "nvme (pcie)"]).contains("by transforming (dm-crypt")
+        );
         assert!(summary(&["tmpfs"]).contains("in memory"));
         assert!(summary(&["ext4", "loop", "ext4", "virtio_blk"]).contains("by copying (loop"));
     }

@@ -113,11 +113,14 @@ mod tests {
 
     #[test]
     fn what_is_no_promise_is_said() {
-        for text in
-            ["", "zerocopy", "copied<=", "copied<=-1", "copied<=1e3", "filled<=1", "copied<1"]
-        {
-            assert!(Promise::parse(text).is_err(), "{text}");
+        let numbers = ["", "-1", "+1", "0.+5", "1e3", ".5", "0.0000001"];
+        let bounds = numbers.map(|number| format!("copied<={number}"));
+        let others = ["", "zerocopy", "filled<=1", "copied<1"].map(str::to_owned);
+        for text in bounds.into_iter().chain(others) {
+            assert!(Promise::parse(&text).is_err(), "{text}");
         }
+        let said = Promise::parse("zerocopy").expect_err("none");
+        assert!(said.contains("there are zero-copy, one-copy, "), "{said}");
         let from_storage = Promise::parse("zero-copy-from-storage").expect_err("not judged");
         assert!(from_storage.contains("measure"), "{from_storage}");
     }

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use zcprof_common::sites::SITES;
 use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
+use zcprof_judge::claim::{CLAIMS, Claim};
 use zcprof_judge::run::{ClaimOverride, Control, Doubt, Hole, Pass, ProbeState, Run, Truth};
 use zcprof_judge::verdict::rules::sees_copies;
-use zcprof_judge::verdict::{Exit, Finding, Reason, Verdict};
+use zcprof_judge::verdict::{self, Exit, Finding, Reason, Verdict};
 
 use crate::records::{
     HEADERS, PAYLOAD, count, pass, read_write, run, sendfile, sendfile_before_splice_pages,
@@ -225,6 +226,12 @@ fn fewer_copies_than_claimed_are_said_by_those_who_looked() {
     }
     pass.leaves[0].retain(|leaf| leaf != "_copy_to_iter");
     let expected = [(audit, into_socket), (callers, into_user), (callers, into_socket)];
+    assert_eq!(seen(&run(vec![pass.clone()])), expected);
+    // Read twice, which only the callers could see, and never written.
+    let call = (Syscall::Read, File::Regular);
+    pass.counts.retain(|count| count.syscall != Syscall::Write);
+    pass.counts.push(count(s, "filemap_read", call, Iter::User, 2 * PAYLOAD));
+    let expected = [(audit, into_socket), (callers, into_user), (callers, into_socket)];
     assert_eq!(seen(&run(vec![pass])), expected);
 }
 
@@ -300,6 +307,31 @@ fn a_leaf_that_was_not_watched_is_said_where_it_matters() {
     let probe = run.coverage.probes.iter_mut().find(|probe| probe.site == leaf);
     probe.expect("a row").state = ProbeState::NotOnThisKernel;
     assert_eq!(only_verdict(&run), Verdict::Holds);
+}
+
+/// A finding is read with its code first.
+#[test]
+fn a_finding_begins_with_its_code() {
+    let judged = verdict::judge(&under("zero-copy", run(vec![read_write()]))).expect("known");
+    let why: Vec<_> = judged[0].why().iter().map(ToString::to_string).collect();
+    assert!(why[0].starts_with("ZC101 page cache->user copied 1.000"), "{why:?}");
+}
+
+/// The number of copies that a claim comes to, those that are made later among them.
+#[test]
+fn a_claim_comes_to_a_number_of_copies() {
+    let copies = |claim: &Claim| (claim.name, claim.copies());
+    let all: Vec<_> = CLAIMS.iter().map(|claim| copies(claim)).collect();
+    let expected = [
+        ("zero-copy", 0),
+        ("zero-copy-from-storage", 0),
+        ("one-copy", 1),
+        ("two-copies", 2),
+        ("deferred", 1),
+        ("transforms", 0),
+        ("replica", 1),
+    ];
+    assert_eq!(all, expected);
 }
 
 /// What a script reads of an end is what a person reads.

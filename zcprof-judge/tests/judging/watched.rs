@@ -2,7 +2,7 @@
 //! what nobody can know.
 
 use zcprof_common::syscalls::Syscall;
-use zcprof_common::vocabulary::{File, Iter};
+use zcprof_common::vocabulary::{File, Hop, Instrument, Iter};
 use zcprof_judge::run::{Doubt, ProbeState, Run};
 use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{Exit, Reason, Verdict};
@@ -596,4 +596,12 @@ fn bytes_that_no_case_of_the_table_fits_keep_no_bound() {
         }
     }
     assert_eq!(says("copied<=0.01", &[handed_over(BODY), by_ring(Iter::User, BODY)]), "refuted");
+    let residual = |instrument| Reason::Residual(instrument, BODY);
+    let reasons = vec![
+        residual(Instrument::Audit),
+        residual(Instrument::Callers),
+        Reason::NoWitness(Hop::PageCacheToSocket, BODY),
+    ];
+    let watch = window("zero-copy", &[handed_over(BODY), by_ring(Iter::Unknown, BODY)]);
+    assert_eq!(verdict(&watch), Verdict::Inconclusive(reasons));
 }

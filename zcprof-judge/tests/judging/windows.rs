@@ -7,9 +7,10 @@ use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{Reason, Verdict};
 use zcprof_judge::watch::judge::shown_spans;
 use zcprof_judge::watch::record::{
-    Charged, Direction, Interval, Of, Watch, WatchedCount, WatchedExit,
+    Charged, Direction, Interval, Of, Tolerance, Watch, WatchedCount, WatchedExit,
 };
-use zcprof_judge::watch::{judge, so_far};
+use zcprof_judge::watch::series::stretch;
+use zcprof_judge::watch::{Promise, judge, so_far};
 
 use super::watched::{BODY, count, handed_over, read, verdict, window, written};
 
@@ -70,7 +71,10 @@ fn framing_is_no_excuse_for_other_copies() {
     };
     let sent = [handed_over(BODY), written(HEAD)];
     assert_eq!(framing("zero-copy", &sent), HEAD);
-    assert_eq!(framing("two-copies", &sent), 0, "a copy into the socket is claimed");
+    assert_eq!(framing("replica", &sent), HEAD);
+    for claim in ["one-copy", "two-copies"] {
+        assert_eq!(framing(claim, &sent), 0, "{claim}: a copy into the socket is claimed");
+    }
     // Nothing was handed over, so that these are headers of nothing.
     let copied = |site| count(site, Syscall::Sendfile, File::Socket, Iter::Kernel, BODY);
     let copied = vec![copied("_copy_from_iter"), copied("unix_dgram_sendmsg")];
@@ -90,6 +94,8 @@ fn what_is_copied_later_and_what_is_encrypted_have_bounds_of_their_own() {
         assert_eq!(says("transformed<=0.5", &new), less);
         assert_eq!(says("transformed>=0.5", &new), more);
     }
+    // Copies that are made at once are none of the later ones.
+    assert_eq!(says("deferred<=0.5", &[written(BODY), vec![below(BODY / 4)]]), "holds");
 }
 
 /// Where a bound is open, the hop at which nobody knows is named, and not one that is known exactly.
@@ -184,6 +190,8 @@ fn what_belongs_to_a_port_is_told_by_its_socket() {
     };
     assert_eq!(under(bounced("nginx")), "refuted");
     assert_eq!(under(bounced("curl")), "holds", "it sends from no such port");
+    let sent = count("tcp_sendmsg_locked", Syscall::Sendfile, File::Regular, Iter::None, BODY);
+    assert_eq!(under(none(vec![sent], "nginx")), "holds", "its call names a file");
     assert_eq!(under(none(vec![below(BODY)], "nginx")), "inconclusive", "of which port?");
 }
 
@@ -242,23 +250,40 @@ fn a_missed_run_of_what_no_leaf_copies_leaves_the_claim_open() {
         "iov_iter_copy_from_user_atomic",
         "_copy_from_iter_flushcache",
     ];
-    for state in [None, Some(ProbeState::NotOnThisKernel)] {
+    let absent = ProbeState::NotOnThisKernel;
+    for (gone, state) in [(&writers[..1], None), (&writers, None), (&writers, Some(&absent))] {
         let blind = |watch: &mut Watch| {
-            watch.leaves.retain(|leaf| !writers.contains(&leaf.as_str()));
-            for writer in writers.iter().filter(|_| state.is_some()) {
-                set(watch, writer, &ProbeState::NotOnThisKernel);
+            watch.leaves.retain(|leaf| !gone.contains(&leaf.as_str()));
+            for (writer, state) in gone.iter().flat_map(|writer| state.map(|state| (writer, state)))
+            {
+                set(watch, writer, state);
             }
             // Nothing that is mapped from persistent memory is written.
             let reason = "DAX".to_owned();
             set(watch, "_copy_from_iter_flushcache", &ProbeState::NotNeeded { reason });
             watch.doubts = vec![missed("generic_perform_write")];
         };
-        assert_eq!(says_of(&good, blind), "inconclusive", "{state:?}");
+        assert_eq!(says_of(&good, blind), "inconclusive", "{gone:?} {state:?}");
+    }
+    // Only what hands pages over makes them look copied where it is missed.
+    let handed = |watch: &mut Watch| {
+        let mut all = watch.counts.iter_mut();
+        all.find(|count| count.site == "skb_splice_from_iter").expect("counted").bytes -= 1 << 17;
+    };
+    for (site, expected) in
+        [("skb_splice_from_iter", "holds"), ("tcp_sendmsg_locked", "inconclusive")]
+    {
+        let with = says_of(&good, |watch| {
+            handed(watch);
+            watch.doubts = vec![Doubt::Missed { site: site.to_owned(), runs: 2 }];
+        });
+        assert_eq!(with, expected, "{site}");
     }
     // What says nothing about a send that the probe at the socket may have missed.
     let by_ring = |site, iter| count(site, Syscall::IoUringEnter, File::None, iter, BODY);
     let reads = |call| count("_copy_to_iter", call, File::None, Iter::Kernel, BODY);
     let piped = count("sys_exit", Syscall::Write, File::Pipe, Iter::None, 1);
+    let never = count("sys_exit", Syscall::Splice, File::Pipe, Iter::None, 0);
     for (more, what) in [
         (
             vec![of_others(Charged::Elsewhere, by_ring("_copy_from_iter", Iter::User))],
@@ -269,6 +294,7 @@ fn a_missed_run_of_what_no_leaf_copies_leaves_the_claim_open() {
         (read(BODY), "what names its file"),
         (vec![of_others(Charged::Elsewhere, read(BODY).remove(1))], "what others read"),
         (vec![piped], "what was written into a pipe"),
+        (vec![WatchedCount { calls: 0, ..never }], "a call that was never made"),
     ] {
         let with = says_of(&good, |watch| {
             watch.doubts = vec![missed("tcp_sendmsg_locked")];
@@ -312,5 +338,66 @@ fn later_copies_are_shown_of_what_is_sent() {
         let traffic = judge(&watch).expect("known").remove(0).traffic;
         let is_later = |hop| hop == Hop::SocketToSocket;
         assert_eq!(shown_spans(&traffic).iter().any(|span| is_later(span.hop)), shown);
+    }
+}
+
+/// What a program reads, and by which calls, is none of what it sent.
+#[test]
+fn what_is_read_from_a_file_is_not_missing_at_a_socket() {
+    let results = vec![count("sys_exit", Syscall::Pread64, File::Regular, Iter::None, BODY)];
+    assert_eq!(says("zero-copy", &[handed_over(BODY), read(BODY), results]), "holds");
+}
+
+/// While programs are watched no leaf that writes files must be; the functions around them tell.
+#[test]
+fn what_is_written_is_told_by_the_callers_alone() {
+    let at = |site, iter| count(site, Syscall::Write, File::Regular, iter, BODY);
+    let written = vec![at("generic_perform_write", Iter::User), at("sys_exit", Iter::None)];
+    let mut watch = window("copied>=1", &[written]);
+    watch.direction = Direction::File;
+    assert_eq!(verdict(&watch), Verdict::Holds);
+}
+
+/// A look at what stays in the socket is known by the function that copied, not by its leaf too.
+#[test]
+fn a_look_into_a_socket_receives_nothing() {
+    let at = |site, syscall| count(site, syscall, File::Socket, Iter::User, BODY);
+    let (takes, looks) = (Syscall::Recvfrom.into(), InSyscall::Peeking(Syscall::Recvfrom));
+    let by_callers = ["skb_copy_datagram_iter"];
+    let counts: Vec<_> =
+        by_callers.iter().flat_map(|site| [at(site, takes), at(site, looks)]).collect();
+    let (received, copies) = so_far(&counts, Direction::Rx);
+    assert_eq!((received, copies), (BODY, Interval { least: 2.0, most: 2.0 }));
+}
+
+/// Whoever claims what cannot be judged is told what can.
+#[test]
+fn a_claim_that_cannot_be_judged_says_what_can() {
+    for (direction, may_move) in [(Direction::Rx, true), (Direction::File, false)] {
+        let mut watch = window("zero-copy", &[handed_over(BODY)]);
+        watch.direction = direction;
+        let why = judge(&watch).expect_err("named");
+        assert!(why.contains("claim copied<=1"), "{why}");
+        assert_eq!(why.contains("moved>=0.99"), may_move, "{why}");
+    }
+}
+
+/// A stretch of time says whether every claim held in it, and says nothing where nobody can know.
+#[test]
+fn a_stretch_held_or_did_not_or_nobody_knows() {
+    let framing = Tolerance { size: 4096, millionths: 10_000 };
+    let held = |claim: &str, parts: &[Vec<WatchedCount>]| {
+        let claims = [(Of::All, Promise::parse(claim).expect("a claim"))];
+        stretch((0.0, 1.0), &parts.concat(), &claims, Direction::Tx, framing).held
+    };
+    for (claim, parts, expected) in [
+        ("zero-copy", vec![handed_over(BODY), written(HEAD)], Some(true)),
+        ("zero-copy", vec![handed_over(BODY), written(BODY)], Some(false)),
+        ("copied<=1.5", vec![read(BODY), written(BODY)], None),
+        ("copied<=0.5", vec![read(BODY), written(BODY)], Some(false)),
+        ("copied<=2", vec![read(BODY), written(BODY)], Some(true)),
+        ("zero-copy", Vec::new(), None),
+    ] {
+        assert_eq!(held(claim, &parts), expected, "{claim}");
     }
 }
