@@ -2,6 +2,7 @@
 
 use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Iter};
+use zcprof_judge::report::watch::table;
 use zcprof_judge::run::{Doubt, ProbeState};
 use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{Reason, Verdict};
@@ -341,10 +342,14 @@ fn later_copies_are_shown_of_what_is_sent() {
     }
 }
 
-/// What a program reads, and by which calls, is none of what it sent.
+/// What a program reads, and what others send, is none of what it sent.
 #[test]
 fn what_is_read_from_a_file_is_not_missing_at_a_socket() {
-    let results = vec![count("sys_exit", Syscall::Pread64, File::Regular, Iter::None, BODY)];
+    let result = |syscall, file| count("sys_exit", syscall, file, Iter::None, BODY);
+    let results = vec![
+        result(Syscall::Pread64, File::Regular),
+        of_others(Charged::Elsewhere, result(Syscall::Sendto, File::Socket)),
+    ];
     assert_eq!(says("zero-copy", &[handed_over(BODY), read(BODY), results]), "holds");
 }
 
@@ -400,4 +405,14 @@ fn a_stretch_held_or_did_not_or_nobody_knows() {
     ] {
         assert_eq!(held(claim, &parts), expected, "{claim}");
     }
+}
+
+/// A program that sent nothing is no part of what was sent.
+#[test]
+fn a_report_has_a_part_for_each_that_sent() {
+    let mut watch = window("zero-copy", &[handed_over(BODY), read(BODY)]);
+    let silent = || zcprof_judge::watch::record::Program { name: "curl".to_owned(), pid: 81 };
+    watch.programs.push(silent());
+    let shown = table(&watch).expect("shown");
+    assert!(shown.contains("nginx") && !shown.contains("curl"), "{shown}");
 }
