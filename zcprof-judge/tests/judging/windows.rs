@@ -416,3 +416,18 @@ fn a_report_has_a_part_for_each_that_sent() {
     let shown = table(&watch).expect("shown");
     assert!(shown.contains("nginx") && !shown.contains("curl"), "{shown}");
 }
+
+/// Each record of TLS has at most 29 bytes that are not the program's; more than that was not encrypted.
+#[test]
+fn what_tls_adds_to_each_record_is_no_plaintext() {
+    const RECORDS: u64 = 10_000;
+    let sent = |added: u64| {
+        let call = (Syscall::Sendfile, File::Regular);
+        let encrypted = count("crypto_aead_encrypt", call.0, call.1, Iter::None, BODY);
+        let encrypted = WatchedCount { calls: RECORDS, ..encrypted };
+        says("transforms", &[handed_over(BODY + added), vec![encrypted]])
+    };
+    // What a measured number may be off, beside.
+    let most = (29 * RECORDS * 1000 + BODY) / 999;
+    assert_eq!([sent(0), sent(most), sent(most + 1)], ["holds", "holds", "refuted"]);
+}
