@@ -132,7 +132,7 @@ pub(crate) fn is_contested(disagreements: &[Reason]) -> bool {
     disagreements.iter().any(more)
 }
 
-/// Leaves out what the callers saw too much of while a probe did not look that takes from others' counts
+/// Leaves out what the callers saw too much of while a probe did not always look that takes from others' counts
 /// what they must not have: a sending function counts pages that are handed over until the row of the
 /// hand-over takes them away, and a packet's copy is the server's until the row says that a capture
 /// made it.
@@ -150,7 +150,7 @@ pub(crate) fn retain_sound(findings: &mut Vec<Finding>, doubts: &[Doubt]) {
         says_for_whom || terms.any(|term| term.sign == Sign::Minus)
     };
     let is_off = |doubt: &Doubt| match doubt {
-        Doubt::ProbeOff { site } | Doubt::ProbeGone { site } => {
+        Doubt::ProbeOff { site } | Doubt::ProbeGone { site } | Doubt::Missed { site, .. } => {
             Site::find(site).is_none_or(|(_, site)| takes_away(site))
         }
         _ => false,

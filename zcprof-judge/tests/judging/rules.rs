@@ -225,8 +225,8 @@ fn a_leaf_whose_misses_are_not_counted_proves_no_zero() {
     assert!(reasons.iter().any(|r| r.to_string().contains("does not count")), "{reasons:?}");
 }
 
-/// A capture's ring copies packets, and the row that says so was off for a while: its copies look as if
-/// they were made on the way. A probe that takes nothing from others' counts is no such reason, and what
+/// A capture's ring copies packets, and the row that says so was off for a while, or missed a run: its
+/// copies look as if they were made on the way. A probe that takes nothing from others' counts is no such reason, and what
 /// the leaves saw too much of they did see.
 #[test]
 fn copies_that_a_probe_would_have_explained_do_not_refute() {
@@ -239,13 +239,17 @@ fn copies_that_a_probe_would_have_explained_do_not_refute() {
         (Some("skb_splice_from_iter"), false),
         (Some("no such site"), false),
     ] {
-        let mut run = run(vec![sendfile()]);
-        run.passes[0].counts.push(copied.clone());
-        let off = off.map(|site| Doubt::ProbeOff { site: site.to_owned() });
-        run.passes[0].doubts.extend(off.clone());
-        let judged = verdict::judge(&run).expect("known").remove(0);
-        assert_eq!(matches!(judged.verdict, Verdict::Refuted(_)), refutes, "{off:?}");
-        assert_ne!(judged.verdict, Verdict::Holds);
+        let site = off.map(str::to_owned);
+        let off = site.clone().map(|site| Doubt::ProbeOff { site });
+        let missed = site.map(|site| Doubt::Missed { site, runs: 1 });
+        for doubt in [off, missed] {
+            let mut run = run(vec![sendfile()]);
+            run.passes[0].counts.push(copied.clone());
+            run.passes[0].doubts.extend(doubt.clone());
+            let judged = verdict::judge(&run).expect("known").remove(0);
+            assert_eq!(matches!(judged.verdict, Verdict::Refuted(_)), refutes, "{doubt:?}");
+            assert_ne!(judged.verdict, Verdict::Holds);
+        }
     }
     let mut run = run(vec![Pass { claim: Some("zero-copy".to_owned()), ..read_write() }]);
     run.passes[0].doubts.push(Doubt::ProbeOff { site: "skb_splice_from_iter".to_owned() });

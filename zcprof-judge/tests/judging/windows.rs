@@ -167,7 +167,9 @@ fn a_device_that_encrypts_is_held_against_who_left_by_it() {
 #[test]
 fn what_belongs_to_a_port_is_told_by_its_socket() {
     let at_port = |mut counts: Vec<WatchedCount>, port| {
-        counts.iter_mut().for_each(|count| count.port = port);
+        for count in &mut counts {
+            count.port = port;
+        }
         counts
     };
     let under = |more: Vec<WatchedCount>| {
@@ -255,7 +257,8 @@ fn a_missed_run_of_what_no_leaf_copies_leaves_the_claim_open() {
     for (gone, state) in [(&writers[..1], None), (&writers, None), (&writers, Some(&absent))] {
         let blind = |watch: &mut Watch| {
             watch.leaves.retain(|leaf| !gone.contains(&leaf.as_str()));
-            for (writer, state) in gone.iter().flat_map(|writer| state.map(|state| (writer, state)))
+            for (writer, state) in
+                gone.iter().filter_map(|writer| state.map(|state| (writer, state)))
             {
                 set(watch, writer, state);
             }
