@@ -32,7 +32,8 @@ fn what_leaves_by_devices_that_are_known_to_pass_pages_on_holds() {
 fn a_device_that_encrypts_refutes() {
     for kind in ["wireguard", "macsec"] {
         let (verdict, codes) = by(&[("wg0", kind), ("eth0", "")]);
-        assert!(matches!(verdict, Verdict::Refuted(_)), "{kind}: {verdict:?}");
+        let Verdict::Refuted(findings) = verdict else { panic!("{kind}: {verdict:?}") };
+        assert!(findings[0].at.starts_with(&format!("wg0 ({kind}), drivers/net/{kind}")));
         assert_eq!(codes, ["ZC123"]);
     }
 }
