@@ -127,12 +127,17 @@ pub(super) fn finding(matrix: &Matrix, notes: &[Note]) -> String {
         "Nothing was measured".to_owned()
     } else if refuted > as_known {
         let who: Vec<_> = notes.iter().filter(|note| note.is_news()).map(Note::who).collect();
-        format!("{} of {all} claims are refuted: {}", refuted - as_known, who.join("; "))
+        let others = if as_known > 0 {
+            format!("; {as_known} more are, as known beforehand")
+        } else {
+            String::new()
+        };
+        format!("{} of {all} claims are refuted: {}{others}", refuted - as_known, who.join("; "))
     } else if as_known > 0 {
         let unjudged = if open > 0 { format!("; {open} cannot be judged") } else { String::new() };
-        let where_: Vec<_> = notes.iter().filter(|note| note.as_known).collect();
+        let places: Vec<_> = notes.iter().filter(|note| note.as_known).collect();
         let mut file_systems = Vec::new();
-        where_.iter().flat_map(|note| &note.file_systems).for_each(|n| add(&mut file_systems, n));
+        places.iter().flat_map(|note| &note.file_systems).for_each(|n| add(&mut file_systems, n));
         let on = file_systems.join(", ");
         format!(
             "Of {all} claims {as_known} are refuted, as known beforehand: cold, on {on}{unjudged}"
