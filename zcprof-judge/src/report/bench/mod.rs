@@ -30,7 +30,7 @@ const FORMATS: &[Format] = &[
 ];
 
 /// What the pictures say in their titles, a sentence each.
-pub(super) fn findings(run: &BenchRun) -> [String; 2] {
+fn findings(run: &BenchRun) -> [String; 2] {
     [&quantity::THROUGHPUT, &quantity::CPU].map(|quantity| title::of(run, quantity))
 }
 
@@ -38,7 +38,7 @@ pub(super) fn findings(run: &BenchRun) -> [String; 2] {
 pub fn render_all(run: &BenchRun) -> Result<Vec<(&'static str, Vec<u8>)>, ReportError> {
     let shown = |format: &Format| Ok((format.file_name, (format.render)(run)?));
     let mut files: Vec<_> = FORMATS.iter().map(shown).collect::<Result<_, ReportError>>()?;
-    files.push((html::FILE, html::bench(run, &files)));
+    files.push((html::FILE, html::bench(run, findings(run), &files)));
     Ok(files)
 }
 

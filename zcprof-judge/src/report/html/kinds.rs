@@ -5,7 +5,6 @@ use super::said::VerdictLine;
 use crate::bench::record::BenchRun;
 use crate::matrix::Matrix;
 use crate::report::ReportError;
-use crate::report::bench::findings;
 use crate::report::columns::Column;
 use crate::report::numbers::size_of;
 use crate::report::reading::{Judged, Reading};
@@ -174,11 +173,11 @@ pub(in super::super) fn matrix(matrix: &Matrix, columns: Vec<Column>, files: Fil
     .html()
 }
 
-/// A benchmark: it claims nothing.
-pub(in super::super) fn bench(run: &BenchRun, files: Files<'_>) -> Vec<u8> {
+/// A benchmark: it claims nothing. `findings` are what its pictures say in their titles.
+pub(in super::super) fn bench(run: &BenchRun, findings: [String; 2], files: Files<'_>) -> Vec<u8> {
     let (contestants, cells) = (run.contestants.len(), run.cells.len());
     let conditions = &run.conditions;
-    let [throughput, cpu] = findings(run);
+    let [throughput, cpu] = findings;
     Page {
         title: format!("{contestants} ways to send a log, timed in {cells} settings"),
         about: vec![
