@@ -27,6 +27,17 @@ pub(crate) struct FileSystem {
     pub(crate) before: Option<&'static str>,
 }
 
+/// What most rows have in common.
+const PLAIN: FileSystem = FileSystem {
+    name: "",
+    make: &[],
+    stays_warm: false,
+    programs: &[],
+    modules: &[],
+    mount: "",
+    before: None,
+};
+
 const EXT4: &[&str] = &["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1,nodiscard"];
 
 /// The table; the first is what a guest has unless it is told otherwise.
@@ -34,45 +45,33 @@ pub(crate) static FILE_SYSTEMS: &[FileSystem] = &[
     FileSystem {
         name: "ext4",
         make: EXT4,
-        stays_warm: false,
-        programs: &[],
-        modules: &[],
         mount: "mount -t ext4 -o noatime,noinit_itable /dev/vda /data",
-        before: None,
+        ..PLAIN
     },
     FileSystem {
         name: "xfs",
         make: &["mkfs.xfs", "-q", "-f"],
-        stays_warm: false,
-        programs: &[],
         modules: &["xfs"],
         mount: "mount -t xfs -o noatime /dev/vda /data",
-        before: None,
+        ..PLAIN
     },
     FileSystem {
         name: "btrfs",
         make: &["mkfs.btrfs", "-q", "-f"],
-        stays_warm: false,
-        programs: &[],
         // Its checksums, which it asks for by name.
         modules: &["crc32c_generic", "btrfs"],
         mount: "mount -t btrfs -o noatime /dev/vda /data",
-        before: None,
+        ..PLAIN
     },
     FileSystem {
         name: "tmpfs",
-        make: &[],
         stays_warm: true,
-        programs: &[],
-        modules: &[],
         mount: "mount -t tmpfs -o size=1g data /data",
-        before: None,
+        ..PLAIN
     },
     FileSystem {
         name: "overlay",
         make: EXT4,
-        stays_warm: false,
-        programs: &[],
         modules: &["overlay"],
         mount: "mount -t ext4 -o noatime,noinit_itable /dev/vda /data &&
             mkdir /data/lower /data/upper /data/work /data/merged &&
@@ -84,22 +83,19 @@ pub(crate) static FILE_SYSTEMS: &[FileSystem] = &[
             "/bin/zcprof time --transfer sendfile --rounds 1 --bytes BYTES \
             --log-dir /data/lower/log --out /dev/null && LOG=/data/merged/log",
         ),
+        ..PLAIN
     },
     // The three by which the CPU fills the page cache: a copy, a decryption, a decompression.
     FileSystem {
         name: "ext4-loop",
         make: EXT4,
-        stays_warm: false,
-        programs: &[],
         modules: &["loop"],
         mount: "losetup /dev/loop0 /dev/vda &&
             mount -t ext4 -o noatime,noinit_itable /dev/loop0 /data",
-        before: None,
+        ..PLAIN
     },
     FileSystem {
         name: "ext4-dm-crypt",
-        make: &[],
-        stays_warm: false,
         programs: &["dmsetup"],
         modules: &["dm-crypt", "xts"],
         // The key guards nothing.
@@ -109,24 +105,24 @@ pub(crate) static FILE_SYSTEMS: &[FileSystem] = &[
                 --table \"0 $sectors crypt aes-xts-plain64 $key 0 /dev/vda 0\" &&
             mke2fs -F /dev/dm-0 >/dev/null &&
             mount -t ext4 -o noatime /dev/dm-0 /data",
-        before: None,
+        ..PLAIN
     },
     FileSystem {
         name: "squashfs",
-        // A file of text, of which the first bytes are served.
+        // A file of text, whose first bytes are served. It is packed in the image's own folder, so
+        // that what a killed command leaves goes with it.
         make: &[
             "sh",
             "-c",
-            "folder=$(mktemp -d) && yes 'a line of text, as logs have many' |
-                head -c 268435456 >\"$folder/text\" &&
-            mksquashfs \"$folder\" \"$0\" -quiet -no-progress -noappend -all-root
-            code=$?; rm -r \"$folder\"; exit $code",
+            "folder=\"$0.packed\" && mkdir \"$folder\" &&
+            yes 'a line of text, as logs have many' | head -c 268435456 >\"$folder/text\" &&
+            mksquashfs \"$folder\" \"$0\" -quiet -no-progress -noappend -all-root &&
+            rm -r \"$folder\"",
         ],
-        stays_warm: false,
-        programs: &[],
         modules: &["squashfs"],
         mount: "mount -t squashfs /dev/vda /data",
         before: Some("LOG=/data/text"),
+        ..PLAIN
     },
 ];
 
