@@ -4,11 +4,11 @@
 //! that nobody names bytes for us: which of the bytes that a program read it also sent is known
 //! within bounds only, so that the copies at a hop are an interval.
 
-use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use super::direction;
 use super::missed;
+use super::pipes::PipeBytes;
 use super::promise::{Bound, Promise};
 use super::record::{
     ClaimResult, Direction, HopBytes, Interval, Of, Tolerance, Watch, WatchedCount,
@@ -17,7 +17,7 @@ use super::taken;
 pub use super::traffic::Span;
 use super::traffic::Traffic;
 use crate::claim::Claim;
-use crate::ledger::{InstrumentAccount, sum};
+use crate::ledger::sum;
 use crate::verdict::below;
 use crate::verdict::code::why;
 use crate::verdict::leaves;
@@ -185,7 +185,7 @@ fn tolerates(promise: &Promise) -> bool {
 pub fn spans(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
     let account = traffic.ledger.account(instrument);
     match traffic.direction {
-        Direction::Tx => sent(traffic, account),
+        Direction::Tx => sent(traffic, instrument),
         Direction::Rx => taken::received(traffic, account),
         Direction::File => taken::written(traffic, account),
     }
@@ -203,25 +203,20 @@ pub fn shown_spans(traffic: &Traffic) -> Vec<Span> {
     all
 }
 
-fn sent(traffic: &Traffic, account: &InstrumentAccount) -> Vec<Span> {
-    let copied = |hop| account.bytes(Process::Server, hop, Copied);
+fn sent(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
+    let account = traffic.ledger.account(instrument);
+    let pipes = PipeBytes::of(traffic, instrument);
     let moved = traffic.seen(Hop::PageCacheToSocket, Moved);
-    let from_pipes = copied(Hop::UserToPipe).min(unexplained_moves(traffic));
     let pinned = traffic.seen(Hop::UserToSocket, Pinned);
     // Pages of its memory that were handed over, and those that a fault copied while they were.
-    let by_reference = sum([vmspliced(traffic), pinned].into_iter());
+    let by_reference = sum([pipes.by_reference(), pinned].into_iter());
     let unshared = traffic.seen(Hop::UserToUser, Copied);
     let unshared = unshared.saturating_add(traffic.seen(Hop::UserToUser, Disposition::Aside));
     // What was copied into a file may be what was then handed over from it. Only the callers are
     // sure to see that.
     let staged = traffic.seen(Hop::UserToPageCache, Copied).min(moved);
-    let left = sum([copied(Hop::UserToSocket), by_reference, from_pipes, staged].into_iter());
-    // What came out of a pipe and was neither a file's nor its own: who filled the pipe may have
-    // copied it in.
-    let of_its_own =
-        sum([from_pipes, vmspliced(traffic), traffic.seen(Hop::PageCacheToPipe, Copied)]
-            .into_iter());
-    let of_others = unexplained_moves(traffic).saturating_sub(of_its_own);
+    let copied = account.bytes(Process::Server, Hop::UserToSocket, Copied);
+    let left = sum([copied, by_reference, pipes.own(), staged].into_iter());
     let exactly = |hop| Span::exactly(account, hop);
     let into_socket = exactly(Hop::UserToSocket)
         .less(traffic.mistaken(account))
@@ -232,37 +227,14 @@ fn sent(traffic: &Traffic, account: &InstrumentAccount) -> Vec<Span> {
         at_most(Hop::PipeToUser, left),
         at_most(Hop::SocketToUser, left),
         into_socket,
-        exactly(Hop::PageCacheToPipe),
+        pipes.sent_out_of_files(),
         exactly(Hop::PageCacheToSocket),
-        Span {
-            hop: Hop::UserToPipe,
-            least: from_pipes,
-            most: from_pipes.saturating_add(of_others),
-        },
+        pipes.sent_out_of_memory(),
         at_most(Hop::UserToPageCache, moved),
         at_most(Hop::PageCacheToPageCache, moved),
         Span { hop: Hop::UserToUser, least: 0, most: unshared.min(by_reference) }
             .and_hidden(traffic.hidden.by_faults),
     ]
-}
-
-/// Bytes of its memory that the program put into pipes by reference.
-fn vmspliced(traffic: &Traffic) -> u64 {
-    let results = traffic.pass.syscalls.iter();
-    let of_it = results.filter(|call| call.syscall == Syscall::Vmsplice);
-    sum(of_it.filter(|call| call.process == Process::Server).map(|call| call.bytes))
-}
-
-/// Bytes that were handed over to a socket, and that no file's pages account for. Pages that were
-/// encrypted are new ones.
-fn unexplained_moves(traffic: &Traffic) -> u64 {
-    let moved = traffic.seen(Hop::PageCacheToSocket, Moved);
-    let from_files =
-        [Moved, Disposition::Bounced].map(|how| traffic.seen(Hop::PageCacheToPipe, how));
-    if traffic.seen(Hop::PageCacheToSocket, Transformed) > 0 {
-        return 0;
-    }
-    moved.saturating_sub(sum(from_files.into_iter()))
 }
 
 /// The least and the most that was copied over all hops, and later.
@@ -320,7 +292,9 @@ fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> 
         reasons.extend(unknown);
     }
     if let (Promise::Named(claim), true) = (promise, usable.contains(&Instrument::Callers)) {
-        findings.extend(rules::bounced(ledger));
+        let (bounced, unknown) = bounced(traffic);
+        findings.extend(bounced);
+        reasons.extend(unknown);
         findings.extend(rules::late(claim, ledger));
         findings.extend(rules::transformed(claim, ledger, RECORD_OVERHEAD));
     }
@@ -335,6 +309,17 @@ fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> 
     if reasons.is_empty() { Verdict::Holds } else { Verdict::Inconclusive(reasons) }
 }
 
+/// Fresh pages that were filled although calls hand pages over (`rules::bounced()`), as far as they were
+/// sent.
+fn bounced(traffic: &Traffic) -> (Option<Finding>, Option<Reason>) {
+    let Span { hop, least, most } = PipeBytes::of(traffic, Instrument::Callers).bounced();
+    let is_much = |bytes| beyond_tolerance(bytes, traffic.sent());
+    let place = (Instrument::Callers, hop, Disposition::Bounced);
+    let finding = is_much(least).then(|| Finding::of(&traffic.ledger, place, least, 0));
+    let reason = (!is_much(least) && is_much(most)).then_some(Reason::MayBeSent(hop, most));
+    (finding, reason)
+}
+
 /// A zero is worth what was seen to be handed over instead, from a file's pages.
 fn witness(traffic: &Traffic, hop: Hop, framing: u64) -> Option<Reason> {
     let callers = traffic.ledger.account(Instrument::Callers);
@@ -344,7 +329,7 @@ fn witness(traffic: &Traffic, hop: Hop, framing: u64) -> Option<Reason> {
     if beyond_tolerance(missing, traffic.sent()) {
         return Some(Reason::NoWitness(hop, moved));
     }
-    let unexplained = unexplained_moves(traffic);
+    let unexplained = PipeBytes::of(traffic, Instrument::Callers).unexplained();
     beyond_tolerance(unexplained, traffic.sent())
         .then(|| Reason::NoWitness(Hop::PageCacheToPipe, moved.saturating_sub(unexplained)))
 }

@@ -5,6 +5,7 @@ pub mod charge;
 pub mod direction;
 pub mod judge;
 mod missed;
+mod pipes;
 pub mod promise;
 pub mod record;
 pub mod series;

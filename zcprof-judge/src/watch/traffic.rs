@@ -19,6 +19,8 @@ pub struct Traffic {
     pub ledger: Ledger,
     /// The window as a pass of that part.
     pub(super) pass: Pass,
+    /// The same of all that its senders did, at whatever port.
+    pub(super) everywhere: Pass,
     /// Bytes sent by each family of sockets, those that sent nothing left out.
     pub families: Vec<(Family, u64)>,
     /// Calls that sent from user memory.
@@ -104,6 +106,7 @@ impl Traffic {
         let senders = senders(counts, of);
         let chosen =
             |count: &&WatchedCount| is_chosen(count, of, &senders) && !is_read_by_exec(count);
+        let everywhere = everywhere(counts, of, &senders);
         let counts: Vec<_> = counts.iter().filter(chosen).collect();
         let mut families = Vec::new();
         for family in Family::ALL.iter().copied().filter(|family| *family != Family::Pipe) {
@@ -126,7 +129,7 @@ impl Traffic {
         ledger.payload = direction::amount(direction, &ledger, &pass);
         pass.payload.bytes = ledger.payload;
         let (hidden, doubts) = (Hidden::default(), Vec::new());
-        Self { ledger, pass, families, calls, largest, direction, hidden, doubts }
+        Self { ledger, pass, everywhere, families, calls, largest, direction, hidden, doubts }
     }
 
     /// Bytes that were sent, or received, or written.
@@ -208,6 +211,15 @@ fn is_chosen(count: &WatchedCount, of: &Of, senders: &[&str]) -> bool {
             None => senders.contains(&name.as_str()) && !is_at_socket(count),
         },
     }
+}
+
+/// The window as a pass of all that the senders of a part did.
+fn everywhere(counts: &[WatchedCount], of: &Of, senders: &[&str]) -> Pass {
+    let is_theirs = |count: &&WatchedCount| match (of, &count.charged) {
+        (Of::Port(_), Charged::Program(name)) => senders.contains(&name.as_str()),
+        _ => is_chosen(count, of, senders),
+    };
+    pass(of, &counts.iter().filter(is_theirs).collect::<Vec<_>>(), 0)
 }
 
 /// Devices that the senders of a part left by.

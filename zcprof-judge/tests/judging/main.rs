@@ -7,6 +7,7 @@ mod diff;
 mod hostile;
 mod instruments;
 mod pages;
+mod pipes;
 mod properties;
 mod ranking;
 mod records;

@@ -92,6 +92,27 @@ proptest! {
         prop_assert!(before || !holds(&copied), "{:?}", verdict(&copied));
     }
 
+    /// What a program sends from another port is no excuse for what it sends from this.
+    #[test]
+    fn what_another_port_sends_excuses_nothing(
+        watch in any_window(),
+        more in 1..=4 * BODY,
+        spliced in any::<bool>(),
+    ) {
+        let mut watch = watch;
+        watch.claims[0].of = Of::Port(80);
+        let before = holds(&watch);
+        let mut both = watch;
+        for mut count in handed_over(more) {
+            count.port = count.port.map(|_| 443);
+            if spliced {
+                count.syscall = Syscall::Splice.into();
+            }
+            both.counts.push(count);
+        }
+        prop_assert!(before || !holds(&both), "{:?}", verdict(&both));
+    }
+
     /// A site that is not watched makes nothing hold.
     #[test]
     fn less_that_is_watched_makes_nothing_hold(watch in any_window(), which in any::<Index>()) {

@@ -7,6 +7,7 @@ mod copiers;
 mod counters;
 mod image;
 mod place;
+mod random;
 mod running;
 mod table;
 mod ways;

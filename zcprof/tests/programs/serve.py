@@ -31,14 +31,16 @@ def half(s, f):
     by_copy(s, f, SIZE // 2, SIZE)
 
 
-def hashed(s, f):
-    hashlib.sha256(f.read()).digest()
-    by_sendfile(s, f)
+def hashed(s, f, begin=0, end=SIZE):
+    f.seek(begin)
+    hashlib.sha256(f.read(end - begin)).digest()
+    by_sendfile(s, f, begin, end)
 
 
-def by_mmap(s, f):
-    with mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as m:
-        s.sendall(m)
+def by_mmap(s, f, begin=0, end=SIZE):
+    with mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as m, memoryview(m) as view:
+        with view[begin:end] as part:
+            s.sendall(part)
 
 
 def by_pipe(s, f, begin=0, end=SIZE):
@@ -57,26 +59,26 @@ def by_pipe(s, f, begin=0, end=SIZE):
     os.close(into)
 
 
-def spliced(s, f):
+def spliced(s, f, begin=0, end=SIZE):
     """The file's own pages, by way of a pipe."""
     out, into = os.pipe()
-    left = SIZE
-    while left:
-        n = os.splice(f.fileno(), into, min(65536, left))
-        left -= n
+    while begin < end:
+        n = os.splice(f.fileno(), into, min(65536, end - begin), offset_src=begin)
+        begin += n
         while n:
             n -= os.splice(out, s.fileno(), n)
     os.close(out)
     os.close(into)
 
 
-def staged(s, f):
+def staged(s, f, begin=0, end=SIZE):
     """Copies the file into memory that is a file, and has that handed over."""
     fd = os.memfd_create("staged")
+    f.seek(begin)
     with os.fdopen(fd, "w+b") as m:
-        m.write(f.read())
+        m.write(f.read(end - begin))
         m.flush()
-        by_sendfile(s, m)
+        by_sendfile(s, m, 0, end - begin)
 
 
 def by_cat(s, f):
@@ -85,19 +87,38 @@ def by_cat(s, f):
 
 
 def in_child(way):
-    def answer(s, f):
+    def answer(s, f, *part):
         pid = os.fork()
         if pid == 0:
-            way(s, f)
+            way(s, f, *part)
             os._exit(0)
         os.waitpid(pid, 0)
 
     return answer
 
 
+def in_killed(way):
+    """A child sends, waits, and is killed."""
+
+    def answer(s, f, *part):
+        out, into = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            way(s, f, *part)
+            os.write(into, b"x")
+            signal.pause()
+        os.read(out, 1)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(out)
+        os.close(into)
+
+    return answer
+
+
 def in_thread(way):
-    def answer(s, f):
-        t = threading.Thread(target=way, args=(s, f))
+    def answer(s, f, *part):
+        t = threading.Thread(target=way, args=(s, f, *part))
         t.start()
         t.join()
 
@@ -115,44 +136,51 @@ def many(way):
 
     def answer(s, f):
         for begin, end in slices(125):
-            in_child(lambda s, f: way(s, f, begin, end))(s, f)
+            in_child(way)(s, f, begin, end)
 
     return answer
 
 
 def killed(way):
-    """A child sends half and waits; it is killed, and its parent sends the rest."""
+    """A child sends half and is killed, and its parent sends the rest."""
 
     def answer(s, f):
-        out, into = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            way(s, f, 0, SIZE // 2)
-            os.write(into, b"x")
-            signal.pause()
-        os.read(out, 1)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        os.close(out)
-        os.close(into)
+        in_killed(way)(s, f, 0, SIZE // 2)
         by_sendfile(s, f, SIZE // 2, SIZE)
 
     return answer
 
 
 HELPER = "/run/helper"
-WAYS = {"copy": by_copy, "sendfile": by_sendfile, "pipe": by_pipe}
+WAYS = {
+    "copy": by_copy,
+    "hashed": hashed,
+    "mmap": by_mmap,
+    "pipe": by_pipe,
+    "sendfile": by_sendfile,
+    "splice": spliced,
+    "staged": staged,
+}
+
+
+def by_stranger(way):
+    """Passes the socket to a stranger, who sends."""
+
+    def answer(s, f, begin, end):
+        with socket.socket(socket.AF_UNIX) as to:
+            to.connect(HELPER)
+            socket.send_fds(to, [f"{way} {begin} {end}".encode()], [s.fileno()])
+            to.recv(1)
+
+    return answer
 
 
 def passed(way):
-    """Sends half, and passes the socket to a stranger, who sends the rest."""
+    """Sends half, and has a stranger send the rest."""
 
     def answer(s, f):
         by_sendfile(s, f, 0, SIZE // 2)
-        with socket.socket(socket.AF_UNIX) as to:
-            to.connect(HELPER)
-            socket.send_fds(to, [way.encode()], [s.fileno()])
-            to.recv(1)
+        by_stranger(way)(s, f, SIZE // 2, SIZE)
 
     return answer
 
@@ -166,10 +194,47 @@ def helper():
         listener.listen()
         while True:
             of, _ = listener.accept()
-            way, fds, _, _ = socket.recv_fds(of, 16, 1)
+            words, fds, _, _ = socket.recv_fds(of, 64, 1)
+            way, begin, end = words.decode().split()
             with of, socket.socket(fileno=fds[0]) as s:
-                WAYS[way.decode()](s, f, SIZE // 2, SIZE)
+                WAYS[way](s, f, int(begin), int(end))
                 of.send(b"x")
+
+
+def by_another(way):
+    """Another program is started, and given the socket."""
+
+    def answer(s, f, begin, end):
+        words = [sys.executable, __file__, "part", str(s.fileno()), way, str(begin), str(end)]
+        subprocess.run(words, pass_fds=[s.fileno()], check=True)
+
+    return answer
+
+
+ACTORS = {
+    "self": lambda way: WAYS[way],
+    "thread": lambda way: in_thread(WAYS[way]),
+    "child": lambda way: in_child(WAYS[way]),
+    "grandchild": lambda way: in_child(in_child(WAYS[way])),
+    "killed": lambda way: in_killed(WAYS[way]),
+    "another": by_another,
+    "stranger": by_stranger,
+}
+
+
+def planned(plan):
+    """Each answer in parts, one after the other: ACTOR:WAY:SHARE+ACTOR:WAY:SHARE."""
+    parts = [part.split(":") for part in plan.split("+")]
+    whole = sum(int(share) for *_, share in parts)
+
+    def answer(s, f):
+        done = 0
+        for actor, way, share in parts:
+            edges = [SIZE * part // whole for part in (done, done + int(share))]
+            ACTORS[actor](way)(s, f, *edges)
+            done += int(share)
+
+    return answer
 
 
 MODES = {
@@ -196,14 +261,7 @@ MODES = {
 }
 
 
-def main(mode, port):
-    if mode.startswith("exec-"):
-        # Another program takes the process's place, under way.
-        os.execv("/usr/bin/python3", ["python3", __file__, mode.removeprefix("exec-"), str(port)])
-    if mode == "helper":
-        helper()
-    answer = MODES[mode]
-    listener = socket.create_server(("", port))
+def serve(listener, answer):
     while True:
         s, _ = listener.accept()
         with s, open(PATH, "rb", buffering=0) as f:
@@ -212,4 +270,27 @@ def main(mode, port):
             answer(s, f)
 
 
-main(sys.argv[1], int(sys.argv[2]))
+def main(mode, *words):
+    if mode.startswith("exec-"):
+        # Another program takes the process's place, under way.
+        os.execv("/usr/bin/python3", ["python3", __file__, mode.removeprefix("exec-"), *words])
+    if mode == "helper":
+        helper()
+    if mode == "part":
+        fd, way, begin, end = words
+        with socket.socket(fileno=int(fd)) as s, open(PATH, "rb", buffering=0) as f:
+            WAYS[way](s, f, int(begin), int(end))
+        return
+    if mode == "plans":
+        # PORT=PLAN for each port; each is served by a thread.
+        plans = [word.split("=") for word in words]
+        served = [(socket.create_server(("", int(port))), planned(plan)) for port, plan in plans]
+        threads = [threading.Thread(target=serve, args=both) for both in served]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    serve(socket.create_server(("", int(words[0]))), MODES[mode])
+
+
+main(*sys.argv[1:])
