@@ -122,7 +122,7 @@ pub(super) const PARTS: &[Part] = &[
         name: "programs",
         work: Work::Programs(&["--ignored", "--nocapture", "programs::", "--skip", CONTAINERS]),
         daily: KernelScope::Nowhere,
-        nightly: KernelScope::Every(&[]),
+        nightly: KernelScope::Every(&[(RANDOM.variable, "34")]),
         left_out: "programs of others (nginx, Kafka, Caddy), watched: every day a command of zcprof's own is",
     },
     Part {
