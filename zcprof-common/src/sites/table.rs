@@ -448,6 +448,9 @@ pub const SITES: &[Site] = &[
         name: "do_tcp_sendpages",
         source: "net/ipv4/tcp.c",
         until: Some((6, 5)),
+        // As tcp_sendmsg_locked(): a stranger who was passed the socket is in no call that is followed, and
+        // what he sends has the socket's port all the same.
+        scope: Some(File::Socket),
         sends: Some(0),
         sent: Some(Family::Tcp),
         cases: &[always(&[plus(Hop::PageCacheToSocket, Moved)])],

@@ -145,7 +145,7 @@ fn share(members: &mut [ClientProcess], library: &str) {
         if whole && fair && said().all(reads) {
             return;
         }
-        let shares: Vec<_> = said().map(|said| &said.assigned).collect();
-        assert!(Instant::now() < end, "{library}: not shared: {shares:?}");
+        let shares: Vec<_> = said().map(|said| (&said.assigned, &said.first, &said.read)).collect();
+        assert!(Instant::now() < end, "{library}: not shared, or not read: {shares:?}");
     }
 }

@@ -5,9 +5,14 @@ use super::{BASE, COPIES, Claims, ProgramCase, Sends};
 
 const PLANTED: ProgramCase = ProgramCase { process: "python3", ..BASE };
 
-/// Half of each answer is sent by somebody else, or copied where nobody looks.
-const HALF: Claims =
-    &[("zero-copy", "refuted"), ("copied<=1.01", "holds"), ("copied<=0.49", "refuted")];
+/// Half of each answer is sent by somebody else, or copied where nobody looks; and what somebody else sends
+/// is the port's.
+const HALF: Claims = &[
+    ("zero-copy", "refuted"),
+    ("copied<=1.01", "holds"),
+    ("copied<=0.49", "refuted"),
+    ("port:8080=copied<=0.51", "inconclusive"),
+];
 
 macro_rules! serves {
     ($name:literal, $mode:literal) => {
@@ -26,8 +31,13 @@ macro_rules! serves {
 }
 
 /// What a stranger hands over may come from a pipe that was written to: nobody watched him fill it.
-const OF_A_STRANGER: Claims =
-    &[("zero-copy", "inconclusive"), ("copied<=0.01", "inconclusive"), ("copied<=0.51", "holds")];
+const OF_A_STRANGER: Claims = &[
+    ("zero-copy", "inconclusive"),
+    ("copied<=0.01", "inconclusive"),
+    ("copied<=0.51", "holds"),
+    ("port:8080=zero-copy", "inconclusive"),
+    ("port:8080=copied<=0.51", "holds"),
+];
 
 /// A ring's ways of `zcprof-served`.
 macro_rules! ring {
