@@ -41,6 +41,12 @@ pub const ADOPT_ALL: u32 = 1;
 /// [`Config::adopts`]: so is every process of a control group.
 pub const ADOPT_CGROUP: u32 = 2;
 
+/// Bit of [`Config::stacks`]: both halves of the stacks of what the callers count.
+pub const STACKS_OF_CALLERS: u32 = 1;
+
+/// Bit of [`Config::stacks`]: the kernel's half of the stacks of what leaves copy.
+pub const STACKS_OF_LEAVES: u32 = 2;
+
 /// Size of the per-system-call tables; x86-64 numbers are below it.
 pub const MAX_SYSCALLS: usize = 512;
 
@@ -300,7 +306,7 @@ pub struct Config {
     pub ephemeral: [u32; 2],
     /// Most bytes of a small call.
     pub small: u32,
-    /// Whether stacks are kept.
+    /// Which stacks are kept: [`STACKS_OF_CALLERS`], [`STACKS_OF_LEAVES`], both or neither.
     pub stacks: u32,
     /// What the programs read of kernel structures.
     pub offsets: Offsets,

@@ -90,8 +90,14 @@ fn add_under<const SITE: usize, C: EbpfContext>(
 ) {
     let key = key(SITE as u16, subject, inflight, iter);
     let is_first = add_at(&key, bytes);
-    if let Instrument::Callers = const { SITES[SITE].instrument } {
-        stacks::keep(ctx.as_ptr(), &key, bytes, || who::subject() == subject);
+    match const { SITES[SITE].instrument } {
+        Instrument::Callers => {
+            stacks::keep(ctx.as_ptr(), &key, bytes, || who::subject() == subject);
+        }
+        Instrument::Audit if const { SITES[SITE].may_copy_payload() } => {
+            stacks::keep_leaf(ctx.as_ptr(), &key, bytes);
+        }
+        _ => {}
     }
     if is_first {
         debug!(

@@ -8,7 +8,8 @@ use aya_ebpf::helpers;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{HashMap, PerCpuHashMap, RingBuf, StackTrace};
 use zcprof_common::layout::{
-    ELSEWHERE, Key, NO_USER, NOT_OWN, STACK_BYTES, Sample, StackKey, StackValue,
+    ELSEWHERE, Key, NO_USER, NOT_OWN, STACK_BYTES, STACKS_OF_CALLERS, STACKS_OF_LEAVES, Sample,
+    StackKey, StackValue,
 };
 
 use crate::{CONFIG, current, kernel, task};
@@ -44,10 +45,25 @@ const FRAMES: usize = 24;
 /// asked only where stacks are kept.
 #[inline(always)]
 pub(crate) fn keep(ctx: *mut c_void, count: &Key, bytes: u64, is_own: impl Fn() -> bool) {
-    if kernel::configured(&CONFIG.stacks) == 0 || count.subject == ELSEWHERE || bytes == 0 {
+    if !is_kept(STACKS_OF_CALLERS) || count.subject == ELSEWHERE || bytes == 0 {
         return;
     }
     add(ctx, count, bytes, u64::from(is_own()));
+}
+
+/// Keeps the kernel's half of the stack of what a leaf copied. A leaf's program runs in an exception that
+/// nothing preempts, so that the time it takes costs no other program its runs.
+#[inline(always)]
+pub(crate) fn keep_leaf(ctx: *mut c_void, count: &Key, bytes: u64) {
+    if is_kept(STACKS_OF_LEAVES) && count.subject != ELSEWHERE && bytes > 0 {
+        add_under(ctx, count, bytes, NO_USER);
+    }
+}
+
+/// Whether some of these stacks are kept.
+#[inline(always)]
+fn is_kept(stacks: u32) -> bool {
+    kernel::configured(&CONFIG.stacks) & stacks != 0
 }
 
 /// A function of its own, because the verifier looks at each program's copy of it.
@@ -58,6 +74,12 @@ fn add(ctx: *mut c_void, count: &Key, bytes: u64, is_own: u64) -> u64 {
     } else {
         current::user(count.subject, |subject| stack_way(subject))
     };
+    add_under(ctx, count, bytes, user)
+}
+
+/// The same under a known way through the program.
+#[inline(never)]
+fn add_under(ctx: *mut c_void, count: &Key, bytes: u64, user: u64) -> u64 {
     // SAFETY: the context is the program's own, and the map holds stacks.
     let stack = unsafe {
         helpers::generated::bpf_get_stackid(ctx, (&raw const KERNEL_STACKS).cast_mut().cast(), 0)
@@ -84,7 +106,7 @@ fn add(ctx: *mut c_void, count: &Key, bytes: u64, is_own: u64) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn stack_way(subject: u32) -> u64 {
-    if kernel::configured(&CONFIG.stacks) == 0 {
+    if !is_kept(STACKS_OF_CALLERS) {
         return NO_USER;
     }
     let Some(registers) = kernel::user_registers() else { return NO_USER };
@@ -112,7 +134,7 @@ const fn mix(hash: u64, word: u64) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn stack_words(mut hash: u64, stack: u64) -> u64 {
-    if kernel::configured(&CONFIG.stacks) == 0 {
+    if !is_kept(STACKS_OF_CALLERS) {
         return hash;
     }
     let mut words = [0; CHUNK];
@@ -137,7 +159,7 @@ extern "C" fn stack_words(mut hash: u64, stack: u64) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn stack_frames(mut hash: u64, stack: u64, mut frame: u64) -> u64 {
-    if kernel::configured(&CONFIG.stacks) == 0 {
+    if !is_kept(STACKS_OF_CALLERS) {
         return hash;
     }
     let mut below = stack;

@@ -9,6 +9,7 @@ use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Proces
 
 use crate::run::{Named, Pass};
 use crate::syscall::InSyscall;
+use crate::unexplained::Unexplained;
 
 /// What every instrument saw of one pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Ledger {
     pub watched_consumer: bool,
     /// One account per instrument, in the order of [`Instrument::ALL`].
     pub accounts: Vec<InstrumentAccount>,
+    /// What leaves copied by ways that no caller is on, where their stacks were looked at.
+    pub unexplained: Option<Vec<Unexplained>>,
 }
 
 /// What one instrument saw.
@@ -98,7 +101,7 @@ impl Ledger {
             .map(|instrument| InstrumentAccount::of(*instrument, pass))
             .collect();
         let (payload, watched_consumer) = (pass.payload.bytes, pass.watched_consumer);
-        Self { payload, watched_consumer, accounts }
+        Self { payload, watched_consumer, accounts, unexplained: None }
     }
 
     /// The account of one instrument.
@@ -279,7 +282,7 @@ impl<'a> ResolvedCount<'a> {
         }
         let counts = counts.into_iter().filter_map(|(key, tally)| {
             let (site, process, syscall, iter, file) = key;
-            let (owner, terms) = meaning(site, memory_of(iter, syscall), file);
+            let (owner, terms) = meaning(site, syscall.memory_of(iter), file);
             // Nothing was counted under a case that the table does not know: no hole.
             let terms = terms.or((tally.bytes == 0).then(Vec::new));
             (owner == instrument).then_some(Self { site, process, syscall, tally, iter, terms })
@@ -303,13 +306,6 @@ impl<'a> ResolvedCount<'a> {
             && self.tally.bytes <= MAX_ARGUMENT.saturating_mul(self.tally.calls)
             && self.terms.as_ref().is_some_and(arguments)
     }
-}
-
-/// What an iterator points at. Buffers that a program registered with io_uring are kernel memory to
-/// the iterator (ITER_BVEC: io_import_fixed(), io_uring/rsrc.c, 5.10 to 7.3) and are the program's
-/// own; what io_uring splices has no iterator of the kernel's that is copied.
-fn memory_of(iter: Iter, syscall: InSyscall) -> Iter {
-    if iter == Iter::Kernel && syscall.may_be_by_ring() { Iter::User } else { iter }
 }
 
 /// Which instrument answers for a site, and what the site means where the table says so.

@@ -27,5 +27,6 @@ pub mod run;
 pub mod stacks;
 pub mod storage;
 pub mod syscall;
+pub mod unexplained;
 pub mod verdict;
 pub mod watch;

@@ -295,6 +295,10 @@ pub struct Pass {
     /// others; all counts but theirs are the first repetition's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaves: Vec<Vec<String>>,
+    /// What leaves copied, by the kernel's half of the stack; empty where that was not looked at. No
+    /// verdict rests on it: it names functions that the table lacks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaf_stacks: Vec<LeafStack>,
     /// Whether the consumer was watched too. A foreign one is not: what it copies is charged
     /// elsewhere.
     pub watched_consumer: bool,
@@ -303,6 +307,16 @@ pub struct Pass {
     /// Attempts before this one that proved nothing, each by its doubts: a pass in which a probe
     /// missed runs, or in which a CPU came online, is void and made again.
     pub void: Vec<Vec<Doubt>>,
+}
+
+/// What a leaf copied by one way through the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeafStack {
+    /// What was counted.
+    pub count: Count,
+    /// The functions that led to the leaf, the innermost first.
+    pub functions: Vec<String>,
 }
 
 /// Bytes that a device got of a process's packets.

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zcprof_common::layout::NO_SYSCALL;
 use zcprof_common::syscalls::{PEEKS, Syscall, SyscallSpec};
+use zcprof_common::vocabulary::Iter;
 
 /// In which system call something was counted. Ordered by how it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -63,6 +64,13 @@ impl InSyscall {
     #[must_use]
     pub fn may_be_by_ring(self) -> bool {
         self == Self::None || self == Syscall::IoUringEnter
+    }
+
+    /// What an iterator points at. Buffers that a program registered with io_uring are kernel memory to
+    /// the iterator (ITER_BVEC: io_import_fixed(), io_uring/rsrc.c, 5.10 to 7.3) and are the program's
+    /// own; what io_uring splices has no iterator of the kernel's that is copied.
+    pub(crate) fn memory_of(self, iter: Iter) -> Iter {
+        if iter == Iter::Kernel && self.may_be_by_ring() { Iter::User } else { iter }
     }
 
     /// As it is printed and serialised.

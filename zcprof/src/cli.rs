@@ -242,6 +242,9 @@ pub struct MeasureArgs {
     /// Give a map of the programs another capacity, to see what happens when it is full.
     #[arg(long = "map-capacity", value_name = "MAP=N", value_parser = words::capacity, hide = true)]
     pub capacities: Vec<(String, u32)>,
+    /// Take the table for one that lacks a row of the callers, to see what is said then.
+    #[arg(long = "lacking", value_name = "SITE", value_parser = words::lacking, hide = true)]
+    pub lacking: Vec<String>,
     /// Say whether the options make sense, and measure nothing.
     #[arg(long, hide = true)]
     pub check_only: bool,

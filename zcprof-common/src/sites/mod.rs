@@ -236,6 +236,23 @@ impl Site {
         self.scope.is_some() || self.sends.is_some() || self.bytes.is_told_at_entry()
     }
 
+    /// Whether some of its bytes are more than arguments of system calls.
+    #[must_use]
+    pub const fn may_copy_payload(&self) -> bool {
+        let mut case = 0;
+        while case < self.cases.len() {
+            let mut term = 0;
+            while term < self.cases[case].terms.len() {
+                if !matches!(self.cases[case].terms[term].hop, Hop::Arguments) {
+                    return true;
+                }
+                term += 1;
+            }
+            case += 1;
+        }
+        false
+    }
+
     /// The function's or tracepoint's names in the kernel, newest first.
     #[must_use]
     pub const fn symbols(&self) -> &[&'static str] {

@@ -5,9 +5,11 @@ use std::fmt;
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use super::explain::{self, Code};
+use super::tolerance::beyond_tolerance;
 use super::{Finding, Judgement, Reason, Verdict};
 use crate::ledger::{InstrumentAccount, Ledger};
 use crate::run::Doubt;
+use crate::unexplained;
 
 /// A row of the table: what a finding must be for the code to fit.
 struct Rule {
@@ -189,11 +191,48 @@ pub fn why(verdict: &Verdict, ledger: &Ledger) -> Vec<Why> {
         Verdict::Holds => Vec::new(),
         Verdict::Refuted(findings) => findings
             .iter()
-            .map(|f| Why { codes: of_finding(f, ledger), text: f.to_string() })
+            .map(|f| Why { codes: of_finding(f, ledger), text: named(f, of_lack(f, ledger)) })
             .collect(),
-        Verdict::Inconclusive(reasons) => {
-            reasons.iter().map(|r| Why { codes: vec![of_reason(r)], text: r.to_string() }).collect()
+        Verdict::Inconclusive(reasons) => reasons
+            .iter()
+            .map(|r| Why { codes: vec![of_reason(r)], text: named(r, lacked(r, ledger)) })
+            .collect(),
+    }
+}
+
+/// A finding or a reason, and the functions that the table lacks.
+fn named(what: &impl fmt::Display, lacked: Option<String>) -> String {
+    lacked.map_or_else(|| what.to_string(), |lacked| format!("{what}: {lacked}"))
+}
+
+/// By which functions leaves copied what a reason says that the callers did not see.
+fn lacked(reason: &Reason, ledger: &Ledger) -> Option<String> {
+    match reason {
+        Reason::Disagree(hop, audit, callers) if audit > callers => by_stacks(ledger, Some(*hop)),
+        Reason::Residual(Instrument::Audit, _) => {
+            unexplained::in_words(ledger.unexplained.as_ref()?, None)
         }
+        _ => None,
+    }
+}
+
+/// The same of what a finding has too much of: where the callers saw as much, they explain it.
+fn of_lack(finding: &Finding, ledger: &Ledger) -> Option<String> {
+    let by = |instrument| {
+        ledger.account(instrument).bytes(Process::Server, finding.hop, finding.disposition)
+    };
+    let unseen = by(Instrument::Audit).saturating_sub(by(Instrument::Callers));
+    let is_lack = finding.instrument == Instrument::Audit
+        && finding.is_excess()
+        && beyond_tolerance(unseen, finding.payload);
+    unexplained::in_words(ledger.unexplained.as_ref().filter(|_| is_lack)?, Some(finding.hop))
+}
+
+/// What the stacks say of a hop, or that they should be looked at.
+fn by_stacks(ledger: &Ledger, hop: Option<Hop>) -> Option<String> {
+    match &ledger.unexplained {
+        Some(ways) => unexplained::in_words(ways, hop),
+        None => Some("look again with --stacks, which names the function".to_owned()),
     }
 }
 
@@ -229,7 +268,7 @@ mod tests {
             unknown: 0,
         };
         let accounts = Instrument::ALL.iter().map(account).collect();
-        Ledger { payload: PAYLOAD, watched_consumer: true, accounts }
+        Ledger { payload: PAYLOAD, watched_consumer: true, accounts, unexplained: None }
     }
 
     fn finding(entry: &Entry, claimed: u64) -> Finding {

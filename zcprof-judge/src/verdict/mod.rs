@@ -21,9 +21,10 @@ use crate::claim::Claim;
 use crate::ledger::Ledger;
 use crate::run::{Cache, Doubt, Pass, Run};
 use crate::syscall::InSyscall;
+use crate::unexplained;
 
 pub(crate) use leaves::blind_hops;
-pub use rules::{control_failure, watching};
+pub use rules::{control_failure, lacks_a_caller, watching};
 pub use tolerance::{TOLERANCE_PER_MILLE, beyond_tolerance};
 pub use words::per_byte;
 
@@ -239,7 +240,9 @@ fn judge_pass(run: &Run, pass: &Pass) -> Result<Judgement, Unknown> {
         Some(named) => find(&named.claim)?,
         None => promise,
     };
-    let ledger = Ledger::of(pass);
+    let mut ledger = Ledger::of(pass);
+    // Who measures looks wherever something is unexplained.
+    ledger.unexplained = Some(unexplained::of(pass, &run.coverage));
     let verdict = decide(claim, promise, run, pass, &ledger);
     Ok(Judgement { transfer: pass.transfer.clone(), cache: pass.cache, claim, verdict, ledger })
 }

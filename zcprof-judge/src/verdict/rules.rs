@@ -294,6 +294,33 @@ fn disagreements(usable: &[Instrument], blind: &[Blind], ledger: &Ledger) -> Vec
         .collect()
 }
 
+/// Whether the leaves saw copies of a pass that the callers did not: the table may lack a row, which the
+/// kernel's stacks name if the pass is made again.
+#[must_use]
+pub fn lacks_a_caller(run: &Run, pass: &Pass) -> bool {
+    let (usable, _) = usable(pass, &run.coverage, &run.controls);
+    let both = [Instrument::Audit, Instrument::Callers];
+    let ledger = Ledger::of(pass);
+    let copied = |instrument, process, hop: Hop| match hop {
+        // Compared as one, as disagreements are.
+        Hop::UserToSocket | Hop::PageCacheToSocket => sum([
+            ledger.account(instrument).bytes(process, Hop::UserToSocket, COPIED),
+            ledger.account(instrument).bytes(process, Hop::PageCacheToSocket, COPIED),
+        ]
+        .into_iter()),
+        hop => ledger.account(instrument).bytes(process, hop, COPIED),
+    };
+    let unseen = |process, hop| {
+        let [audit, callers] = both.map(|instrument| copied(instrument, process, hop));
+        beyond_tolerance(audit.saturating_sub(callers), ledger.payload)
+    };
+    let data = || Hop::ALL.iter().copied().filter(|hop| *hop != Hop::Arguments);
+    let unknown = ledger.account(Instrument::Audit).unknown;
+    both.iter().all(|instrument| usable.contains(instrument))
+        && (beyond_tolerance(unknown, ledger.payload)
+            || data().any(|hop| unseen(Process::Server, hop) || unseen(Process::Consumer, hop)))
+}
+
 /// The hops at which an instrument's numbers contradict the claim.
 fn contradictions(
     claim: &Claim,

@@ -49,6 +49,10 @@ pub struct Watch {
     /// Who copied, by stack; none where they were not asked for. No verdict rests on them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stacks: Option<Stacks>,
+    /// What leaves copied, by the kernel's half of the stack. No verdict rests on it: it names functions
+    /// that the table lacks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaf_stacks: Vec<WatchedLeafStack>,
     /// What went wrong with the evidence.
     pub doubts: Vec<Doubt>,
     /// The leaves that were watched, by their sites' names.
@@ -128,6 +132,16 @@ pub struct WatchedCount {
     pub small_bytes: u64,
     /// Bytes of the largest call.
     pub largest: u64,
+}
+
+/// What a leaf copied by one way through the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WatchedLeafStack {
+    /// What was counted.
+    pub count: WatchedCount,
+    /// The functions that led to the leaf, the innermost first.
+    pub functions: Vec<String>,
 }
 
 /// A stretch of the window.

@@ -7,10 +7,15 @@ use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Instrument, Iter, Process};
 
 use super::direction;
-use super::record::{Charged, Direction, Of, Tolerance, Watch, WatchedCount, WatchedExit};
+use super::record::{
+    Charged, Direction, Of, Tolerance, Watch, WatchedCount, WatchedExit, WatchedLeafStack,
+};
 use crate::ledger::{InstrumentAccount, Ledger, sum};
-use crate::run::{Cache, Count, DeviceExit, Doubt, Notices, Pass, Payload, SyscallCount};
+use crate::run::{
+    Cache, Count, DeviceExit, Doubt, LeafStack, Notices, Pass, Payload, SyscallCount,
+};
 use crate::syscall::InSyscall;
+use crate::unexplained;
 
 /// A part of what was sent.
 #[derive(Clone, Debug)]
@@ -96,6 +101,9 @@ impl Traffic {
         traffic.pass.exits = exits(watch, of);
         traffic.pass.doubts.clone_from(&watch.doubts);
         traffic.pass.leaves = vec![watch.leaves.clone()];
+        traffic.pass.leaf_stacks = leaf_stacks(watch, of);
+        traffic.ledger.unexplained = (!watch.leaf_stacks.is_empty())
+            .then(|| unexplained::of(&traffic.pass, &watch.coverage));
         traffic.doubts.clone_from(&watch.doubts);
         traffic
     }
@@ -249,9 +257,9 @@ fn is_at_socket(count: &WatchedCount) -> bool {
     count.file == File::Socket || direction::is_at(&count.site, count.iter, count.file, &AT_SOCKETS)
 }
 
-/// The window as if it were a pass in which a server sent so much.
-fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
-    let process = |count: &WatchedCount| match (&count.charged, of) {
+/// As whose a count is taken where a part of the window is judged.
+fn process(count: &WatchedCount, of: &Of) -> Process {
+    match (&count.charged, of) {
         (Charged::Unknown, _) => Process::Unknown,
         (Charged::Elsewhere, _) => Process::Elsewhere,
         // A deferred copy names a program, but no port: the copy may be another port's.
@@ -259,20 +267,40 @@ fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
             Process::Unknown
         }
         (Charged::Program(_), _) => Process::Server,
-    };
-    let (results, counts): (Vec<&WatchedCount>, Vec<&WatchedCount>) =
-        chosen.iter().copied().partition(|count| count.site == "sys_exit");
-    let counts = counts.into_iter().map(|count| Count {
+    }
+}
+
+/// A count as a pass has it.
+fn as_count(count: &WatchedCount, of: &Of) -> Count {
+    Count {
         site: count.site.clone(),
-        process: process(count),
+        process: process(count, of),
         syscall: count.syscall,
         iter: count.iter,
         file: count.file,
         calls: count.calls,
         bytes: count.bytes,
-    });
+    }
+}
+
+/// What leaves copied of a part, by stack.
+fn leaf_stacks(watch: &Watch, of: &Of) -> Vec<LeafStack> {
+    let senders = senders(&watch.counts, of);
+    let chosen = watch.leaf_stacks.iter().filter(|stack| is_chosen(&stack.count, of, &senders));
+    let stack = |stack: &WatchedLeafStack| LeafStack {
+        count: as_count(&stack.count, of),
+        functions: stack.functions.clone(),
+    };
+    chosen.map(stack).collect()
+}
+
+/// The window as if it were a pass in which a server sent so much.
+fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
+    let (results, counts): (Vec<&WatchedCount>, Vec<&WatchedCount>) =
+        chosen.iter().copied().partition(|count| count.site == "sys_exit");
+    let counts = counts.into_iter().map(|count| as_count(count, of));
     let syscalls = results.into_iter().map(|count| SyscallCount {
-        process: process(count),
+        process: process(count, of),
         syscall: count.syscall,
         file: count.file,
         calls: count.calls,
@@ -290,6 +318,7 @@ fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
         notices: Notices::default(),
         doubts: Vec::new(),
         leaves: Vec::new(),
+        leaf_stacks: Vec::new(),
         watched_consumer: false,
         seconds: 0.0,
         void: Vec::new(),

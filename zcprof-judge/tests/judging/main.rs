@@ -13,6 +13,7 @@ mod ranking;
 mod records;
 mod rules;
 mod stacks;
+mod unexplained;
 mod watched;
 mod watched_at_random;
 mod windows;

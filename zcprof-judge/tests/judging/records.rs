@@ -63,6 +63,7 @@ pub(crate) fn pass(transfer: &str, server: Vec<Count>) -> Pass {
         notices: Notices::default(),
         doubts: Vec::new(),
         leaves: vec![every_leaf()],
+        leaf_stacks: Vec::new(),
         watched_consumer: true,
         seconds: 1.0,
         void: Vec::new(),

@@ -83,6 +83,7 @@ pub(super) fn window(claim: &str, parts: &[Vec<WatchedCount>]) -> Watch {
         stacks: None,
         doubts: Vec::new(),
         leaves: every_leaf(),
+        leaf_stacks: Vec::new(),
         direction: Direction::Tx,
         framing: Tolerance { size: 4096, millionths: 10_000 },
         min_bytes: 1,

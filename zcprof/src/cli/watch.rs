@@ -9,7 +9,7 @@ use zcprof_judge::watch::Promise;
 use zcprof_judge::watch::promise::millionths;
 use zcprof_judge::watch::record::{Asked, Direction, Of, Tolerance};
 
-use super::words::{capacity, direction, instrument, size};
+use super::words::{capacity, direction, instrument, lacking, size};
 
 /// Options of `watch`.
 #[derive(Clone, Debug, Args)]
@@ -104,6 +104,9 @@ pub struct WatchArgs {
     /// Give a map of the programs another capacity, to see what happens when it is full.
     #[arg(long = "map-capacity", value_name = "MAP=N", value_parser = capacity, hide = true)]
     pub capacities: Vec<(String, u32)>,
+    /// Take the table for one that lacks a row of the callers, to see what is said then.
+    #[arg(long = "lacking", value_name = "SITE", value_parser = lacking, hide = true)]
+    pub lacking: Vec<String>,
     /// The command to start and watch.
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
@@ -193,6 +196,12 @@ impl WatchArgs {
     #[must_use]
     pub const fn keeps_stacks(&self) -> bool {
         self.stacks || self.claims.is_empty() && !self.no_stacks
+    }
+
+    /// Whether the kernel's half of leaves' stacks is kept: with the others, though 5.10 keeps it alone.
+    #[must_use]
+    pub const fn keeps_leaves(&self) -> bool {
+        self.keeps_stacks()
     }
 }
 

@@ -5,7 +5,8 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use zcprof_common::names;
-use zcprof_common::vocabulary::Instrument;
+use zcprof_common::sites::{Bytes, Sign, Site};
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
 
 use crate::claim::Claim;
 use crate::fetch::consumer::mode::{MODES, ModeSpec};
@@ -75,6 +76,22 @@ pub(super) fn instrument() -> impl TypedValueParser<Value = Instrument> {
 pub(super) fn code(name: &str) -> Result<&'static Code, String> {
     let found = Code::find(name).or_else(|| Code::find(&format!("ZC{name}")));
     found.ok_or_else(|| "there is no such code; `zcprof explain` lists them all".to_owned())
+}
+
+/// A row of the callers without which they see fewer copies than the leaves, and nothing else: what such
+/// a row is taken away from, no verdict can call free of copies.
+pub(super) fn lacking(name: &str) -> Result<String, String> {
+    let only_copies = |site: &Site| {
+        let mut terms = site.cases.iter().flat_map(|case| case.terms);
+        site.instrument == Instrument::Callers
+            && terms.all(|term| {
+                (term.sign, term.disposition) == (Sign::Plus, Disposition::Copied)
+                    && term.hop != Hop::StorageToPageCache
+            })
+            && matches!(site.bytes, Bytes::Returned | Bytes::ReturnedLess(_) | Bytes::IfZero(_))
+    };
+    let found = Site::find(name).filter(|(_, site)| only_copies(site));
+    found.map(|_| name.to_owned()).ok_or_else(|| format!("{name:?} is no caller that only copies"))
 }
 
 pub(super) fn claim(text: &str) -> Result<ClaimOverride, String> {

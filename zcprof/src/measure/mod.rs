@@ -7,6 +7,7 @@ mod cost;
 pub mod feasible;
 pub mod interrupt;
 mod kcat;
+mod naming;
 mod passes;
 mod reachable;
 mod repetition;
@@ -20,7 +21,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::cli;
-use crate::probe::{Follow, Options, Probes, kernel};
+use crate::probe::{Follow, KeptStacks, Options, Probes, kernel};
 use crate::run::{Kernel, Phase, Run, SCHEMA, Skipped, TimedRound, Timing};
 use crate::terminal;
 use crate::transfer::{Layer, TRANSFERS, TransferSpec};
@@ -75,7 +76,8 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
         follow: Follow::default(),
         withheld: options.without.clone(),
         avoid_fexit: options.avoid_fexit,
-        stacks: false,
+        stacks: KeptStacks::default(),
+        lacking: options.lacking.clone(),
         explain: verbose,
         unneeded: reachable::unneeded(&bench, &rows)?,
         capacities: options.capacities.clone(),
@@ -130,6 +132,9 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
         terminal::step("detaching the probes");
         drop(probes);
         clock.lap("detach");
+    }
+    if naming::name(&mut bench, &mut run, &wanted)? {
+        clock.lap("naming");
     }
     interrupt::check()?;
     terminal::clear();

@@ -11,10 +11,11 @@ use super::repetition;
 use crate::fetch::consumer::Outcome;
 use crate::probe::{Probes, Snapshot};
 use crate::run::{
-    Cache, Control, ControlPath, Count, DeviceExit, Doubt, Named, Pass, Payload, SyscallCount,
-    Truth,
+    Cache, Control, ControlPath, Count, DeviceExit, Doubt, LeafStack, Named, Pass, Payload,
+    SyscallCount, Truth,
 };
 use crate::server::Account;
+use crate::stacks::{LeafWay, leaf_ways};
 use crate::syscall::{InSyscall, NamedSyscalls};
 use crate::transfer::{Argument, ArgumentSize, Layer, Notices, TransferSpec};
 use crate::verdict::control_failure;
@@ -110,6 +111,7 @@ fn attempt(
     );
     let mut pass = record(bench, row.name, cache, &snapshot);
     pass.leaves = vec![probes.leaves()];
+    pass.leaf_stacks = leaf_stacks(bench, probes, &snapshot)?;
     let account = bench.server.account(row.name)?;
     pass.notices = account.notices;
     if foreign {
@@ -251,6 +253,7 @@ fn record(bench: &TestBench, transfer: &str, cache: Cache, snapshot: &Snapshot) 
         notices: Notices::default(),
         doubts,
         leaves: Vec::new(),
+        leaf_stacks: Vec::new(),
         watched_consumer: true,
         seconds: 0.0,
         void: Vec::new(),
@@ -273,6 +276,19 @@ fn count(bench: &TestBench, key: &Key, value: &Value) -> Count {
         calls: value.calls,
         bytes: value.bytes,
     }
+}
+
+/// What leaves copied for server and consumer, by stack, where that is kept.
+fn leaf_stacks(bench: &TestBench, probes: &Probes, snapshot: &Snapshot) -> Result<Vec<LeafStack>> {
+    let ways = leaf_ways(probes, &snapshot.stacks)?;
+    let stack = |way: LeafWay| {
+        let (calls, bytes) = (way.value.calls, way.value.bytes);
+        let value = Value { calls, bytes, ..Value::default() };
+        LeafStack { count: count(bench, &way.count, &value), functions: way.functions }
+    };
+    let mut stacks: Vec<_> = ways.into_iter().map(stack).collect();
+    stacks.retain(|stack| [Process::Server, Process::Consumer].contains(&stack.count.process));
+    Ok(stacks)
 }
 
 fn syscall_count(bench: &TestBench, key: &Key, value: &Value) -> SyscallCount {
@@ -433,6 +449,7 @@ mod tests {
             notices: Notices::default(),
             doubts: if runs > 0 { vec![doubt] } else { Vec::new() },
             leaves: Vec::new(),
+            leaf_stacks: Vec::new(),
             watched_consumer: true,
             seconds: 0.0,
             void: Vec::new(),

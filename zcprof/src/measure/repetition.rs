@@ -18,6 +18,8 @@ pub(super) fn add(whole: &mut Pass, again: Pass) {
     whole.counts.extend(counts);
     let order = |c: &Count| (c.site.clone(), c.process, c.syscall, c.iter, c.file);
     whole.counts.sort_by_key(order);
+    let stacks = again.leaf_stacks.into_iter().filter(|stack| fresh.contains(&&stack.count.site));
+    whole.leaf_stacks.extend(stacks.collect::<Vec<_>>());
     whole.doubts.extend(again.doubts);
     whole.void.extend(again.void);
     whole.payload.verified &= again.payload.verified;
@@ -104,6 +106,7 @@ mod tests {
             notices: Notices::default(),
             doubts: Vec::new(),
             leaves: vec![vec!["_copy_to_iter".to_owned(), leaf.to_owned()]],
+            leaf_stacks: Vec::new(),
             watched_consumer: true,
             seconds: 1.0,
             void: Vec::new(),

@@ -34,7 +34,7 @@ use audit::Audit;
 pub use follow::{Adopt, CGROUPS, Follow};
 use plan::AttachPlan;
 use pokes::TextPokes;
-pub use stacks::StackCounts;
+pub use stacks::{KeptStacks, StackCounts};
 pub use totals::Snapshot;
 use totals::Totals;
 use unpreempted::Unpreempted;
@@ -48,10 +48,12 @@ pub struct Options {
     pub follow: Follow,
     /// Instruments that the user withholds.
     pub withheld: Vec<Instrument>,
+    /// Rows that the table is to be taken to lack.
+    pub lacking: Vec<String>,
     /// Attach the callers by kprobe and kretprobe although fexit would do.
     pub avoid_fexit: bool,
-    /// Keep the stacks of what is counted, where the kernel can.
-    pub stacks: bool,
+    /// Keep these stacks of what is counted, where the kernel can.
+    pub stacks: KeptStacks,
     /// Let the programs explain themselves through aya-log.
     pub explain: bool,
     /// What cannot be on this way, and why: the leaves that only this reaches are not watched.
@@ -72,7 +74,7 @@ pub struct Probes {
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     counts_skipped_perf_programs: bool,
     by_program: bool,
-    keeps_stacks: bool,
+    kept: KeptStacks,
     before: Totals,
 }
 
@@ -131,12 +133,12 @@ impl Probes {
         let address = |name| symbols.get(name).copied().unwrap_or(0);
         let mut config = btf::configure(version, address(TLS_DONE), address(RECEIVES))?;
         options.follow.configure(&mut config)?;
-        let keeps_stacks = options.stacks && version >= stacks::SINCE;
-        config.stacks = u32::from(keeps_stacks);
+        let kept = options.stacks.on(version);
+        config.stacks = kept.bits();
         let log_level = if options.explain { log::Level::Debug as u8 } else { 0 };
         let mut loader = EbpfLoader::new();
         let cpus = aya::util::nr_cpus().map_or(1, |cpus| cpus);
-        stacks::size(&mut loader, keeps_stacks, cpus);
+        stacks::size(&mut loader, kept, cpus);
         for (map, capacity) in &options.capacities {
             loader.map_max_entries(map, *capacity);
         }
@@ -157,6 +159,7 @@ impl Probes {
         }
         let (withheld, unneeded) = (&options.withheld, &options.unneeded);
         let mut plan = AttachPlan::new(version, &symbols, withheld, unneeded, modules::is_there);
+        plan.lack(&options.lacking);
         // Before the first of them is switched on.
         let pokes = match TextPokes::follow() {
             Ok(pokes) => Some(pokes),
@@ -183,7 +186,7 @@ impl Probes {
             logger,
             counts_skipped_perf_programs: counted,
             by_program: options.follow.by_program,
-            keeps_stacks,
+            kept,
             before: Totals::default(),
         };
         probes.snapshot()?;
@@ -238,7 +241,13 @@ impl Probes {
 
     fn stacks(&self) -> Result<StackCounts> {
         let _unpreempted = Unpreempted::begin();
-        if self.keeps_stacks { stacks::counts(&self.ebpf) } else { Ok(StackCounts::new()) }
+        if self.kept.any() { stacks::counts(&self.ebpf) } else { Ok(StackCounts::new()) }
+    }
+
+    /// Whether the kernel's half of leaves' stacks is kept.
+    #[must_use]
+    pub const fn keeps_leaves(&self) -> bool {
+        self.kept.leaves
     }
 
     /// The ring by which samples of user stacks come; none if no stacks are kept. It is given once.
@@ -246,7 +255,7 @@ impl Probes {
     /// # Errors
     /// The ring cannot be mapped.
     pub fn samples(&mut self) -> Result<Option<RingBuf<MapData>>> {
-        self.keeps_stacks.then(|| stacks::samples(&mut self.ebpf)).transpose()
+        self.kept.callers.then(|| stacks::samples(&mut self.ebpf)).transpose()
     }
 
     /// The kernel's halves of stacks, by number: addresses, the innermost first. One that is missing is

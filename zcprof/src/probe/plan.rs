@@ -73,6 +73,15 @@ impl AttachPlan {
         plan
     }
 
+    /// Takes the table for one that lacks these rows.
+    pub(super) fn lack(&mut self, names: &[String]) {
+        for (site, state) in SITES.iter().zip(&mut self.states) {
+            if names.iter().any(|name| name == site.name) {
+                *state = Some(ProbeState::NotOnThisKernel);
+            }
+        }
+    }
+
     /// Names that the table looks up in /proc/kallsyms.
     pub(super) fn wanted() -> Vec<&'static str> {
         SITES.iter().flat_map(Site::symbols).copied().collect()

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, RingBuf, StackTraceMap};
 use aya::{Ebpf, EbpfLoader};
-use zcprof_common::layout::{StackKey, StackValue};
+use zcprof_common::layout::{STACKS_OF_CALLERS, STACKS_OF_LEAVES, StackKey, StackValue};
 use zcprof_common::sites::Version;
 
 use super::maps::summed;
@@ -28,16 +28,52 @@ fn entries(cpus: usize) -> u32 {
     u32::try_from(entries.clamp(ENTRIES[0], ENTRIES[1])).unwrap_or(u32::MAX)
 }
 
-/// Gives the maps their sizes: hardly any, where no stacks are kept.
-pub(super) fn size(loader: &mut EbpfLoader<'_>, wanted: bool, cpus: usize) {
-    if wanted {
+/// Which stacks are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeptStacks {
+    /// Both halves, of what the callers count.
+    pub callers: bool,
+    /// The kernel's half, of what leaves copy.
+    pub leaves: bool,
+}
+
+impl KeptStacks {
+    /// Whether any are.
+    pub(super) const fn any(self) -> bool {
+        self.callers || self.leaves
+    }
+
+    /// Those that this kernel can keep.
+    pub(super) const fn on(self, version: Version) -> Self {
+        let has_registers = version.0 > SINCE.0 || version.0 == SINCE.0 && version.1 >= SINCE.1;
+        Self { callers: self.callers && has_registers, ..self }
+    }
+
+    /// The same for the programs.
+    pub(super) const fn bits(self) -> u32 {
+        let callers = if self.callers { STACKS_OF_CALLERS } else { 0 };
+        let leaves = if self.leaves { STACKS_OF_LEAVES } else { 0 };
+        callers | leaves
+    }
+}
+
+/// Gives the maps their sizes: hardly any, where no stacks are kept. Leaves are few, and so are their
+/// stacks.
+pub(super) fn size(loader: &mut EbpfLoader<'_>, kept: KeptStacks, cpus: usize) {
+    if kept.callers {
         loader.map_max_entries("STACKS", entries(cpus));
         return;
     }
-    for (map, least) in [("STACKS", 1), ("SAMPLED", 1), ("SAMPLES", 4096), ("KERNEL_STACKS", 1)] {
+    for (map, least) in [("SAMPLED", 1), ("SAMPLES", 4096)] {
         loader.map_max_entries(map, least);
     }
+    let [of_counts, of_kernel] = if kept.leaves { OF_LEAVES } else { [1, 1] };
+    loader.map_max_entries("STACKS", of_counts);
+    loader.map_max_entries("KERNEL_STACKS", of_kernel);
 }
+
+/// Entries of the two maps where only leaves' stacks are kept.
+const OF_LEAVES: [u32; 2] = [2048, 2048];
 
 /// All counts by stack, summed over the CPUs.
 pub(super) fn counts(ebpf: &Ebpf) -> Result<StackCounts> {

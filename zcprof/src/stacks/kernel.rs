@@ -69,7 +69,7 @@ pub(super) fn function(name: &str) -> Frame {
 }
 
 /// Whether a frame is of what probes are made of, and not of what is probed.
-fn is_probe(name: &str) -> bool {
+pub(super) fn is_probe(name: &str) -> bool {
     const PARTS: [&str; 8] = [
         "bpf_",
         "trace_call_bpf",

@@ -5,6 +5,7 @@
 mod binaries;
 mod jvm;
 mod kernel;
+mod leaves;
 mod maps;
 mod missing;
 mod names;
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use zcprof_common::layout::{NO_USER, NOT_OWN, StackKey, StackValue};
 use zcprof_common::sites::SITES;
+use zcprof_common::vocabulary::Instrument;
 use zcprof_judge::stacks::Stacks;
 use zcprof_judge::stacks::record::Frame;
 use zcprof_judge::stacks::tree::lost;
@@ -25,6 +27,7 @@ use zcprof_judge::watch::record::{Charged, WatchedCount};
 
 use crate::probe::{Probes, StackCounts};
 use kernel::KernelNames;
+pub use leaves::{LeafWay, leaf_ways};
 use names::Names;
 pub use samples::Samples;
 
@@ -57,13 +60,18 @@ pub fn record(
     counts: &[WatchedCount],
     count: impl Fn(&StackKey, &StackValue) -> WatchedCount,
 ) -> Result<Stacks> {
-    let numbers: BTreeSet<_> =
-        counted.keys().map(|key| key.kernel).filter(|number| *number >= 0).collect();
+    // What leaves copied has no user's half.
+    let is_of_callers = |(key, _): &(&StackKey, &StackValue)| {
+        SITES[usize::from(key.count.site)].instrument == Instrument::Callers
+    };
+    let of_callers = counted.iter().filter(is_of_callers).map(|(key, _)| key.kernel);
+    let numbers: BTreeSet<_> = of_callers.filter(|number| *number >= 0).collect();
     let halves = probes.kernel_halves(&numbers)?;
     let kernel = KernelNames::of(halves.values().flatten().copied());
     let users = samples.close();
     let counted: Vec<_> = counted
         .iter()
+        .filter(is_of_callers)
         .map(|(key, value)| (key, count(key, value)))
         .filter(|(_, count)| count.charged != Charged::Elsewhere)
         .collect();

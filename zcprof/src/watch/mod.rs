@@ -21,7 +21,7 @@ use zcprof_judge::watch::{Promise, Watch, judge};
 use crate::cli;
 use crate::measure::{Clock, Controls, is_any_dax};
 use crate::network::all_without_nocache;
-use crate::probe::{Follow, Options, Probes, kernel};
+use crate::probe::{Follow, KeptStacks, Options, Probes, kernel};
 use crate::run::Coverage;
 use crate::stacks::{self, Samples};
 use crate::terminal;
@@ -59,7 +59,8 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
             small: u32::try_from(options.framing.size).unwrap_or(u32::MAX),
         },
         withheld: withheld(options),
-        stacks: options.keeps_stacks(),
+        stacks: KeptStacks { callers: options.keeps_stacks(), leaves: options.keeps_leaves() },
+        lacking: options.lacking.clone(),
         explain: verbose,
         unneeded: unneeded()?,
         capacities: options.capacities.clone(),
@@ -99,6 +100,8 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
     watch.stacks = samples
         .map(|samples| stacks::record(&probes, samples, &snapshot.stacks, &watch.counts, by_stack))
         .transpose()?;
+    let ways = stacks::leaf_ways(&probes, &snapshot.stacks)?;
+    watch.leaf_stacks = record::by_leaf(&ways, &names, &own, &options.excluded);
     if let Some((_, path)) = &shared.output {
         eprintln!("zcprof: what the command wrote is in {}", path.display());
     }
@@ -143,6 +146,7 @@ fn begun(options: &cli::WatchArgs, targets: &Targets) -> Result<Watch> {
         exits: Vec::new(),
         series: Vec::new(),
         stacks: None,
+        leaf_stacks: Vec::new(),
         doubts: Vec::new(),
         leaves: Vec::new(),
         direction: options.direction,

@@ -7,10 +7,11 @@ use zcprof_common::layout::{
 };
 use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::{File, Iter};
-use zcprof_judge::watch::record::{Charged, Program, WatchedCount, WatchedExit};
+use zcprof_judge::watch::record::{Charged, Program, WatchedCount, WatchedExit, WatchedLeafStack};
 
 use crate::measure::text;
 use crate::probe::Snapshot;
+use crate::stacks::LeafWay;
 use crate::syscall::InSyscall;
 
 /// Name of the programs that were too many to be told apart.
@@ -79,6 +80,27 @@ pub(super) fn counted_by_stack(
 ) -> WatchedCount {
     let value = Value { calls: value.calls, bytes: value.bytes, ..Value::default() };
     count(&key.count, &value, charged(key.count.subject, names, own, excluded))
+}
+
+/// What leaves copied, as the record has it. What is nobody's who is watched is left out.
+pub(super) fn by_leaf(
+    ways: &[LeafWay],
+    names: &[(u32, String)],
+    own: &[u32],
+    excluded: &[String],
+) -> Vec<WatchedLeafStack> {
+    let stack = |way: &LeafWay| {
+        let value = Value { calls: way.value.calls, bytes: way.value.bytes, ..Value::default() };
+        let charged = charged(way.count.subject, names, own, excluded);
+        WatchedLeafStack {
+            count: count(&way.count, &value, charged),
+            functions: way.functions.clone(),
+        }
+    };
+    let mut stacks: Vec<_> = ways.iter().map(stack).collect();
+    stacks.retain(|stack| stack.count.charged != Charged::Elsewhere);
+    stacks.sort_by(|a, b| (order(&a.count), &a.functions).cmp(&(order(&b.count), &b.functions)));
+    stacks
 }
 
 /// A subject's program. One that was not seen to begin is known by its process's number.

@@ -2,6 +2,7 @@
 //! right one, or there is none.
 
 mod kprobes;
+mod lacking;
 mod running;
 
 use std::fs;

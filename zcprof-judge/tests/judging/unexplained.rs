@@ -1,0 +1,93 @@
+//! The function that the table lacks is named, and no other.
+
+use zcprof_common::syscalls::Syscall;
+use zcprof_common::vocabulary::{File, Iter, Process};
+use zcprof_judge::run::{LeafStack, Pass, Probe, ProbeState, Run};
+use zcprof_judge::verdict::{Verdict, judge, lacks_a_caller};
+
+use super::records::{HEADERS, PAYLOAD, count, read_write, run};
+
+const INTO_TCP: [&str; 4] = ["tcp_sendmsg_locked", "tcp_sendmsg", "sock_write_iter", "vfs_write"];
+const INTO_UDP: [&str; 4] = ["ip_generic_getfrag", "udp_sendmsg", "sock_write_iter", "vfs_write"];
+const CALL: [&str; 3] = ["__x64_sys_write", "do_syscall_64", "entry_SYSCALL_64_after_hwframe"];
+
+/// What a leaf copied into a socket by this way.
+fn stack(functions: &[&[&str]], bytes: u64) -> LeafStack {
+    let write = (Syscall::Write, File::Socket);
+    LeafStack {
+        count: count(Process::Server, "_copy_from_iter", write, Iter::User, bytes),
+        functions: functions.concat().iter().map(|name| (*name).to_owned()).collect(),
+    }
+}
+
+/// A pass in which as much again went into sockets by a function that is no row.
+fn with_more_sent(stacks: Vec<LeafStack>) -> Run {
+    let mut pass = Pass { leaf_stacks: stacks, ..read_write() };
+    let write = (Syscall::Write, File::Socket);
+    pass.counts.push(count(Process::Server, "_copy_from_iter", write, Iter::User, PAYLOAD));
+    run(vec![pass])
+}
+
+fn said(run: &Run) -> String {
+    let judgement = judge(run).expect("known claims").remove(0);
+    judgement.why().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_function_that_the_table_lacks_is_in_the_finding() {
+    let stacks =
+        vec![stack(&[&INTO_TCP, &CALL], PAYLOAD + HEADERS), stack(&[&INTO_UDP, &CALL], PAYLOAD)];
+    let run = with_more_sent(stacks);
+    assert!(lacks_a_caller(&run, &run.passes[0]));
+    let said = said(&run);
+    let wanted = format!(
+        "{PAYLOAD} bytes by _copy_from_iter called from ip_generic_getfrag <- udp_sendmsg <- \
+         sock_write_iter <- vfs_write, none of which"
+    );
+    assert!(said.contains(&wanted), "{said}");
+    assert!(!said.contains("tcp_sendmsg <-"), "{said}");
+}
+
+/// A function whose row is not attached explains nothing.
+#[test]
+fn a_row_that_is_not_attached_explains_nothing() {
+    let mut pass = read_write();
+    pass.counts.retain(|count| count.site != "tcp_sendmsg_locked");
+    pass.leaf_stacks = vec![stack(&[&INTO_TCP, &CALL], PAYLOAD + HEADERS)];
+    let mut run = run(vec![pass]);
+    let known = said(&run);
+    assert!(!known.contains("called from"), "{known}");
+    let is_it = |probe: &&mut Probe| probe.site == "tcp_sendmsg_locked";
+    let probe = run.coverage.probes.iter_mut().find(is_it).expect("a row");
+    probe.state = ProbeState::NotOnThisKernel;
+    let judgement = judge(&run).expect("known claims").remove(0);
+    let ways = judgement.ledger.unexplained.expect("looked at");
+    assert_eq!(ways.len(), 1, "{ways:?}");
+    assert_eq!(ways[0].bytes, PAYLOAD + HEADERS);
+    assert_eq!(ways[0].functions, INTO_TCP);
+}
+
+/// What is cut off may explain it.
+#[test]
+fn a_way_that_is_cut_off_names_nothing() {
+    let said = said(&with_more_sent(vec![stack(&[&INTO_UDP], PAYLOAD)]));
+    assert!(said.contains("user->socket copied 2.000"), "{said}");
+    assert!(!said.contains("called from"), "{said}");
+}
+
+#[test]
+fn where_everything_is_explained_nothing_is_named_or_looked_at() {
+    let explained = stack(&[&INTO_TCP, &CALL], PAYLOAD + HEADERS);
+    let run = run(vec![Pass { leaf_stacks: vec![explained], ..read_write() }]);
+    assert!(!lacks_a_caller(&run, &run.passes[0]));
+    let judgement = judge(&run).expect("known claims").remove(0);
+    assert_eq!(judgement.verdict, Verdict::Holds);
+    assert_eq!(judgement.ledger.unexplained, Some(Vec::new()));
+}
+
+/// Stacks explain; they change no verdict.
+#[test]
+fn a_verdict_is_the_same_without_stacks() {
+    let verdict = |stacks| judge(&with_more_sent(stacks)).expect("known claims").remove(0).verdict;
+    assert_eq!(verdict(vec![stack(&[&INTO_UDP, &CALL], PAYLOAD)]), verdict(Vec::new()));
+}
