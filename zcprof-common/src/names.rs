@@ -97,6 +97,22 @@ names! {
 }
 
 names! {
+    /// Ways for the consumer to receive that copy where they promise not to.
+    mode_saboteur:
+    SPLICE_HALF = "splice_half",
+    SPLICE_READ = "splice_read",
+}
+
+names! {
+    /// What a way to receive may promise.
+    receive_claim:
+    COPIED = "receive-copied",
+    DROPPED = "receive-dropped",
+    PIPED = "receive-piped",
+    MAPPED = "receive-mapped",
+}
+
+names! {
     /// States of the page cache when a pass begins.
     cache:
     WARM = "warm",

@@ -50,6 +50,9 @@ pub const fn flags_argument(number: i64) -> Option<u8> {
 /// `io_uring_enter(2)`: the file that its operations work on is not among its arguments.
 pub const IO_URING_ENTER: i32 = Syscall::IoUringEnter.number();
 
+/// `getsockopt(2)`, which maps what TCP received (TCP_ZEROCOPY_RECEIVE).
+pub const GETSOCKOPT: i32 = Syscall::Getsockopt.number();
+
 /// Every data-moving system call that the table knows. Any other is control. Without a
 /// descriptor position, a result is no number of bytes.
 pub const SYSCALLS: &[SyscallSpec] = &[

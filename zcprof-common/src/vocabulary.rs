@@ -65,6 +65,8 @@ word! {
         SocketToSocket = "socket->socket",
         /// The consumer's `recv(2)`.
         SocketToUser = "socket->user",
+        /// The first half of `splice(2)` out of a socket: what was received enters a pipe.
+        SocketToPipe = "socket->pipe",
         /// Out of the socket, into the device.
         SocketToWire = "socket->wire",
         /// System-call arguments and results, and whatever else has no better name.
@@ -256,6 +258,8 @@ word! {
         Checksums = "UDP",
         /// A process serves the files (FUSE).
         Process = "a file system that a process serves",
+        /// Somebody receives by another way than a copy. No claim on what is sent needs these sites.
+        Receives = "what is received otherwise than by copy",
         /// /proc/kcore is read.
         KernelMemory = "/proc/kcore",
     }

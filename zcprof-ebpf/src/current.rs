@@ -116,6 +116,12 @@ pub(crate) fn get() -> Option<Inflight> {
     unsafe { INFLIGHT.get(&helpers::bpf_get_current_pid_tgid()) }.copied()
 }
 
+/// Whether the current thread is in this system call.
+#[inline(always)]
+pub(crate) fn is_in(syscall: i32) -> bool {
+    get().is_some_and(|inflight| inflight.syscall == syscall)
+}
+
 /// Which way through the program led to the current system call; `find` says it of a subject the first
 /// time.
 #[inline(always)]

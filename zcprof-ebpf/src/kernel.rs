@@ -405,6 +405,22 @@ pub(crate) fn paged_bytes(skb: u64) -> u64 {
     u64::from(bytes)
 }
 
+/// Bytes of a `struct sk_buff *` from an offset on that are not known to be in pages: those in its linear
+/// part, and all if it has a list of fragments, whose linear parts are not looked at.
+#[inline(always)]
+pub(crate) fn bytes_in_no_page(skb: u64, offset: u64) -> u64 {
+    if first_fragment(skb) != 0 {
+        return u64::MAX;
+    }
+    bytes(skb).saturating_sub(paged_bytes(skb)).saturating_sub(offset)
+}
+
+/// The number that an `unsigned long *` of the kernel points at.
+#[inline(always)]
+pub(crate) fn number(address: u64) -> u64 {
+    read(address)
+}
+
 /// Bytes that a `struct aead_request *` of TLS in the kernel asks to encrypt; none of another's.
 #[inline(always)]
 pub(crate) fn encrypted_bytes(request: u64) -> u64 {

@@ -23,6 +23,8 @@ use aya_ebpf::programs::{
 };
 use zcprof_common::layout::{Config, ELSEWHERE, Entered, EnteredKey, Lost};
 use zcprof_common::sites::{Bytes, SITES};
+use zcprof_common::syscalls::GETSOCKOPT;
+use zcprof_common::vocabulary::Iter;
 
 /// Set by the loader; the values here are never used.
 #[unsafe(no_mangle)]
@@ -311,6 +313,17 @@ fn enter<const SITE: usize, C: EbpfContext>(ctx: &C, argument: impl Fn(usize) ->
         // By its return the request may be another's: its completion frees it.
         go_in::<SITE>(kernel::encrypted_bytes(argument(usize::from(at))));
     }
+    if let Bytes::Spliced { skb, offset, length } = const { SITES[SITE].bytes } {
+        let [skb, offset, length] = [skb, offset, length].map(|at| argument(usize::from(at)));
+        // The last two are of the type `unsigned int`.
+        let bytes = kernel::bytes_in_no_page(skb, offset & 0xffff_ffff);
+        let bytes = bytes.min(length & 0xffff_ffff);
+        remember::<SITE>(Entered { argument: bytes, detail: 0 });
+    }
+    if let Bytes::Mapped(at) = const { SITES[SITE].bytes } {
+        let pages = argument(usize::from(at));
+        remember::<SITE>(Entered { argument: kernel::number(pages), detail: pages });
+    }
     if let Bytes::Deferred(at) = const { SITES[SITE].bytes } {
         // The function forgets the owner and keeps the length.
         let skb = argument(usize::from(at));
@@ -337,6 +350,25 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
             let bytes = done::<SITE>(result, entered.argument);
             let (site, owner, file) = below::copied_from(entered.detail, SITE as u16);
             count::add_for_in(ctx, site, owner, file, bytes);
+        }
+        Bytes::Spliced { .. } => {
+            if let Some(entered) = recall::<SITE>() {
+                let bytes = done::<SITE>(result, 0);
+                let in_no_page = entered.argument;
+                count::add::<SITE, C>(ctx, kernel::NO_ITER, bytes.saturating_sub(in_no_page));
+                if in_no_page > 0 {
+                    count::add::<SITE, C>(ctx, Iter::Kernel as u8, in_no_page);
+                }
+            }
+        }
+        Bytes::Mapped(_) => {
+            if let Some(entered) = recall::<SITE>()
+                && current::is_in(GETSOCKOPT)
+            {
+                let left = kernel::number(entered.detail);
+                let mapped = entered.argument.saturating_sub(left);
+                count::add::<SITE, C>(ctx, kernel::NO_ITER, mapped * kernel::PAGE);
+            }
         }
         Bytes::Lends(_) | Bytes::Queues { .. } | Bytes::Serves { .. } | Bytes::Causes => {
             below::take_back();
@@ -522,7 +554,9 @@ fn done<const SITE: usize>(result: u64, argument: u64) -> u64 {
     match const { SITES[SITE].bytes } {
         // `int` results leave the upper half of the register undefined; no single call here
         // moves 2 GiB or more (MAX_RW_COUNT), so the lower half is the result.
-        Bytes::Returned | Bytes::Pinned(_) => i64::from(result as i32).max(0) as u64,
+        Bytes::Returned | Bytes::Pinned(_) | Bytes::Spliced { .. } => {
+            i64::from(result as i32).max(0) as u64
+        }
         Bytes::ReturnedLess(_) => {
             let result = result as i64;
             if result > 0 { (result - argument as i64).max(0) as u64 } else { 0 }

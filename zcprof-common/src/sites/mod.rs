@@ -139,6 +139,21 @@ pub enum Bytes {
     Replaced(u8),
     /// A folio's size; the argument points at it. The kind of file is then the folio's own.
     Folio(u8),
+    /// A positive result: bytes of the `struct sk_buff` that one argument points at, from the offset on
+    /// that another says, which were put into a pipe. Those in pages count under [`Iter::None`]. Those in
+    /// the packet's own memory, and all of a packet with a list of fragments, count under
+    /// [`Iter::Kernel`], whether the pipe had room for them or not: they may have been copied into fresh
+    /// pages.
+    Spliced {
+        /// Position of the skb.
+        skb: u8,
+        /// Position of the offset.
+        offset: u8,
+        /// Position of the length that is asked for.
+        length: u8,
+    },
+    /// Pages, by how much the number that the argument points at fell; of getsockopt(2) alone.
+    Mapped(u8),
     /// The result of the system call, if positive.
     SyscallResult,
     /// None: only how often it is reached is counted.
@@ -190,6 +205,8 @@ impl Bytes {
                 | Self::Causes
                 | Self::Packet(_)
                 | Self::Forgets(_)
+                | Self::Spliced { .. }
+                | Self::Mapped(_)
         )
     }
 

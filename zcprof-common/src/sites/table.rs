@@ -673,6 +673,31 @@ pub const SITES: &[Site] = &[
         ],
         ..Site::CALLER
     },
+    Site {
+        name: "skb_splice_bits",
+        source: "net/core/skbuff.c",
+        // tcp_splice_read() (net/ipv4/tcp.c) by tcp_read_sock(). Pages of the packet change hands.
+        // What is in its own memory is copied into a fresh page by linear_to_page(), a memcpy(),
+        // unless that memory is a page fragment of its own (skb_head_is_locked()): this row does not
+        // tell the two apart.
+        bytes: Bytes::Spliced { skb: 0, offset: 2, length: 4 },
+        need: Need::Receives,
+        cases: &[
+            iter(&[Iter::Kernel], &[plus(Hop::SocketToPipe, Bounced)]),
+            iter(&[], &[plus(Hop::SocketToPipe, Moved)]),
+        ],
+        ..Site::CALLER
+    },
+    Site {
+        name: "vm_insert_pages",
+        source: "mm/memory.c",
+        // tcp_zerocopy_receive() (net/ipv4/tcp.c) maps pages of the receive queue by it, in batches; it
+        // takes off the number what it has mapped. Others who call it are not in getsockopt(2).
+        bytes: Bytes::Mapped(3),
+        need: Need::Receives,
+        cases: &[always(&[plus(Hop::SocketToUser, Moved)])],
+        ..Site::CALLER
+    },
     // ---- callers: pipes
     Site {
         name: "pipe_read",

@@ -37,7 +37,9 @@ impl Spot {
         match hop {
             Hop::UserToPageCache | Hop::PageCacheToPageCache => Some(Self::PageCache),
             Hop::PageCacheToPipe | Hop::UserToPipe | Hop::PipeToUser => Some(Self::Pipe),
-            Hop::SocketToSocket | Hop::SocketToUser | Hop::SocketToWire => Some(Self::Socket),
+            Hop::SocketToSocket | Hop::SocketToUser | Hop::SocketToPipe | Hop::SocketToWire => {
+                Some(Self::Socket)
+            }
             Hop::UserToUser | Hop::Arguments => Some(Self::User),
             Hop::StorageToPageCache
             | Hop::PageCacheToUser

@@ -1,7 +1,7 @@
 //! The rules that make a verdict, in order.
 
 use zcprof_common::sites::{Bytes, SITES, Sign, Site};
-use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
+use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Need, Process};
 
 use super::leaves::{self, Blind};
 use super::tolerance::beyond_tolerance;
@@ -9,7 +9,7 @@ use super::{Finding, Reason, Verdict};
 use super::{below, fill};
 use crate::claim::Claim;
 use crate::ledger::{Ledger, sum};
-use crate::run::{Control, ControlPath, Coverage, Doubt, Pass, ProbeState, Run};
+use crate::run::{Control, ControlPath, Coverage, Doubt, Pass, Probe, ProbeState, Run};
 
 /// File systems whose every way to copy into the page cache is a site: generic_perform_write(),
 /// iomap_file_buffered_write() and btrfs_buffered_write() are what they write by.
@@ -168,7 +168,7 @@ pub(crate) fn is_refuted(findings: &[Finding], reasons: &[Reason], contested: bo
 
 const COPIED: Disposition = Disposition::Copied;
 
-/// Whether every site that the instrument needs on this kernel is attached.
+/// Whether every site that the instrument needs on this kernel is attached, to judge what is sent.
 ///
 /// # Errors
 /// What it lacks.
@@ -178,14 +178,19 @@ pub fn watching(instrument: Instrument, coverage: &Coverage) -> Result<(), Reaso
         return Err(Reason::NotWatching(instrument, hole.reason.clone()));
     }
     // A record that an older table made tells nothing of the sites that it did not have.
-    let mut of_it = SITES.iter().filter(|site| site.instrument == instrument);
+    let is_asked = |site: &Site| site.instrument == instrument && site.need != Need::Receives;
+    let mut of_it = SITES.iter().filter(|site| is_asked(site));
     let has = |site: &&Site| coverage.probes.iter().any(|probe| probe.site == site.name);
     if let Some(site) = of_it.find(|site| !has(site)) {
         let reason = format!("{}: the record has no such site; measure anew", site.name);
         return Err(Reason::NotWatching(instrument, reason));
     }
     let mut is_attached = false;
-    for probe in coverage.probes.iter().filter(|probe| probe.instrument == instrument) {
+    let receives = |probe: &Probe| {
+        Site::find(&probe.site).is_some_and(|(_, site)| site.need == Need::Receives)
+    };
+    let probes = coverage.probes.iter().filter(|probe| probe.instrument == instrument);
+    for probe in probes.filter(|probe| !receives(probe)) {
         let reason = match &probe.state {
             // A zero at a leaf is worth nothing if its program may have been skipped unseen.
             ProbeState::Attached { missed: None, .. } if instrument == Instrument::Audit => {

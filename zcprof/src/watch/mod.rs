@@ -216,6 +216,7 @@ fn unneeded() -> Result<Vec<(Need, String)>> {
     let mut unneeded = vec![
         (Need::Checksums, "what is sent by UDP is not judged".to_owned()),
         (Need::Writes, "what is written into files the callers tell".to_owned()),
+        (Need::Receives, "how a watched program receives is told by system calls".to_owned()),
         (
             Need::KernelMemory,
             "what is read of /proc/kcore leaves by copies that are seen".to_owned(),
