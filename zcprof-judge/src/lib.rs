@@ -4,7 +4,7 @@
 //! ```text
 //! zcprof-common ◀── run, bench::record, doctor::record   the records
 //!                      ▲            ledger               one pass as an account
-//!                      │            verdict              a claim against it
+//!                      │            verdict, receive     a claim against it
 //!                      ├─────────── matrix, report       many of them, and how they look
 //!                      └─────────── record               a text into one of them
 //! ```
@@ -19,8 +19,10 @@ pub mod charged;
 pub mod claim;
 pub mod devices;
 pub mod doctor;
+pub mod interval;
 pub mod ledger;
 pub mod matrix;
+pub mod receive;
 pub mod record;
 pub mod report;
 pub mod run;

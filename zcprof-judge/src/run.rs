@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 
+use crate::interval::{HopBytes, Interval};
 use crate::syscall::{InSyscall, NamedSyscalls};
 
 /// Version of this record's form. A reader refuses any other.
@@ -29,6 +30,9 @@ pub struct Run {
     pub controls: Vec<Control>,
     /// One entry per transfer and cache state, in the order measured.
     pub passes: Vec<Pass>,
+    /// Ways to receive whose promises are judged, each measured by itself, in the order measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receptions: Vec<Reception>,
     /// Transfers that were not measured, or not with the page cache cold, because this kernel,
     /// the consumer or the file system lacks what they need.
     pub skipped: Vec<Skipped>,
@@ -317,6 +321,41 @@ pub struct LeafStack {
     pub count: Count,
     /// The functions that led to the leaf, the innermost first.
     pub functions: Vec<String>,
+}
+
+/// A transfer received in one mode: what is judged is what became of the bytes that arrived.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Reception {
+    /// The consumer's mode.
+    pub mode: String,
+    /// What the mode promises: the name of a
+    /// [`ReceiveClaim`](crate::receive::claim::ReceiveClaim).
+    pub claim: String,
+    /// Whether the mode sees the bytes and verifies them. One that does not can only count them, and
+    /// the promise is then about their number alone.
+    pub sees: bool,
+    /// What was counted. It promises nothing about the transfer.
+    pub pass: Pass,
+    /// What the promise came to when it was measured; who reads the record judges again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<ReceiveResult>,
+}
+
+/// The outcome of a promise about receiving.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReceiveResult {
+    /// `holds`, `refuted` or `inconclusive`.
+    pub verdict: String,
+    /// Codes of what refutes it or is missing; `zcprof explain CODE` says more.
+    pub codes: Vec<String>,
+    /// The same in words.
+    pub reasons: Vec<String>,
+    /// Bytes received, by the consumer's count.
+    pub received: u64,
+    /// Copies per received byte, from the socket's receive queue on.
+    pub copies: Interval,
+    /// Bytes by hop and disposition.
+    pub hops: Vec<HopBytes>,
 }
 
 /// Bytes that a device got of a process's packets.

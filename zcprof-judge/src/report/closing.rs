@@ -3,13 +3,17 @@
 use std::cmp::Reverse;
 
 use super::reading::{Judged, Reading};
+use super::received;
 use super::screen::{Terminal, of_verdict, painted};
+use crate::receive::ReceiveJudgement;
 use crate::verdict::{Exit, Verdict, exit_of};
 
 /// Exactly five lines, each as wide as the terminal where its words allow.
 pub(super) fn lines(reading: &Reading<'_>, terminal: &Terminal<'_>) -> String {
-    let exit = exit_of(reading.passes.iter().map(|pass| &pass.judgement.verdict));
-    let style = reading.passes.iter().map(|pass| &pass.judgement.verdict).max_by_key(|v| rank(v));
+    let sent = reading.passes.iter().map(|pass| &pass.judgement.verdict);
+    let verdicts_of_all = sent.chain(reading.received.iter().map(|judged| &judged.verdict));
+    let exit = exit_of(verdicts_of_all.clone());
+    let style = verdicts_of_all.max_by_key(|verdict| rank(verdict));
     let style = style.map(of_verdict).unwrap_or_default();
     let room = terminal.width.saturating_sub("Verdict: ".len());
     let lines = [
@@ -59,12 +63,17 @@ fn verdicts(reading: &Reading<'_>) -> Vec<(usize, String)> {
         let item = format!("{} {claim}", names.join(", "));
         (names.len(), if word_again { item } else { format!("{word}: {item}") })
     });
-    let items: Vec<_> = items.collect();
+    let mut items: Vec<_> = items.collect();
     if items.is_empty() {
-        vec![(0, "inconclusive: nothing was measured".to_owned())]
-    } else {
-        items
+        items.push((0, "inconclusive: nothing was measured".to_owned()));
     }
+    // What receiving came to stands first where it is worse than what sending came to.
+    let received = received::verdicts(&reading.received);
+    let sent = groups.iter().map(|(pass, _)| rank(&pass.judgement.verdict)).max().unwrap_or(1);
+    let worst = reading.received.iter().map(|judged| rank(&judged.verdict)).max().unwrap_or(0);
+    let at = if worst > sent { 0 } else { items.len() };
+    items.splice(at..at, received);
+    items
 }
 
 /// For each transfer that does not hold its first code, with its title.
@@ -80,6 +89,16 @@ fn causes(reading: &Reading<'_>) -> Vec<(usize, String)> {
             Some((_, names)) if names.contains(&transfer.as_str()) => {}
             Some((_, names)) => names.push(transfer),
             None => causes.push((cause, vec![transfer])),
+        }
+    }
+    for judged in &reading.received {
+        let why = judged.why();
+        let Some(code) = why.first().and_then(|why| why.codes.first()) else { continue };
+        let cause = format!("{} {}", code.name, code.title);
+        match causes.iter_mut().find(|(known, _)| *known == cause) {
+            Some((_, names)) if names.contains(&judged.mode.as_str()) => {}
+            Some((_, names)) => names.push(&judged.mode),
+            None => causes.push((cause, vec![&judged.mode])),
         }
     }
     if causes.is_empty() {
@@ -109,7 +128,9 @@ fn next(reading: &Reading<'_>, exit: Exit, terminal: &Terminal<'_>) -> String {
     let mut passes: Vec<_> = reading.passes.iter().collect();
     passes.sort_by_key(|pass| Reverse(rank(&pass.judgement.verdict)));
     let why = passes.first().map(|pass| pass.judgement.why()).unwrap_or_default();
-    let code = why.first().and_then(|why| why.codes.first());
+    let of_received = reading.received.iter().max_by_key(|judged| rank(&judged.verdict));
+    let of_received = of_received.map(ReceiveJudgement::why).unwrap_or_default();
+    let code = why.first().or(of_received.first()).and_then(|why| why.codes.first());
     match (exit, code, terminal.place) {
         (Exit::Inconclusive, Some(code), _) => {
             format!("{program} explain {}; {program} doctor", code.name)

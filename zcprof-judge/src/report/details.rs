@@ -6,6 +6,7 @@ use zcprof_common::vocabulary::{Disposition, Instrument, Process};
 
 use super::numbers::{counted, grouped};
 use super::reading::{Judged, Reading};
+use super::received;
 use super::rounds::Quartiles;
 use super::timing;
 use crate::ledger::Ledger;
@@ -36,6 +37,10 @@ pub(super) fn details(reading: &Reading<'_>) -> String {
     section(
         "Why there is no verdict (inconclusive; `zcprof explain CODE` says more)",
         per_pass(reading, reasons),
+    );
+    section(
+        "Where what was received was copied, or why there is no verdict (`zcprof explain CODE`)",
+        received::whys(&reading.received),
     );
     let void = run.controls.iter().filter_map(|control| {
         let texts = again(&control.pass);

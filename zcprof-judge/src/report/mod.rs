@@ -25,6 +25,7 @@ mod numbers;
 mod path;
 mod pen;
 mod reading;
+mod received;
 mod rounds;
 mod screen;
 mod spot;

@@ -9,6 +9,7 @@ use super::numbers::{MIB, thousandths};
 use super::verdicts::Word;
 use crate::claim::{ZERO_COPY, ZERO_COPY_FROM_STORAGE};
 use crate::ledger::{Entry, sum};
+use crate::receive::{self, ReceiveJudgement};
 use crate::run::{Pass, Probe, Run};
 use crate::verdict::code::of_finding;
 use crate::verdict::rules::sees_copies;
@@ -22,6 +23,8 @@ pub(super) struct Reading<'a> {
     pub(super) run: &'a Run,
     pub(super) sources: Sources,
     pub(super) passes: Vec<Judged<'a>>,
+    /// What ways to receive came to.
+    pub(super) received: Vec<ReceiveJudgement>,
 }
 
 /// One pass with its judgement.
@@ -130,7 +133,7 @@ impl<'a> Reading<'a> {
                 Ok(Judged { pass, judgement, zero_copy, sources, blind })
             })
             .collect::<Result<_, Unknown>>()?;
-        Ok(Self { run, sources, passes })
+        Ok(Self { run, sources, passes, received: receive::judge(run)? })
     }
 
     /// The hops at which some pass's server copies, in reading order.

@@ -5,6 +5,7 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 use super::columns::{Column, lay_out};
 use super::details::details;
 use super::reading::{Judged, Reading};
+use super::received;
 use super::{ReportError, RunFormat};
 use crate::run::{Kernel, Run};
 
@@ -21,7 +22,10 @@ fn render(run: &Run) -> Result<Vec<u8>, ReportError> {
 
 /// The whole report.
 pub(super) fn text(reading: &Reading<'_>) -> String {
-    heading(reading) + &lay_out(&columns(reading)) + &details(reading)
+    heading(reading)
+        + &lay_out(&columns(reading))
+        + &received::table(&reading.received)
+        + &details(reading)
 }
 
 pub(super) fn heading(reading: &Reading<'_>) -> String {

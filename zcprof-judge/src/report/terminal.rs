@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::columns::lay_out;
 use super::reading::{Judged, Reading};
+use super::received;
 pub use super::screen::Terminal;
 use super::screen::{of_verdict, painted};
 use super::{ReportError, closing, table};
@@ -35,6 +36,9 @@ pub fn show(run: &Run, detail: Detail, terminal: &Terminal<'_>) -> Result<String
         Detail::Brief => text.push_str(&brief(&reading, terminal)),
         Detail::Wide => text.push_str(&lay_out(&table::columns(&reading))),
         Detail::Full => text = table::text(&reading),
+    }
+    if detail != Detail::Full {
+        text.push_str(&received::table(&reading.received));
     }
     text.push('\n');
     text.push_str(&closing::lines(&reading, terminal));

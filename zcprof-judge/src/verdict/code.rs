@@ -129,6 +129,7 @@ pub fn of_reason(reason: &Reason) -> &'static Code {
         Reason::UnknownDevice(..) | Reason::ReachedNoDevice(..) => &explain::UNKNOWN_DEVICE,
         Reason::NoWitness(..) => &explain::NO_WITNESS,
         Reason::MayBeSent(..) => &explain::MAY_BE_SENT,
+        Reason::MayBeCopied(..) => &explain::MAY_BE_COPIED,
         Reason::Uncounted(..) => &explain::UNCOUNTED,
         Reason::CommandFailed(..) => &explain::COMMAND_FAILED,
     }
@@ -319,6 +320,7 @@ mod tests {
             Reason::ReachedNoDevice(1, 0),
             Reason::NoWitness(Hop::PageCacheToSocket, 0),
             Reason::MayBeSent(Hop::PageCacheToUser, 1),
+            Reason::MayBeCopied(Hop::SocketToPipe, 1),
             Reason::Uncounted(1),
             Reason::CommandFailed(1),
         ];

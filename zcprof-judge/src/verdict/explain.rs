@@ -131,6 +131,8 @@ codes! {
     WAY = "ZC225", "the measured network or socket treats known bytes unlike plain TCP";
     /// A device that is not in the table, or none at all.
     UNKNOWN_DEVICE = "ZC226", "what happens below the sockets is not known";
+    /// Packets whose bytes are in their own memory, spliced.
+    MAY_BE_COPIED = "ZC227", "splice took received bytes that were not known to be in pages";
     /// A tracepoint is not watched.
     SYSCALLS_BLIND = "ZC230", "system calls could not be watched";
 }

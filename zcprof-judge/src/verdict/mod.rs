@@ -187,6 +187,8 @@ pub enum Reason {
     NoWitness(Hop, u64),
     /// Bytes that a watched program got, and may have sent or not.
     MayBeSent(Hop, u64),
+    /// Bytes that were handed over at a hop, and may have been copied there.
+    MayBeCopied(Hop, u64),
     /// So many bytes were sent by sockets that no row counts.
     Uncounted(u64),
     /// The watched command failed, with this exit code, or 128 and its signal.

@@ -87,6 +87,11 @@ impl fmt::Display for Reason {
                 "{bytes} bytes went {} in the programs that sent, which may have sent them",
                 hop.name()
             ),
+            Self::MayBeCopied(hop, bytes) => write!(
+                f,
+                "{bytes} bytes went {} that were not known to be in pages, and may have been copied",
+                hop.name()
+            ),
             Self::Uncounted(bytes) => {
                 write!(f, "system calls sent {bytes} bytes by sockets that zcprof does not count")
             }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::{File, Iter};
 
 pub use crate::charged::Charged;
+pub use crate::interval::{HopBytes, Interval};
 use crate::run::{Control, Coverage, Doubt, Kernel, Phase};
 use crate::stacks::Stacks;
 use crate::syscall::InSyscall;
@@ -279,24 +280,4 @@ pub struct ClaimResult {
     pub copies: Interval,
     /// Bytes by hop and disposition.
     pub hops: Vec<HopBytes>,
-}
-
-/// Bytes at a hop, as an interval.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct HopBytes {
-    /// Which arrow of the path.
-    pub hop: zcprof_common::vocabulary::Hop,
-    /// What happened there.
-    pub disposition: zcprof_common::vocabulary::Disposition,
-    /// The least and the most per sent byte.
-    pub per_byte: Interval,
-}
-
-/// The least and the most that a number can be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Interval {
-    /// The least.
-    pub least: f64,
-    /// The most.
-    pub most: f64,
 }

@@ -10,6 +10,7 @@ mod pages;
 mod pipes;
 mod properties;
 mod ranking;
+mod receiving;
 mod records;
 mod rules;
 mod stacks;

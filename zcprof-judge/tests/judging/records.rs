@@ -213,6 +213,7 @@ pub(crate) fn run(passes: Vec<Pass>) -> Run {
         coverage: Coverage { probes: SITES.iter().map(attached).collect(), holes: Vec::new() },
         controls: vec![control()],
         passes,
+        receptions: Vec::new(),
         skipped: Vec::new(),
         timings: Vec::new(),
         claims: Vec::new(),

@@ -4,10 +4,12 @@ use super::page::Page;
 use super::said::VerdictLine;
 use crate::bench::record::BenchRun;
 use crate::matrix::Matrix;
+use crate::receive::ReceiveJudgement;
 use crate::report::ReportError;
 use crate::report::columns::Column;
 use crate::report::numbers::size_of;
 use crate::report::reading::{Judged, Reading};
+use crate::report::received;
 use crate::report::table::{columns, whereabouts};
 use crate::run::Run;
 use crate::verdict::code::why;
@@ -70,8 +72,8 @@ fn names(codes: &[&'static crate::verdict::explain::Code]) -> Vec<String> {
 /// A measurement of the built-in workload.
 pub(in super::super) fn run(run: &Run, files: Files<'_>) -> Result<Vec<u8>, ReportError> {
     let reading = Reading::of(run)?;
-    let said: Vec<VerdictLine> =
-        reading.passes.iter().map(|pass| of_pass(&reading, pass)).collect();
+    let sent = reading.passes.iter().map(|pass| of_pass(&reading, pass));
+    let said: Vec<VerdictLine> = sent.chain(reading.received.iter().map(of_reception)).collect();
     let workload = &run.workload;
     let mut about = vec![
         whereabouts(&run.zcprof, &run.kernel),
@@ -102,6 +104,19 @@ pub(in super::super) fn run(run: &Run, files: Files<'_>) -> Result<Vec<u8>, Repo
         text: "table.txt",
     }
     .html())
+}
+
+fn of_reception(judgement: &ReceiveJudgement) -> VerdictLine {
+    let why = judgement.why().into_iter();
+    VerdictLine {
+        word: judgement.verdict.name().to_owned(),
+        what: format!(
+            "{} received by {}: {}",
+            judgement.transfer, judgement.mode, judgement.claim.name
+        ),
+        number: format!("{} copied per received byte", received::copies(judgement)),
+        why: why.map(|why| (names(&why.codes), why.text)).collect(),
+    }
 }
 
 fn of_pass(reading: &Reading<'_>, pass: &Judged<'_>) -> VerdictLine {
