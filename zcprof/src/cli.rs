@@ -218,6 +218,11 @@ pub struct MeasureArgs {
     /// Judge a transfer by a claim other than its own, as TRANSFER=CLAIM.
     #[arg(long = "claim", value_name = "T=C", value_parser = words::claim)]
     pub claims: Vec<ClaimOverride>,
+    /// Ways to receive whose promises are judged too, comma-separated: copy, discard, splice,
+    /// receive_zerocopy or slow. For each, zcprof serves the log once more by each plain transfer,
+    /// with the page cache warm, and judges only what became of the bytes that arrived.
+    #[arg(long, value_name = "MODES", value_delimiter = ',', value_parser = words::judged_mode())]
+    pub receive: Vec<&'static ModeSpec>,
     /// Withhold instruments, comma-separated. A verdict that needs them becomes inconclusive.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::instrument())]
     pub without: Vec<Instrument>,

@@ -122,7 +122,7 @@ fn measure(options: &cli::MeasureArgs, verbose: bool) -> Result<Exit> {
 
 /// What the run's verdicts come to.
 fn exit(run: &run::Run) -> Result<Exit> {
-    Ok(verdict::exit(&verdict::judge(run)?))
+    Ok(zcprof_judge::receive::exit_with(run, &verdict::judge(run)?)?)
 }
 
 /// Watches, and ends as the verdict says; without a claim as the command did.
@@ -390,11 +390,15 @@ fn list() -> Result<Exit> {
     }
     writeln!(out, "consumer modes")?;
     for mode in fetch::consumer::mode::MODES {
-        writeln!(out, "  {:<16} {} ({})", mode.name, mode.summary, mode.promise)?;
+        writeln!(out, "  {:<16} {} ({})", mode.name, mode.summary, mode.claim.name)?;
     }
     writeln!(out, "claims")?;
     for claim in claim::CLAIMS {
         writeln!(out, "  {:<22} {} copies per payload byte", claim.name, claim.copies())?;
+    }
+    writeln!(out, "what a consumer mode may promise")?;
+    for claim in zcprof_judge::receive::claim::RECEIVE_CLAIMS {
+        writeln!(out, "  {:<22} {}", claim.name, claim.phrase)?;
     }
     writeln!(out, "reports")?;
     for format in report::FORMATS {

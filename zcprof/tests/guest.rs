@@ -10,6 +10,7 @@ mod netlink;
 mod privileges;
 mod programs;
 mod pty;
+mod receiving;
 mod redteam;
 mod repetitions;
 mod watching;

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use zcprof::fetch::consumer::mode::{MODES, ModeSpec};
+use zcprof::fetch::consumer::mode::{MODES, ModeSpec, SABOTEURS};
 use zcprof::fetch::consumer::{FetchCommand, Outcome, Protocol, Verified, consume, shares};
 use zcprof::fetch::log::{Log, MakeLog, Topics, make};
 use zcprof::fetch::socket::{Address, Listener, SOCKETS, SocketKind};
@@ -72,7 +72,7 @@ fn best(mode: &ModeSpec) -> Verified {
 fn every_mode_receives_whole_shares_from_every_transfer() {
     let (_folder, log) = log();
     for row in TransferSpec::possible().filter(|row| row.layer == Layer::Plain) {
-        for mode in MODES {
+        for mode in MODES.iter().chain(SABOTEURS) {
             for fetch_size in [1, 100_000, 1 << 20] {
                 let outcome = fetch(row, mode.name, &log, fetch_size);
                 let what = format!("{} by {}, fetches of {fetch_size}", mode.name, row.name);
@@ -141,8 +141,9 @@ fn fetches_and_connections_are_timed() {
 
 #[test]
 fn modes_have_names_of_their_own_and_a_wrong_one_is_said() {
-    for mode in MODES {
-        assert_eq!(MODES.iter().filter(|other| other.name == mode.name).count(), 1);
+    for mode in MODES.iter().chain(SABOTEURS) {
+        let all = || MODES.iter().chain(SABOTEURS);
+        assert_eq!(all().filter(|other| other.name == mode.name).count(), 1);
         assert_eq!(ModeSpec::find(mode.name).map(|found| found.summary), Some(mode.summary));
     }
     let (_folder, log) = log();

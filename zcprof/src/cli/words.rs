@@ -51,6 +51,12 @@ pub(super) fn mode() -> impl TypedValueParser<Value = &'static ModeSpec> {
     one_of(MODES.iter().map(|row| PossibleValue::new(row.name)), ModeSpec::find)
 }
 
+/// A mode whose promise can be judged, or one that does not keep it.
+pub(super) fn judged_mode() -> impl TypedValueParser<Value = &'static ModeSpec> {
+    let hidden = names::mode_saboteur::ALL.iter().map(|name| PossibleValue::new(*name).hide(true));
+    one_of(shown(names::mode::ALL).into_iter().chain(hidden), ModeSpec::find)
+}
+
 /// A mode that verifies every byte.
 pub(super) fn verifying() -> impl TypedValueParser<Value = &'static ModeSpec> {
     let able = MODES.iter().filter(|row| row.verifies());
@@ -150,8 +156,10 @@ mod tests {
     use super::*;
     use crate::claim::CLAIMS;
     use crate::cli::CacheChoice;
+    use crate::fetch::consumer::mode;
     use crate::network::NETWORKS;
     use crate::transfer::{SABOTEURS, TRANSFERS};
+    use zcprof_judge::receive::claim::RECEIVE_CLAIMS;
 
     /// What a name is, is said once; the tables have each name, and no other.
     #[test]
@@ -166,6 +174,10 @@ mod tests {
         assert_eq!(sockets, names::socket::ALL);
         let modes: Vec<_> = MODES.iter().map(|row| row.name).collect();
         assert_eq!(modes, names::mode::ALL);
+        let saboteurs: Vec<_> = mode::SABOTEURS.iter().map(|row| row.name).collect();
+        assert_eq!(saboteurs, names::mode_saboteur::ALL);
+        let claims: Vec<_> = RECEIVE_CLAIMS.iter().map(|claim| claim.name).collect();
+        assert_eq!(claims, names::receive_claim::ALL);
         let states =
             CacheChoice::value_variants().iter().filter_map(CacheChoice::to_possible_value);
         let states: Vec<_> = states.map(|state| state.get_name().to_owned()).collect();

@@ -14,6 +14,7 @@ use super::temporary::Temporary;
 use super::workers::{Consumer, ENDING, PAUSE, Server};
 use crate::cli;
 use crate::fetch::cache;
+use crate::fetch::consumer::mode::ModeSpec;
 use crate::fetch::consumer::{FetchCommand, Outcome, Protocol, Share, Verified, shares};
 use crate::fetch::log::{Log, MakeLog, make_unless};
 use crate::fetch::socket::SocketKind;
@@ -54,6 +55,8 @@ pub(super) struct TestBench {
     storage: Vec<StorageLayer>,
     /// Consumes in the built-in consumer's place, controls excepted.
     kcat: Option<Kcat>,
+    /// Takes the place of the mode that the options name, for a reception.
+    receiving: Option<&'static ModeSpec>,
     /// What listens on the way stays there as long as this.
     pub(super) network: Network,
     /// Removes a log of our own making.
@@ -142,6 +145,7 @@ impl TestBench {
             full,
             control,
             kcat,
+            receiving: None,
             network,
             _temporary: temporary,
         })
@@ -262,6 +266,33 @@ impl TestBench {
         }
     }
 
+    /// Has the consumer receive in another mode for a while.
+    ///
+    /// # Errors
+    /// The job's own.
+    pub(super) fn receive_by<T>(
+        &mut self,
+        mode: &'static ModeSpec,
+        job: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        self.receiving = Some(mode);
+        let done = job(self);
+        self.receiving = None;
+        done
+    }
+
+    /// Whether the way to receive is what is judged.
+    pub(super) const fn is_reception(&self) -> bool {
+        self.receiving.is_some()
+    }
+
+    /// What keeps a reception from being judged, whatever the mode.
+    pub(super) fn not_received(&self) -> Option<String> {
+        let socket = self.options.socket;
+        (socket.name != SocketKind::TCP.name)
+            .then(|| format!("ways to receive are judged over TCP, and not over {}", socket.title))
+    }
+
     /// Processes of the workload.
     pub(super) fn processes(&self) -> Vec<u32> {
         let plain = self.plain.iter().flat_map(|(s, c)| [s.worker.pid(), c.worker.pid()]);
@@ -270,7 +301,7 @@ impl TestBench {
 
     /// Whether a foreign client consumes so much.
     pub(super) fn is_foreign(&self, amount: Amount) -> bool {
-        self.kcat.is_some() && amount == Amount::Full
+        self.kcat.is_some() && amount == Amount::Full && self.receiving.is_none()
     }
 
     /// Has kcat consume the whole log by one transfer, and waits until the server has noticed
@@ -335,7 +366,7 @@ impl TestBench {
                 topic: self.log.topic().to_owned(),
                 partition: self.log.partition(),
             },
-            mode: self.options.consumer.name.to_owned(),
+            mode: self.receiving.unwrap_or(self.options.consumer).name.to_owned(),
             rounds: 1,
             shares: self.shares(amount).to_vec(),
         };

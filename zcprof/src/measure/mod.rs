@@ -10,6 +10,7 @@ mod kcat;
 mod naming;
 mod passes;
 mod reachable;
+mod receptions;
 mod repetition;
 mod stir;
 mod storage;
@@ -79,7 +80,7 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
         stacks: KeptStacks::default(),
         lacking: options.lacking.clone(),
         explain: verbose,
-        unneeded: reachable::unneeded(&bench, &rows)?,
+        unneeded: reachable::unneeded(&bench, &rows, &options.receive)?,
         capacities: options.capacities.clone(),
     };
     let mut probes = Probes::attach(&wanted)?;
@@ -96,6 +97,7 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
         coverage: probes.coverage(),
         controls,
         passes: Vec::new(),
+        receptions: Vec::new(),
         skipped,
         timings,
         claims: options.claims.clone(),
@@ -119,6 +121,10 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
         }
         clock.lap(cache.name());
     }
+    receptions::measure(&mut bench, &mut probes, &rows, &options.receive, &mut run)?;
+    if !options.receive.is_empty() {
+        clock.lap("receptions");
+    }
     terminal::step("controls again");
     run.controls.extend(passes::controls(&mut bench, &mut probes, "closing ")?);
     clock.lap("closing control");
@@ -139,6 +145,7 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
     interrupt::check()?;
     terminal::clear();
     run.phases = clock.phases;
+    zcprof_judge::receive::note(&mut run)?;
     Ok(run)
 }
 

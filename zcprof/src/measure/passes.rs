@@ -9,9 +9,10 @@ use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Need, 
 use super::bench::{Amount, TestBench};
 use super::repetition;
 use crate::fetch::consumer::Outcome;
+use crate::fetch::consumer::mode::ModeSpec;
 use crate::probe::{Probes, Snapshot};
 use crate::run::{
-    Cache, Control, ControlPath, Count, DeviceExit, Doubt, LeafStack, Named, Pass, Payload,
+    Cache, Control, ControlPath, Count, DeviceExit, Doubt, LeafStack, Named, Pass, Payload, Reception,
     SyscallCount, Truth,
 };
 use crate::server::Account;
@@ -122,6 +123,9 @@ fn attempt(
     } else {
         pass.named = named(row, &outcome, account.iovecs, &pass);
     }
+    if bench.is_reception() {
+        pass.named.extend(said(bench.consumer.worker.said));
+    }
     pass.payload = Payload {
         bytes: outcome.payload_bytes,
         fetches: outcome.fetches,
@@ -130,6 +134,42 @@ fn attempt(
     pass.seconds = outcome.seconds;
     pass.doubts.extend(unprepared);
     Ok(pass)
+}
+
+/// Measures how the consumer receives in a mode, by one transfer.
+pub(super) fn reception(
+    bench: &mut TestBench,
+    probes: &mut Probes,
+    row: &TransferSpec,
+    mode: &'static ModeSpec,
+) -> Result<Reception> {
+    let cache = bench.warmest();
+    let mut pass = bench.receive_by(mode, |bench| pass(bench, probes, row, cache, Amount::Full))?;
+    // It is no evidence of what the transfer promises.
+    pass.claim = None;
+    Ok(Reception {
+        mode: mode.name.to_owned(),
+        claim: mode.claim.name.to_owned(),
+        sees: mode.sees,
+        pass,
+        result: None,
+    })
+}
+
+/// What the consumer was told by a pipe, and what it answered.
+fn said((told, answered): (u64, u64)) -> [Named; 2] {
+    let named = |hop, syscall, bytes, what: &str| Named {
+        process: Process::Consumer,
+        hop,
+        disposition: Disposition::Copied,
+        syscall: NamedSyscalls::These(vec![syscall]),
+        bytes,
+        what: what.to_owned(),
+    };
+    [
+        named(Hop::PipeToUser, Syscall::Read, told, "the command"),
+        named(Hop::UserToPipe, Syscall::Write, answered, "the answer to the command"),
+    ]
 }
 
 /// The known-truth passes: nothing, two copies, and a hand-over, always over plain TCP on the

@@ -4,16 +4,24 @@ use anyhow::Result;
 use zcprof_common::vocabulary::Need;
 
 use super::bench::TestBench;
+use crate::fetch::consumer::mode::ModeSpec;
 use crate::transfer::TransferSpec;
 
 /// What cannot be, with the reason.
 ///
 /// # Errors
 /// The devices' features or the mounts cannot be read.
-pub(super) fn unneeded(bench: &TestBench, rows: &[&TransferSpec]) -> Result<Vec<(Need, String)>> {
+pub(super) fn unneeded(
+    bench: &TestBench,
+    rows: &[&TransferSpec],
+    receive: &[&ModeSpec],
+) -> Result<Vec<(Need, String)>> {
     let mut unneeded = vec![(Need::Checksums, "the workload sends no UDP".to_owned())];
     if !rows.iter().any(|row| row.writes_files()) {
         unneeded.push((Need::Writes, "no transfer that is measured writes a file".to_owned()));
+    }
+    if receive.is_empty() {
+        unneeded.push((Need::Receives, "the consumer receives by copy alone".to_owned()));
     }
     if let Some(devices) = bench.network.without_nocache()? {
         unneeded.push((Need::NocacheDevice, format!("tx-nocache-copy is off on {devices}")));

@@ -35,6 +35,8 @@ pub(crate) struct Worker {
     child: Child,
     stdin: Patient<'static, ChildStdin>,
     stdout: BufReader<Patient<'static, ChildStdout>>,
+    /// Bytes of what was told last, and of its answer.
+    pub(super) said: (u64, u64),
 }
 
 impl Worker {
@@ -55,7 +57,7 @@ impl Worker {
         // Who works uses its CPU, however long it takes to say something.
         let stdin = Patient::new(stdin, patience, move || cpu_seconds(pid))?;
         let stdout = BufReader::new(Patient::new(stdout, patience, move || cpu_seconds(pid))?);
-        Ok(Self { name, child, stdin, stdout })
+        Ok(Self { name, child, stdin, stdout, said: (0, 0) })
     }
 
     /// Process id.
@@ -65,6 +67,7 @@ impl Worker {
 
     /// Says one line to the worker.
     fn tell(&mut self, line: &str) -> Result<()> {
+        self.said = (line.len() as u64 + 1, 0);
         let told = self.stdin.write_all(format!("{line}\n").as_bytes());
         told.with_context(|| format!("telling the {} what to do", self.name))
     }
@@ -74,6 +77,7 @@ impl Worker {
         let mut line = String::new();
         let read = self.stdout.read_line(&mut line);
         read.with_context(|| format!("waiting for the {}", self.name))?;
+        self.said.1 = line.len() as u64;
         if line.is_empty() {
             // It has closed its output, and is about to end.
             let end = Instant::now() + ENDING;

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 use nix::sys::socket::{MsgFlags, recv};
 
 use zcprof_common::names::mode;
+use zcprof_judge::receive::claim::COPIED;
 
 use super::{Mode, ModeSpec, Received, STEP, Step, count};
 use crate::fetch::check::Check;
@@ -14,7 +15,7 @@ use crate::fetch::check::Check;
 pub(super) const ROW: ModeSpec = ModeSpec {
     name: mode::COPY,
     summary: "recv(2) into user memory, where every byte is verified",
-    promise: "copied 1",
+    claim: &COPIED,
     sees: true,
     make: || Ok(Box::new(Copy)),
 };

@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 use nix::sys::socket::{MsgFlags, recv};
 
 use zcprof_common::names::mode;
+use zcprof_judge::receive::claim::DROPPED;
 
 use super::{Mode, ModeSpec, Received, STEP, Step, count};
 use crate::fetch::check::Check;
@@ -15,7 +16,7 @@ use crate::fetch::check::Check;
 pub(super) const ROW: ModeSpec = ModeSpec {
     name: mode::DISCARD,
     summary: "recv(2) with MSG_TRUNC: the kernel drops the bytes unseen",
-    promise: "copied 0",
+    claim: &DROPPED,
     sees: false,
     make: || Ok(Box::new(Discard)),
 };

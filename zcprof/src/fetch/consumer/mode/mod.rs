@@ -3,11 +3,14 @@
 mod copy;
 mod discard;
 mod receive_zerocopy;
+mod saboteur;
 mod slow;
 mod splice;
 
 use std::io;
 use std::os::fd::BorrowedFd;
+
+use zcprof_judge::receive::claim::{COPIED, ReceiveClaim};
 
 use super::outcome::Received;
 use crate::fetch::check::Check;
@@ -44,8 +47,8 @@ pub struct ModeSpec {
     pub name: &'static str,
     /// What it does, in one line for `--help`.
     pub summary: &'static str,
-    /// What it promises on the hop socket->user, per payload byte.
-    pub promise: &'static str,
+    /// What it promises of each byte that it receives.
+    pub claim: &'static ReceiveClaim,
     /// Whether it sees the bytes. One that does not can only count them.
     pub sees: bool,
     /// Makes one for a new connection.
@@ -56,18 +59,21 @@ pub struct ModeSpec {
 pub const MODES: &[ModeSpec] =
     &[copy::ROW, discard::ROW, splice::ROW, receive_zerocopy::ROW, slow::ROW];
 
+/// Every mode that copies where it promises not to. It is used only if it is named.
+pub const SABOTEURS: &[ModeSpec] = &[saboteur::HALF, saboteur::READ];
+
 impl ModeSpec {
     /// Whether every byte is copied to this process and verified, as the passes of a measurement
     /// need it.
     #[must_use]
     pub fn verifies(&self) -> bool {
-        self.sees && self.promise == copy::ROW.promise
+        self.sees && *self.claim == COPIED
     }
 
-    /// The mode called `name`.
+    /// The mode, or saboteur, called `name`.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
-        MODES.iter().find(|row| row.name == name)
+        MODES.iter().chain(SABOTEURS).find(|row| row.name == name)
     }
 }
 

@@ -15,6 +15,7 @@ use std::ptr::NonNull;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 use zcprof_common::names::mode;
+use zcprof_judge::receive::claim::MAPPED;
 
 use super::copy::copy;
 use super::{Mode, ModeSpec, Received, STEP, Step, count};
@@ -23,7 +24,7 @@ use crate::fetch::check::Check;
 pub(super) const ROW: ModeSpec = ModeSpec {
     name: mode::RECEIVE_ZEROCOPY,
     summary: "TCP_ZEROCOPY_RECEIVE into a mapping of the socket, the rest by recv(2)",
-    promise: "mapped where whole pages arrive, else copied 1",
+    claim: &MAPPED,
     sees: true,
     make: || Ok(Box::new(ReceiveZerocopy { mapping: None })),
 };

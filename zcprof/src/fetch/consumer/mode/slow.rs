@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::sys::socket::{setsockopt, sockopt};
 
 use zcprof_common::names::mode;
+use zcprof_judge::receive::claim::COPIED;
 
 use super::{Mode, ModeSpec, Received, Step, copy, count};
 use crate::fetch::check::Check;
@@ -15,7 +16,7 @@ use crate::fetch::check::Check;
 pub(super) const ROW: ModeSpec = ModeSpec {
     name: mode::SLOW,
     summary: "recv(2) in small pieces with rests between them, where every byte is verified",
-    promise: copy::ROW.promise,
+    claim: &COPIED,
     sees: true,
     make: || Ok(Box::new(Slow { narrowed: false })),
 };
