@@ -352,9 +352,10 @@ pub struct ReceiveResult {
     pub reasons: Vec<String>,
     /// Bytes received, by the consumer's count.
     pub received: u64,
-    /// Copies per received byte, from the socket's receive queue on.
-    pub copies: Interval,
-    /// Bytes by hop and disposition.
+    /// Copies per received byte, from the socket's receive queue on; none if an instrument could not
+    /// look.
+    pub copies: Option<Interval>,
+    /// Bytes by hop and disposition; none then.
     pub hops: Vec<HopBytes>,
 }
 

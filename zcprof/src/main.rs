@@ -392,6 +392,10 @@ fn list() -> Result<Exit> {
     for mode in fetch::consumer::mode::MODES {
         writeln!(out, "  {:<16} {} ({})", mode.name, mode.summary, mode.claim.name)?;
     }
+    writeln!(out, "saboteurs among them (used only if they are named)")?;
+    for mode in fetch::consumer::mode::SABOTEURS {
+        writeln!(out, "  {:<16} {} ({})", mode.name, mode.summary, mode.claim.name)?;
+    }
     writeln!(out, "claims")?;
     for claim in claim::CLAIMS {
         writeln!(out, "  {:<22} {} copies per payload byte", claim.name, claim.copies())?;

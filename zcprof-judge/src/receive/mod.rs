@@ -45,6 +45,8 @@ pub struct ReceiveJudgement {
     pub verdict: Verdict,
     /// What became of the bytes.
     pub received: Received,
+    /// Whether both instruments could look, without which these numbers say nothing.
+    pub seen: bool,
     /// The consumer's account: in it the consumer is the process that claims are about.
     pub ledger: Ledger,
 }
@@ -85,32 +87,23 @@ fn judge_reception(run: &Run, reception: &Reception) -> Result<ReceiveJudgement,
     let pass = account::of_consumer(&reception.pass);
     let ledger = Ledger::of(&pass);
     let received = Received::of(&pass, &ledger);
-    let verdict = decide(claim, reception, (&pass, &ledger), &received, run);
+    let (usable, unusable) = usable(&pass, run);
+    let seen = usable.len() == 2;
+    let verdict =
+        decide(claim, reception, (&pass, &ledger), &received, (&usable, unusable), &run.coverage);
     Ok(ReceiveJudgement {
         transfer: reception.pass.transfer.clone(),
         mode: reception.mode.clone(),
         claim,
         verdict,
         received,
+        seen,
         ledger,
     })
 }
 
-/// The rules, in order.
-fn decide(
-    claim: &ReceiveClaim,
-    reception: &Reception,
-    (pass, ledger): (&Pass, &Ledger),
-    received: &Received,
-    run: &Run,
-) -> Verdict {
-    let payload = ledger.payload;
-    if payload == 0 {
-        return Verdict::Inconclusive(vec![Reason::NoPayload]);
-    }
-    if reception.sees && !pass.payload.verified {
-        return Verdict::Inconclusive(vec![Reason::PayloadUnverified]);
-    }
+/// The instruments whose numbers count, and what speaks against the others.
+fn usable(pass: &Pass, run: &Run) -> (Vec<Instrument>, Vec<Reason>) {
     let (mut usable, mut reasons) = rules::usable(pass, &run.coverage, &run.controls);
     usable.retain(|instrument| match control(*instrument, &run.controls) {
         Ok(()) => true,
@@ -119,14 +112,33 @@ fn decide(
             false
         }
     });
-    let disagreements = disagreements(&usable, ledger);
+    (usable, reasons)
+}
+
+/// The rules, in order; `reasons` are those for no verdict that are known before.
+fn decide(
+    claim: &ReceiveClaim,
+    reception: &Reception,
+    (pass, ledger): (&Pass, &Ledger),
+    received: &Received,
+    (usable, mut reasons): (&[Instrument], Vec<Reason>),
+    coverage: &Coverage,
+) -> Verdict {
+    let payload = ledger.payload;
+    if payload == 0 {
+        return Verdict::Inconclusive(vec![Reason::NoPayload]);
+    }
+    if reception.sees && !pass.payload.verified {
+        return Verdict::Inconclusive(vec![Reason::PayloadUnverified]);
+    }
+    let disagreements = disagreements(usable, ledger);
     let contested = rules::is_contested(&disagreements);
     reasons.extend(disagreements);
     reasons.extend(pass.doubts.iter().cloned().map(Reason::Doubt));
     if usable.contains(&Instrument::Audit) {
-        reasons.extend(leaves::unseen(pass, &run.coverage));
+        reasons.extend(leaves::unseen(pass, coverage));
     }
-    for instrument in &usable {
+    for instrument in usable {
         let unexplained = ledger.account(*instrument).unexplained;
         if beyond_tolerance(unexplained, payload) {
             reasons.push(Reason::Residual(*instrument, unexplained));
@@ -138,7 +150,7 @@ fn decide(
     if rules::is_refuted(&findings, &reasons, contested) {
         return Verdict::Refuted(findings);
     }
-    reasons.extend(witness(claim, received, payload, &run.coverage));
+    reasons.extend(witness(claim, received, payload, coverage));
     if usable.contains(&Instrument::Callers) {
         let off = received.all().abs_diff(payload);
         if beyond_tolerance(off, payload) {
@@ -253,16 +265,19 @@ fn unattached(coverage: &Coverage) -> Option<Reason> {
 }
 
 impl ReceiveJudgement {
-    /// Copies of the received bytes, the fewest and the most that there can have been.
+    /// Copies of the received bytes, the fewest and the most that there can have been; none if an
+    /// instrument could not look.
     #[must_use]
-    pub fn copies(&self) -> (u64, u64) {
+    pub fn copies(&self) -> Option<(u64, u64)> {
+        if !self.seen {
+            return None;
+        }
         let copied = |instrument| {
             let account = self.ledger.account(instrument);
             sum(ONWARD.iter().map(|hop| account.bytes(Process::Server, *hop, Copied)))
         };
-        let both = [Instrument::Audit, Instrument::Callers].map(copied);
-        let [audit, callers] = both;
-        (audit.min(callers), audit.max(callers).saturating_add(self.received.in_no_page))
+        let [audit, callers] = [Instrument::Audit, Instrument::Callers].map(copied);
+        Some((audit.min(callers), audit.max(callers).saturating_add(self.received.in_no_page)))
     }
 
     /// Every finding or reason with its codes; none if the promise holds.
@@ -276,7 +291,6 @@ impl ReceiveJudgement {
     pub fn result(&self) -> ReceiveResult {
         let why = self.why();
         let names = why.iter().flat_map(|why| &why.codes).map(|code| code.name.to_owned());
-        let (least, most) = self.copies();
         let interval =
             |least, most| Interval { least: self.per_byte(least), most: self.per_byte(most) };
         ReceiveResult {
@@ -284,8 +298,8 @@ impl ReceiveJudgement {
             codes: names.collect(),
             reasons: why.into_iter().map(|why| why.text).collect(),
             received: self.ledger.payload,
-            copies: interval(least, most),
-            hops: self.hops(interval),
+            copies: self.copies().map(|(least, most)| interval(least, most)),
+            hops: if self.seen { self.hops(interval) } else { Vec::new() },
         }
     }
 

@@ -15,7 +15,11 @@ pub(super) fn table(judged: &[ReceiveJudgement]) -> String {
         left,
     };
     let bytes = |heading: &str, of: fn(&ReceiveJudgement) -> u64| {
-        column(heading, false, &|one| per_byte(of(one), one.ledger.payload))
+        // Where an instrument could not look, no number is one.
+        let cell = |one: &ReceiveJudgement| {
+            if one.seen { per_byte(of(one), one.ledger.payload) } else { "-".to_owned() }
+        };
+        column(heading, false, &cell)
     };
     let columns = [
         column("received by", true, &|one| one.mode.clone()),
@@ -30,9 +34,9 @@ pub(super) fn table(judged: &[ReceiveJudgement]) -> String {
     format!("\nIn the consumer, per received byte:\n\n{}", lay_out(&columns))
 }
 
-/// `0.000`, or `0.000 to 0.031` where it is not known exactly.
+/// `0.000`, or `0.000 to 0.031` where it is not known exactly, or `-` where it is not known.
 pub(super) fn copies(judged: &ReceiveJudgement) -> String {
-    let (least, most) = judged.copies();
+    let Some((least, most)) = judged.copies() else { return "-".to_owned() };
     let [least, most] = [least, most].map(|bytes| per_byte(bytes, judged.ledger.payload));
     if least == most { least } else { format!("{least} to {most}") }
 }
