@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
-use tempfile::TempDir;
+use anyhow::{Result, ensure};
 
 use crate::fetch::consumer::{Share, equal_shares};
 use crate::fetch::log::{Log, MakeLog, make_unless};
+use crate::measure::Temporary;
 use crate::measure::interrupt::interrupted;
 
 /// Records that make a batch of a little less than 4 KiB, so that the smallest fetches are full.
@@ -25,7 +25,7 @@ const FETCHES: u64 = 8192;
 /// A log, which is removed again if it was made here.
 pub(super) struct Served {
     pub(super) log: Log,
-    _temporary: Option<TempDir>,
+    _temporary: Option<Temporary>,
 }
 
 /// What one round fetches.
@@ -41,9 +41,7 @@ impl Served {
         let (partition, temporary) = if let Some(folder) = folder {
             (folder.join("zcprof-0"), None)
         } else {
-            let temporary = tempfile::Builder::new().prefix("zcprof-log-").tempdir_in("/var/tmp");
-            let temporary =
-                temporary.context("making a folder for the log in /var/tmp (see --log-dir)")?;
+            let temporary = Temporary::new()?;
             (temporary.path().join("zcprof-0"), Some(temporary))
         };
         if !partition.exists() {
@@ -79,5 +77,21 @@ impl Served {
         let payload = shares.iter().map(|share| share.bytes).sum();
         let fetches = shares.iter().map(|share| share.fetches.len() as u64).sum();
         Ok(RoundPlan { shares, payload, fetches })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every zcprof removes logs that a killed one left; one that is being served is none of these.
+    #[test]
+    fn a_log_is_there_as_long_as_it_is_served() {
+        let served = Served::open(None, 64 << 10).expect("a log");
+        drop(Temporary::new().expect("another's"));
+        let folder = served.folder();
+        assert!(folder.exists(), "another zcprof has removed it");
+        drop(served);
+        assert!(!folder.exists(), "it is left behind");
     }
 }

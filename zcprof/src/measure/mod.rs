@@ -31,6 +31,7 @@ pub(crate) use bench::{file_system, path};
 pub(crate) use controls::Controls;
 pub(crate) use passes::text;
 pub(crate) use storage::mounts::is_any_dax;
+pub(crate) use temporary::Temporary;
 
 /// Transfers that the controls need, whatever is measured.
 const CONTROLS: [&str; 2] = ["read_write", "sendfile"];

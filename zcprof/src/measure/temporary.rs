@@ -21,7 +21,7 @@ const PREFIX: &str = "zcprof-log-";
 const ATTEMPTS: usize = 5;
 
 /// A folder that is gone when dropped.
-pub(super) struct Temporary {
+pub(crate) struct Temporary {
     folder: TempDir,
     /// As long as this process is there, however it ends: flock(2).
     _held: Flock<File>,
@@ -32,7 +32,7 @@ impl Temporary {
     ///
     /// # Errors
     /// There is no such place, or no space.
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         Self::new_in(Path::new(PARENT))
             .with_context(|| format!("making a folder for the log in {PARENT} (see --log-dir)"))
     }
@@ -60,7 +60,7 @@ impl Temporary {
         user.own_all_in(self.folder.path())
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 }
