@@ -17,6 +17,7 @@
 pub mod bench;
 pub mod charged;
 pub mod claim;
+pub mod cost;
 pub mod devices;
 pub mod doctor;
 pub mod interval;

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::bench::record::BenchRun;
+use crate::cost::record::CostRun;
 use crate::doctor::record::Diagnosis;
 use crate::matrix::Matrix;
 use crate::run::{Run, Timing};
@@ -29,6 +30,11 @@ impl Record for Run {
 impl Record for BenchRun {
     const SCHEMA: u32 = crate::bench::record::SCHEMA;
     const KIND: RecordKind = RecordKind::Bench;
+}
+
+impl Record for CostRun {
+    const SCHEMA: u32 = crate::cost::record::SCHEMA;
+    const KIND: RecordKind = RecordKind::Cost;
 }
 
 impl Record for Watch {
@@ -116,6 +122,8 @@ pub enum RecordKind {
     Watch,
     /// A throughput benchmark.
     Bench,
+    /// What watching costs.
+    Cost,
     /// What can be seen of a kernel.
     Diagnosis,
 }
@@ -127,7 +135,7 @@ impl RecordKind {
         match self {
             Self::Run | Self::Watch => "`zcprof report` renders it",
             Self::Matrix => "`zcprof matrix` renders it",
-            Self::Bench => "`zcprof bench report` renders it",
+            Self::Bench | Self::Cost => "`zcprof bench report` renders it",
             Self::Diagnosis => "`zcprof doctor` makes a new one, and no command reads it",
         }
     }
@@ -140,6 +148,7 @@ impl fmt::Display for RecordKind {
             Self::Matrix => "a matrix",
             Self::Watch => "a watched window",
             Self::Bench => "a benchmark",
+            Self::Cost => "what watching costs",
             Self::Diagnosis => "a diagnosis",
         })
     }
@@ -155,17 +164,25 @@ pub fn kind(text: &[u8]) -> Result<RecordKind, Unreadable> {
 
 /// `None` if nothing in it tells.
 fn kind_of(value: &Value) -> Result<Option<RecordKind>, serde_json::Error> {
+    /// What newer kinds say of themselves.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Kind {
+        Watch(crate::watch::record::Kind),
+        Cost(crate::cost::record::Kind),
+    }
     /// What tells kinds apart.
     #[derive(Deserialize)]
     struct Marks {
-        kind: Option<crate::watch::record::Kind>,
+        kind: Option<Kind>,
         contestants: Option<serde::de::IgnoredAny>,
         capabilities: Option<serde::de::IgnoredAny>,
         cells: Option<serde::de::IgnoredAny>,
         workload: Option<serde::de::IgnoredAny>,
     }
     Ok(match Marks::deserialize(value)? {
-        Marks { kind: Some(crate::watch::record::Kind::Watch), .. } => Some(RecordKind::Watch),
+        Marks { kind: Some(Kind::Watch(_)), .. } => Some(RecordKind::Watch),
+        Marks { kind: Some(Kind::Cost(_)), .. } => Some(RecordKind::Cost),
         Marks { contestants: Some(_), .. } => Some(RecordKind::Bench),
         Marks { capabilities: Some(_), .. } => Some(RecordKind::Diagnosis),
         Marks { cells: Some(_), .. } => Some(RecordKind::Matrix),

@@ -15,7 +15,7 @@ use zcprof_judge::bench::record::BenchRun;
 use zcprof_judge::doctor::record::Diagnosis;
 use zcprof_judge::matrix::Matrix;
 use zcprof_judge::report::terminal::{Detail, Terminal, show};
-use zcprof_judge::report::{FORMATS, bench, doctor, matrix, render_all, schema, watch};
+use zcprof_judge::report::{FORMATS, bench, cost, doctor, matrix, render_all, schema, watch};
 use zcprof_judge::run::{Cache, ClaimOverride, Probe, ProbeState, Run, StorageLayer};
 use zcprof_judge::watch::Watch;
 
@@ -364,6 +364,8 @@ fn the_schema_is_in_step_with_the_record() {
     same(&path, &schema()).unwrap_or_else(|failure| panic!("{failure}"));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/bench.schema.json");
     same(&path, &bench::schema()).unwrap_or_else(|failure| panic!("{failure}"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/cost.schema.json");
+    same(&path, &cost::schema()).unwrap_or_else(|failure| panic!("{failure}"));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/doctor.schema.json");
     same(&path, &doctor::schema()).unwrap_or_else(|failure| panic!("{failure}"));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/matrix.schema.json");

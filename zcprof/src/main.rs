@@ -53,6 +53,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Measure(options) => measure(options, cli.verbose > 0),
         Command::Time(options) => time(options),
         Command::Bench(cli::Bench::Fetch(options)) => bench_fetch(options),
+        Command::Bench(cli::Bench::Watch(options)) => bench_watch(options),
         Command::Bench(cli::Bench::Report(options)) => bench_report(options),
         Command::Doctor { json } => doctor(*json, cli.verbose > 0),
         Command::MakeLog(options) => make_log(options),
@@ -183,14 +184,41 @@ fn bench_fetch(options: &cli::BenchFetchArgs) -> Result<Exit> {
     print_bench(&run)
 }
 
+fn bench_watch(options: &cli::BenchWatchArgs) -> Result<Exit> {
+    if let Some((reason, remedy)) = probe::kernel::barred() {
+        eprintln!("error: nothing can be watched here: {reason}; {remedy}");
+        return Ok(Exit::CannotMeasure);
+    }
+    measure::interrupt::take_over()?;
+    if let Some(folder) = &options.out {
+        output::check_writable(folder)?;
+    }
+    let run = bench::cost::watch(options)?;
+    if let Some(folder) = &options.out {
+        output::write_cost(&run, folder)?;
+    }
+    print_cost(&run)
+}
+
 fn bench_report(options: &cli::ReportArgs) -> Result<Exit> {
-    let path = output::locate(&options.run, &["bench.json"])?;
-    let run: bench::record::BenchRun = output::read(&path)?;
+    let path = output::locate(&options.run, &["bench.json", "cost.json"])?;
+    let record = output::read_bench(&path)?;
     if let Some(folder) = place(options, &path) {
         output::check_writable(folder)?;
-        output::write_bench(&run, folder)?;
+        match &record {
+            output::Benchmark::Speed(run) => output::write_bench(run, folder)?,
+            output::Benchmark::Cost(run) => output::write_cost(run, folder)?,
+        }
     }
-    print_bench(&run)
+    match &record {
+        output::Benchmark::Speed(run) => print_bench(run),
+        output::Benchmark::Cost(run) => print_cost(run),
+    }
+}
+
+fn print_cost(run: &bench::cost::record::CostRun) -> Result<Exit> {
+    output::print(report::cost::table(run).as_bytes())?;
+    Ok(Exit::Holds)
 }
 
 /// Where the reports of a record go: beside it, unless there is no such place.

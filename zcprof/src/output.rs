@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use zcprof_judge::record::{self, Record, RecordKind, Unreadable};
 use zcprof_judge::watch::Watch;
 
+use crate::bench::cost::record::CostRun;
 use crate::bench::record::BenchRun;
 use crate::matrix::Matrix;
 use crate::report;
@@ -40,6 +41,14 @@ pub fn write_reports(run: &Run, folder: &Path) -> Result<()> {
 /// Names the file and what the kernel says.
 pub fn write_bench(run: &BenchRun, folder: &Path) -> Result<()> {
     write_files(report::bench::render_all(run)?.into_iter(), folder)
+}
+
+/// Writes every report of what watching costs, as [`write_reports`] does.
+///
+/// # Errors
+/// Names the file and what the kernel says.
+pub fn write_cost(run: &CostRun, folder: &Path) -> Result<()> {
+    write_files(report::cost::render_all(run)?.into_iter(), folder)
 }
 
 /// Writes every report of a matrix, as [`write_reports`] does.
@@ -194,9 +203,31 @@ pub fn read_any(path: &Path) -> Result<Any> {
         RecordKind::Run => Any::Run(Box::new(record::read(&bytes).with_context(what)?)),
         RecordKind::Matrix => Any::Matrix(record::read(&bytes).with_context(what)?),
         RecordKind::Watch => Any::Watch(Box::new(record::read(&bytes).with_context(what)?)),
-        found @ (RecordKind::Bench | RecordKind::Diagnosis) => {
+        found @ (RecordKind::Bench | RecordKind::Cost | RecordKind::Diagnosis) => {
             bail!("{} is {found}, which has no verdict: {}", path.display(), found.remedy())
         }
+    })
+}
+
+/// A record of times, which has no verdict.
+#[derive(Debug)]
+pub enum Benchmark {
+    /// How fast transfers are.
+    Speed(Box<BenchRun>),
+    /// What watching costs.
+    Cost(Box<CostRun>),
+}
+
+/// Reads whichever a file holds.
+///
+/// # Errors
+/// Names the file, and what is wrong with it.
+pub fn read_bench(path: &Path) -> Result<Benchmark> {
+    let bytes = bytes(path)?;
+    let what = || format!("cannot read {}", path.display());
+    Ok(match record::kind(&bytes).with_context(what)? {
+        RecordKind::Cost => Benchmark::Cost(Box::new(record::read(&bytes).with_context(what)?)),
+        _ => Benchmark::Speed(Box::new(record::read(&bytes).with_context(what)?)),
     })
 }
 

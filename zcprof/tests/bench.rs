@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::{Command, Output};
 
+use zcprof::bench::cost::record::CostRun;
 use zcprof::bench::record::BenchRun;
 use zcprof::transfer::TransferSpec;
 
@@ -53,6 +54,36 @@ fn a_benchmark_is_recorded_shown_and_shown_again() {
         let first = fs::read(format!("{out}/{name}")).expect("written");
         assert!(fs::read(again.join(name)).expect("written") == first, "{name}");
     }
+}
+
+/// Two bare turns of every round, which need no privilege and no tracer.
+#[test]
+fn what_watching_costs_is_recorded_and_shown_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (log, out) = (folder.path().join("log"), folder.path().join("out"));
+    let (log, out) = (log.to_str().expect("UTF-8"), out.to_str().expect("UTF-8"));
+    let options = ["--bytes", "1MiB", "--fetch-sizes", "64KiB,256KiB", "--rounds", "3"];
+    let place = ["--watchers", "nobody-again", "--log-dir", log, "--out", out];
+    let output = zcprof(&[&["bench", "watch"], &options[..], &place[..]].concat());
+    if output.status.code() == Some(4) {
+        eprintln!("skipped: {}", text(&output));
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let json = fs::read(format!("{out}/cost.json")).expect("written");
+    let run: CostRun = serde_json::from_slice(&json).expect("a record");
+    assert_eq!((run.watchers.len(), run.loads.len(), run.rounds.len()), (2, 4, 3));
+    for turn in run.rounds.iter().flat_map(|round| &round.turns) {
+        assert!(turn.counts() && turn.watched.len() == 4 && turn.neighbour.len() == 4);
+        assert!(turn.watched.iter().chain(&turn.neighbour).all(|timed| timed.seconds > 0.0));
+    }
+    let table = fs::read_to_string(format!("{out}/table.txt")).expect("written");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), table);
+    assert!(table.contains("FEWER THAN 15 ROUNDS"), "{table}");
+    let shown = zcprof(&["bench", "report", out, "--print"]);
+    assert_eq!(String::from_utf8_lossy(&shown.stdout), table);
+    let judged = text(&zcprof(&["report", &format!("{out}/cost.json")]));
+    assert!(judged.contains("zcprof bench report"), "{judged}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod canvas;
 mod closing;
 mod columns;
 mod copies;
+pub mod cost;
 mod details;
 pub mod diff;
 pub mod doctor;

@@ -4,6 +4,7 @@
 
 mod calls;
 mod contest;
+pub mod cost;
 mod log;
 pub mod nginx;
 mod order;

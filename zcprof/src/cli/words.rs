@@ -57,6 +57,10 @@ pub(super) fn judged_mode() -> impl TypedValueParser<Value = &'static ModeSpec> 
     one_of(shown(names::mode::ALL).into_iter().chain(hidden), ModeSpec::find)
 }
 
+pub(super) fn watcher() -> PossibleValuesParser {
+    PossibleValuesParser::new(zcprof_judge::cost::watcher::ALL)
+}
+
 /// A mode that verifies every byte.
 pub(super) fn verifying() -> impl TypedValueParser<Value = &'static ModeSpec> {
     let able = MODES.iter().filter(|row| row.verifies());

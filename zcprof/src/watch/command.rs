@@ -233,7 +233,7 @@ pub(super) fn write_into(command: &mut std::process::Command, output: Option<&Fi
 }
 
 /// Gives a command back the signals that zcprof has blocked.
-pub(super) fn with_signals(command: &mut std::process::Command) {
+pub(crate) fn with_signals(command: &mut std::process::Command) {
     let mask = crate::measure::interrupt::mask_before();
     let unblock = move || Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?);
     // SAFETY: one system call between fork and exec.

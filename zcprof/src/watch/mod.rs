@@ -25,6 +25,8 @@ use crate::probe::{Follow, KeptStacks, Options, Probes, kernel};
 use crate::run::Coverage;
 use crate::stacks::{self, Samples};
 use crate::terminal;
+pub(crate) use command::with_signals;
+
 use command::Started;
 use shared::Shared;
 use targets::Targets;
