@@ -1,4 +1,7 @@
-//! `cargo xtask bench fetch`: times the transfers and nginx on this host's kernel.
+//! `cargo xtask bench fetch`: times the transfers and nginx on this host's kernel; `bench watch`, in
+//! guests, what watching costs.
+
+mod watch;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -25,6 +28,9 @@ pub(crate) enum Bench {
     /// The command installs Debian's nginx if there is none; where a service manager runs, this
     /// also starts nginx's service.
     Fetch(Options),
+    /// Time in a guest what watching costs: transfers with nobody watching, with zcprof watching, and
+    /// beside bpftrace, perf and strace of Debian.
+    Watch(watch::Options),
 }
 
 /// Options of `bench fetch`.
@@ -105,7 +111,13 @@ impl Timed {
 
 /// Does `cargo xtask bench`.
 pub(crate) fn command(bench: &Bench) -> Result<Exit> {
-    let Bench::Fetch(options) = bench;
+    match bench {
+        Bench::Fetch(options) => fetch(options),
+        Bench::Watch(options) => watch::command(options),
+    }
+}
+
+fn fetch(options: &Options) -> Result<Exit> {
     options.timed.check()?;
     let cache = CacheFolder::open()?;
     let out = tree::root().join(&options.out);
@@ -140,10 +152,12 @@ mod tests {
     #[test]
     fn zcprofs_options_go_through() {
         let words = ["bench", "fetch", "--without-nginx", "--rounds", "3", "--bytes", "1MiB"];
-        let Bench::Fetch(options) = Cli::parse_from(words).bench;
+        let Bench::Fetch(options) = Cli::parse_from(words).bench else { panic!("another") };
         assert!(options.without_nginx);
         assert_eq!(options.timed.words(), ["--bytes", "1MiB", "--rounds", "3"]);
-        let Bench::Fetch(options) = Cli::parse_from(["bench", "fetch"]).bench;
+        let Bench::Fetch(options) = Cli::parse_from(["bench", "fetch"]).bench else {
+            panic!("another")
+        };
         let wrong = ["--nope", "--rounds=0", "--consumer=all", "--transfer=sendfil", "--bytes=x"];
         for word in wrong {
             Cli::try_parse_from(["bench", "fetch", word]).err().expect(word);

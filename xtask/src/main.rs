@@ -59,7 +59,7 @@ enum Command {
     Run(run::Options),
     /// Run the tests on this host, and the claims on Debian kernels in guests.
     Test(test::Options),
-    /// Time the transfers, and nginx, on this host's kernel.
+    /// Time the transfers and nginx, or what watching costs.
     #[command(subcommand)]
     Bench(bench::Bench),
     /// Feed the broker, the log opener and the judge with what a fuzzer finds.
@@ -142,6 +142,9 @@ mod tests {
         ("bench fetch --rounds 0", &["1.."]),
         ("bench fetch --consumer telepathy", &["discard"]),
         ("bench fetch --placement here", &["apart", "free"]),
+        ("bench watch --rounds 0", &["1.."]),
+        ("bench watch --kernel jessie", &["bookworm"]),
+        ("bench watch --fetch-sizes x", &["64MiB"]),
         ("setup --for moon", &["run", "test", "bench"]),
         ("setup --check --dry-run", &["--check", "--dry-run"]),
         ("setup --kernel jessie", &["bookworm"]),

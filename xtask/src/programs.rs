@@ -34,6 +34,10 @@ const PACKAGES: &[&str] = &[
     "openjdk-21-jre-headless",
 ];
 
+/// Tracers that the benchmark of watching compares zcprof with: zcprof/src/bench/cost/watchers.rs names
+/// them.
+const TRACERS: &[&str] = &["bpftrace", "linux-perf", "strace"];
+
 /// What is left out of every package.
 const WITHOUT: &[&str] = &["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*"];
 
@@ -58,12 +62,7 @@ pub(crate) struct DiskImage {
 /// # Errors
 /// A tool is missing that makes images, packages cannot be fetched, or a source does not compile.
 pub(crate) fn image(cache: &CacheFolder, ready: &Ready) -> Result<DiskImage> {
-    for (tool, package) in TOOLS {
-        process::find(tool).with_context(|| {
-            format!("{tool} is missing, which makes the image of programs: apt install {package}")
-        })?;
-    }
-    let base = debian(cache)?;
+    let base = debian(cache, "programs", PACKAGES)?;
     let work = cache.work_folder("programs")?;
     let folder = work.path().join("built");
     fs::create_dir_all(&folder)?;
@@ -91,26 +90,39 @@ pub(crate) fn image(cache: &CacheFolder, ready: &Ready) -> Result<DiskImage> {
 /// How images are compressed: they are made more often than they are read as a whole.
 const COMPRESSION: [&str; 4] = ["-comp", "zstd", "-Xcompression-level", "3"];
 
-/// The image of the packages alone.
-fn debian(cache: &CacheFolder) -> Result<PathBuf> {
-    let name = format!("programs-{RELEASE}-{}.squashfs", PACKAGES.join("-"));
+/// An image of other tracers.
+///
+/// # Errors
+/// A tool is missing that makes images, or packages cannot be fetched.
+pub(crate) fn tracers(cache: &CacheFolder) -> Result<PathBuf> {
+    debian(cache, "tracers", TRACERS)
+}
+
+/// An image of packages alone.
+fn debian(cache: &CacheFolder, what: &str, packages: &[&str]) -> Result<PathBuf> {
+    for (tool, package) in TOOLS {
+        process::find(tool).with_context(|| {
+            format!("{tool} is missing, which makes the image of {what}: apt install {package}")
+        })?;
+    }
+    let name = format!("{what}-{RELEASE}-{}.squashfs", packages.join("-"));
     let image = cache.path("tools").join(&name);
     if is_whole(cache, &image)? {
         return Ok(image);
     }
-    step(&format!("fetching programs to watch ({})", PACKAGES.join(", ")), || {
+    step(&format!("fetching {what} ({})", packages.join(", ")), || {
         let (archive, whole) = (image.with_extension("tar"), image.with_extension("new"));
         let mut fetch = Command::new("mmdebstrap");
         fetch.args(["--mode=root", "--variant=essential"]);
         fetch.args(["--aptopt=APT::Install-Recommends false", "--setup-hook", HOOK]);
         fetch.args(WITHOUT.iter().map(|path| format!("--dpkgopt=path-exclude={path}")));
-        fetch.arg(format!("--include={}", PACKAGES.join(","))).arg(RELEASE).arg(&archive);
-        process::logged(&mut fetch, &cache.path("logs/programs.log"))?;
+        fetch.arg(format!("--include={}", packages.join(","))).arg(RELEASE).arg(&archive);
+        process::logged(&mut fetch, &cache.path(&format!("logs/{what}.log")))?;
         let mut pack = Command::new("sh");
         let line = r#"archive=$1 image=$2; shift 2
             mksquashfs - "$image" -tar -noappend -quiet "$@" < "$archive""#;
         pack.args(["-c", line, "sh"]).arg(&archive).arg(&whole).args(COMPRESSION);
-        process::logged(&mut pack, &cache.path("logs/programs-image.log"))?;
+        process::logged(&mut pack, &cache.path(&format!("logs/{what}-image.log")))?;
         fs::remove_file(&archive)?;
         keep(cache, &whole, &image)
     })?;
