@@ -254,8 +254,11 @@ fn unattached(coverage: &Coverage) -> Option<Reason> {
     SITES.iter().filter(tells).find_map(|site| {
         let why = match coverage.probe(site.name).map(|probe| &probe.state) {
             Some(ProbeState::Attached { .. }) => return None,
-            Some(ProbeState::Absent { reason } | ProbeState::Refused { reason }) => reason.as_str(),
-            Some(ProbeState::NotNeeded { reason }) => reason.as_str(),
+            Some(
+                ProbeState::Absent { reason }
+                | ProbeState::Refused { reason }
+                | ProbeState::NotNeeded { reason },
+            ) => reason.as_str(),
             Some(ProbeState::Withheld) => "withheld on request",
             Some(ProbeState::NotOnThisKernel) => "this kernel has no such function",
             None => "the record has no such site; measure anew",
@@ -309,8 +312,8 @@ impl ReceiveJudgement {
             |instrument, hop| self.ledger.account(instrument).bytes(Process::Server, hop, Copied);
         let copied = ONWARD.into_iter().map(|hop| {
             let both = [Instrument::Audit, Instrument::Callers].map(|one| seen(one, hop));
-            let sees = rules::sees_copies(Instrument::Audit, hop);
-            let least = if sees { both[0].min(both[1]) } else { both[1] };
+            let by_audit = rules::sees_copies(Instrument::Audit, hop);
+            let least = if by_audit { both[0].min(both[1]) } else { both[1] };
             HopBytes { hop, disposition: Copied, per_byte: interval(least, both[0].max(both[1])) }
         });
         let exactly = |hop, disposition, bytes| HopBytes {

@@ -251,7 +251,6 @@ fn a_record_keeps_what_it_came_to_and_one_without_receptions_reads_as_before() {
     let result = again.receptions[0].result.as_ref().expect("noted");
     assert_eq!((result.verdict.as_str(), result.received), ("holds", PAYLOAD));
     assert_eq!(result, &judged(&again).result());
-    let mut run = run;
     run.receptions.clear();
     let text = serde_json::to_string(&run).expect("a record");
     assert!(!text.contains("receptions"), "older records have no such word");

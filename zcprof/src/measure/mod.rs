@@ -52,16 +52,7 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
             }
         });
     }
-    let mut served = rows.clone();
-    let mut controls = Vec::new();
-    for name in CONTROLS {
-        let row =
-            TransferSpec::find(name).with_context(|| format!("there is no transfer {name}"))?;
-        if !served.iter().any(|known| known.name == name) {
-            served.push(row);
-        }
-        controls.push(row);
-    }
+    let [served, controls] = served(&rows)?;
     terminal::step("making or opening the log");
     let mut bench = TestBench::set_up(&options.workload, &served, &controls)?;
     let (caches, lacking) = bench.caches(options.cache)?;
@@ -148,6 +139,21 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
     run.phases = clock.phases;
     zcprof_judge::receive::note(&mut run)?;
     Ok(run)
+}
+
+/// What is served for these transfers, the controls' among them, and the controls.
+fn served(rows: &[&'static TransferSpec]) -> Result<[Vec<&'static TransferSpec>; 2]> {
+    let mut served = rows.to_vec();
+    let mut controls = Vec::new();
+    for name in CONTROLS {
+        let row =
+            TransferSpec::find(name).with_context(|| format!("there is no transfer {name}"))?;
+        if !served.iter().any(|known| known.name == name) {
+            served.push(row);
+        }
+        controls.push(row);
+    }
+    Ok([served, controls])
 }
 
 /// Times each transfer with no probe attached.

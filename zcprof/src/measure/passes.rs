@@ -12,8 +12,8 @@ use crate::fetch::consumer::Outcome;
 use crate::fetch::consumer::mode::ModeSpec;
 use crate::probe::{Probes, Snapshot};
 use crate::run::{
-    Cache, Control, ControlPath, Count, DeviceExit, Doubt, LeafStack, Named, Pass, Payload, Reception,
-    SyscallCount, Truth,
+    Cache, Control, ControlPath, Count, DeviceExit, Doubt, LeafStack, Named, Pass, Payload,
+    Reception, SyscallCount, Truth,
 };
 use crate::server::Account;
 use crate::stacks::{LeafWay, leaf_ways};

@@ -164,11 +164,11 @@ impl<'a> Pair<'a> {
         for load in order::of_round(round, self.plans.len()) {
             for whose in order::of_round(round, times.len()) {
                 let Plan { transfer, fetches, .. } = &self.plans[load];
-                let timed = self.contests[whose].round(*transfer, fetches, self.mode)?;
+                let done = self.contests[whose].round(*transfer, fetches, self.mode)?;
                 times[whose][load] = Some(Timed {
-                    seconds: timed.seconds,
-                    server_cpu: timed.server_cpu,
-                    consumer_cpu: timed.consumer_cpu,
+                    seconds: done.seconds,
+                    server_cpu: done.server_cpu,
+                    consumer_cpu: done.consumer_cpu,
                 });
             }
         }

@@ -58,8 +58,8 @@ pub(super) enum End {
 }
 
 /// zcprof itself, which says `armed` when its window is open and ends it at the end of its input.
-const fn zcprof(words: &'static [&'static str]) -> Option<Tracer> {
-    Some(Tracer {
+const fn zcprof(words: &'static [&'static str]) -> Tracer {
+    Tracer {
         program: ZCPROF,
         package: "",
         words,
@@ -68,7 +68,7 @@ const fn zcprof(words: &'static [&'static str]) -> Option<Tracer> {
         unit: "the bytes that were sent",
         expected: witness::bytes,
         read: witness::zcprof,
-    })
+    }
 }
 
 const ZCPROF: &str = "zcprof";
@@ -89,14 +89,14 @@ static WATCHERS: &[WatcherSpec] = &[
     WatcherSpec { name: watcher::NOBODY_AGAIN, tracer: None },
     WatcherSpec {
         name: watcher::CALLERS,
-        tracer: zcprof(watch!("--without", "audit", "--no-stacks")),
+        tracer: Some(zcprof(watch!("--without", "audit", "--no-stacks"))),
     },
     WatcherSpec {
         name: watcher::CALLERS_STACKS,
-        tracer: zcprof(watch!("--without", "audit", "--stacks")),
+        tracer: Some(zcprof(watch!("--without", "audit", "--stacks"))),
     },
-    WatcherSpec { name: watcher::BOTH, tracer: zcprof(watch!("--no-stacks")) },
-    WatcherSpec { name: watcher::BOTH_STACKS, tracer: zcprof(watch!("--stacks")) },
+    WatcherSpec { name: watcher::BOTH, tracer: Some(zcprof(watch!("--no-stacks"))) },
+    WatcherSpec { name: watcher::BOTH_STACKS, tracer: Some(zcprof(watch!("--stacks"))) },
     WatcherSpec {
         name: watcher::BPFTRACE,
         tracer: Some(Tracer {

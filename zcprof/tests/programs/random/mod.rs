@@ -133,7 +133,10 @@ fn no_false_claim_of_a_program_holds_and_no_true_claim_is_refuted() {
             let outside = counted && plans.iter().all(Plan::has_no_stranger) && !around;
             if of == usize::from(claim.is_true()) || withheld && of == 0 || outside {
                 let doubts = &watch.doubts;
-                wrong.push(format!("{line}, {} sent, {doubts:?}: {:#?}", result.sent, result.reasons));
+                wrong.push(format!(
+                    "{line}, {} sent, {doubts:?}: {:#?}",
+                    result.sent, result.reasons
+                ));
             }
             if trouble.is_none() && plans.iter().all(Plan::is_seen) && claim.can_be_known() {
                 required += 1;
