@@ -216,7 +216,7 @@ fn sent(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
     // sure to see that.
     let staged = traffic.seen(Hop::UserToPageCache, Copied).min(moved);
     let copied = account.bytes(Process::Server, Hop::UserToSocket, Copied);
-    let left = sum([copied, by_reference, pipes.own(), staged].into_iter());
+    let left = sum([copied, by_reference, pipes.sent_of_own(), staged].into_iter());
     let exactly = |hop| Span::exactly(account, hop);
     let into_socket = exactly(Hop::UserToSocket)
         .less(traffic.mistaken(account))

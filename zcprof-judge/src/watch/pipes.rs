@@ -106,26 +106,37 @@ impl PipeBytes {
         self.may_have_left_beyond(self.of_files).saturating_add(by_sendfile)
     }
 
+    /// What went into pipes by the program itself.
+    fn own(&self) -> u64 {
+        sum([self.copied_from_memory, self.vmspliced, self.of_files].into_iter())
+    }
+
     /// What left pipes and was neither a file's nor the program's own: those who filled the pipes may have
     /// copied it.
     fn of_others(&self) -> u64 {
-        let own = [self.copied_from_memory, self.vmspliced, self.of_files];
-        self.may_have_left_beyond(sum(own.into_iter()))
+        self.may_have_left_beyond(self.own())
+    }
+
+    /// The same by all sockets of the senders: it may be what left by one of them.
+    fn of_others_anywhere(&self) -> u64 {
+        let left = self.left.saturating_add(self.left_elsewhere);
+        if self.are_new { 0 } else { left.saturating_sub(self.own()) }
     }
 
     /// Copied out of memory into pipes, and sent from there.
     pub(super) fn sent_out_of_memory(&self) -> Span {
-        let others = self.of_files.saturating_add(self.vmspliced);
+        let others =
+            sum([self.of_files, self.vmspliced, self.of_others_anywhere()].into_iter());
+        let most = self.sent_of_own().saturating_add(self.of_others());
         Span {
             hop: Hop::UserToPipe,
             least: self.copied_from_memory.min(self.left_beyond(others)),
-            most: self.copied_from_memory.min(self.left),
+            most: most.min(self.left),
         }
-        .and_hidden(self.of_others())
     }
 
-    /// The most of what the program copied into pipes that it sent from there, by its own doing.
-    pub(super) fn own(&self) -> u64 {
+    /// The most of what the program copied into pipes that it sent from there.
+    pub(super) fn sent_of_own(&self) -> u64 {
         self.copied_from_memory.min(self.left)
     }
 
@@ -141,7 +152,7 @@ impl PipeBytes {
 
     /// What was sent of so much in pipes and in those of sendfile: all but what stayed there, at least.
     fn sent_of(&self, in_pipes: u64, in_sendfile: u64) -> Span {
-        let filled = sum([self.of_files, self.copied_from_memory, self.vmspliced].into_iter());
+        let filled = self.own().saturating_add(self.of_others_anywhere());
         let pipes = [
             (in_pipes, filled, self.left),
             (in_sendfile, self.of_files_sendfile, self.left_sendfile),

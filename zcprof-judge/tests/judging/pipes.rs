@@ -95,6 +95,27 @@ fn pages_that_one_port_sends_vouch_for_none_of_another() {
     }
 }
 
+/// A stranger splices at one port out of a pipe that he filled, and the program writes pipes for another: its
+/// writes do not refute what he sends.
+#[test]
+fn what_is_written_for_one_port_does_not_refute_what_a_stranger_sends_at_another() {
+    let sent = [spliced(BODY), piped(BODY), at(Some(443), spliced(BODY))];
+    for (of, claim, expected) in [
+        (Of::Port(80), "zero-copy", "inconclusive"),
+        (Of::Port(443), "zero-copy", "inconclusive"),
+        (Of::Port(443), "copied<=1", "holds"),
+        // He need not have filled more than what nobody else did.
+        (Of::All, "copied<=0.49", "refuted"),
+        (Of::All, "copied<=0.5", "inconclusive"),
+        (Of::All, "copied<=1", "holds"),
+    ] {
+        assert_eq!(says(of.clone(), claim, &sent), expected, "{claim} of {of}");
+    }
+    // More than the others can have sent.
+    let sent = [spliced(3 * BODY), piped(3 * BODY), at(Some(443), spliced(BODY))];
+    assert_eq!(says(Of::Port(80), "zero-copy", &sent), "refuted");
+}
+
 /// TLS in the kernel at one port: what was encrypted leaves in pages that were in no file.
 #[test]
 fn encryption_at_one_port_leaves_no_doubt_about_another() {
