@@ -125,8 +125,7 @@ impl PipeBytes {
 
     /// Copied out of memory into pipes, and sent from there.
     pub(super) fn sent_out_of_memory(&self) -> Span {
-        let others =
-            sum([self.of_files, self.vmspliced, self.of_others_anywhere()].into_iter());
+        let others = sum([self.of_files, self.vmspliced, self.of_others_anywhere()].into_iter());
         let most = self.sent_of_own().saturating_add(self.of_others());
         Span {
             hop: Hop::UserToPipe,
