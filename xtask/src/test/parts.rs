@@ -83,6 +83,13 @@ pub(super) const PARTS: &[Part] = &[
         left_out: "the live view on the other kernels: it shows a window, and windows are judged on each",
     },
     Part {
+        name: "receiving",
+        work: Work::Tests(&["receiving::"]),
+        daily: KernelScope::One,
+        nightly: KernelScope::Every(&[]),
+        left_out: "ways to receive on the other kernels: what a transfer sends is measured on each",
+    },
+    Part {
         name: "red team",
         work: Work::Tests(&["redteam::", "--skip=redteam::random"]),
         daily: KernelScope::Shared,
