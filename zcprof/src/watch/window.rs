@@ -135,7 +135,7 @@ impl<'a> Window<'a> {
             {
                 self.tell_of(command);
             }
-            if self.is_over(probes)? {
+            if self.is_over(probes, runs)? {
                 break;
             }
             self.start_load(output)?;
@@ -162,8 +162,10 @@ impl<'a> Window<'a> {
         Ok(())
     }
 
-    /// Whether a signal came, the time is up, the load has ended, or the last watched process has.
-    fn is_over(&mut self, probes: &mut Probes) -> Result<bool> {
+    /// Whether a signal came, the time is up, the load has ended, or the last watched process has. The
+    /// probes see the command's end before its parent can wait for it; while it `runs` for its parent,
+    /// nobody knows yet how it ended.
+    fn is_over(&mut self, probes: &mut Probes, runs: bool) -> Result<bool> {
         let is_late = self.options.time.is_some_and(|time| self.begin.elapsed() >= time);
         if interrupt::is_window_over() || is_late {
             return Ok(true);
@@ -177,7 +179,8 @@ impl<'a> Window<'a> {
             }
             return Ok(true);
         }
-        Ok(self.by_process && self.options.load.is_none() && self.left(probes)? == 0)
+        let is_open = !self.by_process || self.options.load.is_some() || runs;
+        Ok(!is_open && self.left(probes)? == 0)
     }
 
     /// Watched processes that are left.
