@@ -57,10 +57,9 @@ struct Done {
     run: Option<PathBuf>,
 }
 
-/// Guests at a time: each is emulated by less than one CPU's work, for some tests wait. One more than there
-/// are CPUs keeps these busy.
+/// Guests at a time: each is emulated by about one CPU's work.
 fn at_a_time() -> usize {
-    available_parallelism().map_or(1, |cpus| cpus.get() + 1).min(5)
+    available_parallelism().map_or(1, usize::from).clamp(1, 4)
 }
 
 /// Tests on each kernel, several guests at a time. A kernel that fails does not keep the next one
