@@ -300,9 +300,13 @@ fn disagreements(usable: &[Instrument], blind: &[Blind], ledger: &Ledger) -> Vec
 }
 
 /// Whether the leaves saw copies of a pass that the callers did not: the table may lack a row, which the
-/// kernel's stacks name if the pass is made again.
+/// kernel's stacks name if the pass is made again. A pass that is in doubt has its reason already: what was
+/// lost or missed may be what the callers lack.
 #[must_use]
 pub fn lacks_a_caller(run: &Run, pass: &Pass) -> bool {
+    if !pass.doubts.is_empty() {
+        return false;
+    }
     let (usable, _) = usable(pass, &run.coverage, &run.controls);
     let both = [Instrument::Audit, Instrument::Callers];
     let ledger = Ledger::of(pass);

@@ -2,7 +2,7 @@
 
 use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{File, Iter, Process};
-use zcprof_judge::run::{LeafStack, Pass, Probe, ProbeState, Run};
+use zcprof_judge::run::{Doubt, LeafStack, Pass, Probe, ProbeState, Run};
 use zcprof_judge::verdict::{Verdict, judge, lacks_a_caller};
 
 use super::records::{HEADERS, PAYLOAD, count, read_write, run};
@@ -39,6 +39,10 @@ fn the_function_that_the_table_lacks_is_in_the_finding() {
         vec![stack(&[&INTO_TCP, &CALL], PAYLOAD + HEADERS), stack(&[&INTO_UDP, &CALL], PAYLOAD)];
     let run = with_more_sent(stacks);
     assert!(lacks_a_caller(&run, &run.passes[0]));
+    // What was lost may be what the callers lack.
+    let mut doubted = run.passes[0].clone();
+    doubted.doubts.push(Doubt::Lost { what: "the map of counts was full".to_owned(), times: 1 });
+    assert!(!lacks_a_caller(&run, &doubted));
     let said = said(&run);
     let wanted = format!(
         "{PAYLOAD} bytes by _copy_from_iter called from ip_generic_getfrag <- udp_sendmsg <- \
