@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::watchers::{Armed, Chosen, End, Tracer};
-use super::witness::Seen;
+use super::witness::WitnessedAmount;
 use crate::measure::interrupt;
 use crate::watch::with_signals;
 
@@ -63,8 +63,8 @@ impl Attached {
     ///
     /// # Errors
     /// It does not end in time, or nobody understands what it said.
-    pub(super) fn end(self) -> Result<Seen> {
-        let Some((mut running, tracer)) = self.0 else { return Ok(Seen::default()) };
+    pub(super) fn end(self) -> Result<WitnessedAmount> {
+        let Some((mut running, tracer)) = self.0 else { return Ok(WitnessedAmount::default()) };
         match tracer.end {
             End::Input => drop(running.child.stdin.take()),
             End::Interrupt => kill(running.pid()?, Signal::SIGINT).context("ending the watcher")?,

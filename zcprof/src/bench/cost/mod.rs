@@ -31,7 +31,7 @@ use zcprof_common::names::transfer;
 const TRANSFERS: [&str; 2] = [transfer::SENDFILE, transfer::READ_WRITE];
 
 /// A load as it is made: the place of its transfer among [`TRANSFERS`], and what is fetched.
-struct Plan {
+struct LoadPlan {
     transfer: usize,
     fetch_size: u64,
     fetches: RoundPlan,
@@ -40,7 +40,7 @@ struct Plan {
 /// Both servers, the one that is watched first.
 struct Pair<'a> {
     contests: [Contest<'a>; 2],
-    plans: Vec<Plan>,
+    plans: Vec<LoadPlan>,
     mode: &'a str,
 }
 
@@ -107,7 +107,7 @@ impl<'a> Pair<'a> {
         for fetch_size in &options.fetch_sizes {
             for transfer in 0..rows.len() {
                 let fetches = served.plan(1, options.bytes, *fetch_size)?;
-                plans.push(Plan { transfer, fetch_size: *fetch_size, fetches });
+                plans.push(LoadPlan { transfer, fetch_size: *fetch_size, fetches });
             }
         }
         let [one, other] = [(); 2].map(|()| Contest::set_up(served, rows, None));
@@ -115,7 +115,7 @@ impl<'a> Pair<'a> {
     }
 
     fn loads(&self) -> Vec<Load> {
-        let load = |plan: &Plan| Load {
+        let load = |plan: &LoadPlan| Load {
             transfer: TRANSFERS[plan.transfer].to_owned(),
             fetch_size: plan.fetch_size,
             fetches: plan.fetches.fetches,
@@ -126,7 +126,7 @@ impl<'a> Pair<'a> {
     /// Looks at every byte once, of both servers.
     fn verify(&mut self) -> Result<()> {
         for contest in &mut self.contests {
-            for Plan { transfer, fetches, .. } in &self.plans {
+            for LoadPlan { transfer, fetches, .. } in &self.plans {
                 let name = TRANSFERS[*transfer];
                 ensure!(contest.verify(*transfer, fetches)?, "not every byte by {name} was right");
             }
@@ -163,7 +163,7 @@ impl<'a> Pair<'a> {
         let mut times = [vec![None; self.plans.len()], vec![None; self.plans.len()]];
         for load in order::of_round(round, self.plans.len()) {
             for whose in order::of_round(round, times.len()) {
-                let Plan { transfer, fetches, .. } = &self.plans[load];
+                let LoadPlan { transfer, fetches, .. } = &self.plans[load];
                 let done = self.contests[whose].round(*transfer, fetches, self.mode)?;
                 times[whose][load] = Some(Timed {
                     seconds: done.seconds,

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result};
 
 use super::record::Watcher;
-use super::witness::{self, Expected, Seen};
+use super::witness::{self, Expected, WitnessedAmount};
 use zcprof_judge::cost::watcher;
 
 /// A row of the table.
@@ -32,7 +32,7 @@ pub(super) struct Tracer {
     unit: &'static str,
     expected: fn(&Expected) -> (u64, Option<u64>),
     /// Reads that out of what it wrote on standard output and standard error.
-    pub(super) read: fn(&str, &str) -> Result<Seen>,
+    pub(super) read: fn(&str, &str) -> Result<WitnessedAmount>,
 }
 
 /// What shows that a tracer watches.

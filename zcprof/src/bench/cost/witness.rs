@@ -16,7 +16,7 @@ pub(super) struct Expected {
 
 /// What was seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct WitnessedAmount {
     pub(super) amount: u64,
     pub(super) missed: u64,
 }
@@ -32,42 +32,42 @@ pub(super) fn calls(loads: &Expected) -> (u64, Option<u64>) {
 }
 
 /// The record behind the load's own line: bytes that were sent, and runs that were missed.
-pub(super) fn zcprof(out: &str, _: &str) -> Result<Seen> {
+pub(super) fn zcprof(out: &str, _: &str) -> Result<WitnessedAmount> {
     let (_, text) = out.split_once('\n').context("no record")?;
     let watch: Watch = record::read(text.as_bytes())?;
     let missed = watch.doubts.iter().map(|doubt| match doubt {
         Doubt::Missed { runs, .. } => *runs,
         _ => 0,
     });
-    Ok(Seen { amount: so_far(&watch.counts, watch.direction).0, missed: missed.sum() })
+    Ok(WitnessedAmount { amount: so_far(&watch.counts, watch.direction).0, missed: missed.sum() })
 }
 
 /// `@[fentry:vmlinux:tcp_push]: 512`, a line for each function.
-pub(super) fn bpftrace(out: &str) -> Result<Seen> {
+pub(super) fn bpftrace(out: &str) -> Result<WitnessedAmount> {
     let mut amount = 0;
     for line in out.lines().filter(|line| line.starts_with("@[")) {
         let (_, count) = line.rsplit_once(": ").context("a line without a count")?;
         amount += count.trim().parse::<u64>().with_context(|| line.to_owned())?;
     }
-    Ok(Seen { amount, missed: 0 })
+    Ok(WitnessedAmount { amount, missed: 0 })
 }
 
 /// ` server (812), 1030 events, 100.0%`, a line for each thread; every call is two events.
-pub(super) fn perf(said: &str) -> Result<Seen> {
+pub(super) fn perf(said: &str) -> Result<WitnessedAmount> {
     let mut events = 0;
     for line in said.lines() {
         let Some((before, _)) = line.split_once(" events, ") else { continue };
         let number = before.rsplit(", ").next().unwrap_or_default();
         events += number.trim().parse::<u64>().with_context(|| line.to_owned())?;
     }
-    Ok(Seen { amount: events / 2, missed: 0 })
+    Ok(WitnessedAmount { amount: events / 2, missed: 0 })
 }
 
 /// `[pid 812] sendfile(9, 8, [0] => [1048576], 1048576) = 1048576`, a line for each call; a call that
 /// another thread interrupts has a second line, `<... sendfile resumed>`.
-pub(super) fn strace(err: &str) -> Seen {
+pub(super) fn strace(err: &str) -> WitnessedAmount {
     let sends = |line: &&str| ["sendfile(", "write("].iter().any(|call| line.contains(call));
-    Seen { amount: err.lines().filter(sends).count() as u64, missed: 0 }
+    WitnessedAmount { amount: err.lines().filter(sends).count() as u64, missed: 0 }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use zcprof_judge::watch::Watch;
 use zcprof_judge::watch::record::ClaimResult;
 
-use self::plan::Plan;
+use self::plan::PortPlan;
 use super::image::set_up;
 use super::place::{Asks, Place};
 use super::running::RunningProgram;
@@ -37,7 +37,7 @@ const NOISE: &str = "8090=self:copy:1";
 
 /// What happens meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
+enum WindowTrouble {
     None,
     /// The program runs before the window, and is found by its ports.
     Late,
@@ -49,17 +49,17 @@ enum Trouble {
     Map(u32),
 }
 
-const TROUBLES: &[Trouble] = &[
-    Trouble::None,
-    Trouble::None,
-    Trouble::Late,
-    Trouble::Noise,
-    Trouble::Without("audit"),
-    Trouble::Without("callers"),
-    Trouble::Map(16),
+const TROUBLES: &[WindowTrouble] = &[
+    WindowTrouble::None,
+    WindowTrouble::None,
+    WindowTrouble::Late,
+    WindowTrouble::Noise,
+    WindowTrouble::Without("audit"),
+    WindowTrouble::Without("callers"),
+    WindowTrouble::Map(16),
 ];
 
-impl Trouble {
+impl WindowTrouble {
     /// Whether there must be a verdict all the same.
     const fn is_none(self) -> bool {
         matches!(self, Self::None | Self::Late | Self::Noise)
@@ -68,7 +68,7 @@ impl Trouble {
 
 /// A claim of what is sent from a port.
 struct PortClaim<'a> {
-    of: &'a Plan,
+    of: &'a PortPlan,
     /// The most copies that it allows; none if it is zero-copy.
     bound: Option<f64>,
 }
@@ -107,7 +107,7 @@ fn no_false_claim_of_a_program_holds_and_no_true_claim_is_refuted() {
     for _ in 0..windows {
         let trouble = TROUBLES[rng.usize(..TROUBLES.len())];
         let ports = 8081..8081 + rng.u16(PORTS);
-        let plans: Vec<_> = ports.map(|port| Plan::random(&mut rng, port)).collect();
+        let plans: Vec<_> = ports.map(|port| PortPlan::random(&mut rng, port)).collect();
         let claims: Vec<_> = plans.iter().flat_map(|plan| claims(&mut rng, plan)).collect();
         println!("{trouble:?}: {}", words(&plans).join(" "));
         let watch = window(trouble, &plans, &claims);
@@ -126,11 +126,11 @@ fn no_false_claim_of_a_program_holds_and_no_true_claim_is_refuted() {
             let of = ["holds", "refuted", "inconclusive"].iter().position(|name| name == verdict);
             let of = of.expect("a verdict");
             counts[usize::from(claim.is_true())][of] += 1;
-            let withheld = matches!(trouble, Trouble::Without(_)) && claim.bound.is_none();
-            let counted = trouble.is_none() || trouble == Trouble::Without("audit");
+            let withheld = matches!(trouble, WindowTrouble::Without(_)) && claim.bound.is_none();
+            let counted = trouble.is_none() || trouble == WindowTrouble::Without("audit");
             let known = claim.of.copies();
             let around = copies.least - WITHIN <= known && known <= copies.most + WITHIN;
-            let outside = counted && plans.iter().all(Plan::has_no_stranger) && !around;
+            let outside = counted && plans.iter().all(PortPlan::has_no_stranger) && !around;
             if of == usize::from(claim.is_true()) || withheld && of == 0 || outside {
                 let doubts = &watch.doubts;
                 wrong.push(format!(
@@ -138,7 +138,7 @@ fn no_false_claim_of_a_program_holds_and_no_true_claim_is_refuted() {
                     result.sent, result.reasons
                 ));
             }
-            if trouble.is_none() && plans.iter().all(Plan::is_seen) && claim.can_be_known() {
+            if trouble.is_none() && plans.iter().all(PortPlan::is_seen) && claim.can_be_known() {
                 required += 1;
                 if of == 2 {
                     undecided.push(line);
@@ -159,7 +159,7 @@ fn no_false_claim_of_a_program_holds_and_no_true_claim_is_refuted() {
 }
 
 /// Two claims: one by name, and a bound that is far enough from what it bounds.
-fn claims<'a>(rng: &mut Rng, plan: &'a Plan) -> [PortClaim<'a>; 2] {
+fn claims<'a>(rng: &mut Rng, plan: &'a PortPlan) -> [PortClaim<'a>; 2] {
     let bounds = [MARGIN, plan.copies() - MARGIN, plan.copies() + MARGIN, 2.0 + MARGIN];
     let bounds: Vec<_> = bounds
         .into_iter()
@@ -169,13 +169,13 @@ fn claims<'a>(rng: &mut Rng, plan: &'a Plan) -> [PortClaim<'a>; 2] {
     [None, Some(bound)].map(|bound| PortClaim { of: plan, bound })
 }
 
-fn words(plans: &[Plan]) -> Vec<String> {
+fn words(plans: &[PortPlan]) -> Vec<String> {
     let program = ["/usr/bin/python3", "/srv/serve.py", "plans"].map(str::to_owned);
-    program.into_iter().chain(plans.iter().map(Plan::to_string)).collect()
+    program.into_iter().chain(plans.iter().map(PortPlan::to_string)).collect()
 }
 
 /// The record of a window.
-fn window(trouble: Trouble, plans: &[Plan], claims: &[PortClaim<'_>]) -> Watch {
+fn window(trouble: WindowTrouble, plans: &[PortPlan], claims: &[PortClaim<'_>]) -> Watch {
     let place = Place::host();
     let (inside, outside) = (place.inside(), place.from(Asks::Outside).join(" "));
     let start = |words: &[&str], port| {
@@ -186,10 +186,10 @@ fn window(trouble: Trouble, plans: &[Plan], claims: &[PortClaim<'_>]) -> Watch {
     let words = words(plans);
     let _stranger =
         RunningProgram::start(&inside, &[python[0], python[1], "helper"].map(str::to_owned));
-    let noise =
-        (trouble == Trouble::Noise).then(|| start(&[python[0], python[1], "plans", NOISE], 8090));
+    let noise = (trouble == WindowTrouble::Noise)
+        .then(|| start(&[python[0], python[1], "plans", NOISE], 8090));
     let ready = plans.last().expect("a port").port.to_string();
-    let late = (trouble == Trouble::Late).then(|| {
+    let late = (trouble == WindowTrouble::Late).then(|| {
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         start(&words, plans.last().expect("a port").port)
     });
@@ -207,12 +207,12 @@ fn window(trouble: Trouble, plans: &[Plan], claims: &[PortClaim<'_>]) -> Watch {
     }
     let capacity;
     match trouble {
-        Trouble::Without(instrument) => line.extend(["--without", instrument]),
-        Trouble::Map(entries) => {
+        WindowTrouble::Without(instrument) => line.extend(["--without", instrument]),
+        WindowTrouble::Map(entries) => {
             capacity = format!("COUNTS={entries}");
             line.extend(["--map-capacity", &capacity]);
         }
-        Trouble::None | Trouble::Late | Trouble::Noise => {}
+        WindowTrouble::None | WindowTrouble::Late | WindowTrouble::Noise => {}
     }
     let listened: Vec<_> = plans.iter().map(|plan| plan.port.to_string()).collect();
     let listened = listened.join(",");

@@ -6,7 +6,7 @@ use fastrand::Rng;
 
 /// A way to send a part of a file.
 #[derive(Debug)]
-pub(super) struct Way {
+pub(super) struct SendWay {
     /// Its name in `serve.py`.
     name: &'static str,
     /// Copies per byte, all of them of bytes that are sent.
@@ -26,14 +26,14 @@ enum Doubt {
     Always,
 }
 
-const WAYS: &[Way] = &[
-    Way { name: "sendfile", copies: 0, certain: 0, doubt: Doubt::Never },
-    Way { name: "splice", copies: 0, certain: 0, doubt: Doubt::Never },
-    Way { name: "hashed", copies: 0, certain: 0, doubt: Doubt::Never },
-    Way { name: "mmap", copies: 1, certain: 1, doubt: Doubt::Never },
-    Way { name: "copy", copies: 2, certain: 1, doubt: Doubt::Never },
-    Way { name: "pipe", copies: 2, certain: 1, doubt: Doubt::Never },
-    Way { name: "staged", copies: 2, certain: 0, doubt: Doubt::Always },
+const WAYS: &[SendWay] = &[
+    SendWay { name: "sendfile", copies: 0, certain: 0, doubt: Doubt::Never },
+    SendWay { name: "splice", copies: 0, certain: 0, doubt: Doubt::Never },
+    SendWay { name: "hashed", copies: 0, certain: 0, doubt: Doubt::Never },
+    SendWay { name: "mmap", copies: 1, certain: 1, doubt: Doubt::Never },
+    SendWay { name: "copy", copies: 2, certain: 1, doubt: Doubt::Never },
+    SendWay { name: "pipe", copies: 2, certain: 1, doubt: Doubt::Never },
+    SendWay { name: "staged", copies: 2, certain: 0, doubt: Doubt::Always },
 ];
 
 /// Who sends a part. A stranger is no descendant of the program: zcprof does not see what he reads.
@@ -44,24 +44,24 @@ const STRANGER: &str = "stranger";
 
 /// A part of each answer.
 #[derive(Debug)]
-struct Part {
+struct SentPart {
     actor: &'static str,
-    way: &'static Way,
+    way: &'static SendWay,
     share: u32,
 }
 
 /// What is served at a port.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct PortPlan {
     pub(super) port: u16,
-    parts: Vec<Part>,
+    parts: Vec<SentPart>,
 }
 
-impl Plan {
+impl PortPlan {
     pub(super) fn random(rng: &mut Rng, port: u16) -> Self {
         // Half of the programs copy nothing: a claim that holds is worth as much as one that does not.
         let ways = if rng.bool() { &WAYS[..3] } else { WAYS };
-        let one = |rng: &mut Rng| Part {
+        let one = |rng: &mut Rng| SentPart {
             actor: ACTORS[rng.usize(..ACTORS.len())],
             way: &ways[rng.usize(..ways.len())],
             share: rng.u32(1..=4),
@@ -71,7 +71,7 @@ impl Plan {
     }
 
     /// A mean over the bytes that are sent.
-    fn mean(&self, of: impl Fn(&Part) -> u32) -> f64 {
+    fn mean(&self, of: impl Fn(&SentPart) -> u32) -> f64 {
         let whole: u32 = self.parts.iter().map(|part| part.share).sum();
         let sum: u32 = self.parts.iter().map(|part| part.share * of(part)).sum();
         f64::from(sum) / f64::from(whole)
@@ -94,16 +94,16 @@ impl Plan {
 
     /// Whether zcprof can see where all bytes come from that are handed over.
     pub(super) fn is_seen(&self) -> bool {
-        let hidden = |part: &Part| part.actor == STRANGER && part.way.name != "mmap";
+        let hidden = |part: &SentPart| part.actor == STRANGER && part.way.name != "mmap";
         !self.parts.iter().any(|part| part.way.doubt == Doubt::Always || hidden(part))
     }
 }
 
 /// As `serve.py` reads it.
-impl fmt::Display for Plan {
+impl fmt::Display for PortPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}=", self.port)?;
-        for (place, Part { actor, way, share }) in self.parts.iter().enumerate() {
+        for (place, SentPart { actor, way, share }) in self.parts.iter().enumerate() {
             let sign = if place > 0 { "+" } else { "" };
             write!(f, "{sign}{actor}:{}:{share}", way.name)?;
         }
