@@ -197,12 +197,6 @@ impl WatchArgs {
     pub const fn keeps_stacks(&self) -> bool {
         self.stacks || self.claims.is_empty() && !self.no_stacks
     }
-
-    /// Whether the kernel's half of leaves' stacks is kept: with the others, though 5.10 keeps it alone.
-    #[must_use]
-    pub const fn keeps_leaves(&self) -> bool {
-        self.keeps_stacks()
-    }
 }
 
 #[cfg(test)]

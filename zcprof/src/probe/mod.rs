@@ -244,12 +244,6 @@ impl Probes {
         if self.kept.any() { stacks::counts(&self.ebpf) } else { Ok(StackCounts::new()) }
     }
 
-    /// Whether the kernel's half of leaves' stacks is kept.
-    #[must_use]
-    pub const fn keeps_leaves(&self) -> bool {
-        self.kept.leaves
-    }
-
     /// The ring by which samples of user stacks come; none if no stacks are kept. It is given once.
     ///
     /// # Errors

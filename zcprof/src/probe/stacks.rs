@@ -44,9 +44,8 @@ impl KeptStacks {
     }
 
     /// Those that this kernel can keep.
-    pub(super) const fn on(self, version: Version) -> Self {
-        let has_registers = version.0 > SINCE.0 || version.0 == SINCE.0 && version.1 >= SINCE.1;
-        Self { callers: self.callers && has_registers, ..self }
+    pub(super) fn on(self, version: Version) -> Self {
+        Self { callers: self.callers && version >= SINCE, ..self }
     }
 
     /// The same for the programs.

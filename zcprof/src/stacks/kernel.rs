@@ -18,9 +18,12 @@ pub(super) struct KernelNames {
 const SOFTIRQ: [&str; 2] = ["handle_softirqs", "__do_softirq"];
 
 impl KernelNames {
-    /// Those of some addresses.
+    /// Those of some addresses. Without any the kernel's symbols, which take long to read, are not read.
     pub(super) fn of(addresses: impl Iterator<Item = u64>) -> Self {
         let addresses: BTreeSet<_> = addresses.collect();
+        if addresses.is_empty() {
+            return Self { of: BTreeMap::new() };
+        }
         // A frame's address is behind its call, which may be the function's last instruction.
         let within: Vec<_> = addresses.iter().map(|address| address.saturating_sub(1)).collect();
         let source = Source::Kernel(Kernel {

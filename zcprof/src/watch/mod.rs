@@ -61,7 +61,7 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
             small: u32::try_from(options.framing.size).unwrap_or(u32::MAX),
         },
         withheld: withheld(options),
-        stacks: KeptStacks { callers: options.keeps_stacks(), leaves: options.keeps_leaves() },
+        stacks: KeptStacks { callers: options.keeps_stacks(), leaves: options.keeps_stacks() },
         lacking: options.lacking.clone(),
         explain: verbose,
         unneeded: unneeded()?,
