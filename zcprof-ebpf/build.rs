@@ -15,7 +15,9 @@ fn main() -> io::Result<()> {
         let line = match site.instrument {
             Instrument::Audit => {
                 let [at_break, kprobe] = [Hook::Break, Hook::Kprobe].map(|hook| hook.of(name));
-                format!("audit!({index}, {at_break}, {kprobe});")
+                let entry = format!("hooked!({index}, {});", Hook::Fentry.of(name));
+                let entry = if site.has_hooks { entry.as_str() } else { "" };
+                format!("audit!({index}, {at_break}, {kprobe}); {entry}")
             }
             Instrument::Callers => {
                 let entry = format!("before!({index}, {});", Hook::Fentry.of(name));

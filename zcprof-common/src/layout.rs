@@ -326,6 +326,9 @@ pub struct Config {
     /// halves, because the kernel's text is in the highest 2 GiB
     /// (Documentation/arch/x86/x86_64/mm.rst).
     pub argument_copies: [[u32; 2]; 2],
+    /// The byte of `struct sk_buff` that holds `ip_summed`, or [`crate::offsets::NO_OFFSET`], and that
+    /// member's first bit in it.
+    pub summed: [u32; 2],
     /// [`crate::vocabulary::Iter`] of each value of `iov_iter.iter_type`.
     pub iter_class: [u8; ITER_TYPES],
     /// Device and inode of the loader's pid namespace, by whose numbers processes are watched; zeros for
@@ -354,6 +357,7 @@ impl Config {
         tls_done: [0; 2],
         receive_destructor: 0,
         argument_copies: [[0; 2]; 2],
+        summed: [crate::offsets::NO_OFFSET, 0],
         iter_class: [0; ITER_TYPES],
         pid_namespace: [0; 2],
         fd_argument: [NO_FD; MAX_SYSCALLS],
@@ -406,6 +410,6 @@ mod tests {
         assert_eq!(size_of::<Flow>(), 36);
         assert_eq!(size_of::<DeviceKey>(), 36);
         let offsets = size_of::<Offsets>() + size_of::<TupleOffsets>();
-        assert_eq!(size_of::<Config>(), 4 * 22 + offsets + ITER_TYPES + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * 24 + offsets + ITER_TYPES + MAX_SYSCALLS);
     }
 }

@@ -65,6 +65,8 @@ offsets! {
         socket_sock = "socket.sk";
         sock_family = "sock.__sk_common.skc_family";
         sock_port = "sock.__sk_common.skc_num";
+        /// Of IP's protocols, which is 16 bits wide since 5.6 (include/net/sock.h).
+        sock_protocol = "sock.sk_protocol";
         sock_from = "sock.__sk_common.skc_rcv_saddr";
         sock_to = "sock.__sk_common.skc_daddr";
         sock_to_port = "sock.__sk_common.skc_dport";

@@ -52,6 +52,8 @@ pub const IO_URING_ENTER: i32 = Syscall::IoUringEnter.number();
 
 /// `getsockopt(2)`, which maps what TCP received (TCP_ZEROCOPY_RECEIVE).
 pub const GETSOCKOPT: i32 = Syscall::Getsockopt.number();
+/// `sendmmsg(2)`: its result counts messages, so that it has no descriptor position here.
+pub const SENDMMSG: i32 = Syscall::Sendmmsg.number();
 
 /// Every data-moving system call that the table knows. Any other is control. Without a
 /// descriptor position, a result is no number of bytes.

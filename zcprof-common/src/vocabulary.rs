@@ -116,6 +116,8 @@ word! {
         ExecutionBreakpoint = "execution breakpoint",
         /// A kprobe at the site's entry.
         Kprobe = "kprobe",
+        /// A BPF trampoline at the site's entry alone.
+        Fentry = "fentry",
         /// A BPF trampoline at the site's return, and at its entry where the return needs to know it.
         Fexit = "fexit",
         /// A kprobe at the site's entry and a kretprobe at its return.
@@ -131,7 +133,7 @@ impl Mechanism {
     /// Whether the text of the function calls it, so that a change of that text can switch it off.
     #[must_use]
     pub const fn is_called_by_text(self) -> bool {
-        matches!(self, Self::Fexit | Self::Kprobe | Self::Kretprobe)
+        matches!(self, Self::Fentry | Self::Fexit | Self::Kprobe | Self::Kretprobe)
     }
 
     /// Whether it rests on the kernel's kprobes, which can be switched off all at once, and whose
@@ -149,7 +151,7 @@ word! {
         Break = "break",
         /// [`Mechanism::Kprobe`].
         Kprobe = "kprobe",
-        /// The entry of [`Mechanism::Fexit`].
+        /// [`Mechanism::Fentry`], or the entry of [`Mechanism::Fexit`].
         Fentry = "fentry",
         /// The return of [`Mechanism::Fexit`].
         Fexit = "fexit",
@@ -237,6 +239,8 @@ word! {
         UnixDatagram = "unix datagram",
         /// A stream or seqpacket socket of AF_VSOCK.
         Vsock = "vsock",
+        /// A UDP socket.
+        Udp = "udp",
         /// A pipe or FIFO.
         Pipe = "pipe",
     }
@@ -256,6 +260,8 @@ word! {
         Dax = "a file system that is mounted with dax",
         /// Packets of UDP or of a raw socket are checked while they are copied.
         Checksums = "UDP",
+        /// A program sends by UDP.
+        Datagrams = "what sends by UDP",
         /// A process serves the files (FUSE).
         Process = "a file system that a process serves",
         /// Somebody receives by another way than a copy. No claim on what is sent needs these sites.

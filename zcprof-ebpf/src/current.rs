@@ -6,7 +6,7 @@ use aya_ebpf::maps::HashMap;
 use zcprof_common::layout::{
     ELSEWHERE, Inflight, Lost, MAX_SYSCALLS, NO_FD, NO_PORT, NO_SYSCALL, NOT_OWN,
 };
-use zcprof_common::syscalls::{IO_URING_ENTER, PEEKS, flags_argument};
+use zcprof_common::syscalls::{IO_URING_ENTER, PEEKS, SENDMMSG, flags_argument};
 use zcprof_common::vocabulary::File;
 
 use crate::loss::lose;
@@ -52,7 +52,7 @@ pub(crate) fn exit(result: i64) -> Option<(Inflight, u64)> {
 }
 
 /// A watched thread begins to work on a kind of file that its system call does not name: it is
-/// in io_uring_enter, or in no system call at all (a worker of its io_uring).
+/// in io_uring_enter or sendmmsg, or in no system call at all (a worker of its io_uring).
 #[inline(always)]
 pub(crate) fn begin_scope(file: File) {
     let thread = helpers::bpf_get_current_pid_tgid();
@@ -61,7 +61,7 @@ pub(crate) fn begin_scope(file: File) {
     }
     let syscall = match get() {
         None => NO_SYSCALL,
-        Some(inflight) if inflight.syscall == IO_URING_ENTER => IO_URING_ENTER,
+        Some(Inflight { syscall: known @ (IO_URING_ENTER | SENDMMSG), .. }) => known,
         Some(inflight) if inflight.syscall == NO_SYSCALL => NO_SYSCALL,
         Some(_) => return,
     };
@@ -78,10 +78,8 @@ pub(crate) fn end_scope() {
     let thread = helpers::bpf_get_current_pid_tgid();
     if inflight.syscall == NO_SYSCALL {
         let _ = INFLIGHT.remove(&thread);
-    } else if inflight.syscall == IO_URING_ENTER {
-        let file = File::None as u16;
-        let inflight =
-            Inflight { syscall: IO_URING_ENTER, file, port: NO_PORT, user: inflight.user };
+    } else if let IO_URING_ENTER | SENDMMSG = inflight.syscall {
+        let inflight = Inflight { file: File::None as u16, port: NO_PORT, ..inflight };
         let _ = INFLIGHT.insert(&thread, &inflight, 0);
     }
 }

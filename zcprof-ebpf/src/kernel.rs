@@ -70,10 +70,10 @@ const fn is_user(address: u64) -> bool {
     address >> 63 == 0
 }
 
-/// [`Iter`] of the `struct iov_iter` in a `struct msghdr *`.
+/// The `struct iov_iter *` in a `struct msghdr *`.
 #[inline(always)]
-pub(crate) fn message_iter_class(message: u64) -> u8 {
-    iter_class(message + u64::from(configured(&CONFIG.offsets.message_iter)))
+pub(crate) fn message_iter(message: u64) -> u64 {
+    message + u64::from(configured(&CONFIG.offsets.message_iter))
 }
 
 /// Bytes that a `struct iov_iter *` still holds.
@@ -159,6 +159,39 @@ pub(crate) fn sock_of(file: u64) -> u64 {
 #[inline(always)]
 pub(crate) fn family_and_port(sock: u64) -> (u16, u16) {
     (read_at(sock, &CONFIG.offsets.sock_family), read_at(sock, &CONFIG.offsets.sock_port))
+}
+
+/// Whether a `struct sock *` is IPv4's; an IPv6 socket that sends to an IPv4 address is not.
+#[inline(always)]
+pub(crate) fn is_ipv4(sock: u64) -> bool {
+    read_at::<u16>(sock, &CONFIG.offsets.sock_family) == IPV4
+}
+
+/// Whether the socket of a `struct sk_buff *`, which may have none, is of UDP or UDP-Lite
+/// (include/uapi/linux/in.h). A Unix or vsock socket has no protocol.
+#[inline(always)]
+pub(crate) fn is_of_udp(skb: u64) -> bool {
+    let sock = socket(skb);
+    sock != 0 && is_udp(sock)
+}
+
+#[inline(always)]
+fn is_udp(sock: u64) -> bool {
+    let protocol: u16 = read_at(sock, &CONFIG.offsets.sock_protocol);
+    protocol == 17 || protocol == 136
+}
+
+/// Whether what is put into a `struct sk_buff *` is added up at once, and not by a device later
+/// (`CHECKSUM_PARTIAL`, include/linux/skbuff.h, 5.10 to 7.3).
+#[inline(always)]
+pub(crate) fn is_added_up(skb: u64) -> bool {
+    const BY_DEVICE: u8 = 3;
+    let [byte, bit] = [0, 1].map(|at| configured(&CONFIG.summed[at]));
+    if byte == NO_OFFSET {
+        lose(Lost::Unreadable);
+        return false;
+    }
+    read::<u8>(skb + u64::from(byte)) >> (bit & 7) & 3 != BY_DEVICE
 }
 
 /// Whether a `struct sock *` connects the kernel with what stores a file: sunrpc (xs_tcp_finish_connecting(),
@@ -272,6 +305,9 @@ pub(crate) fn is_queued(skb: u64) -> bool {
     received != 0 && destructor as u32 == received
 }
 
+/// The family of IPv4's sockets: AF_INET, include/linux/socket.h.
+const IPV4: u16 = 2;
+
 /// The IP protocol whose ports a flow has: TCP, include/uapi/linux/in.h.
 const TCP: u8 = 6;
 
@@ -281,11 +317,14 @@ fn mapped(address: u32) -> [u32; 4] {
     [0, 0, 0xffff_u32.to_be(), address]
 }
 
-/// The connection of a `struct sock *`, as its packets show it; none unless it is of IP.
+/// The connection of a `struct sock *`, as its packets show it; none unless it is of IP, and none of
+/// UDP's, whose ports may be the same as TCP's.
 #[inline(always)]
 pub(crate) fn flow_of_socket(sock: u64) -> Option<Flow> {
-    const IPV4: u16 = 2; // AF_INET, include/linux/socket.h
     const IPV6: u16 = 10; // AF_INET6
+    if is_udp(sock) {
+        return None;
+    }
     let (family, port) = family_and_port(sock);
     let (from, to) = if family == IPV4 {
         let [from, to] = [&CONFIG.offsets.sock_from, &CONFIG.offsets.sock_to];
@@ -361,7 +400,7 @@ pub(crate) fn flow_before_translation(skb: u64) -> Option<Flow> {
     if read_at::<u8>(tuple, &CONFIG.tuple.protocol) != TCP {
         return None;
     }
-    const IPV4: u16 = 2; // NFPROTO_IPV4, include/uapi/linux/netfilter.h
+    // NFPROTO_IPV4 and NFPROTO_IPV6 are the same: include/uapi/linux/netfilter.h.
     const IPV6: u16 = 10;
     let [from, to] = [&CONFIG.tuple.from, &CONFIG.tuple.to];
     let (from, to) = match read_at::<u16>(tuple, &CONFIG.tuple.family) {

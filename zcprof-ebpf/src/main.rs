@@ -47,6 +47,17 @@ macro_rules! audit {
     };
 }
 
+/// A leaf that has hooks.
+macro_rules! hooked {
+    ($site:literal, $fentry:ident) => {
+        #[fentry]
+        fn $fentry(ctx: FEntryContext) -> i32 {
+            let _ = requested::<$site, _>(&ctx, |at| Some(ctx.arg(at)));
+            0
+        }
+    };
+}
+
 /// A traceable function whose result tells the bytes.
 macro_rules! caller {
     ($site:literal, $fexit:ident, $entry:ident, $return:ident) => {
@@ -186,17 +197,38 @@ fn leaf<const SITE: usize>(ctx: &ProbeContext) -> u32 {
     if let Bytes::Crossing(at) = const { SITES[SITE].bytes } {
         return crosses::<SITE>(ctx, usize::from(at));
     }
-    let Bytes::Requested(at) = (const { SITES[SITE].bytes }) else { return 0 };
-    let Some(mut bytes) = ctx.arg::<u64>(usize::from(at)) else { return 0 };
-    let mut iter = kernel::NO_ITER;
+    let _ = requested::<SITE, _>(ctx, |at| ctx.arg(at));
+    0
+}
+
+/// A leaf that is asked for bytes; `argument` gives one of its arguments.
+#[inline(always)]
+fn requested<const SITE: usize, C: EbpfContext>(
+    ctx: &C,
+    argument: impl Fn(usize) -> Option<u64>,
+) -> Option<()> {
+    let (mut bytes, mut iterator) = match const { SITES[SITE].bytes } {
+        Bytes::Requested(at) => (argument(usize::from(at))?, None),
+        Bytes::Checked { message, length, skb } => {
+            if !kernel::is_added_up(argument(usize::from(skb))?) {
+                return None;
+            }
+            let bytes = argument(usize::from(length))? & 0xffff_ffff;
+            (bytes, Some(kernel::message_iter(argument(usize::from(message))?)))
+        }
+        _ => return None,
+    };
     if let Some(at) = const { SITES[SITE].iter } {
-        let Some(pointer) = ctx.arg::<u64>(usize::from(at)) else { return 0 };
+        iterator = Some(argument(usize::from(at))?);
+    }
+    let mut iter = kernel::NO_ITER;
+    if let Some(pointer) = iterator {
         iter = kernel::iter_class(pointer);
         // The leaf copies no more than the iterator holds.
         bytes = bytes.min(kernel::iter_count(pointer));
     }
     count::add::<SITE, _>(ctx, iter, bytes);
-    0
+    Some(())
 }
 
 /// A routine that copies to or from user memory, and does not know for whom.
@@ -231,7 +263,7 @@ fn returned<const SITE: usize>(ctx: &FExitContext) -> i32 {
         return 0;
     }
     let detail = match const { SITES[SITE].bytes } {
-        Bytes::Linear { skb, .. } => ctx.arg(usize::from(skb)),
+        Bytes::Linear { skb, .. } | Bytes::PinnedToUdp { skb, .. } => ctx.arg(usize::from(skb)),
         _ => u64::from(iter),
     };
     leave::<SITE, _>(ctx, result, Entered { argument, detail });
@@ -249,7 +281,11 @@ fn entered<const SITE: usize>(ctx: &ProbeContext) -> u32 {
         Some(at) => ctx.arg::<u64>(usize::from(at)).unwrap_or(0),
         None => 0,
     };
-    let entered = Entered { argument, detail: u64::from(iter) };
+    let detail = match const { SITES[SITE].bytes } {
+        Bytes::PinnedToUdp { skb, .. } => ctx.arg::<u64>(usize::from(skb)).unwrap_or(0),
+        _ => u64::from(iter),
+    };
+    let entered = Entered { argument, detail };
     if let Bytes::Linear { skb, .. } = const { SITES[SITE].bytes } {
         // It may call itself, so that entries and returns of one thread would not meet. It fails
         // only where the skb is shorter than what is asked of it, which is a bug.
@@ -266,7 +302,7 @@ fn entered<const SITE: usize>(ctx: &ProbeContext) -> u32 {
 fn iterator<const SITE: usize>(argument: impl Fn(usize) -> u64) -> u8 {
     match const { (SITES[SITE].iter, SITES[SITE].message) } {
         (Some(at), _) => kernel::iter_class(argument(usize::from(at))),
-        (None, Some(at)) => kernel::message_iter_class(argument(usize::from(at))),
+        (None, Some(at)) => kernel::iter_class(kernel::message_iter(argument(usize::from(at)))),
         (None, None) => kernel::NO_ITER,
     }
 }
@@ -274,6 +310,11 @@ fn iterator<const SITE: usize>(argument: impl Fn(usize) -> u64) -> u8 {
 /// What has to be done before the function runs, by whichever mechanism.
 #[inline(always)]
 fn enter<const SITE: usize, C: EbpfContext>(ctx: &C, argument: impl Fn(usize) -> u64) {
+    if let Bytes::ReturnedByIpv4(at) = const { SITES[SITE].bytes }
+        && !kernel::is_ipv4(argument(usize::from(at)))
+    {
+        return;
+    }
     let is_for_nobody = match const { SITES[SITE].sends } {
         Some(at) => below::send_by(argument(usize::from(at))),
         None => false,
@@ -337,6 +378,11 @@ fn enter<const SITE: usize, C: EbpfContext>(ctx: &C, argument: impl Fn(usize) ->
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "each detail is stored from what it is here")]
 fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Entered) {
+    if let Bytes::ReturnedByIpv4(_) = const { SITES[SITE].bytes }
+        && !kernel::is_ipv4(entered.argument)
+    {
+        return;
+    }
     match const { SITES[SITE].bytes } {
         Bytes::Deferred(_) => {
             if let Some(entered) = recall::<SITE>()
@@ -382,6 +428,20 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
             }
             count::add::<SITE, C>(ctx, entered.detail as u8, bytes);
         }
+        Bytes::PinnedToUdp { .. } => {
+            // TCP's bytes are counted by another row.
+            if kernel::is_of_udp(entered.detail) && result as i32 == 0 {
+                below::own(kernel::ubuf(entered.detail));
+                let bytes = entered.argument & 0xffff_ffff;
+                count::add::<SITE, C>(ctx, kernel::NO_ITER, bytes);
+            }
+        }
+        Bytes::ReturnedToUdp(_) => {
+            if kernel::is_of_udp(entered.argument) {
+                let bytes = done::<SITE>(result, entered.argument);
+                count::add::<SITE, C>(ctx, kernel::NO_ITER, bytes);
+            }
+        }
         Bytes::Encrypted(_) => {
             // Zero, or EINPROGRESS or EBUSY of a request that is queued: linux/errno.h.
             if let Some(bytes) = come_out::<SITE>()
@@ -407,6 +467,8 @@ fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Enter
             let folio = entered.argument;
             count::add_on::<SITE, C>(ctx, kernel::folio_kind(folio), kernel::folio_bytes(folio));
         }
+        // udp_sendpage() calls it first for no byte, with an iterator of no type.
+        Bytes::ReturnedByIpv4(_) if done::<SITE>(result, 0) == 0 => {}
         _ => {
             let bytes = done::<SITE>(result, entered.argument);
             count::add::<SITE, C>(ctx, entered.detail as u8, bytes);
@@ -536,12 +598,14 @@ fn entered_key<const SITE: usize>() -> EnteredKey {
 fn argument_of<const SITE: usize>() -> Option<u8> {
     match const { SITES[SITE].bytes } {
         Bytes::ReturnedLess(at)
+        | Bytes::ReturnedByIpv4(at)
+        | Bytes::ReturnedToUdp(at)
         | Bytes::IfZero(at)
         | Bytes::Pinned(at)
         | Bytes::Replaced(at)
         | Bytes::Unshared(at)
         | Bytes::Folio(at) => Some(at),
-        Bytes::Linear { length, .. } => Some(length),
+        Bytes::Linear { length, .. } | Bytes::PinnedToUdp { length, .. } => Some(length),
         _ => None,
     }
 }
@@ -554,7 +618,11 @@ fn done<const SITE: usize>(result: u64, argument: u64) -> u64 {
     match const { SITES[SITE].bytes } {
         // `int` results leave the upper half of the register undefined; no single call here
         // moves 2 GiB or more (MAX_RW_COUNT), so the lower half is the result.
-        Bytes::Returned | Bytes::Pinned(_) | Bytes::Spliced { .. } => {
+        Bytes::Returned
+        | Bytes::ReturnedByIpv4(_)
+        | Bytes::ReturnedToUdp(_)
+        | Bytes::Pinned(_)
+        | Bytes::Spliced { .. } => {
             i64::from(result as i32).max(0) as u64
         }
         Bytes::ReturnedLess(_) => {

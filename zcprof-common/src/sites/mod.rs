@@ -51,6 +51,8 @@ pub struct Site {
     /// Position of the `struct sock *` argument by which the current process sends: copies that
     /// the kernel makes of what is in that socket later are charged to it.
     pub sends: Option<u8>,
+    /// Whether a leaf has the hooks that lib/Makefile takes from most: it needs no breakpoint.
+    pub has_hooks: bool,
     /// What its bytes leave the process by, where it is a way to send: the rows of a family together
     /// say what was sent by it.
     pub sent: Option<Family>,
@@ -65,6 +67,17 @@ pub struct Site {
 pub enum Bytes {
     /// The argument, at entry, but never more than the iterator holds.
     Requested(u8),
+    /// The argument, an `int`, at entry: bytes for the `struct sk_buff` that another points at, out of the
+    /// iterator in the `struct msghdr` that the third points at, if they are added up while they are
+    /// copied. Where the device or nobody does that (`CHECKSUM_PARTIAL`), another leaf copies them.
+    Checked {
+        /// Position of the message.
+        message: u8,
+        /// Position of the length.
+        length: u8,
+        /// Position of the skb.
+        skb: u8,
+    },
     /// The argument, an `unsigned int`, at entry of an assembler routine (destination, source,
     /// length): which of the first two is a user's address tells the direction. Where
     /// `_copy_to_user()` or `_copy_from_user()` calls it, they are arguments of a system call.
@@ -73,11 +86,24 @@ pub enum Bytes {
     Returned,
     /// A positive result, less the argument (bytes that an earlier step had done).
     ReturnedLess(u8),
+    /// A positive result, if the `struct sock` that the argument points at is IPv4's. IPv6's function,
+    /// which calls it for an IPv4 address, counts by itself.
+    ReturnedByIpv4(u8),
+    /// A positive result, if the socket of the `struct sk_buff` that the argument points at is UDP's.
+    ReturnedToUdp(u8),
     /// The argument, if the result is zero.
     IfZero(u8),
     /// A positive result; the argument points at the `struct ubuf_info` that remembers who
     /// pinned the bytes.
     Pinned(u8),
+    /// The length, if the result is zero, of what was pinned for a packet of UDP; the `struct sk_buff` has
+    /// the `struct ubuf_info` that remembers who pinned it.
+    PinnedToUdp {
+        /// Position of the skb, whose socket says whether it is UDP's.
+        skb: u8,
+        /// Position of the length.
+        length: u8,
+    },
     /// The length that the `struct aead_request` said at entry, to which the argument points, if
     /// the result says that it was or will be done. Only requests of TLS in the kernel count
     /// (whose completion function is `tls_encrypt_done()`, net/tls/tls_sw.c, 5.10 to 7.3), and of
@@ -233,6 +259,7 @@ impl Site {
         module: None,
         scope: None,
         sends: None,
+        has_hooks: false,
         sent: None,
         need: Need::Always,
         cases: &[],

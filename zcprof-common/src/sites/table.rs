@@ -346,6 +346,33 @@ pub const SITES: &[Site] = &[
         cases: SENDER,
         ..Site::LEAF
     },
+    // ip_generic_getfrag() copies what is sent by UDP: by _copy_from_iter() if the device is to add it up,
+    // else by csum_and_copy_from_iter_full(), which copies by itself. So do datagrams that are larger than
+    // the device's packets, or corked (MSG_MORE), or leave by a device without checksums
+    // (__ip_append_data(), net/ipv4/ip_output.c; __ip6_append_data(), net/ipv6/ip6_output.c; 5.10 to 7.3).
+    Site {
+        name: "ip_generic_getfrag",
+        source: "net/ipv4/ip_output.c",
+        // What it calls lies in lib/iov_iter.c, without hooks; raw sockets call it too.
+        until: Some((6, 7)),
+        bytes: Bytes::Checked { message: 0, length: 3, skb: 5 },
+        has_hooks: true,
+        need: Need::Datagrams,
+        cases: FROM_ITER,
+        ..Site::LEAF
+    },
+    Site {
+        name: "csum_and_copy_from_iter_full",
+        source: "net/core/skbuff.c",
+        // From 6.14 on ip_generic_getfrag() may be inlined (INDIRECT_CALL_1).
+        since: (6, 7),
+        bytes: Bytes::Requested(1),
+        iter: Some(3),
+        has_hooks: true,
+        need: Need::Datagrams,
+        cases: FROM_ITER,
+        ..Site::LEAF
+    },
     Site {
         name: "copy_page_to_iter_nofault",
         source: "lib/iov_iter.c",
@@ -658,6 +685,82 @@ pub const SITES: &[Site] = &[
         scope: Some(File::Socket),
         sent: Some(Family::Vsock),
         cases: SENDER,
+        ..Site::CALLER
+    },
+    // UDP. A datagram is copied, handed over or pinned in pieces, by __ip_append_data() and its like,
+    // which raw sockets, ping and the kernel's own replies use too: these functions know whose it is.
+    Site {
+        name: "udp_sendmsg",
+        source: "net/ipv4/udp.c",
+        // The result is what it was given, also if the datagram is corked and goes on later; if it is an
+        // error, nothing is sent of what was copied. UDP-Lite uses it too.
+        bytes: Bytes::ReturnedByIpv4(0),
+        message: Some(1),
+        scope: Some(File::Socket),
+        sends: Some(0),
+        sent: Some(Family::Udp),
+        need: Need::Datagrams,
+        cases: SENDER,
+        ..Site::CALLER
+    },
+    Site {
+        name: "udpv6_sendmsg",
+        source: "net/ipv6/udp.c",
+        // For an IPv4 address it calls udp_sendmsg().
+        module: Some("ipv6"),
+        message: Some(1),
+        scope: Some(File::Socket),
+        sends: Some(0),
+        sent: Some(Family::Udp),
+        need: Need::Datagrams,
+        cases: SENDER,
+        ..Site::CALLER
+    },
+    Site {
+        name: "ip_append_page",
+        source: "net/ipv4/ip_output.c",
+        // udp_sendpage() alone calls it. If it refuses (EOPNOTSUPP: a device without scatter-gather),
+        // that copies by udp_sendmsg(), as IPv6 always does (inet6_dgram_ops, net/ipv6/af_inet6.c).
+        until: Some((6, 5)),
+        bytes: Bytes::IfZero(4),
+        sends: Some(0),
+        sent: Some(Family::Udp),
+        need: Need::Datagrams,
+        cases: &[always(&[plus(Hop::PageCacheToSocket, Moved)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "skb_splice_from_iter_udp",
+        symbols: &["skb_splice_from_iter"],
+        source: "net/core/skbuff.c",
+        since: (6, 5),
+        // What it takes away from user->socket the rows above have counted as page cache->socket: they
+        // tell the two apart by the iterator, because a device without scatter-gather has pages copied.
+        bytes: Bytes::ReturnedToUdp(0),
+        need: Need::Datagrams,
+        cases: &[always(&[plus(Hop::UserToSocket, Copied), minus(Hop::PageCacheToSocket, Copied)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "skb_zerocopy_iter_dgram",
+        source: "net/core/skbuff.c",
+        // MSG_ZEROCOPY, if the device adds it up and has scatter-gather; else it is copied. 5.19 inlines it
+        // and has no row: what is pinned there the instruments disagree about.
+        until: Some((5, 19)),
+        bytes: Bytes::PinnedToUdp { skb: 0, length: 2 },
+        need: Need::Datagrams,
+        cases: &[always(&[minus(Hop::UserToSocket, Copied), plus(Hop::UserToSocket, Pinned)])],
+        ..Site::CALLER
+    },
+    Site {
+        name: "__zerocopy_sg_from_iter",
+        source: "net/core/datagram.c",
+        // What skb_zerocopy_iter_dgram() calls. TCP calls it too, in skb_zerocopy_iter_stream(), which
+        // counts by itself. Its arguments are others up to 5.19.
+        since: (6, 0),
+        bytes: Bytes::PinnedToUdp { skb: 2, length: 4 },
+        need: Need::Datagrams,
+        cases: &[always(&[minus(Hop::UserToSocket, Copied), plus(Hop::UserToSocket, Pinned)])],
         ..Site::CALLER
     },
     // ---- callers: out of the socket

@@ -35,29 +35,32 @@ pub(crate) fn judge(claim: &Claim, pass: &Pass, ledger: &Ledger) -> (Vec<Finding
     (findings, reasons)
 }
 
-/// What was sent over TCP and no device was seen to get, if that is more than nothing: each byte that
+/// What was sent over TCP or UDP and no device was seen to get, if that is more than nothing: each byte that
 /// leaves a socket reaches at least one.
 pub(crate) fn unbalanced(pass: &Pass) -> Option<Reason> {
-    let sent = sent_by_tcp(pass);
+    let sent = sent_by_ip(pass);
     let ours = pass.exits.iter().filter(|exit| exit.process == Process::Server);
     let reached = sum(ours.map(|exit| exit.bytes));
     beyond_tolerance(sent.saturating_sub(reached), sent)
         .then_some(Reason::ReachedNoDevice(sent, reached))
 }
 
-/// What was sent over TCP, where nobody watched which devices got it.
+/// What was sent over TCP or UDP, where nobody watched which devices got it.
 pub(crate) fn unwatched(pass: &Pass, coverage: &Coverage) -> Option<Reason> {
     let site = SITES.iter().find(|site| matches!(site.bytes, Bytes::Exits(_)))?;
     let probe = coverage.probe(site.name);
     let is_watched = probe.is_some_and(Probe::is_attached);
-    let sent = sent_by_tcp(pass);
+    let sent = sent_by_ip(pass);
     (!is_watched && sent > 0).then_some(Reason::ReachedNoDevice(sent, 0))
 }
 
-fn sent_by_tcp(pass: &Pass) -> u64 {
-    let by_tcp = |site: &str| Site::find(site).and_then(|(_, site)| site.sent) == Some(Family::Tcp);
+fn sent_by_ip(pass: &Pass) -> u64 {
+    let by_ip = |site: &str| {
+        let family = Site::find(site).and_then(|(_, site)| site.sent);
+        matches!(family, Some(Family::Tcp | Family::Udp))
+    };
     let counts = pass.counts.iter().filter(|count| count.process == Process::Server);
-    sum(counts.filter(|count| by_tcp(&count.site)).map(|count| count.bytes))
+    sum(counts.filter(|count| by_ip(&count.site)).map(|count| count.bytes))
 }
 
 fn name(exit: &DeviceExit) -> String {

@@ -125,7 +125,7 @@ codes! {
     MAY_BE_SENT = "ZC222", "a program may have sent what it read, or not";
     /// `zcprof watch -- false`.
     COMMAND_FAILED = "ZC223", "the watched command failed";
-    /// UDP, SCTP, or TLS in the kernel that is written to.
+    /// SCTP, raw sockets, or TLS in the kernel that is written to.
     UNCOUNTED = "ZC224", "programs sent bytes by sockets that zcprof does not count";
     /// A known truth was seen over plain TCP and not over the measured way.
     WAY = "ZC225", "the measured network or socket treats known bytes unlike plain TCP";

@@ -1,7 +1,7 @@
 //! Pure: leaves that no repetition of a pass had watched. What they copied is not known.
 
 use zcprof_common::sites::{SITES, Site};
-use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Need, Process};
+use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument, Need, Process};
 
 use super::Reason;
 use super::tolerance::beyond_tolerance;
@@ -40,7 +40,7 @@ pub(super) fn unwatched(pass: &Pass, coverage: &Coverage) -> Vec<Blind> {
     let mut blind = Vec::new();
     for site in SITES.iter().filter(|site| site.instrument == Instrument::Audit) {
         let watched = pass.leaves.iter().flatten().any(|leaf| leaf == site.name);
-        if watched || !can_be_reached(site, coverage) {
+        if watched || !can_be_reached(site, pass, coverage) {
             continue;
         }
         for term in site.cases.iter().flat_map(|case| case.terms) {
@@ -59,15 +59,25 @@ pub(crate) fn blind_hops(pass: &Pass, coverage: &Coverage) -> Vec<Hop> {
 }
 
 /// Whether a leaf that was not watched may have been reached.
-fn can_be_reached(site: &Site, coverage: &Coverage) -> bool {
+fn can_be_reached(site: &Site, pass: &Pass, coverage: &Coverage) -> bool {
     let probe = coverage.probe(site.name);
     match (site.need, probe.map(|probe| &probe.state)) {
         (_, Some(ProbeState::NotOnThisKernel)) => false,
+        (Need::Datagrams, _) if !sends_by_udp(pass) => false,
+        // A record that does not know them cannot have what was sent by UDP.
+        (Need::Datagrams, None) => true,
         // Who says that he writes nothing may write all the same.
         (Need::Writes, _) | (_, Some(ProbeState::Attached { .. })) => true,
         // Not needed; or refused, absent or withheld, which `watching` says.
         _ => false,
     }
+}
+
+/// Whether anybody who is watched sent by UDP.
+fn sends_by_udp(pass: &Pass) -> bool {
+    let by_udp =
+        |site: &str| Site::find(site).is_some_and(|(_, site)| site.sent == Some(Family::Udp));
+    pass.counts.iter().any(|count| count.bytes > 0 && by_udp(&count.site))
 }
 
 /// Leaves without which nothing can be said: everything reaches them, the claim has copies at their

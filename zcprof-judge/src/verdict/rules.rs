@@ -177,10 +177,14 @@ pub fn watching(instrument: Instrument, coverage: &Coverage) -> Result<(), Reaso
     if let Some(hole) = hole {
         return Err(Reason::NotWatching(instrument, hole.reason.clone()));
     }
-    // A record that an older table made tells nothing of the sites that it did not have.
+    // A record that an older table made tells nothing of the sites that it did not have. One from before
+    // UDP was counted has none of UDP's, and no byte that was sent by UDP either.
     let is_asked = |site: &Site| site.instrument == instrument && site.need != Need::Receives;
     let mut of_it = SITES.iter().filter(|site| is_asked(site));
-    let has = |site: &&Site| coverage.probes.iter().any(|probe| probe.site == site.name);
+    let is_in = |site: &Site| coverage.probes.iter().any(|probe| probe.site == site.name);
+    let is_udps = |site: &Site| site.need == Need::Datagrams;
+    let has_udp = SITES.iter().any(|site| is_udps(site) && is_in(site));
+    let has = |site: &&Site| is_in(site) || is_udps(site) && !has_udp;
     if let Some(site) = of_it.find(|site| !has(site)) {
         let reason = format!("{}: the record has no such site; measure anew", site.name);
         return Err(Reason::NotWatching(instrument, reason));

@@ -79,7 +79,7 @@ impl fmt::Display for Reason {
             Self::ReachedNoDevice(sent, reached) => {
                 write!(
                     f,
-                    "only {reached} of {sent} bytes sent over TCP were seen to reach a device"
+                    "only {reached} of {sent} bytes sent over TCP or UDP were seen to reach a device"
                 )
             }
             Self::MayBeSent(hop, bytes) => write!(

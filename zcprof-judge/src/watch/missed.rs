@@ -64,7 +64,7 @@ fn bound(watch: &Watch, traffic: &Traffic, site: &Site, runs: u64) -> Option<Hid
         Bytes::Replaced(_) | Bytes::Unshared(_) => {
             Some(Hidden { by_faults: runs.saturating_mul(PAGE), ..Hidden::default() })
         }
-        Bytes::Returned | Bytes::ReturnedLess(_) | Bytes::IfZero(_)
+        Bytes::Returned | Bytes::ReturnedByIpv4(_) | Bytes::ReturnedLess(_) | Bytes::IfZero(_)
             if site.instrument == Instrument::Callers && is_around_leaves(watch, traffic, site) =>
         {
             let takes_away =

@@ -1,7 +1,8 @@
 //! Watched windows in which something is at the edge of a rule: what just holds and what just does not.
 
+use zcprof_common::sites::Site;
 use zcprof_common::syscalls::Syscall;
-use zcprof_common::vocabulary::{Disposition, File, Hop, Iter};
+use zcprof_common::vocabulary::{Disposition, File, Hop, Iter, Need};
 use zcprof_judge::report::watch::table;
 use zcprof_judge::run::{Doubt, ProbeState};
 use zcprof_judge::syscall::InSyscall;
@@ -217,6 +218,66 @@ fn a_leaf_that_was_not_watched_matters_if_it_can_be_reached() {
     assert_eq!(without(leaf, Some(not_needed())), "holds");
     assert_eq!(without(leaf, Some(ProbeState::NotOnThisKernel)), "holds");
     assert_eq!(without("copy_folio_from_iter_atomic", None), "holds");
+}
+
+/// Bytes that are sent by UDP from user memory, copied by that leaf.
+fn datagrams(leaf: &str) -> Vec<WatchedCount> {
+    let at = |site| count(site, Syscall::Sendto, File::Socket, Iter::User, BODY);
+    vec![at(leaf), at("udp_sendmsg")]
+}
+
+/// Bytes that are spliced from a file to a UDP socket, which takes the pages.
+fn spliced_datagrams() -> Vec<WatchedCount> {
+    let at = |site, iter| count(site, Syscall::Splice, File::Pipe, iter, BODY);
+    vec![
+        count("filemap_splice_read", Syscall::Splice, File::Regular, Iter::None, BODY),
+        at("udp_sendmsg", Iter::Kernel),
+        at("skb_splice_from_iter", Iter::None),
+        at("skb_splice_from_iter_udp", Iter::None),
+    ]
+}
+
+/// UDP is sent bytes as TCP is, by whichever leaf they are copied; one leaf alone copies where nobody adds
+/// up later, and was it not watched it may have copied.
+#[test]
+fn what_is_sent_by_udp_is_judged_as_over_tcp() {
+    let leaf = "csum_and_copy_from_iter_full";
+    for copied in ["_copy_from_iter", leaf] {
+        let parts = [datagrams(copied)];
+        for (claim, expected) in [("zero-copy", "refuted"), ("one-copy", "holds")] {
+            assert_eq!(verdict(&window(claim, &parts)).name(), expected, "{copied}: {claim}");
+        }
+    }
+    let beside_tcp = [handed_over(BODY), spliced_datagrams()];
+    let parts = [&beside_tcp[1..], &beside_tcp[..]];
+    for parts in parts {
+        let watch = window("zero-copy", parts);
+        assert_eq!(verdict(&watch), Verdict::Holds);
+        let less =
+            |site: &str| says_of(&watch, |watch| watch.counts.retain(|count| count.site != site));
+        assert_ne!(less("skb_splice_from_iter"), "holds");
+        assert_ne!(less("skb_splice_from_iter_udp"), "holds");
+        let blind = says_of(&watch, |watch| watch.leaves.retain(|watched| watched != leaf));
+        assert_eq!(blind, "inconclusive");
+    }
+    let over_tcp = window("zero-copy", &[handed_over(BODY)]);
+    let blind = says_of(&over_tcp, |watch| watch.leaves.retain(|watched| watched != leaf));
+    assert_eq!(blind, "holds", "nobody sent by UDP");
+}
+
+/// A record from before UDP was counted says all that it said; it cannot have UDP's counts.
+#[test]
+fn a_record_from_before_udp_was_counted_tells_of_tcp() {
+    let forget = |watch: &mut Watch| {
+        let is_udps =
+            |name: &str| Site::find(name).is_some_and(|(_, site)| site.need == Need::Datagrams);
+        watch.coverage.probes.retain(|probe| !is_udps(&probe.site));
+        watch.leaves.retain(|leaf| !is_udps(leaf));
+    };
+    let over_tcp = window("zero-copy", &[handed_over(BODY)]);
+    assert_eq!(says_of(&over_tcp, forget), "holds");
+    let by_both = window("zero-copy", &[handed_over(BODY), spliced_datagrams()]);
+    assert_eq!(says_of(&by_both, forget), "inconclusive");
 }
 
 /// What is sent over no network reaches no device that anybody would have to watch.

@@ -91,7 +91,7 @@ fn helps(site: &Site, of: &Site) -> bool {
             matches!(of.bytes, Bytes::Linear { .. })
         }
         // Who pinned what is copied later.
-        Bytes::Pinned(_) => matches!(of.bytes, Bytes::Deferred(_)),
+        Bytes::Pinned(_) | Bytes::PinnedToUdp { .. } => matches!(of.bytes, Bytes::Deferred(_)),
         // The system call, and the file that it names. A folio knows its own file.
         Bytes::SyscallResult => {
             of.cases.iter().any(by_file)
@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn a_missing_leaf_is_a_hole_at_its_hops_alone() {
-        let sites = table((6, 12), &["_copy_from_iter", "_copy_from_iter_nocache"]);
+        let leaves = ["_copy_from_iter", "_copy_from_iter_nocache", "csum_and_copy_from_iter_full"];
+        let sites = table((6, 12), &leaves);
         assert_eq!(sees(&sites, Audit, Hop::UserToSocket, Copied), Some(Sees::Nothing));
         assert_eq!(sees(&sites, Audit, Hop::PageCacheToUser, Copied), Some(Sees::All));
         assert_eq!(sees(&sites, Callers, Hop::UserToSocket, Copied), Some(Sees::All));

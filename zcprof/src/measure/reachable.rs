@@ -16,7 +16,8 @@ pub(super) fn unneeded(
     rows: &[&TransferSpec],
     receive: &[&ModeSpec],
 ) -> Result<Vec<(Need, String)>> {
-    let mut unneeded = vec![(Need::Checksums, "the workload sends no UDP".to_owned())];
+    let udp = [Need::Checksums, Need::Datagrams];
+    let mut unneeded = udp.map(|need| (need, "the workload sends no UDP".to_owned())).to_vec();
     if !rows.iter().any(|row| row.writes_files()) {
         unneeded.push((Need::Writes, "no transfer that is measured writes a file".to_owned()));
     }

@@ -4,6 +4,8 @@
 //! (kernel/trace/trace_kprobe.c) then refuses a kprobe unless KPROBE_EVENTS_ON_NOTRACE is set.
 //! Where it does, an execution breakpoint on every CPU takes the kprobe's place.
 //!
+//! A leaf outside of lib/ has its hooks, and a trampoline at its entry takes no slot.
+//!
 //! A CPU has few slots for breakpoints, and a kernel may have more leaves. They are then watched in
 //! groups, one after the other: the first has the leaves that every work can reach, the others
 //! those of [`Need`]s that arise, each group with a leaf of the first that can be reached at will.
@@ -11,8 +13,8 @@
 use std::io;
 
 use anyhow::{Context as _, Result};
-use aya::Ebpf;
-use aya::programs::{KProbe, PerfEvent};
+use aya::programs::{FEntry, KProbe, PerfEvent};
+use aya::{Btf, Ebpf};
 use perf_event::events::Breakpoint;
 use perf_event::{Builder, Counter};
 use std::os::fd::{AsFd as _, AsRawFd as _};
@@ -30,8 +32,8 @@ pub(super) struct Audit {
     /// Indices into `breakpoints`.
     groups: Vec<Vec<usize>>,
     current: usize,
-    /// Leaves that are watched all the time.
-    kprobes: Vec<usize>,
+    /// Leaves that are watched all the time, without breakpoints.
+    always: Vec<usize>,
 }
 
 /// Breakpoint slots of a CPU: `HBP_NUM`, arch/x86/include/asm/hw_breakpoint.h.
@@ -55,11 +57,21 @@ impl Audit {
         let mut kprobes_refused = !counted;
         for PlannedProbe { site, symbol, address } in plan.of(Instrument::Audit) {
             let row = &SITES[site];
+            if row.has_hooks {
+                match fentry(ebpf, row, &symbol) {
+                    Ok(()) => {
+                        plan.attached(site, &symbol, Mechanism::Fentry);
+                        audit.always.push(site);
+                        continue;
+                    }
+                    Err(error) => log::debug!("{symbol}: no fentry ({error:#})"),
+                }
+            }
             if !kprobes_refused {
                 match kprobe(ebpf, row, &symbol) {
                     Ok(()) => {
                         plan.attached(site, &symbol, Mechanism::Kprobe);
-                        audit.kprobes.push(site);
+                        audit.always.push(site);
                         continue;
                     }
                     Err(error) => {
@@ -126,7 +138,7 @@ impl Audit {
     /// Sites that are watched now.
     pub(super) fn watched(&self) -> Vec<usize> {
         let current = self.group().into_iter().map(|leaf| self.breakpoints[leaf].site);
-        self.kprobes.iter().copied().chain(current).collect()
+        self.always.iter().copied().chain(current).collect()
     }
 
     /// Watches another group of leaves.
@@ -284,6 +296,14 @@ impl Audit {
     fn counters(&mut self) -> impl Iterator<Item = &mut Counter> {
         self.breakpoints.iter_mut().flat_map(|w| w.counters.iter_mut().map(|(_, c)| c))
     }
+}
+
+fn fentry(ebpf: &mut Ebpf, site: &Site, symbol: &str) -> Result<()> {
+    let btf = Btf::from_sys_fs().context("reading the kernel's BTF")?;
+    let program: &mut FEntry = super::program(ebpf, site, Hook::Fentry)?.try_into()?;
+    program.load(symbol, &btf)?;
+    program.attach()?;
+    Ok(())
 }
 
 fn kprobe(ebpf: &mut Ebpf, site: &Site, symbol: &str) -> Result<()> {

@@ -41,6 +41,7 @@ pub(super) fn configure(version: Version, tls_done: u64, receives: u64) -> Resul
         tls_done: [u32::try_from(tls_done >> 32)?, u32::try_from(tls_done & 0xffff_ffff)?],
         folio_large_bit: types.enumerator("pageflags", "PG_head")?,
         argument_copies: argument_copies(version)?,
+        summed: types.bits("sk_buff.ip_summed").map_or([NO_OFFSET, 0], |at| [at / 8, at % 8]),
         iter_class: types.iterators()?,
         pid_namespace: pid_namespace()?,
         ..Config::UNKNOWN
@@ -126,6 +127,15 @@ impl Types {
 
     /// Byte offset of a member by its path from its structure on.
     fn offset(&self, path: &str) -> Result<u32> {
+        let bits = self.bits(path)?;
+        if bits % 8 != 0 {
+            bail!("struct {path} does not begin at a byte");
+        }
+        Ok(bits / 8)
+    }
+
+    /// The same in bits.
+    fn bits(&self, path: &str) -> Result<u32> {
         let (structure, members) = path.split_once('.').context("a path names a member")?;
         let mut at = Type::Struct(self.structure(structure)?);
         let mut bits = 0;
@@ -133,10 +143,7 @@ impl Types {
             let found = self.step(&at, step).with_context(|| format!("struct {path}"))?;
             (bits, at) = (bits + found.0, found.1);
         }
-        if bits % 8 != 0 {
-            bail!("struct {path} does not begin at a byte");
-        }
-        Ok(bits / 8)
+        Ok(bits)
     }
 
     /// Where a member, or one element of it, begins in its structure, in bits, and its type.

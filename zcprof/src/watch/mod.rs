@@ -216,7 +216,10 @@ pub(crate) fn size(bytes: u64) -> String {
 /// What no watched program can do that matters here, with the reason.
 fn unneeded() -> Result<Vec<(Need, String)>> {
     let mut unneeded = vec![
-        (Need::Checksums, "what is sent by UDP is not judged".to_owned()),
+        (
+            Need::Checksums,
+            "what UDP sends is seen without it, and what it receives is not judged".to_owned(),
+        ),
         (Need::Writes, "what is written into files the callers tell".to_owned()),
         (Need::Receives, "how a watched program receives is told by system calls".to_owned()),
         (

@@ -6,12 +6,15 @@ mod tls;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::thread;
 
+use nix::libc;
 use nix::sys::sendfile::sendfile64;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::RcvBufForce;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use zcprof::probe::{Options, Probes, Snapshot};
 use zcprof_common::sites::{SITES, Sign, Site};
@@ -22,8 +25,9 @@ use super::guest_folder;
 /// Bytes that are sent each time, in messages of [`MESSAGE`].
 const BYTES: usize = 1 << 20;
 
-/// Bytes of a message. sendfile(2) gives a socket at most sixteen pages at once.
-const MESSAGE: usize = 64 << 10;
+/// Bytes of a message. sendfile(2) gives a socket at most sixteen pages at once, and a datagram of UDP has
+/// fewer than 64 KiB.
+const MESSAGE: usize = 32 << 10;
 
 /// Copied by read(2) and its kind, or handed over.
 type HopDisposition = (Hop, Disposition);
@@ -31,7 +35,10 @@ type HopDisposition = (Hop, Disposition);
 /// A family, and what becomes of what sendfile gives it.
 struct FamilyCase {
     family: Family,
+    /// What is special about it.
+    note: &'static str,
     connect: fn() -> io::Result<(OwnedFd, OwnedFd)>,
+    write: fn(OwnedFd),
     /// write(2) copies into it here.
     written: Hop,
     /// sendfile(2) leaves its bytes here; on kernels before 6.5, if that is something else.
@@ -48,9 +55,21 @@ const ROWS: &[FamilyCase] = &[
     FamilyCase { family: Family::Mptcp, connect: mptcp, ..FamilyCase::COPIES },
     FamilyCase { family: Family::UnixDatagram, connect: unix_datagram, ..FamilyCase::COPIES },
     FamilyCase { family: Family::Vsock, connect: vsock, ..FamilyCase::COPIES },
+    FamilyCase { family: Family::Udp, connect: udp, ..FamilyCase::TAKES_PAGES },
+    FamilyCase {
+        family: Family::Udp,
+        note: ", corked",
+        connect: udp,
+        write: write_halves,
+        ..FamilyCase::TAKES_PAGES
+    },
+    FamilyCase { family: Family::Udp, note: ", IPv6", connect: udp6, ..FamilyCase::UDP6 },
+    FamilyCase { family: Family::Udp, note: ", to IPv4", connect: udp6_to_4, ..FamilyCase::UDP6 },
     FamilyCase {
         family: Family::Pipe,
+        note: "",
         connect: pipe,
+        write,
         written: Hop::UserToPipe,
         sent: (Hop::PageCacheToPipe, Disposition::Moved),
         sent_before_splice_pages: (Hop::PageCacheToPipe, Disposition::Moved),
@@ -60,13 +79,17 @@ const ROWS: &[FamilyCase] = &[
 impl FamilyCase {
     const TAKES_PAGES: Self = Self {
         family: Family::Tcp,
+        note: "",
         connect: tcp,
+        write,
         written: Hop::UserToSocket,
         sent: MOVED,
         sent_before_splice_pages: MOVED,
     };
     const COPIES: Self =
         Self { sent: COPIED, sent_before_splice_pages: COPIED, ..Self::TAKES_PAGES };
+    /// IPv6 had no sendpage.
+    const UDP6: Self = Self { sent_before_splice_pages: COPIED, ..Self::TAKES_PAGES };
 }
 
 #[test]
@@ -97,7 +120,7 @@ fn what_leaves_by_every_family_is_seen_by_both_instruments() {
             if by_sendfile {
                 send(&near, &File::open(&path).expect("opened"));
             } else {
-                write(near.try_clone().expect("a copy"));
+                (row.write)(near.try_clone().expect("a copy"));
             }
             let mut snapshot = probes.snapshot().expect("read");
             for (key, value) in &reading.counts {
@@ -124,7 +147,7 @@ impl FamilyCase {
             (true, false) => self.sent_before_splice_pages,
         };
         let way = if by_sendfile { "sendfile" } else { "write" };
-        let name = self.family.name();
+        let name = format!("{}{}", self.family.name(), self.note);
         println!("{name}, {way}: callers {callers:?}; audit {audit:?}");
         let mut wrong = Vec::new();
         let mut expect = |who: &str, seen: &BTreeMap<HopDisposition, i128>, wanted: i128| {
@@ -198,6 +221,17 @@ fn write(near: OwnedFd) {
     }
 }
 
+/// Two halves of each message, of which the first waits for the second (MSG_MORE).
+fn write_halves(near: OwnedFd) {
+    let near = Socket::from(near);
+    let half = vec![7; MESSAGE / 2];
+    for _ in 0..BYTES / MESSAGE {
+        for flags in [libc::MSG_MORE, 0] {
+            assert_eq!(near.send_with_flags(&half, flags).expect("sent"), half.len());
+        }
+    }
+}
+
 fn send(near: &OwnedFd, file: &File) {
     let mut left = BYTES;
     while left > 0 {
@@ -234,6 +268,27 @@ fn tcp() -> io::Result<(OwnedFd, OwnedFd)> {
 
 fn mptcp() -> io::Result<(OwnedFd, OwnedFd)> {
     internet(Protocol::MPTCP)
+}
+
+fn udp() -> io::Result<(OwnedFd, OwnedFd)> {
+    datagrams("127.0.0.1:0", "127.0.0.1:0")
+}
+
+fn udp6() -> io::Result<(OwnedFd, OwnedFd)> {
+    datagrams("[::]:0", "[::1]:0")
+}
+
+/// An IPv6 socket that sends to an IPv4 address.
+fn udp6_to_4() -> io::Result<(OwnedFd, OwnedFd)> {
+    datagrams("[::]:0", "[::ffff:127.0.0.1]:0")
+}
+
+fn datagrams(from: &str, to: &str) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (near, far) = (UdpSocket::bind(from)?, UdpSocket::bind(to)?);
+    // All that is sent fits, and nothing is lost.
+    setsockopt(&far, RcvBufForce, &(64 << 20))?;
+    near.connect(far.local_addr()?)?;
+    Ok((near.into(), far.into()))
 }
 
 fn unix_stream() -> io::Result<(OwnedFd, OwnedFd)> {

@@ -1,6 +1,7 @@
 //! `zcprof watch` by what it says and leaves: exit codes, what the command gets, what is left behind.
 //! The command is a transfer of zcprof's own, which is nobody's workload here.
 
+mod datagrams;
 mod live;
 mod scale;
 
