@@ -289,13 +289,18 @@ pub(crate) fn note_translation(skb: u64) {
     }
 }
 
-/// The subject that sent a packet, if it is a watched one.
+/// The subject that sent a packet, if it is a watched one. Of a datagram of UDP that has lost its socket
+/// nothing tells who sent it: [`NO_OWNER`].
 #[inline(always)]
 pub(crate) fn sent(skb: u64) -> Option<u32> {
+    let socket = kernel::socket(skb);
     // SAFETY: the value is read at once, and is one word.
-    let by_socket = unsafe { SOCKETS.get(&kernel::socket(skb)) }.copied();
-    let owner = by_socket.or_else(|| by_connection(skb));
-    owner.filter(|owner| *owner != ELSEWHERE && *owner != NO_OWNER)
+    let by_socket = unsafe { SOCKETS.get(&socket) }.copied();
+    match by_socket.or_else(|| by_connection(skb)) {
+        None | Some(NO_OWNER) => (socket == 0 && kernel::is_datagram(skb)).then_some(NO_OWNER),
+        Some(ELSEWHERE) => None,
+        owner => owner,
+    }
 }
 
 /// A device gets a packet of a subject's.

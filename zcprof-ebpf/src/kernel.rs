@@ -177,8 +177,9 @@ pub(crate) fn is_of_udp(skb: u64) -> bool {
 
 #[inline(always)]
 fn is_udp(sock: u64) -> bool {
+    const UDP_LITE: u16 = 136;
     let protocol: u16 = read_at(sock, &CONFIG.offsets.sock_protocol);
-    protocol == 17 || protocol == 136
+    protocol == u16::from(UDP) || protocol == UDP_LITE
 }
 
 /// Whether what is put into a `struct sk_buff *` is added up at once, and not by a device later
@@ -311,6 +312,9 @@ const IPV4: u16 = 2;
 /// The IP protocol whose ports a flow has: TCP, include/uapi/linux/in.h.
 const TCP: u8 = 6;
 
+/// The same of UDP.
+const UDP: u8 = 17;
+
 /// An IPv4 address as IPv6 maps it: RFC 4291, 2.5.5.2.
 #[inline(always)]
 fn mapped(address: u32) -> [u32; 4] {
@@ -350,6 +354,19 @@ pub(crate) fn flow_of_packet(skb: u64) -> Option<Flow> {
     }
     let inner: u16 = read_at(skb, &CONFIG.offsets.skb_inner_network);
     if inner == 0 { None } else { flow_at(head + u64::from(inner)) }
+}
+
+/// Whether the packet in a `struct sk_buff *` is UDP's, by its IP header, which may be a tunnel's.
+#[inline(always)]
+pub(crate) fn is_datagram(skb: u64) -> bool {
+    let head: u64 = read_at(skb, &CONFIG.offsets.skb_head);
+    let network: u16 = read_at(skb, &CONFIG.offsets.skb_network);
+    let header = head + u64::from(network);
+    match read::<u8>(header) >> 4 {
+        4 => read::<u8>(header + 9) == UDP,
+        6 => read::<u8>(header + 6) == UDP,
+        _ => false,
+    }
 }
 
 /// The connection of a packet with this IP header (include/uapi/linux/ip.h and ipv6.h).

@@ -622,9 +622,7 @@ fn done<const SITE: usize>(result: u64, argument: u64) -> u64 {
         | Bytes::ReturnedByIpv4(_)
         | Bytes::ReturnedToUdp(_)
         | Bytes::Pinned(_)
-        | Bytes::Spliced { .. } => {
-            i64::from(result as i32).max(0) as u64
-        }
+        | Bytes::Spliced { .. } => i64::from(result as i32).max(0) as u64,
         Bytes::ReturnedLess(_) => {
             let result = result as i64;
             if result > 0 { (result - argument as i64).max(0) as u64 } else { 0 }

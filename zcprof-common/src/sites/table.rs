@@ -719,8 +719,9 @@ pub const SITES: &[Site] = &[
     Site {
         name: "ip_append_page",
         source: "net/ipv4/ip_output.c",
-        // udp_sendpage() alone calls it. If it refuses (EOPNOTSUPP: a device without scatter-gather),
-        // that copies by udp_sendmsg(), as IPv6 always does (inet6_dgram_ops, net/ipv6/af_inet6.c).
+        // udp_sendpage() alone calls it (5.10.223; that of 6.1.176 no longer does). If it refuses
+        // (EOPNOTSUPP: a device without scatter-gather), that copies by udp_sendmsg(), as IPv6 always does
+        // (inet6_dgram_ops, net/ipv6/af_inet6.c).
         until: Some((6, 5)),
         bytes: Bytes::IfZero(4),
         sends: Some(0),

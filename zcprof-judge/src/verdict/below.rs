@@ -9,7 +9,10 @@ use super::{Finding, Reason};
 use crate::claim::Claim;
 use crate::devices::{self, DeviceKind, Effect};
 use crate::ledger::{Ledger, sum};
-use crate::run::{Coverage, DeviceExit, Pass, Probe};
+use crate::run::{Count, Coverage, DeviceExit, Pass, Probe};
+
+/// What devices of the network send.
+const IP: &[Family] = &[Family::Tcp, Family::Udp];
 
 /// What the devices of a pass have against a claim.
 pub(crate) fn judge(claim: &Claim, pass: &Pass, ledger: &Ledger) -> (Vec<Finding>, Vec<Reason>) {
@@ -19,8 +22,7 @@ pub(crate) fn judge(claim: &Claim, pass: &Pass, ledger: &Ledger) -> (Vec<Finding
     if beyond_tolerance(by_policy, ledger.payload) {
         findings.push(Finding::of(ledger, place, by_policy, 0));
     }
-    let ours = || pass.exits.iter().filter(|exit| exit.process == Process::Server);
-    for exit in ours().filter(|exit| beyond_tolerance(exit.bytes, ledger.payload)) {
+    for exit in large_exits(pass, ledger, Process::Server) {
         match devices::find(&exit.kind) {
             Some(DeviceKind { effect: Effect::Encrypts, source, .. }) => findings.push(Finding {
                 at: format!("{}, {source}", name(exit)),
@@ -32,13 +34,45 @@ pub(crate) fn judge(claim: &Claim, pass: &Pass, ledger: &Ledger) -> (Vec<Finding
             _ => {}
         }
     }
+    if sent_by(pass, &[Family::Udp]) > 0 {
+        reasons.extend(unattributed(claim, pass, ledger));
+    }
     (findings, reasons)
+}
+
+/// What was done to datagrams of unknown senders, among which the judged program's may be.
+fn unattributed(claim: &Claim, pass: &Pass, ledger: &Ledger) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let (hop, disposition) = (Hop::SocketToWire, Disposition::Transformed);
+    let by_policy = ledger.account(Instrument::Callers).entry(Process::Unknown, hop, disposition);
+    if let Some(entry) = by_policy.filter(|it| beyond_tolerance(it.bytes, ledger.payload)) {
+        reasons.push(Reason::Unattributed(entry.bytes, entry.sites.join(", ")));
+    }
+    for exit in large_exits(pass, ledger, Process::Unknown) {
+        match devices::find(&exit.kind).map(|kind| &kind.effect) {
+            Some(Effect::Encrypts) => reasons.push(Reason::Unattributed(exit.bytes, name(exit))),
+            None if claim.moved.is_some() => reasons.push(Reason::UnknownDevice(name(exit))),
+            _ => {}
+        }
+    }
+    reasons
+}
+
+/// Devices that got more of a process's packets than nothing.
+fn large_exits<'a>(
+    pass: &'a Pass,
+    ledger: &Ledger,
+    process: Process,
+) -> impl Iterator<Item = &'a DeviceExit> {
+    let payload = ledger.payload;
+    let of_it = pass.exits.iter().filter(move |exit| exit.process == process);
+    of_it.filter(move |exit| beyond_tolerance(exit.bytes, payload))
 }
 
 /// What was sent over TCP or UDP and no device was seen to get, if that is more than nothing: each byte that
 /// leaves a socket reaches at least one.
 pub(crate) fn unbalanced(pass: &Pass) -> Option<Reason> {
-    let sent = sent_by_ip(pass);
+    let sent = sent_by(pass, IP);
     let ours = pass.exits.iter().filter(|exit| exit.process == Process::Server);
     let reached = sum(ours.map(|exit| exit.bytes));
     beyond_tolerance(sent.saturating_sub(reached), sent)
@@ -50,17 +84,18 @@ pub(crate) fn unwatched(pass: &Pass, coverage: &Coverage) -> Option<Reason> {
     let site = SITES.iter().find(|site| matches!(site.bytes, Bytes::Exits(_)))?;
     let probe = coverage.probe(site.name);
     let is_watched = probe.is_some_and(Probe::is_attached);
-    let sent = sent_by_ip(pass);
+    let sent = sent_by(pass, IP);
     (!is_watched && sent > 0).then_some(Reason::ReachedNoDevice(sent, 0))
 }
 
-fn sent_by_ip(pass: &Pass) -> u64 {
-    let by_ip = |site: &str| {
-        let family = Site::find(site).and_then(|(_, site)| site.sent);
-        matches!(family, Some(Family::Tcp | Family::Udp))
+/// What the server sent by these families.
+pub(super) fn sent_by(pass: &Pass, families: &[Family]) -> u64 {
+    let is_theirs = |count: &&Count| {
+        let (_, site) = Site::find(&count.site)?;
+        Some(count.process == Process::Server && families.contains(&site.sent?))
     };
-    let counts = pass.counts.iter().filter(|count| count.process == Process::Server);
-    sum(counts.filter(|count| by_ip(&count.site)).map(|count| count.bytes))
+    let theirs = pass.counts.iter().filter(|count| is_theirs(count) == Some(true));
+    sum(theirs.map(|count| count.bytes))
 }
 
 fn name(exit: &DeviceExit) -> String {

@@ -177,6 +177,8 @@ pub enum Reason {
     Disagree(Hop, u64, u64),
     /// Bytes were copied below the sockets, and nobody knows for whom.
     Unowned(u64, String),
+    /// So many bytes of UDP, whose sender is not known, were encrypted there.
+    Unattributed(u64, String),
     /// Nobody knows how a layer of storage fills the page cache.
     UnknownFiller(String),
     /// Nobody knows what a device does to packets.

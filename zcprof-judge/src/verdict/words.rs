@@ -67,6 +67,9 @@ impl fmt::Display for Reason {
             Self::Unowned(bytes, at) => {
                 write!(f, "{bytes} bytes were copied by {at} for a socket whose owner is not known")
             }
+            Self::Unattributed(bytes, at) => {
+                write!(f, "{at} encrypted {bytes} bytes of UDP whose sender is not known")
+            }
             Self::UnknownFiller(layer) => {
                 write!(
                     f,

@@ -230,7 +230,7 @@ fn everywhere(counts: &[WatchedCount], of: &Of, senders: &[&str]) -> Pass {
     pass(of, &counts.iter().filter(is_theirs).collect::<Vec<_>>(), 0)
 }
 
-/// Devices that the senders of a part left by.
+/// Devices that the senders of a part left by, and those that datagrams of unknown senders did.
 fn exits(watch: &Watch, of: &Of) -> Vec<DeviceExit> {
     let senders = senders(&watch.counts, of);
     let is_chosen = |name: &String| match of {
@@ -238,17 +238,20 @@ fn exits(watch: &Watch, of: &Of) -> Vec<DeviceExit> {
         Of::Program(wanted) => name == wanted,
         Of::Port(_) => senders.contains(&name.as_str()),
     };
-    let ours = watch.exits.iter().filter(|exit| match &exit.charged {
-        Charged::Program(name) => is_chosen(name),
-        Charged::Unknown | Charged::Elsewhere => false,
-    });
-    let exit = |exit: &WatchedExit| DeviceExit {
-        process: Process::Server,
-        name: exit.name.clone(),
-        kind: exit.kind.clone(),
-        bytes: exit.bytes,
+    let of_whom = |exit: &WatchedExit| match &exit.charged {
+        Charged::Program(name) if is_chosen(name) => Some(Process::Server),
+        Charged::Unknown => Some(Process::Unknown),
+        Charged::Program(_) | Charged::Elsewhere => None,
     };
-    ours.map(exit).collect()
+    let exit = |exit: &WatchedExit| {
+        Some(DeviceExit {
+            process: of_whom(exit)?,
+            name: exit.name.clone(),
+            kind: exit.kind.clone(),
+            bytes: exit.bytes,
+        })
+    };
+    watch.exits.iter().filter_map(exit).collect()
 }
 
 /// Whether a count was made at a socket, be it one whose port is not told apart.

@@ -8,7 +8,7 @@ use zcprof_judge::verdict::{Verdict, judge, lacks_a_caller};
 use super::records::{HEADERS, PAYLOAD, count, read_write, run};
 
 const INTO_TCP: [&str; 4] = ["tcp_sendmsg_locked", "tcp_sendmsg", "sock_write_iter", "vfs_write"];
-const INTO_UDP: [&str; 4] = ["ip_generic_getfrag", "udp_sendmsg", "sock_write_iter", "vfs_write"];
+const INTO_RAW: [&str; 4] = ["ip_generic_getfrag", "raw_sendmsg", "sock_write_iter", "vfs_write"];
 const CALL: [&str; 3] = ["__x64_sys_write", "do_syscall_64", "entry_SYSCALL_64_after_hwframe"];
 
 /// What a leaf copied into a socket by this way.
@@ -36,7 +36,7 @@ fn said(run: &Run) -> String {
 #[test]
 fn the_function_that_the_table_lacks_is_in_the_finding() {
     let stacks =
-        vec![stack(&[&INTO_TCP, &CALL], PAYLOAD + HEADERS), stack(&[&INTO_UDP, &CALL], PAYLOAD)];
+        vec![stack(&[&INTO_TCP, &CALL], PAYLOAD + HEADERS), stack(&[&INTO_RAW, &CALL], PAYLOAD)];
     let run = with_more_sent(stacks);
     assert!(lacks_a_caller(&run, &run.passes[0]));
     // What was lost may be what the callers lack.
@@ -45,7 +45,7 @@ fn the_function_that_the_table_lacks_is_in_the_finding() {
     assert!(!lacks_a_caller(&run, &doubted));
     let said = said(&run);
     let wanted = format!(
-        "{PAYLOAD} bytes by _copy_from_iter called from ip_generic_getfrag <- udp_sendmsg <- \
+        "{PAYLOAD} bytes by _copy_from_iter called from ip_generic_getfrag <- raw_sendmsg <- \
          sock_write_iter <- vfs_write, none of which"
     );
     assert!(said.contains(&wanted), "{said}");
@@ -74,7 +74,7 @@ fn a_row_that_is_not_attached_explains_nothing() {
 /// What is cut off may explain it.
 #[test]
 fn a_way_that_is_cut_off_names_nothing() {
-    let said = said(&with_more_sent(vec![stack(&[&INTO_UDP], PAYLOAD)]));
+    let said = said(&with_more_sent(vec![stack(&[&INTO_RAW], PAYLOAD)]));
     assert!(said.contains("user->socket copied 2.000"), "{said}");
     assert!(!said.contains("called from"), "{said}");
 }
@@ -93,5 +93,5 @@ fn where_everything_is_explained_nothing_is_named_or_looked_at() {
 #[test]
 fn a_verdict_is_the_same_without_stacks() {
     let verdict = |stacks| judge(&with_more_sent(stacks)).expect("known claims").remove(0).verdict;
-    assert_eq!(verdict(vec![stack(&[&INTO_UDP, &CALL], PAYLOAD)]), verdict(Vec::new()));
+    assert_eq!(verdict(vec![stack(&[&INTO_RAW, &CALL], PAYLOAD)]), verdict(Vec::new()));
 }

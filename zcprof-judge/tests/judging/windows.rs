@@ -163,6 +163,43 @@ fn a_device_that_encrypts_is_held_against_who_left_by_it() {
     }
 }
 
+/// A datagram that has lost its socket may be anybody's who sends by UDP, and nobody's who does not.
+#[test]
+fn a_datagram_of_an_unknown_sender_may_be_of_who_sends_by_udp() {
+    let to = |kind: &str, bytes| WatchedExit {
+        charged: Charged::Unknown,
+        name: "out0".to_owned(),
+        kind: kind.to_owned(),
+        bytes,
+    };
+    let with = |counts: &[Vec<WatchedCount>], exit: WatchedExit| {
+        let mut watch = window("zero-copy", counts);
+        watch.exits.push(exit);
+        verdict(&watch).name()
+    };
+    let (stream, both) = ([handed_over(BODY)], [handed_over(BODY), spliced_datagrams()]);
+    assert_eq!(with(&both, to("wireguard", BODY)), "inconclusive");
+    assert_eq!(with(&both, to("quantum", BODY)), "inconclusive");
+    assert_eq!(with(&both, to("vxlan", BODY)), "holds", "it only passes packets on");
+    assert_eq!(with(&both, to("wireguard", 100)), "holds", "next to nothing");
+    assert_eq!(with(&stream, to("wireguard", BODY)), "holds", "nothing was sent by UDP");
+    assert_eq!(with(&stream, to("quantum", BODY)), "holds", "nothing was sent by UDP");
+
+    let policy = |charged| {
+        let mut count = count("xfrm_output", Syscall::Sendto, File::None, Iter::None, BODY);
+        count.charged = charged;
+        vec![count]
+    };
+    let by_policy = |mut parts: Vec<Vec<WatchedCount>>, charged| {
+        parts.push(policy(charged));
+        verdict(&window("zero-copy", &parts)).name()
+    };
+    assert_eq!(by_policy(both.to_vec(), Charged::Unknown), "inconclusive");
+    assert_eq!(by_policy(both.to_vec(), Charged::Elsewhere), "holds");
+    assert_eq!(by_policy(stream.to_vec(), Charged::Unknown), "holds");
+    assert_eq!(by_policy(stream.to_vec(), Charged::Program("nginx".to_owned())), "refuted");
+}
+
 /// What a program does at no socket may be for any of its ports; what it does at another port's socket is
 /// not for this one, and a deferred copy names no port.
 #[test]

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::thread;
 
@@ -41,9 +42,10 @@ struct FamilyCase {
     write: fn(OwnedFd),
     /// write(2) copies into it here.
     written: Hop,
-    /// sendfile(2) leaves its bytes here; on kernels before 6.5, if that is something else.
+    /// sendfile(2) leaves its bytes here; on kernels before 6.5, if that is something else. None: updates
+    /// of such a kernel have changed it, and what a receiver reads tells it.
     sent: HopDisposition,
-    sent_before_splice_pages: HopDisposition,
+    sent_before_splice_pages: Option<HopDisposition>,
 }
 
 const MOVED: HopDisposition = (Hop::PageCacheToSocket, Disposition::Moved);
@@ -55,14 +57,8 @@ const ROWS: &[FamilyCase] = &[
     FamilyCase { family: Family::Mptcp, connect: mptcp, ..FamilyCase::COPIES },
     FamilyCase { family: Family::UnixDatagram, connect: unix_datagram, ..FamilyCase::COPIES },
     FamilyCase { family: Family::Vsock, connect: vsock, ..FamilyCase::COPIES },
-    FamilyCase { family: Family::Udp, connect: udp, ..FamilyCase::TAKES_PAGES },
-    FamilyCase {
-        family: Family::Udp,
-        note: ", corked",
-        connect: udp,
-        write: write_halves,
-        ..FamilyCase::TAKES_PAGES
-    },
+    FamilyCase::UDP,
+    FamilyCase { family: Family::Udp, note: ", corked", write: write_halves, ..FamilyCase::UDP },
     FamilyCase { family: Family::Udp, note: ", IPv6", connect: udp6, ..FamilyCase::UDP6 },
     FamilyCase { family: Family::Udp, note: ", to IPv4", connect: udp6_to_4, ..FamilyCase::UDP6 },
     FamilyCase {
@@ -72,7 +68,7 @@ const ROWS: &[FamilyCase] = &[
         write,
         written: Hop::UserToPipe,
         sent: (Hop::PageCacheToPipe, Disposition::Moved),
-        sent_before_splice_pages: (Hop::PageCacheToPipe, Disposition::Moved),
+        sent_before_splice_pages: Some((Hop::PageCacheToPipe, Disposition::Moved)),
     },
 ];
 
@@ -84,12 +80,20 @@ impl FamilyCase {
         write,
         written: Hop::UserToSocket,
         sent: MOVED,
-        sent_before_splice_pages: MOVED,
+        sent_before_splice_pages: Some(MOVED),
     };
     const COPIES: Self =
-        Self { sent: COPIED, sent_before_splice_pages: COPIED, ..Self::TAKES_PAGES };
+        Self { sent: COPIED, sent_before_splice_pages: Some(COPIED), ..Self::TAKES_PAGES };
+    /// udp_sendpage() of 5.10.223 appends pages by ip_append_page(); that of 6.1.176 has udp_sendmsg() copy
+    /// them, as function_graph shows.
+    const UDP: Self = Self {
+        family: Family::Udp,
+        connect: udp,
+        sent_before_splice_pages: None,
+        ..Self::TAKES_PAGES
+    };
     /// IPv6 had no sendpage.
-    const UDP6: Self = Self { sent_before_splice_pages: COPIED, ..Self::TAKES_PAGES };
+    const UDP6: Self = Self { sent_before_splice_pages: Some(COPIED), ..Self::TAKES_PAGES };
 }
 
 #[test]
@@ -144,7 +148,9 @@ impl FamilyCase {
         let place = match (by_sendfile, has_splice_pages) {
             (false, _) => (self.written, Disposition::Copied),
             (true, true) => self.sent,
-            (true, false) => self.sent_before_splice_pages,
+            (true, false) => self
+                .sent_before_splice_pages
+                .unwrap_or_else(|| if takes_pages(self.connect) { MOVED } else { COPIED }),
         };
         let way = if by_sendfile { "sendfile" } else { "write" };
         let name = format!("{}{}", self.family.name(), self.note);
@@ -177,6 +183,22 @@ impl FamilyCase {
         }
         wrong
     }
+}
+
+/// Whether sendfile(2) hands a file's page to such a socket: then a receiver reads what is in the file when
+/// it reads, and else what was in it when it was sent. No probe is asked.
+pub(super) fn takes_pages(connect: fn() -> io::Result<(OwnedFd, OwnedFd)>) -> bool {
+    const PAGE: usize = 4096;
+    let path = guest_folder().join("overwritten");
+    std::fs::write(&path, [1; PAGE]).expect("written");
+    let (near, far) = connect().expect("connected");
+    let file = File::options().read(true).write(true).open(&path).expect("opened");
+    assert_eq!(sendfile64(&near, &file, None, PAGE).expect("sent"), PAGE);
+    file.write_all_at(&[2; PAGE], 0).expect("overwritten");
+    let mut received = [0; PAGE];
+    File::from(far).read_exact(&mut received).expect("received");
+    assert!(received.iter().all(|byte| *byte == received[0]), "one page, one time");
+    received[0] == 2
 }
 
 /// Whether MSG_SPLICE_PAGES is there: then this site is, and no sendpage.
@@ -270,7 +292,7 @@ fn mptcp() -> io::Result<(OwnedFd, OwnedFd)> {
     internet(Protocol::MPTCP)
 }
 
-fn udp() -> io::Result<(OwnedFd, OwnedFd)> {
+pub(super) fn udp() -> io::Result<(OwnedFd, OwnedFd)> {
     datagrams("127.0.0.1:0", "127.0.0.1:0")
 }
 
