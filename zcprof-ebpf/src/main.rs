@@ -498,7 +498,13 @@ fn keep<const SITE: usize>(entered: Entered, flags: u64) {
         Ok(()) => {}
         // The return of the call before was never seen: its kretprobe had no instance left, say.
         Err(EEXIST) => {
-            loss::lose(if const { SITES[SITE].waits } { Lost::Waited } else { Lost::Twice });
+            if const { !SITES[SITE].waits } {
+                loss::lose(Lost::Twice);
+            } else if who::subject() != ELSEWHERE {
+                // What a stranger reads is in no account. It may have entered while the entry was probed,
+                // and the return was not yet.
+                loss::lose(Lost::Waited);
+            }
             let _ = count::ENTERED.insert(&key, &entered, 0);
         }
         Err(error) => loss::lose_or_busy(Lost::Entered, error),
