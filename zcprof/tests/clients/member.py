@@ -18,6 +18,13 @@ PAUSE = 0.05
 # Bytes of a partition in one fetch: a member reads all of its partitions in turns, and soon.
 PIECE = 64 << 10
 
+# Milliseconds of a poll of kafka-python, which ends with the first records. It must outlast a join: kafka-python
+# 3.0.12 joins anew when its topic's metadata comes after its assignment, and forgets that join if the poll
+# that began it ends before. It then neither takes its partitions nor beats, and is gone with its session. A
+# broker of Kafka 4.1 (with group.initial.rebalance.delay.ms=0) loses it too, most often with polls of the
+# 100 to 120 ms after which the metadata comes.
+POLL = 60_000
+
 
 def say(*words):
     print(*words, flush=True)
@@ -83,7 +90,7 @@ def kafka_python(bootstrap, topic, group, session, strategy):
     )
     assigned = None
     while True:
-        polled = consumer.poll(timeout_ms=100)
+        polled = consumer.poll(timeout_ms=POLL)
         now = sorted(partition.partition for partition in consumer.assignment())
         if now != assigned:
             assigned = now
