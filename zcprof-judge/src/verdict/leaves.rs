@@ -64,10 +64,11 @@ fn can_be_reached(site: &Site, pass: &Pass, coverage: &Coverage) -> bool {
     match (site.need, probe.map(|probe| &probe.state)) {
         (_, Some(ProbeState::NotOnThisKernel)) => false,
         (Need::Datagrams, _) if !sends_by_udp(pass) => false,
-        // A record that does not know them cannot have what was sent by UDP.
-        (Need::Datagrams, None) => true,
-        // Who says that he writes nothing may write all the same.
-        (Need::Writes, _) | (_, Some(ProbeState::Attached { .. })) => true,
+        // A record that does not know UDP's leaves cannot have what was sent by it, and who says that he
+        // writes nothing may write all the same.
+        (Need::Datagrams, None) | (Need::Writes, _) | (_, Some(ProbeState::Attached { .. })) => {
+            true
+        }
         // Not needed; or refused, absent or withheld, which `watching` says.
         _ => false,
     }

@@ -51,8 +51,8 @@ const WAYS: &[Way] = &[
     ("segments", Sender::segments),
     ("zerocopy", Sender::pinned),
     ("splice", Sender::spliced),
-    ("stream and splice", |sender| sender.stream().and_then(|()| sender.spliced())),
-    ("stream and sendto", |sender| sender.stream().and_then(|()| sender.unconnected())),
+    ("stream and splice", |sender| Sender::stream().and_then(|()| sender.spliced())),
+    ("stream and sendto", |sender| Sender::stream().and_then(|()| sender.unconnected())),
 ];
 
 #[test]
@@ -150,7 +150,7 @@ impl Sender {
     }
 
     /// The same bytes by sendfile(2) over TCP.
-    fn stream(&self) -> io::Result<()> {
+    fn stream() -> io::Result<()> {
         let stream = TcpStream::connect(env::var(STREAM).map_err(io::Error::other)?)?;
         let file = File::open(PAYLOAD)?;
         let mut left = ALL;
@@ -162,9 +162,9 @@ impl Sender {
 }
 
 /// Watches the program while it sends in a way, and takes what it sends.
-fn watched(way: &str, receiver: &str, claims: &[&str]) -> (Output, Watch) {
+fn watched(way: &str, to: &str, claims: &[&str]) -> (Output, Watch) {
     fs::write(PAYLOAD, vec![7; ALL]).expect("written");
-    let socket = UdpSocket::bind(receiver).expect("a port");
+    let socket = UdpSocket::bind(to).expect("a port");
     // All that is sent fits, and nothing is lost.
     setsockopt(&socket, RcvBufForce, &(64 << 20)).expect("room");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
