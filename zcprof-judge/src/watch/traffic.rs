@@ -112,9 +112,9 @@ impl Traffic {
     #[must_use]
     pub fn counted(counts: &[WatchedCount], of: &Of, direction: Direction) -> Self {
         let senders = senders(counts, of);
-        let chosen =
-            |count: &&WatchedCount| is_chosen(count, of, &senders) && !is_read_by_exec(count);
-        let everywhere = everywhere(counts, of, &senders);
+        let theirs: Vec<_> = counts.iter().filter(|c| is_theirs(c, of, &senders)).collect();
+        let everywhere = pass(of, &theirs, 0);
+        let chosen = |count: &&WatchedCount| is_chosen(count, of, &senders);
         let counts: Vec<_> = counts.iter().filter(chosen).collect();
         let mut families = Vec::new();
         for family in Family::ALL.iter().copied().filter(|family| *family != Family::Pipe) {
@@ -210,24 +210,25 @@ fn senders<'a>(counts: &'a [WatchedCount], of: &Of) -> Vec<&'a str> {
 
 /// Whether a count belongs to the part. What a program does at no socket may be for any of its ports.
 fn is_chosen(count: &WatchedCount, of: &Of, senders: &[&str]) -> bool {
-    match (of, &count.charged) {
+    let is_here = match (of, &count.charged) {
+        (Of::Port(port), Charged::Program(_)) => {
+            count.port.map_or_else(|| !is_at_socket(count), |at| at == *port)
+        }
+        _ => true,
+    };
+    is_here && is_theirs(count, of, senders)
+}
+
+/// The same at whatever port: whether a count is of those who send the part, and may be on the way of what
+/// they send.
+fn is_theirs(count: &WatchedCount, of: &Of, senders: &[&str]) -> bool {
+    let is_of_them = match (of, &count.charged) {
         (Of::All, _) | (_, Charged::Unknown) => true,
         (_, Charged::Elsewhere) => false,
         (Of::Program(name), Charged::Program(of_it)) => name == of_it,
-        (Of::Port(port), Charged::Program(name)) => match count.port {
-            Some(at) => at == *port,
-            None => senders.contains(&name.as_str()) && !is_at_socket(count),
-        },
-    }
-}
-
-/// The window as a pass of all that the senders of a part did.
-fn everywhere(counts: &[WatchedCount], of: &Of, senders: &[&str]) -> Pass {
-    let is_theirs = |count: &&WatchedCount| match (of, &count.charged) {
         (Of::Port(_), Charged::Program(name)) => senders.contains(&name.as_str()),
-        _ => is_chosen(count, of, senders),
     };
-    pass(of, &counts.iter().filter(is_theirs).collect::<Vec<_>>(), 0)
+    is_of_them && !is_read_by_exec(count)
 }
 
 /// Devices that the senders of a part left by, and those that datagrams of unknown senders did.

@@ -6,7 +6,7 @@ use zcprof_common::vocabulary::{File, Iter};
 use zcprof_judge::watch::judge;
 use zcprof_judge::watch::record::{Asked, Of, WatchedCount};
 
-use super::watched::{BODY, count, handed_over, window};
+use super::watched::{BODY, count, handed_over, read, window, written};
 
 /// At this port, or at none.
 fn at(port: Option<u16>, mut counts: Vec<WatchedCount>) -> Vec<WatchedCount> {
@@ -17,7 +17,7 @@ fn at(port: Option<u16>, mut counts: Vec<WatchedCount>) -> Vec<WatchedCount> {
 }
 
 /// Out of a pipe into the socket at port 80.
-fn spliced(bytes: u64) -> Vec<WatchedCount> {
+pub(super) fn spliced(bytes: u64) -> Vec<WatchedCount> {
     let moved = |site| count(site, Syscall::Splice, File::Pipe, Iter::None, bytes);
     vec![moved("tcp_sendmsg_locked"), moved("skb_splice_from_iter")]
 }
@@ -32,8 +32,14 @@ fn piped(bytes: u64) -> Vec<WatchedCount> {
 }
 
 /// Out of a file into a pipe, as pages.
-fn filled(bytes: u64) -> Vec<WatchedCount> {
+pub(super) fn filled(bytes: u64) -> Vec<WatchedCount> {
     vec![count("filemap_splice_read", Syscall::Splice, File::Regular, Iter::None, bytes)]
+}
+
+/// Out of a file into memory of the kernel's, in a call at no socket.
+pub(super) fn read_by_kernel(syscall: Syscall, bytes: u64) -> Vec<WatchedCount> {
+    let at = |site| count(site, syscall, File::None, Iter::Kernel, bytes);
+    vec![at("_copy_to_iter"), at("filemap_read")]
 }
 
 /// sendfile of a file that has no pages to hand over: they are copied, and then sent.
@@ -172,6 +178,35 @@ fn pages_that_sendfile_puts_into_a_pipe_are_pages_of_files() {
     let sent = |more| vec![spliced(BODY), vec![read.clone()], more];
     assert_eq!(says(Of::All, "zero-copy", &sent(vec![result(BODY)])), "holds");
     assert_eq!(says(Of::All, "zero-copy", &sent(Vec::new())), "inconclusive");
+}
+
+/// A server that splices files, and starts another program for some answers: exec reads that program into
+/// the kernel's memory, and into no pipe.
+#[test]
+fn what_exec_reads_did_not_leave_by_a_pipe() {
+    let spliced = [spliced(BODY), filled(BODY)].concat();
+    for (call, by_port) in [
+        (Syscall::Execve, "holds"),
+        (Syscall::Execveat, "holds"),
+        // Its twin has the file copied into the pipe that it splices from.
+        (Syscall::Splice, "refuted"),
+    ] {
+        let sent = [spliced.clone(), read_by_kernel(call, BODY / 100)];
+        for of in [Of::All, Of::Program("nginx".to_owned()), Of::Port(80)] {
+            assert_eq!(says(of.clone(), "zero-copy", &sent), by_port, "{call:?} of {of}");
+            assert_eq!(says(of.clone(), "copied<=0.001", &sent), by_port, "{call:?} of {of}");
+            assert_eq!(says(of.clone(), "copied<=0.01", &sent), "holds", "{call:?} of {of}");
+        }
+    }
+    // Another twin reads the file itself: what it has in memory was sent only if it sent from there.
+    let exec = read_by_kernel(Syscall::Execve, BODY / 100);
+    let sent = [spliced.clone(), read(BODY), exec.clone()];
+    assert_eq!(says(Of::All, "zero-copy", &sent), "holds");
+    let sent = [spliced.clone(), read(BODY), written(BODY), exec.clone()];
+    assert_eq!(says(Of::All, "zero-copy", &sent), "refuted");
+    assert_eq!(says(Of::All, "copied<=0.5", &sent), "inconclusive");
+    let sent = [spliced, read(BODY), piped(BODY), exec];
+    assert_eq!(says(Of::All, "zero-copy", &sent), "inconclusive");
 }
 
 /// What is copied out of a file for one port is not at that port: another's pages are not said to be

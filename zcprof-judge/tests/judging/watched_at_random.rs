@@ -11,6 +11,7 @@ use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{Reason, Verdict};
 use zcprof_judge::watch::record::{Charged, Of, Watch, WatchedCount};
 
+use super::pipes::{filled, read_by_kernel, spliced};
 use super::properties::many;
 use super::watched::{BODY, count, handed_over, read, verdict, window, written};
 
@@ -66,6 +67,19 @@ fn any_window() -> impl Strategy<Value = Watch> {
     )
 }
 
+/// One that splices out of pipes besides, and claims all or a port.
+fn any_splicing_window() -> impl Strategy<Value = Watch> {
+    let pages = (any::<bool>(), bytes(), bytes());
+    (any_window(), pages, any::<bool>()).prop_map(|(mut watch, (honest, left, got), port)| {
+        let (left, got) = if honest { (BODY, BODY) } else { (left, got) };
+        watch.counts.extend([spliced(left), filled(got)].concat());
+        if port {
+            watch.claims[0].of = Of::Port(80);
+        }
+        watch
+    })
+}
+
 fn holds(watch: &Watch) -> bool {
     verdict(watch) == Verdict::Holds
 }
@@ -90,6 +104,36 @@ proptest! {
             read(more)
         });
         prop_assert!(before || !holds(&copied), "{:?}", verdict(&copied));
+    }
+
+    /// What is copied out of files into pipes is not what a bound was waiting for, in whatever call.
+    #[test]
+    fn more_copies_into_pipes_keep_no_bound(
+        watch in any_splicing_window(),
+        more in bytes(),
+        syscall in select(vec![Syscall::Splice, Syscall::Sendfile, Syscall::IoUringEnter]),
+    ) {
+        let before = holds(&watch);
+        let disagrees = |reason: &Reason| matches!(reason, Reason::Disagree(..));
+        if let Verdict::Inconclusive(reasons) = verdict(&watch) {
+            prop_assume!(!reasons.iter().any(disagrees));
+        }
+        let mut copied = watch;
+        copied.counts.extend(read_by_kernel(syscall, more));
+        prop_assert!(before || !holds(&copied), "{:?}", verdict(&copied));
+    }
+
+    /// What exec reads of a program is in no pipe and no socket: it neither refutes nor excuses.
+    #[test]
+    fn what_exec_reads_changes_no_verdict(
+        watch in any_splicing_window(),
+        (by_leaves, by_callers) in (bytes(), bytes()),
+        syscall in select(vec![Syscall::Execve, Syscall::Execveat]),
+    ) {
+        let mut other = watch.clone();
+        other.counts.extend(read_by_kernel(syscall, by_leaves).into_iter().take(1));
+        other.counts.extend(read_by_kernel(syscall, by_callers).into_iter().skip(1));
+        prop_assert_eq!(verdict(&watch), verdict(&other));
     }
 
     /// What a program sends from another port is no excuse for what it sends from this.
