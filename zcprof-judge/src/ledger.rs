@@ -7,7 +7,7 @@ use zcprof_common::sites::{Sign, Site, Term};
 use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 
-use crate::run::{Named, Pass};
+use crate::run::{Count, Named, Pass};
 use crate::syscall::InSyscall;
 use crate::unexplained::Unexplained;
 
@@ -96,9 +96,15 @@ impl Ledger {
     /// Balances one pass.
     #[must_use]
     pub fn of(pass: &Pass) -> Self {
+        Self::of_counts(pass, &|_| true)
+    }
+
+    /// The same of some of its counts, and all results of system calls.
+    #[must_use]
+    pub(crate) fn of_counts(pass: &Pass, is_chosen: &dyn Fn(&Count) -> bool) -> Self {
         let accounts = Instrument::ALL
             .iter()
-            .map(|instrument| InstrumentAccount::of(*instrument, pass))
+            .map(|instrument| InstrumentAccount::of(*instrument, pass, is_chosen))
             .collect();
         let (payload, watched_consumer) = (pass.payload.bytes, pass.watched_consumer);
         Self { payload, watched_consumer, accounts, unexplained: None }
@@ -150,11 +156,11 @@ impl Ledger {
 }
 
 impl InstrumentAccount {
-    fn of(instrument: Instrument, pass: &Pass) -> Self {
+    fn of(instrument: Instrument, pass: &Pass, is_chosen: &dyn Fn(&Count) -> bool) -> Self {
         let mut sums: BTreeMap<EntryKey, Sum> = BTreeMap::new();
         let mut control: BTreeMap<(Process, InSyscall), u64> = BTreeMap::new();
         let mut unknown: u64 = 0;
-        for seen in ResolvedCount::all(instrument, pass) {
+        for seen in ResolvedCount::all(instrument, pass, is_chosen) {
             if seen.is_control() {
                 let bytes = control.entry((seen.process, seen.syscall)).or_default();
                 *bytes = bytes.saturating_add(seen.tally.bytes);
@@ -269,9 +275,13 @@ struct ResolvedCount<'a> {
 
 impl<'a> ResolvedCount<'a> {
     /// Counts of one kind are one: neither their order nor how they are divided is evidence.
-    fn all(instrument: Instrument, pass: &'a Pass) -> Vec<Self> {
+    fn all(
+        instrument: Instrument,
+        pass: &'a Pass,
+        is_chosen: &dyn Fn(&Count) -> bool,
+    ) -> Vec<Self> {
         let mut counts: BTreeMap<_, ByteTally> = BTreeMap::new();
-        for count in &pass.counts {
+        for count in pass.counts.iter().filter(|count| is_chosen(count)) {
             let key = (&*count.site, count.process, count.syscall, count.iter, count.file);
             counts.entry(key).or_default().add(count.calls, count.bytes);
         }

@@ -1,6 +1,7 @@
 //! A watched program: the record of a window, what was sent in it, and whether what was claimed of
 //! that holds.
 
+mod apart;
 pub mod charge;
 pub mod direction;
 pub mod judge;

@@ -6,6 +6,7 @@ use zcprof_common::sites::Site;
 use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Instrument, Iter, Process};
 
+use super::apart::LedgersByPipe;
 use super::direction;
 use super::record::{
     Charged, Direction, Of, Tolerance, Watch, WatchedCount, WatchedExit, WatchedLeafStack,
@@ -24,8 +25,8 @@ pub struct Traffic {
     pub ledger: Ledger,
     /// The window as a pass of that part.
     pub(super) pass: Pass,
-    /// The same of all that its senders did, at whatever port.
-    pub(super) everywhere: Pass,
+    /// Ledgers by kind of pipe.
+    pub(super) by_pipe: LedgersByPipe,
     /// Bytes sent by each family of sockets, those that sent nothing left out.
     pub families: Vec<(Family, u64)>,
     /// Calls that sent from user memory.
@@ -133,11 +134,12 @@ impl Traffic {
         let largest = writes.map(|count| count.largest).max().unwrap_or(0);
         let sent = sum(families.iter().map(|(_, bytes)| *bytes));
         let mut pass = pass(of, &counts, sent);
+        let by_pipe = LedgersByPipe::of(&pass, &everywhere);
         let mut ledger = Ledger::of(&pass);
         ledger.payload = direction::amount(direction, &ledger, &pass);
         pass.payload.bytes = ledger.payload;
         let (hidden, doubts) = (Hidden::default(), Vec::new());
-        Self { ledger, pass, everywhere, families, calls, largest, direction, hidden, doubts }
+        Self { ledger, pass, by_pipe, families, calls, largest, direction, hidden, doubts }
     }
 
     /// Bytes that were sent, or received, or written.
