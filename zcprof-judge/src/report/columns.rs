@@ -1,4 +1,4 @@
-//! Columns of text, for tables in a terminal.
+//! Columns and lines of text, for tables in a terminal.
 
 use std::fmt::Write as _;
 use std::iter;
@@ -35,6 +35,21 @@ pub(super) fn lay_out(columns: &[Column]) -> String {
     }
     let trimmed: Vec<_> = lines.iter().map(|line| line.trim_end()).collect();
     trimmed.join("\n") + "\n"
+}
+
+/// Text in lines of at most `width` letters, as far as its words allow.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 impl Column {

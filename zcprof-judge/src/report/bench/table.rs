@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::columns::wrapped;
 use super::super::numbers::{counted, float, size};
 use super::super::timing::named;
 use super::comparison;
@@ -108,21 +109,6 @@ fn heading(run: &BenchRun) -> String {
     }
     text.push('\n');
     text
-}
-
-/// Text in lines of at most `width` letters, as far as its words allow.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.len() + 1 + word.len() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 fn block(

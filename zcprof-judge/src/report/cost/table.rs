@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::columns::wrapped;
 use super::super::numbers::{counted, size, size_of};
 use super::super::rounds::{Quartiles, RatioSpread};
 use super::super::timing::{emulated, named};
@@ -69,21 +70,6 @@ fn heading(run: &CostRun) -> String {
     }
     text.push('\n');
     text
-}
-
-/// Text in lines of at most `width` letters, as far as its words allow.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 fn title(load: &Load) -> String {
