@@ -13,6 +13,7 @@ mod pty;
 mod receiving;
 mod redteam;
 mod repetitions;
+mod tally;
 mod watching;
 
 use std::error::Error;

@@ -17,12 +17,10 @@ use zcprof::verdict::{Judgement, Verdict};
 use super::table::{Backing, Surroundings, Trial, at};
 use super::{PreparedBacking, folder, measure_log, words};
 use crate::faults::{self, DAY, Debugfs, jump};
+use crate::tally::{Tally, Tries};
 
 /// Passes of a test, unless `ZCPROF_RANDOM` says another number.
 const PASSES: usize = 12;
-
-/// Of so many untroubled passes one may be inconclusive; so may one of fewer.
-const PER_UNDECIDED: usize = 10;
 
 /// Most transfers that are measured together.
 const TOGETHER: usize = 3;
@@ -137,49 +135,25 @@ const NETWORKS: &[&str] = &[
 
 #[test]
 fn no_false_claim_holds_and_no_true_claim_is_refuted() {
-    let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
-    let passes = number("ZCPROF_RANDOM").map_or(PASSES, |n: u64| usize::try_from(n).expect("few"));
-    let seed = number("ZCPROF_SEED").unwrap_or_else(|| fastrand::u64(..));
-    println!("ZCPROF_SEED={seed} ZCPROF_RANDOM={passes}");
-    let mut rng = Rng::with_seed(seed);
+    let tries = Tries::or(PASSES);
+    let mut rng = tries.rng();
     let mut done = 0;
-    let mut counts = [[0; 3]; 2];
-    let (mut untroubled, mut undecided) = (0, Vec::new());
-    let mut wrong = Vec::new();
-    while done < passes {
-        let (trouble, measured) = measurement(&mut rng, passes - done);
+    let mut tally = Tally::default();
+    while done < tries.number {
+        let (trouble, measured) = measurement(&mut rng, tries.number - done);
         for (case, judged) in &measured {
-            let is_true = is_true(case);
-            let of = match judged.verdict {
-                Verdict::Holds => 0,
-                Verdict::Refuted(_) => 1,
-                Verdict::Inconclusive(_) => 2,
-            };
-            counts[usize::from(is_true)][of] += 1;
-            let line = || format!("{case}, {}: {}", case.claim, words(judged));
-            let wrongly = if is_true { of == 1 } else { of == 0 };
-            if wrongly {
-                wrong.push(line());
+            let line = format!("{case}, {}: {}", case.claim, words(judged));
+            let verdict = judged.verdict.name();
+            if tally.add(is_true(case), verdict) {
+                tally.blame(line.clone());
             }
             if trouble == Disturbance::None && has_verdict(case) {
-                untroubled += 1;
-                if of == 2 {
-                    undecided.push(line());
-                }
+                tally.require(verdict, &line);
             }
         }
         done += measured.len();
     }
-    for (claims, [holds, refuted, inconclusive]) in ["false", "true"].iter().zip(counts) {
-        println!("{claims} claims: {holds} hold, {refuted} refuted, {inconclusive} inconclusive");
-    }
-    println!("{} of {untroubled} without trouble inconclusive:", undecided.len());
-    for line in &undecided {
-        println!("  {line}");
-    }
-    assert!(wrong.is_empty(), "seed {seed}:\n{}", wrong.join("\n"));
-    let most = (untroubled / PER_UNDECIDED).max(1);
-    assert!(undecided.len() <= most, "seed {seed}: more than {most}:\n{}", undecided.join("\n"));
+    tally.check(tries.seed);
 }
 
 /// Whether an untroubled pass of this must come to a verdict: what arrives must be what was sent, and

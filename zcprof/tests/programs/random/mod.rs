@@ -16,12 +16,10 @@ use super::image::set_up;
 use super::place::{Asks, Place};
 use super::running::RunningProgram;
 use super::{text, zcprof};
+use crate::tally::{Tally, Tries};
 
 /// Windows of a test, unless `ZCPROF_RANDOM` says another number.
 const WINDOWS: usize = 12;
-
-/// Of so many claims that must have a verdict one may be inconclusive; so may one of fewer.
-const PER_UNDECIDED: usize = 10;
 
 /// Ports of a window: 8081 and so on.
 const PORTS: std::ops::RangeInclusive<u16> = 1..=3;
@@ -96,15 +94,10 @@ impl PortClaim<'_> {
 #[ignore = "needs the image of programs: cargo xtask test --programs"]
 fn no_false_claim_of_a_program_holds_and_no_true_claim_is_refuted() {
     set_up();
-    let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
-    let windows =
-        number("ZCPROF_RANDOM").map_or(WINDOWS, |n: u64| usize::try_from(n).expect("few"));
-    let seed = number("ZCPROF_SEED").unwrap_or_else(|| fastrand::u64(..));
-    println!("ZCPROF_SEED={seed} ZCPROF_RANDOM={windows}");
-    let mut rng = Rng::with_seed(seed);
-    let mut counts = [[0; 3]; 2];
-    let (mut required, mut undecided, mut wrong) = (0, Vec::new(), Vec::new());
-    for _ in 0..windows {
+    let tries = Tries::or(WINDOWS);
+    let mut rng = tries.rng();
+    let mut tally = Tally::default();
+    for _ in 0..tries.number {
         let trouble = TROUBLES[rng.usize(..TROUBLES.len())];
         let ports = 8081..8081 + rng.u16(PORTS);
         let plans: Vec<_> = ports.map(|port| PortPlan::random(&mut rng, port)).collect();
@@ -123,39 +116,22 @@ fn no_false_claim_of_a_program_holds_and_no_true_claim_is_refuted() {
                 claim.of.copies()
             );
             println!("  {line}");
-            let of = ["holds", "refuted", "inconclusive"].iter().position(|name| name == verdict);
-            let of = of.expect("a verdict");
-            counts[usize::from(claim.is_true())][of] += 1;
+            let is_false = tally.add(claim.is_true(), verdict);
             let withheld = matches!(trouble, WindowTrouble::Without(_)) && claim.bound.is_none();
             let counted = trouble.is_none() || trouble == WindowTrouble::Without("audit");
             let known = claim.of.copies();
             let around = copies.least - WITHIN <= known && known <= copies.most + WITHIN;
             let outside = counted && plans.iter().all(PortPlan::has_no_stranger) && !around;
-            if of == usize::from(claim.is_true()) || withheld && of == 0 || outside {
-                let doubts = &watch.doubts;
-                wrong.push(format!(
-                    "{line}, {} sent, {doubts:?}: {:#?}",
-                    result.sent, result.reasons
-                ));
+            if is_false || withheld && verdict == "holds" || outside {
+                let (doubts, reasons) = (&watch.doubts, &result.reasons);
+                tally.blame(format!("{line}, {} sent, {doubts:?}: {reasons:#?}", result.sent));
             }
             if trouble.is_none() && plans.iter().all(PortPlan::is_seen) && claim.can_be_known() {
-                required += 1;
-                if of == 2 {
-                    undecided.push(line);
-                }
+                tally.require(verdict, &line);
             }
         }
     }
-    for (claims, [holds, refuted, inconclusive]) in ["false", "true"].iter().zip(counts) {
-        println!("{claims} claims: {holds} hold, {refuted} refuted, {inconclusive} inconclusive");
-    }
-    println!("{} of {required} that must have a verdict have none:", undecided.len());
-    for line in &undecided {
-        println!("  {line}");
-    }
-    assert!(wrong.is_empty(), "seed {seed}:\n{}", wrong.join("\n"));
-    let most = (required / PER_UNDECIDED).max(1);
-    assert!(undecided.len() <= most, "seed {seed}: more than {most}:\n{}", undecided.join("\n"));
+    tally.check(tries.seed);
 }
 
 /// Two claims: one by name, and a bound that is far enough from what it bounds.
