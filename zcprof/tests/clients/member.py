@@ -53,6 +53,10 @@ def confluent_kafka(bootstrap, topic, group, session, strategy):
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
         "max.partition.fetch.bytes": PIECE,
+        # All partitions share one queue, of 100,000 records unless told otherwise. While that of one partition
+        # is full nothing more is fetched of any, and this load needs a minute to get to its end.
+        "queued.min.messages": 1000,
+        "fetch.queue.backoff.ms": 20,
     })
     consumer.subscribe([topic])
     assigned = None
