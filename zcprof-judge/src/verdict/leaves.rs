@@ -75,7 +75,7 @@ fn can_be_reached(site: &Site, pass: &Pass, coverage: &Coverage) -> bool {
 }
 
 /// Whether anybody who is watched sent by UDP.
-fn sends_by_udp(pass: &Pass) -> bool {
+pub(crate) fn sends_by_udp(pass: &Pass) -> bool {
     let by_udp =
         |site: &str| Site::find(site).is_some_and(|(_, site)| site.sent == Some(Family::Udp));
     pass.counts.iter().any(|count| count.bytes > 0 && by_udp(&count.site))

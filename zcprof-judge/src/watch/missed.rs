@@ -64,6 +64,12 @@ fn bound(watch: &Watch, traffic: &Traffic, site: &Site, runs: u64) -> Option<Hid
         Bytes::Replaced(_) | Bytes::Unshared(_) => {
             Some(Hidden { by_faults: runs.saturating_mul(PAGE), ..Hidden::default() })
         }
+        // They count nothing unless a socket of UDP sends, whose own function says how much.
+        Bytes::ReturnedToUdp(_) | Bytes::PinnedToUdp { .. }
+            if !leaves::sends_by_udp(&traffic.pass) =>
+        {
+            Some(Hidden::default())
+        }
         Bytes::Returned | Bytes::ReturnedByIpv4(_) | Bytes::ReturnedLess(_) | Bytes::IfZero(_)
             if site.instrument == Instrument::Callers && is_around_leaves(watch, traffic, site) =>
         {

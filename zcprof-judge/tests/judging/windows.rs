@@ -341,9 +341,24 @@ fn a_missed_run_of_what_no_leaf_copies_leaves_the_claim_open() {
         ("fuse_dev_do_write", "inconclusive"),
         ("generic_file_splice_read", "inconclusive"),
         ("a site that is new", "inconclusive"),
+        ("skb_splice_from_iter_udp", "holds"),
+        ("__zerocopy_sg_from_iter", "holds"),
     ] {
         assert_eq!(says_of(&good, |w| w.doubts = vec![missed(site)]), expected, "{site}");
     }
+    // What is done for UDP alone matters to who sends by it.
+    let by_both = window("zero-copy", &[handed_over(BODY), spliced_datagrams()]);
+    assert_eq!(verdict(&by_both), Verdict::Holds);
+    for site in ["skb_splice_from_iter_udp", "__zerocopy_sg_from_iter"] {
+        let says = says_of(&by_both, |w| w.doubts = vec![missed(site)]);
+        assert_eq!(says, "inconclusive", "{site}");
+    }
+    // Whether anybody does, a missed run may hide.
+    let hidden = |w: &mut Watch| {
+        w.doubts = vec![missed("udp_sendmsg"), missed("skb_splice_from_iter_udp")];
+        w.counts.push(count("sys_exit", Syscall::Splice, File::Pipe, Iter::None, BODY));
+    };
+    assert_eq!(says_of(&good, hidden), "inconclusive");
     // The leaves that copy within the page cache.
     let writers = [
         "copy_folio_from_iter_atomic",

@@ -82,10 +82,16 @@ impl PortClaim<'_> {
         self.of.copies() <= self.bound.unwrap_or(0.0)
     }
 
-    /// Whether zcprof can know it: what a program reads it may send or not.
-    fn can_be_known(&self) -> bool {
+    /// Whether zcprof can know it: what a program reads it may send or not, and counts name no pipe, so that
+    /// what was written into pipes may have left by any port that pages leave by.
+    fn can_be_known(&self, plans: &[PortPlan]) -> bool {
         let bound = self.bound.unwrap_or(0.0);
-        self.of.is_seen() && (self.of.certain() > bound || bound >= 2.0 || self.of.copies() == 0.0)
+        let by_pipes = plans.iter().filter(|plan| plan.leaves_by_pipes()).count();
+        let is_mixed = by_pipes > 1 && plans.iter().any(PortPlan::fills_pipes);
+        let is_told_apart = !(is_mixed && self.of.leaves_by_pipes());
+        is_told_apart
+            && self.of.is_seen()
+            && (self.of.certain() > bound || bound >= 2.0 || self.of.copies() == 0.0)
     }
 }
 
@@ -126,8 +132,12 @@ fn no_false_claim_of_a_program_holds_and_no_true_claim_is_refuted() {
                 let (doubts, reasons) = (&watch.doubts, &result.reasons);
                 tally.blame(format!("{line}, {} sent, {doubts:?}: {reasons:#?}", result.sent));
             }
-            if trouble.is_none() && plans.iter().all(PortPlan::is_seen) && claim.can_be_known() {
-                tally.require(verdict, &line);
+            if trouble.is_none()
+                && plans.iter().all(PortPlan::is_seen)
+                && claim.can_be_known(&plans)
+            {
+                let reasons = result.reasons.join("; ");
+                tally.require(verdict, &format!("{line}: {reasons}"));
             }
         }
     }

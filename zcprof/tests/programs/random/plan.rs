@@ -87,6 +87,16 @@ impl PortPlan {
         self.mean(|part| part.way.certain)
     }
 
+    /// Whether what it sends leaves by pipes of its own.
+    pub(super) fn leaves_by_pipes(&self) -> bool {
+        self.parts.iter().any(|part| ["splice", "pipe"].contains(&part.way.name))
+    }
+
+    /// Whether it writes into such pipes.
+    pub(super) fn fills_pipes(&self) -> bool {
+        self.parts.iter().any(|part| part.way.name == "pipe")
+    }
+
     /// Whether zcprof sees all that is read and written for it.
     pub(super) fn has_no_stranger(&self) -> bool {
         self.parts.iter().all(|part| part.actor != STRANGER)
