@@ -212,6 +212,8 @@ fn sent(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
     let by_reference = sum([pipes.by_reference(), pinned].into_iter());
     let unshared = traffic.seen(Hop::UserToUser, Copied);
     let unshared = unshared.saturating_add(traffic.seen(Hop::UserToUser, Disposition::Aside));
+    // Runs that were missed may hide more of these, and of no others.
+    let unshared = unshared.saturating_add(traffic.hidden.by_faults);
     // What was copied into a file may be what was then handed over from it. Only the callers are
     // sure to see that.
     let staged = traffic.seen(Hop::UserToPageCache, Copied).min(moved);
@@ -232,8 +234,7 @@ fn sent(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
         pipes.sent_out_of_memory(),
         at_most(Hop::UserToPageCache, moved),
         at_most(Hop::PageCacheToPageCache, moved),
-        Span { hop: Hop::UserToUser, least: 0, most: unshared.min(by_reference) }
-            .and_hidden(traffic.hidden.by_faults),
+        Span { hop: Hop::UserToUser, least: 0, most: unshared.min(by_reference) },
     ]
 }
 
