@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 
+use crate::charged::Charged;
 use crate::interval::{HopBytes, Interval};
+use crate::stacks::Stacks;
 use crate::syscall::{InSyscall, NamedSyscalls};
 
 /// Version of this record's form. A reader refuses any other.
@@ -40,8 +42,26 @@ pub struct Run {
     pub timings: Vec<Timing>,
     /// Claims that the user put in place of a transfer's own.
     pub claims: Vec<ClaimOverride>,
+    /// Who copied, by stack; none where they were not asked for. No verdict rests on them. Each stack is
+    /// charged to a process of a pass ([`Pass::charged`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stacks: Option<Stacks>,
     /// Wall-clock time of each step of the measurement.
     pub phases: Vec<Phase>,
+}
+
+impl Pass {
+    /// What the stacks of a pass's processes are charged to: `sendfile cold, server`.
+    #[must_use]
+    pub fn charged(transfer: &str, cache: Cache, process: Process) -> Charged {
+        match process {
+            Process::Unknown => Charged::Unknown,
+            Process::Elsewhere => Charged::Elsewhere,
+            Process::Server | Process::Consumer => {
+                Charged::Program(format!("{transfer} {}, {}", cache.name(), process.name()))
+            }
+        }
+    }
 }
 
 /// A running kernel.

@@ -230,6 +230,10 @@ pub struct MeasureArgs {
     /// Attach the callers by kprobe and kretprobe even where fexit would do.
     #[arg(long)]
     pub avoid_fexit: bool,
+    /// Keep the stacks of copies: who copied, in the program and in the kernel. Stacks make probes run
+    /// longer, and a probe that misses a run has its pass made again.
+    #[arg(long)]
+    pub stacks: bool,
     /// Take no times: the reports then lack what the probes cost, and nothing else.
     #[arg(long)]
     pub untimed: bool,

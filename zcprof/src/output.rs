@@ -32,7 +32,8 @@ pub fn check_writable(folder: &Path) -> Result<()> {
 /// Names the file and what the kernel says.
 pub fn write_reports(run: &Run, folder: &Path) -> Result<()> {
     let reports = report::render_all(run)?;
-    write_files(reports.into_iter().map(|(format, bytes)| (format.file_name, bytes)), folder)
+    let reports = reports.into_iter().map(|(format, bytes)| (format.file_name, bytes));
+    write_files(reports.chain(report::of_stacks(run)?), folder)
 }
 
 /// Writes every report of a benchmark, as [`write_reports`] does.

@@ -271,6 +271,34 @@ fn a_false_claim_exits_1_and_says_where_the_copies_are() {
     }
 }
 
+/// With --stacks each pass's copies have the functions that made them, and the files are those of a watch.
+#[test]
+fn stacks_of_the_built_in_workload_say_which_function_copied() {
+    let words = ["--cache", "warm", "--transfer", "read_write,sendfile", "--stacks"];
+    let (output, run) = measure("by-stack", &words);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let run = run.expect("a run");
+    let Some(stacks) = &run.stacks else {
+        let release = &run.kernel.release;
+        assert!(release.starts_with("5.10."), "{release} keeps no stacks");
+        return;
+    };
+    let copied = |charged: &str| {
+        let tops = zcprof_judge::stacks::top::functions(stacks);
+        let its: Vec<_> = tops.into_iter().filter(|top| top.charged == charged).collect();
+        println!("{charged}: {its:?}");
+        its.iter().map(|top| top.bytes).sum::<u128>()
+    };
+    let payload = u128::from(run.passes[0].payload.bytes);
+    assert!(copied("read_write warm, server") >= 2 * payload, "read and written");
+    assert!(copied("sendfile warm, server") < payload / 100, "headers alone");
+    assert!(copied("sendfile warm, consumer") >= payload, "received");
+    for file in ["flamegraph.svg", "stacks.folded", "stacks.speedscope.json", "stacks.pb.gz"] {
+        let path = guest_folder().join("by-stack").join(file);
+        assert!(fs::metadata(&path).is_ok_and(|file| file.len() > 0), "{file}");
+    }
+}
+
 #[test]
 fn withheld_instruments_exit_3_and_say_what_could_not_be_seen() {
     for (withheld, transfer) in

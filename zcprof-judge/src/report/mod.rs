@@ -70,7 +70,9 @@ const PAGE: RunFormat = RunFormat {
         let shown = |format: &RunFormat| Ok((format.file_name, (format.render)(run)?));
         let files = [table::FORMAT, copies::FORMAT, path::FORMAT, time::FORMAT];
         let files: Result<Vec<_>, ReportError> = files.iter().map(shown).collect();
-        html::run(run, &files?)
+        let mut files = files?;
+        files.extend(of_stacks(run)?);
+        html::run(run, &files)
     },
 };
 
@@ -102,6 +104,16 @@ impl RunFormat {
 /// Renders a run in every format, in the order of [`FORMATS`].
 pub fn render_all(run: &Run) -> Result<Vec<(&'static RunFormat, Vec<u8>)>, ReportError> {
     FORMATS.iter().map(|format| Ok((format, (format.render)(run)?))).collect()
+}
+
+/// Files of a run's stacks, beside its reports; nothing where none were kept.
+///
+/// # Errors
+/// They cannot be packed.
+pub fn of_stacks(run: &Run) -> Result<Vec<(&'static str, Vec<u8>)>, ReportError> {
+    let Some(known) = &run.stacks else { return Ok(Vec::new()) };
+    let about = table::whereabouts(&run.zcprof, &run.kernel);
+    stacks::render_all(known, &about)
 }
 
 /// The JSON schema of [`Run`], as text.

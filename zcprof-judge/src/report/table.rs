@@ -6,7 +6,7 @@ use super::columns::{Column, lay_out};
 use super::details::details;
 use super::reading::{Judged, Reading};
 use super::received;
-use super::{ReportError, RunFormat};
+use super::{ReportError, RunFormat, stacks};
 use crate::run::{Kernel, Run};
 
 pub(super) const FORMAT: RunFormat = RunFormat {
@@ -22,9 +22,12 @@ fn render(run: &Run) -> Result<Vec<u8>, ReportError> {
 
 /// The whole report.
 pub(super) fn text(reading: &Reading<'_>) -> String {
+    let stacks = reading.run.stacks.as_ref();
+    let stacks = stacks.map_or_else(String::new, |known| format!("\n{}", stacks::summary(known)));
     heading(reading)
         + &lay_out(&columns(reading))
         + &received::table(&reading.received)
+        + &stacks
         + &details(reading)
 }
 

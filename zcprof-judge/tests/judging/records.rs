@@ -217,6 +217,7 @@ pub(crate) fn run(passes: Vec<Pass>) -> Run {
         skipped: Vec::new(),
         timings: Vec::new(),
         claims: Vec::new(),
+        stacks: None,
         phases: Vec::new(),
     }
 }

@@ -2,6 +2,7 @@
 //! knows both the probes and the workload.
 
 mod bench;
+mod by_stack;
 mod controls;
 mod cost;
 pub mod feasible;
@@ -24,10 +25,12 @@ use anyhow::{Context as _, Result, ensure};
 use crate::cli;
 use crate::probe::{Follow, KeptStacks, Options, Probes, kernel};
 use crate::run::{Kernel, Phase, Run, SCHEMA, Skipped, TimedRound, Timing};
+use crate::stacks::Samples;
 use crate::terminal;
 use crate::transfer::{Layer, TRANSFERS, TransferSpec};
 use bench::{Amount, Cpu, TestBench};
 pub(crate) use bench::{file_system, path};
+use by_stack::ByStack;
 pub(crate) use controls::Controls;
 pub(crate) use passes::text;
 pub(crate) use storage::mounts::is_any_dax;
@@ -64,18 +67,13 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
     }
     clock.lap("log");
     terminal::step("attaching the probes");
-    let wanted = Options {
-        targets: bench.processes(),
-        follow: Follow::default(),
-        withheld: options.without.clone(),
-        avoid_fexit: options.avoid_fexit,
-        stacks: KeptStacks::default(),
-        lacking: options.lacking.clone(),
-        explain: verbose,
-        unneeded: reachable::unneeded(&bench, &rows, &options.receive)?,
-        capacities: options.capacities.clone(),
-    };
+    let wanted = wanted(options, &bench, &rows, verbose)?;
     let mut probes = Probes::attach(&wanted)?;
+    let samples = probes.samples()?.map(Samples::take).transpose()?;
+    if samples.is_none() && options.stacks {
+        log::warn!("only the kernel's stacks of leaves are kept: the others need Linux 5.15");
+    }
+    let mut by_stack = ByStack::default();
     clock.lap("attach");
     terminal::step("controls: what is known must be seen");
     let controls = passes::controls(&mut bench, &mut probes, "")?;
@@ -93,6 +91,7 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
         skipped,
         timings,
         claims: options.claims.clone(),
+        stacks: None,
         phases: Vec::new(),
     };
     let (mut at, all) = (0, caches.len() * rows.len());
@@ -101,8 +100,8 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
             at += 1;
             terminal::step(&format!("measuring {at} of {all}: {}, {}", row.name, cache.name()));
             let done = passes::pass(&mut bench, &mut probes, row, cache, Amount::Full);
-            let pass = match done {
-                Ok(pass) => pass,
+            let (pass, stacks) = match done {
+                Ok(made) => made,
                 Err(error) => {
                     run.skipped.push(refused(&mut bench, row, error)?);
                     rows.retain(|other| other.name != row.name);
@@ -110,9 +109,11 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
                 }
             };
             run.passes.push(pass);
+            by_stack.add(stacks);
         }
         clock.lap(cache.name());
     }
+    run.stacks = samples.map(|samples| by_stack.record(&probes, samples)).transpose()?;
     receptions::measure(&mut bench, &mut probes, &rows, &options.receive, &mut run)?;
     if !options.receive.is_empty() {
         clock.lap("receptions");
@@ -154,6 +155,26 @@ fn served(rows: &[&'static TransferSpec]) -> Result<[Vec<&'static TransferSpec>;
         controls.push(row);
     }
     Ok([served, controls])
+}
+
+/// What to attach.
+fn wanted(
+    options: &cli::MeasureArgs,
+    bench: &TestBench,
+    rows: &[&'static TransferSpec],
+    verbose: bool,
+) -> Result<Options> {
+    Ok(Options {
+        targets: bench.processes(),
+        follow: Follow::default(),
+        withheld: options.without.clone(),
+        avoid_fexit: options.avoid_fexit,
+        stacks: KeptStacks { callers: options.stacks, leaves: options.stacks },
+        lacking: options.lacking.clone(),
+        explain: verbose,
+        unneeded: reachable::unneeded(bench, rows, &options.receive)?,
+        capacities: options.capacities.clone(),
+    })
 }
 
 /// Times each transfer with no probe attached.

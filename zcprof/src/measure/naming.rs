@@ -20,7 +20,9 @@ use crate::verdict::lacks_a_caller;
 pub(super) fn name(bench: &mut TestBench, run: &mut Run, wanted: &Options) -> Result<bool> {
     let is_open = |at: &usize| lacks_a_caller(run, &run.passes[*at]);
     let open: Vec<usize> = (0..run.passes.len()).filter(is_open).collect();
-    if open.is_empty() {
+    // With --stacks they are there already.
+    let is_named = |at: &usize| !run.passes[*at].leaf_stacks.is_empty();
+    if open.iter().all(is_named) {
         return Ok(false);
     }
     terminal::step("copies that no caller explains: attaching the probes with stacks");
@@ -31,7 +33,7 @@ pub(super) fn name(bench: &mut TestBench, run: &mut Run, wanted: &Options) -> Re
         let Some(row) = TransferSpec::find(&pass.transfer) else { continue };
         terminal::step(&format!("by which functions: {}, {}", row.name, pass.cache.name()));
         match passes::pass(bench, &mut probes, row, pass.cache, Amount::Full) {
-            Ok(again) => pass.leaf_stacks = again.leaf_stacks,
+            Ok((again, _)) => pass.leaf_stacks = again.leaf_stacks,
             Err(error) => {
                 let reason = bench.refusal(row.name, error)?;
                 log::warn!("the functions by which {} copies are not known: {reason}", row.name);

@@ -1,12 +1,13 @@
 //! Controls and passes: a known payload, and what the probes counted meanwhile.
 
 use anyhow::{Context as _, Result};
-use zcprof_common::layout::{self, Key, NO_OWNER, Value};
+use zcprof_common::layout::{self, Key, NO_OWNER, StackValue, Value};
 use zcprof_common::sites::{SITES, Site};
 use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Need, Process};
 
 use super::bench::{Amount, TestBench};
+use super::by_stack::ByStack;
 use super::repetition;
 use crate::fetch::consumer::Outcome;
 use crate::fetch::consumer::mode::ModeSpec;
@@ -40,7 +41,7 @@ pub(super) fn pass(
     row: &TransferSpec,
     cache: Cache,
     amount: Amount,
-) -> Result<Pass> {
+) -> Result<(Pass, ByStack)> {
     pass_until(bench, probes, row, cache, amount, |_| false)
 }
 
@@ -52,20 +53,24 @@ fn pass_until(
     cache: Cache,
     amount: Amount,
     is_enough: impl Fn(&Pass) -> bool,
-) -> Result<Pass> {
+) -> Result<(Pass, ByStack)> {
     // Work that can reach more leaves than are watched at a time is done again for the others.
     let arises = |need| need != Need::Writes || row.writes_files();
-    let mut whole: Option<Pass> = None;
+    let mut whole: Option<(Pass, ByStack)> = None;
     for group in probes.groups(arises) {
         probes.turn_to(group)?;
+        let mut by_stack = ByStack::default();
         let done = until_unmissed(&is_enough, || {
-            attempt(bench, probes, row, cache, amount)
+            let (pass, stacks) = attempt(bench, probes, row, cache, amount)
                 .map_err(|error| bench.cause(error))
-                .with_context(|| format!("{}, {}", row.name, cache.name()))
+                .with_context(|| format!("{}, {}", row.name, cache.name()))?;
+            by_stack = stacks;
+            Ok(pass)
         })?;
         match &mut whole {
-            None => whole = Some(done),
-            Some(first) => repetition::add(first, done),
+            None => whole = Some((done, by_stack)),
+            // The callers are the first repetition's.
+            Some((first, _)) => repetition::add(first, done),
         }
     }
     probes.turn_to(0)?;
@@ -98,7 +103,7 @@ fn attempt(
     row: &TransferSpec,
     cache: Cache,
     amount: Amount,
-) -> Result<Pass> {
+) -> Result<(Pass, ByStack)> {
     let unprepared = bench.prepare(cache)?;
     probes.snapshot()?;
     log::info!("fetching: {}, {}", row.name, cache.name());
@@ -133,7 +138,18 @@ fn attempt(
     };
     pass.seconds = outcome.seconds;
     pass.doubts.extend(unprepared);
-    Ok(pass)
+    Ok((pass, by_stack(bench, (row.name, cache), &snapshot)))
+}
+
+/// What a pass counted by stack; nothing where no stacks are kept.
+fn by_stack(bench: &TestBench, pass: (&str, Cache), snapshot: &Snapshot) -> ByStack {
+    if snapshot.stacks.is_empty() {
+        return ByStack::default();
+    }
+    let counts = snapshot.counts.iter().map(|(key, value)| count(bench, key, value));
+    let stacks = snapshot.stacks.iter();
+    let stacks = stacks.map(|(key, seen)| (*key, count(bench, &key.count, &value(*seen))));
+    ByStack::of(pass, counts, stacks)
 }
 
 /// Measures how the consumer receives in a mode, by one transfer.
@@ -209,7 +225,7 @@ fn known(bench: &mut TestBench, probes: &mut Probes, way: ControlPath) -> Result
         let control = |pass| Control { name: name.clone(), way, truth: truth.clone(), pass };
         // A run that was missed was somebody else's if all that is known was seen.
         let is_passed = |pass: &Pass| passes(&control(pass.clone()));
-        let pass = pass_until(bench, probes, row, cache, amount, is_passed)?;
+        let (pass, _) = pass_until(bench, probes, row, cache, amount, is_passed)?;
         controls.push(control(pass));
     }
     Ok(controls)
@@ -300,6 +316,11 @@ fn record(bench: &TestBench, transfer: &str, cache: Cache, snapshot: &Snapshot) 
     }
 }
 
+/// What was counted by a stack, as a count.
+fn value(by_stack: StackValue) -> Value {
+    Value { calls: by_stack.calls, bytes: by_stack.bytes, ..Value::default() }
+}
+
 fn count(bench: &TestBench, key: &Key, value: &Value) -> Count {
     let site = &SITES[usize::from(key.site)];
     let process = process(bench, key);
@@ -322,9 +343,8 @@ fn count(bench: &TestBench, key: &Key, value: &Value) -> Count {
 fn leaf_stacks(bench: &TestBench, probes: &Probes, snapshot: &Snapshot) -> Result<Vec<LeafStack>> {
     let ways = leaf_ways(probes, &snapshot.stacks)?;
     let stack = |way: LeafWay| {
-        let (calls, bytes) = (way.value.calls, way.value.bytes);
-        let value = Value { calls, bytes, ..Value::default() };
-        LeafStack { count: count(bench, &way.count, &value), functions: way.functions }
+        let count = count(bench, &way.count, &value(way.value));
+        LeafStack { count, functions: way.functions }
     };
     let mut stacks: Vec<_> = ways.into_iter().map(stack).collect();
     stacks.retain(|stack| [Process::Server, Process::Consumer].contains(&stack.count.process));

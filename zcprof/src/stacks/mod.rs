@@ -16,7 +16,7 @@ mod unwind;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use zcprof_common::layout::{NO_USER, NOT_OWN, StackKey, StackValue};
+use zcprof_common::layout::{NO_USER, NOT_OWN, StackKey};
 use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::Instrument;
 use zcprof_judge::stacks::Stacks;
@@ -25,7 +25,7 @@ use zcprof_judge::stacks::tree::lost;
 use zcprof_judge::watch::charge::{StackCount, charge};
 use zcprof_judge::watch::record::{Charged, WatchedCount};
 
-use crate::probe::{Probes, StackCounts};
+use crate::probe::Probes;
 use kernel::KernelNames;
 pub use leaves::{LeafWay, leaf_ways};
 use names::Names;
@@ -48,33 +48,30 @@ impl Frames {
     }
 }
 
-/// Makes the record of the stacks of a window. `count` says of what was counted by one stack how the record
-/// has it.
+/// What was counted by one stack, and the same as the record has counts.
+pub type Counted = (StackKey, WatchedCount);
+
+/// Makes the record of the stacks of a window, or of several passes that are charged apart.
 ///
 /// # Errors
 /// The kernel's stacks cannot be read.
 pub fn record(
     probes: &Probes,
     samples: Samples,
-    counted: &StackCounts,
+    counted: &[Counted],
     counts: &[WatchedCount],
-    count: impl Fn(&StackKey, &StackValue) -> WatchedCount,
 ) -> Result<Stacks> {
     // What leaves copied has no user's half.
-    let is_of_callers = |(key, _): &(&StackKey, &StackValue)| {
+    let is_kept = |(key, count): &&Counted| {
         SITES[usize::from(key.count.site)].instrument == Instrument::Callers
+            && count.charged != Charged::Elsewhere
     };
-    let of_callers = counted.iter().filter(is_of_callers).map(|(key, _)| key.kernel);
-    let numbers: BTreeSet<_> = of_callers.filter(|number| *number >= 0).collect();
+    let counted: Vec<&Counted> = counted.iter().filter(is_kept).collect();
+    let numbers: BTreeSet<_> =
+        counted.iter().map(|(key, _)| key.kernel).filter(|number| *number >= 0).collect();
     let halves = probes.kernel_halves(&numbers)?;
     let kernel = KernelNames::of(halves.values().flatten().copied());
     let users = samples.close();
-    let counted: Vec<_> = counted
-        .iter()
-        .filter(is_of_callers)
-        .map(|(key, value)| (key, count(key, value)))
-        .filter(|(_, count)| count.charged != Charged::Elsewhere)
-        .collect();
     let names = Names::of(&users, &counted.iter().map(|(key, ..)| key.user).collect());
     let mut frames = Frames::default();
     let mut details = Vec::new();
@@ -93,7 +90,7 @@ pub fn record(
             None => stack.extend([lost(), kernel::function(site.name)]),
         }
         let frames = stack.into_iter().map(|frame| frames.place(frame)).collect();
-        details.push(StackCount { count, way: key.user, frames });
+        details.push(StackCount { count: count.clone(), way: key.user, frames });
     }
     Ok(charge(frames.all, &details, counts))
 }

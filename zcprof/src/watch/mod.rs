@@ -13,6 +13,7 @@ mod targets;
 mod window;
 
 use anyhow::Result;
+use zcprof_common::layout::StackKey;
 use zcprof_common::vocabulary::{Instrument, Need};
 use zcprof_judge::watch::direction::permits;
 use zcprof_judge::watch::record::{Direction, Kind, SCHEMA, WatchedCount};
@@ -97,10 +98,12 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
     let names = probes.programs()?;
     (watch.programs, watch.counts, watch.exits) =
         record::counted(&snapshot, &names, &own, &options.excluded);
-    let by_stack =
-        |key: &_, value: &_| record::counted_by_stack(key, value, &names, &own, &options.excluded);
+    let by_stack = |(key, value): (&StackKey, &_)| {
+        (*key, record::counted_by_stack(key, value, &names, &own, &options.excluded))
+    };
+    let counted: Vec<_> = snapshot.stacks.iter().map(by_stack).collect();
     watch.stacks = samples
-        .map(|samples| stacks::record(&probes, samples, &snapshot.stacks, &watch.counts, by_stack))
+        .map(|samples| stacks::record(&probes, samples, &counted, &watch.counts))
         .transpose()?;
     let ways = stacks::leaf_ways(&probes, &snapshot.stacks)?;
     watch.leaf_stacks = record::by_leaf(&ways, &names, &own, &options.excluded);

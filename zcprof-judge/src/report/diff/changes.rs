@@ -7,7 +7,7 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 use crate::ledger::InstrumentAccount;
 use crate::report::ReportError;
 use crate::report::reading::Reading;
-use crate::run::Run;
+use crate::run::{Pass, Run};
 use crate::stacks::Stacks;
 use crate::stacks::tree::{Label, ways};
 use crate::watch::Watch;
@@ -101,6 +101,32 @@ pub(super) fn of_stacks(before: &Watch, after: &Watch) -> Option<Vec<Change>> {
         let mut amounts = Amounts::new();
         for (way, place, bytes) in ways(stacks) {
             *amounts.entry((way, place)).or_default() += per(bytes, sent);
+        }
+        amounts
+    };
+    let known = amounts(before, before.stacks.as_ref()?);
+    Some(joined(&known, &amounts(after, after.stacks.as_ref()?)))
+}
+
+/// Stacks, where both runs have some: per payload byte of the pass that each is charged to.
+pub(super) fn of_run_stacks(before: &Run, after: &Run) -> Option<Vec<Change>> {
+    let amounts = |run: &Run, stacks: &Stacks| {
+        let mut sent = BTreeMap::new();
+        for pass in &run.passes {
+            for process in [Process::Server, Process::Consumer] {
+                let charged = Pass::charged(&pass.transfer, pass.cache, process);
+                sent.insert(charged.to_string(), pass.payload.bytes);
+            }
+        }
+        let mut amounts = Amounts::new();
+        for (way, place, bytes) in ways(stacks) {
+            // What is lost, and what is for an unknown sender, is of all passes together.
+            let of_pass = match way.first() {
+                Some(Label::Charged(name)) => sent.get(name).copied(),
+                _ => None,
+            };
+            let all = || run.passes.iter().map(|pass| pass.payload.bytes).sum();
+            *amounts.entry((way, place)).or_default() += per(bytes, of_pass.unwrap_or_else(all));
         }
         amounts
     };

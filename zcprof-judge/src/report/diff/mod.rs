@@ -8,7 +8,7 @@ mod table;
 use super::ReportError;
 use crate::run::Run;
 use crate::watch::Watch;
-use changes::{Change, of_run, of_stacks, of_window};
+use changes::{Change, of_run, of_run_stacks, of_stacks, of_window};
 
 /// A record as it is named in a comparison.
 #[derive(Clone, Copy, Debug)]
@@ -36,13 +36,14 @@ pub fn watches(before: &Side<'_, Watch>, after: &Side<'_, Watch>) -> Diff {
     diff([before.name, after.name], "sent byte", &rows, stacks.as_deref())
 }
 
-/// Compares two runs.
+/// Compares two runs. The picture is of their stacks where both have some.
 ///
 /// # Errors
 /// A claim that this version does not know.
 pub fn runs(before: &Side<'_, Run>, after: &Side<'_, Run>) -> Result<Diff, ReportError> {
     let rows = of_run(before.record, after.record)?;
-    Ok(diff([before.name, after.name], "payload byte", &rows, None))
+    let stacks = of_run_stacks(before.record, after.record);
+    Ok(diff([before.name, after.name], "payload byte", &rows, stacks.as_deref()))
 }
 
 fn diff(names: [&str; 2], per: &str, rows: &[Change], stacks: Option<&[Change]>) -> Diff {

@@ -98,7 +98,7 @@ pub(in super::super) fn run(run: &Run, files: Files<'_>) -> Result<Vec<u8>, Repo
         said,
         nothing_said: "No pass was made.",
         files,
-        stacks: None,
+        stacks: run.stacks.as_ref(),
         columns: columns(&reading),
         coverage: Some(&run.coverage),
         text: "table.txt",
