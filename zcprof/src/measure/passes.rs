@@ -160,7 +160,8 @@ pub(super) fn reception(
     mode: &'static ModeSpec,
 ) -> Result<Reception> {
     let cache = bench.warmest();
-    let mut pass = bench.receive_by(mode, |bench| pass(bench, probes, row, cache, Amount::Full))?;
+    let (mut pass, _) =
+        bench.receive_by(mode, |bench| pass(bench, probes, row, cache, Amount::Full))?;
     // It is no evidence of what the transfer promises.
     pass.claim = None;
     Ok(Reception {
