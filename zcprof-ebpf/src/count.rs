@@ -70,6 +70,12 @@ pub(crate) fn add_for_in<C: EbpfContext>(ctx: &C, site: u16, owner: u32, file: F
     stacks::keep(ctx.as_ptr(), &key, bytes, || false);
 }
 
+/// Counts bytes that a device gets of somebody's packets: nothing is copied there, and no stack is kept.
+#[inline(always)]
+pub(crate) fn add_exit(site: u16, owner: u32, bytes: u64) {
+    add_at(&key(site, owner, &NOWHERE, kernel::NO_ITER), bytes);
+}
+
 /// Whom to charge, and the system call that it is in.
 #[inline(always)]
 fn now() -> (u32, Inflight) {

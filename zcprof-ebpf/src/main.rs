@@ -582,7 +582,7 @@ fn traced<const SITE: usize>(ctx: &RawTracePointContext) -> i32 {
             if let Some(owner) = below::sent(skb) {
                 let bytes = kernel::bytes(skb);
                 below::exits(owner, skb, bytes);
-                count::add_for(ctx, SITE as u16, owner, bytes);
+                count::add_exit(SITE as u16, owner, bytes);
             }
             return 0;
         }
