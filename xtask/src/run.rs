@@ -63,6 +63,9 @@ pub(crate) struct Options {
     /// Withhold instruments, comma-separated.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = words::instrument())]
     without: Vec<String>,
+    /// Keep the stacks of copies: who copied, in zcprof and in the kernel (flamegraph.svg).
+    #[arg(long)]
+    stacks: bool,
     /// Folder of the reports, with a folder for each kernel.
     #[arg(long, value_name = "DIR", default_value = MEASURED)]
     out: PathBuf,
@@ -196,6 +199,7 @@ impl Options {
         for (name, value) in claims.chain(single) {
             words.extend([name.to_owned(), value.clone()]);
         }
+        words.extend(self.stacks.then(|| "--stacks".to_owned()));
         words
     }
 }
@@ -238,11 +242,11 @@ mod tests {
     #[test]
     fn zcprofs_options_go_through() {
         let words = ["--claim", "tls=replica", "--claim", "splice=one-copy"];
-        let words = [&words[..], &["--without", "audit", "-v"]].concat();
+        let words = [&words[..], &["--without", "audit", "--stacks", "-v"]].concat();
         let options = parse(&[&words[..], &["--transfer", "all"]].concat());
         assert_eq!(options.workload(), ["--bytes", "64MiB", "--verbose"]);
         let wanted = "--bytes 64MiB --verbose --claim tls=replica --claim splice=one-copy \
-                      --without audit";
+                      --without audit --stacks";
         assert_eq!(options.measurement().join(" "), wanted);
         let options = parse(&["--transfer", "splice", "--bytes", "1MiB", "--cache", "cold"]);
         let wanted = "--bytes 1MiB --transfer splice --cache cold";

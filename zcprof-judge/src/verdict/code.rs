@@ -124,7 +124,9 @@ pub fn of_reason(reason: &Reason) -> &'static Code {
         Reason::Doubt(doubt) => of_doubt(doubt),
         Reason::Residual(..) => &explain::RESIDUAL,
         Reason::Disagree(..) => &explain::DISAGREE,
-        Reason::Unowned(..) | Reason::Unattributed(..) => &explain::UNOWNED,
+        Reason::Unowned(..) | Reason::Unattributed(..) | Reason::EncryptedForAny(..) => {
+            &explain::UNOWNED
+        }
         Reason::UnknownFiller(..) => &explain::UNKNOWN_FILLER,
         Reason::UnknownDevice(..) | Reason::ReachedNoDevice(..) => &explain::UNKNOWN_DEVICE,
         Reason::NoWitness(..) => &explain::NO_WITNESS,
@@ -316,6 +318,7 @@ mod tests {
             Reason::Disagree(Hop::PageCacheToUser, 1, 2),
             Reason::Unowned(1, why.clone()),
             Reason::Unattributed(1, why.clone()),
+            Reason::EncryptedForAny(1, why.clone()),
             Reason::UnknownFiller(why.clone()),
             Reason::UnknownDevice(why),
             Reason::ReachedNoDevice(1, 0),

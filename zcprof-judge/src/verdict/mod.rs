@@ -179,6 +179,8 @@ pub enum Reason {
     Unowned(u64, String),
     /// So many bytes of UDP, whose sender is not known, were encrypted there.
     Unattributed(u64, String),
+    /// So many bytes were encrypted there for a socket whose port is not known.
+    EncryptedForAny(u64, String),
     /// Nobody knows how a layer of storage fills the page cache.
     UnknownFiller(String),
     /// Nobody knows what a device does to packets.

@@ -404,6 +404,14 @@ pub(crate) fn unowned(ledger: &Ledger) -> Option<Reason> {
     (!known).then(|| Reason::Unowned(entry.bytes, entry.sites.join(", ")))
 }
 
+/// Bytes that were encrypted for a socket that may have been the judged one.
+pub(crate) fn encrypted_for_any(ledger: &Ledger) -> Option<Reason> {
+    let (hop, disposition) = (Hop::PageCacheToSocket, Disposition::Transformed);
+    let entry = ledger.account(Instrument::Callers).entry(Process::Unknown, hop, disposition)?;
+    let is_much = beyond_tolerance(entry.bytes, ledger.payload);
+    is_much.then(|| Reason::EncryptedForAny(entry.bytes, entry.sites.join(", ")))
+}
+
 /// Bytes that were encrypted, against the claim. Of each record so many bytes of the payload may be
 /// TLS's own, which are not.
 pub(crate) fn transformed(claim: &Claim, ledger: &Ledger, overhead: u64) -> Option<Finding> {

@@ -70,6 +70,9 @@ impl fmt::Display for Reason {
             Self::Unattributed(bytes, at) => {
                 write!(f, "{at} encrypted {bytes} bytes of UDP whose sender is not known")
             }
+            Self::EncryptedForAny(bytes, at) => {
+                write!(f, "{at} encrypted {bytes} bytes for a socket whose port is not known")
+            }
             Self::UnknownFiller(layer) => {
                 write!(
                     f,

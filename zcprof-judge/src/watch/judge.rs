@@ -298,6 +298,7 @@ fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> 
         reasons.extend(unknown);
         findings.extend(rules::late(claim, ledger));
         findings.extend(rules::transformed(claim, ledger, RECORD_OVERHEAD));
+        reasons.extend(rules::encrypted_for_any(ledger));
     }
     rules::retain_sound(&mut findings, &traffic.doubts);
     if rules::is_refuted(&findings, &reasons, contested) {

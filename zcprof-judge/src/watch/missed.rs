@@ -75,27 +75,43 @@ fn bound(watch: &Watch, traffic: &Traffic, site: &Site, runs: u64) -> Option<Hid
         {
             let takes_away =
                 |term: &Term| (term.sign, term.hop) == (Sign::Minus, Hop::UserToSocket);
-            let mut terms = site.cases.iter().flat_map(|case| case.terms);
-            let mistaken = if terms.any(takes_away) { HANDED_OVER } else { 0 };
+            let mistaken = if terms(site).any(takes_away) { HANDED_OVER } else { 0 };
             let deferred = if site.sends.is_some() { deferred_elsewhere(watch) } else { 0 };
+            let passed = if can_send(site) { open_in_the_balance(traffic)? } else { 0 };
             Some(Hidden {
-                passed: open_in_the_balance(traffic)?,
+                passed,
                 unplaced: copied_in_calls_without_a_file(watch).saturating_add(deferred),
                 handed_over: runs.saturating_mul(mistaken),
                 by_faults: 0,
             })
         }
+        // It says a second time what was taken out of sockets, and no claim of what is sent asks it.
+        _ if site.instrument == Instrument::Syscalls
+            && traffic.direction == Direction::Tx
+            && terms(site).map(|term| term.hop).eq([Hop::SocketToUser]) =>
+        {
+            Some(Hidden::default())
+        }
         _ => None,
     }
+}
+
+fn terms(site: &Site) -> impl Iterator<Item = &Term> {
+    site.cases.iter().flat_map(|case| case.terms)
+}
+
+/// Whether a site counts bytes that are sent: only there a missed run hides some of them.
+fn can_send(site: &Site) -> bool {
+    const INTO_SOCKETS: [Hop; 2] = [Hop::UserToSocket, Hop::PageCacheToSocket];
+    site.sent.is_some() || terms(site).any(|term| INTO_SOCKETS.contains(&term.hop))
 }
 
 /// Whether all that a site adds is copied by leaves that were watched, or is handed over.
 fn is_around_leaves(watch: &Watch, traffic: &Traffic, site: &Site) -> bool {
     let (usable, _) = rules::usable(&traffic.pass, &watch.coverage, &watch.controls);
     let blind = leaves::blind_hops(&traffic.pass, &watch.coverage);
-    let mut added = site.cases.iter().flat_map(|case| case.terms);
     usable.contains(&Instrument::Audit)
-        && added.all(|term| match (term.sign, term.disposition) {
+        && terms(site).all(|term| match (term.sign, term.disposition) {
             (Sign::Minus, _) | (_, Disposition::Moved) => true,
             (_, Disposition::Copied) => has_leaf(watch, term.hop) && !blind.contains(&term.hop),
             _ => false,
@@ -107,8 +123,7 @@ fn has_leaf(watch: &Watch, hop: Hop) -> bool {
     let leaves = SITES.iter().filter(|site| site.instrument == Instrument::Audit);
     let mut watched = leaves.filter(|site| watch.leaves.iter().any(|leaf| leaf == site.name));
     watched.any(|site| {
-        let mut terms = site.cases.iter().flat_map(|case| case.terms);
-        terms.any(|term| term.hop == hop && term.disposition == Disposition::Copied)
+        terms(site).any(|term| term.hop == hop && term.disposition == Disposition::Copied)
     })
 }
 

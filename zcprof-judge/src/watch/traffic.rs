@@ -214,7 +214,7 @@ fn senders<'a>(counts: &'a [WatchedCount], of: &Of) -> Vec<&'a str> {
 fn is_chosen(count: &WatchedCount, of: &Of, senders: &[&str]) -> bool {
     let is_here = match (of, &count.charged) {
         (Of::Port(port), Charged::Program(_)) => {
-            count.port.map_or_else(|| !is_at_socket(count), |at| at == *port)
+            count.port.map_or_else(|| !is_at_socket(count) || is_encrypted(count), |at| at == *port)
         }
         _ => true,
     };
@@ -268,8 +268,11 @@ fn process(count: &WatchedCount, of: &Of) -> Process {
     match (&count.charged, of) {
         (Charged::Unknown, _) => Process::Unknown,
         (Charged::Elsewhere, _) => Process::Elsewhere,
-        // A deferred copy names a program, but no port: the copy may be another port's.
-        (Charged::Program(_), Of::Port(_)) if count.port.is_none() && is_deferred(count) => {
+        // A deferred copy names a program, but no port: the copy may be another port's. So may the first
+        // record that a call has encrypted, before TLS sends it by the socket that has the port.
+        (Charged::Program(_), Of::Port(_))
+            if count.port.is_none() && (is_deferred(count) || is_encrypted(count)) =>
+        {
             Process::Unknown
         }
         (Charged::Program(_), _) => Process::Server,
@@ -333,6 +336,15 @@ fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
 
 pub(super) fn is_deferred(count: &WatchedCount) -> bool {
     direction::is_at(&count.site, count.iter, count.file, &[Hop::SocketToSocket])
+}
+
+/// Whether a count is of bytes that were encrypted for a socket.
+fn is_encrypted(count: &WatchedCount) -> bool {
+    let terms = Site::find(&count.site).and_then(|(_, site)| site.terms(count.iter, count.file));
+    let mut terms = terms.unwrap_or_default().iter();
+    terms.any(|term| {
+        (term.hop, term.disposition) == (Hop::PageCacheToSocket, Disposition::Transformed)
+    })
 }
 
 /// All that was sent, then each program and each port, if there are several.

@@ -200,6 +200,26 @@ fn a_datagram_of_an_unknown_sender_may_be_of_who_sends_by_udp() {
     assert_eq!(by_policy(stream.to_vec(), Charged::Program("nginx".to_owned())), "refuted");
 }
 
+/// TLS in the kernel encrypts a call's first record before it sends by the socket that has the port.
+#[test]
+fn what_is_encrypted_for_an_unknown_port_may_be_for_any() {
+    let encrypted = |port| {
+        let mut count = count("crypto_aead_encrypt", Syscall::Splice, File::Pipe, Iter::None, BODY);
+        count.port = port;
+        vec![count]
+    };
+    let of = |of: Of, port| {
+        let mut watch = window("zero-copy", &[handed_over(BODY), encrypted(port)]);
+        watch.claims[0].of = of;
+        verdict(&watch).name()
+    };
+    assert_eq!(of(Of::Port(80), None), "inconclusive");
+    assert_eq!(of(Of::Port(80), Some(80)), "refuted");
+    assert_eq!(of(Of::Port(80), Some(443)), "holds");
+    assert_eq!(of(Of::All, None), "refuted");
+    assert_eq!(of(Of::Program("nginx".to_owned()), None), "refuted");
+}
+
 /// What a program does at no socket may be for any of its ports; what it does at another port's socket is
 /// not for this one, and a deferred copy names no port.
 #[test]
@@ -346,6 +366,29 @@ fn a_missed_run_of_what_no_leaf_copies_leaves_the_claim_open() {
     ] {
         assert_eq!(says_of(&good, |w| w.doubts = vec![missed(site)]), expected, "{site}");
     }
+    // Only what counts sent bytes hides some of them, which no system call tells where pipes are spliced.
+    let mut spliced = good.clone();
+    spliced.counts.push(count("sys_exit", Syscall::Splice, File::Pipe, Iter::None, BODY));
+    assert_eq!(verdict(&spliced), Verdict::Holds);
+    for (site, expected) in [
+        ("filemap_read", "holds"),
+        ("skb_copy_datagram_iter", "holds"),
+        ("skb_copy_datagram_iovec", "holds"),
+        ("tcp_sendmsg_locked", "inconclusive"),
+        ("skb_splice_from_iter", "inconclusive"),
+        ("sys_exit", "inconclusive"),
+        ("skb_try_coalesce", "inconclusive"),
+    ] {
+        assert_eq!(says_of(&spliced, |w| w.doubts = vec![missed(site)]), expected, "{site}");
+    }
+    // Where what is received is judged, the claim stays open.
+    let at = |site, iter| count(site, Syscall::Recvfrom, File::Socket, iter, BODY);
+    let user = ["_copy_to_iter", "skb_copy_datagram_iter"].map(|site| at(site, Iter::User));
+    let mut received = window("copied<=1", &[user.to_vec(), vec![at("sys_exit", Iter::None)]]);
+    received.direction = Direction::Rx;
+    assert_eq!(verdict(&received), Verdict::Holds);
+    let iovec = "skb_copy_datagram_iovec";
+    assert_eq!(says_of(&received, |w| w.doubts = vec![missed(iovec)]), "inconclusive");
     // What is done for UDP alone matters to who sends by it.
     let by_both = window("zero-copy", &[handed_over(BODY), spliced_datagrams()]);
     assert_eq!(verdict(&by_both), Verdict::Holds);
