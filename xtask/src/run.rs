@@ -28,6 +28,7 @@ pub(crate) const MEASURED: &str = "measured";
 /// Options of `run`. Those that are not about where to measure are zcprof's own and go to it as
 /// they are.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
 pub(crate) struct Options {
     /// Measure on the running kernel, even if it does not show every copy.
     #[arg(long, conflicts_with = "kernel")]
