@@ -5,6 +5,7 @@ import mmap
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -287,6 +288,21 @@ def serve(listener, answer):
             answer(s, f)
 
 
+def serve_records(listener):
+    """One record of TLS with each sendfile(2), which the kernel encrypts."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.options |= ssl.OP_ENABLE_KTLS
+    context.load_cert_chain("/srv/cert.pem", "/srv/key.pem")
+    while True:
+        s, _ = listener.accept()
+        with context.wrap_socket(s, server_side=True) as t, open(PATH, "rb", buffering=0) as f:
+            t.recv(65536)
+            t.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % SIZE)
+            begin = 0
+            while begin < SIZE:
+                begin += os.sendfile(t.fileno(), f.fileno(), begin, min(16384, SIZE - begin))
+
+
 def main(mode, *words):
     if mode.startswith("exec-"):
         # Another program takes the process's place, under way.
@@ -307,6 +323,8 @@ def main(mode, *words):
             t.start()
         for t in threads:
             t.join()
+    if mode == "tls-records":
+        serve_records(socket.create_server(("", int(words[0]))))
     port, *peer = words
     answer = datagrams(*peer) if mode == "datagrams" else MODES[mode]
     serve(socket.create_server(("", int(port))), answer)

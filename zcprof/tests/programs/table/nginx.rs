@@ -86,7 +86,11 @@ pub(super) const ROWS: &[ProgramCase] = &[
         name: "nginx, TLS in the kernel",
         file: encrypted!("sendfile on; ssl_conf_command Options KTLS;"),
         load: TLS,
-        claims: &[("zero-copy", "refuted"), ("transforms", "holds")],
+        claims: &[
+            ("zero-copy", "refuted"),
+            ("transforms", "holds"),
+            ("port:8080=zero-copy", "refuted"),
+        ],
         truth: None,
         counter: Some(Counter::TlsStat),
         ..NGINX

@@ -1,7 +1,7 @@
 //! What is planted to fool a watcher, each beside its honest twin: copies by whom, when and where
 //! nobody looks.
 
-use super::{BASE, COPIES, Claims, ProgramCase, Sends};
+use super::{BASE, COPIES, Claims, Counter, ProgramCase, Sends, TLS};
 
 const PLANTED: ProgramCase = ProgramCase { process: "python3", ..BASE };
 
@@ -87,6 +87,14 @@ const CONNECTIONS: ProgramCase = ProgramCase {
 const HELPER: &[&str] = &["/usr/bin/python3", "/srv/serve.py", "helper", "0"];
 
 pub(super) const ROWS: &[ProgramCase] = &[
+    // Each call's record is encrypted before the kernel sends by the socket, which has the port.
+    ProgramCase {
+        load: TLS,
+        claims: &[("zero-copy", "refuted"), ("port:8080=zero-copy", "inconclusive")],
+        truth: None,
+        counter: Some(Counter::TlsStat),
+        ..serves!("TLS in the kernel, a record with each call", "tls-records")
+    },
     ProgramCase {
         beside: HELPER,
         ..serves!("the socket is passed on, and copied to", "passed-copy", half)
