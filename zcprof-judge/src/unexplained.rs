@@ -23,7 +23,7 @@ pub struct Unexplained {
 }
 
 /// Hops that instruments are compared at as one: only the leaves know whether the source is user memory.
-const INTO_SOCKET: [Hop; 2] = [Hop::UserToSocket, Hop::PageCacheToSocket];
+pub(crate) const INTO_SOCKET: [Hop; 2] = [Hop::UserToSocket, Hop::PageCacheToSocket];
 
 /// Where every way begins that was seen whole: a system call, an exception, or a thread of the kernel's
 /// (arch/x86/entry/entry_64.S, 5.10 to 7.3).

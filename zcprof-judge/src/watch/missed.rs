@@ -17,6 +17,7 @@ use super::traffic::{Hidden, Traffic, is_deferred, is_read_by_exec};
 use crate::ledger::sum;
 use crate::run::{Doubt, SyscallCount};
 use crate::syscall::InSyscall;
+use crate::unexplained::INTO_SOCKET;
 use crate::verdict::{leaves, rules};
 
 /// Bytes of a page that a fault copies, on x86.
@@ -64,12 +65,8 @@ fn bound(watch: &Watch, traffic: &Traffic, site: &Site, runs: u64) -> Option<Hid
         Bytes::Replaced(_) | Bytes::Unshared(_) => {
             Some(Hidden { by_faults: runs.saturating_mul(PAGE), ..Hidden::default() })
         }
-        // They count nothing unless a socket of UDP sends, whose own function says how much.
-        Bytes::ReturnedToUdp(_) | Bytes::PinnedToUdp { .. }
-            if !leaves::sends_by_udp(&traffic.pass) =>
-        {
-            Some(Hidden::default())
-        }
+        // It counts nothing unless a socket of UDP sends, whose own function says how much.
+        Bytes::ReturnedToUdp(_) if !leaves::sends_by_udp(&traffic.pass) => Some(Hidden::default()),
         Bytes::Returned | Bytes::ReturnedByIpv4(_) | Bytes::ReturnedLess(_) | Bytes::IfZero(_)
             if site.instrument == Instrument::Callers && is_around_leaves(watch, traffic, site) =>
         {
@@ -102,8 +99,7 @@ fn terms(site: &Site) -> impl Iterator<Item = &Term> {
 
 /// Whether a site counts bytes that are sent: only there a missed run hides some of them.
 fn can_send(site: &Site) -> bool {
-    const INTO_SOCKETS: [Hop; 2] = [Hop::UserToSocket, Hop::PageCacheToSocket];
-    site.sent.is_some() || terms(site).any(|term| INTO_SOCKETS.contains(&term.hop))
+    site.sent.is_some() || terms(site).any(|term| INTO_SOCKET.contains(&term.hop))
 }
 
 /// Whether all that a site adds is copied by leaves that were watched, or is handed over.
