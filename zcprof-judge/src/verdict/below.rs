@@ -34,7 +34,7 @@ pub(crate) fn judge(claim: &Claim, pass: &Pass, ledger: &Ledger) -> (Vec<Finding
             _ => {}
         }
     }
-    if sent_by(pass, &[Family::Udp]) > 0 {
+    if sent_by(pass, &[Family::Udp], is_server) > 0 {
         reasons.extend(unattributed(claim, pass, ledger));
     }
     (findings, reasons)
@@ -72,7 +72,7 @@ fn large_exits<'a>(
 /// What was sent over TCP or UDP and no device was seen to get, if that is more than nothing: each byte that
 /// leaves a socket reaches at least one.
 pub(crate) fn unbalanced(pass: &Pass) -> Option<Reason> {
-    let sent = sent_by(pass, IP);
+    let sent = sent_by(pass, IP, is_server);
     let ours = pass.exits.iter().filter(|exit| exit.process == Process::Server);
     let reached = sum(ours.map(|exit| exit.bytes));
     beyond_tolerance(sent.saturating_sub(reached), sent)
@@ -84,18 +84,21 @@ pub(crate) fn unwatched(pass: &Pass, coverage: &Coverage) -> Option<Reason> {
     let site = SITES.iter().find(|site| matches!(site.bytes, Bytes::Exits(_)))?;
     let probe = coverage.probe(site.name);
     let is_watched = probe.is_some_and(Probe::is_attached);
-    let sent = sent_by(pass, IP);
+    let sent = sent_by(pass, IP, is_server);
     (!is_watched && sent > 0).then_some(Reason::ReachedNoDevice(sent, 0))
 }
 
-/// What the server sent by these families.
-pub(super) fn sent_by(pass: &Pass, families: &[Family]) -> u64 {
+/// What was sent by these families, by the processes that are asked for.
+pub(super) fn sent_by(pass: &Pass, families: &[Family], of: impl Fn(Process) -> bool) -> u64 {
     let is_theirs = |count: &&Count| {
-        let (_, site) = Site::find(&count.site)?;
-        Some(count.process == Process::Server && families.contains(&site.sent?))
+        let family = Site::find(&count.site).and_then(|(_, site)| site.sent);
+        of(count.process) && family.is_some_and(|family| families.contains(&family))
     };
-    let theirs = pass.counts.iter().filter(|count| is_theirs(count) == Some(true));
-    sum(theirs.map(|count| count.bytes))
+    sum(pass.counts.iter().filter(is_theirs).map(|count| count.bytes))
+}
+
+fn is_server(process: Process) -> bool {
+    process == Process::Server
 }
 
 fn name(exit: &DeviceExit) -> String {

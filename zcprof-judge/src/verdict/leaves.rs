@@ -3,8 +3,8 @@
 use zcprof_common::sites::{SITES, Site};
 use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument, Need, Process};
 
-use super::Reason;
 use super::tolerance::beyond_tolerance;
+use super::{Reason, below};
 use crate::claim::Claim;
 use crate::ledger::Ledger;
 use crate::run::{Coverage, Pass, ProbeState};
@@ -76,9 +76,7 @@ fn can_be_reached(site: &Site, pass: &Pass, coverage: &Coverage) -> bool {
 
 /// Whether anybody who is watched sent by UDP.
 pub(crate) fn sends_by_udp(pass: &Pass) -> bool {
-    let by_udp =
-        |site: &str| Site::find(site).is_some_and(|(_, site)| site.sent == Some(Family::Udp));
-    pass.counts.iter().any(|count| count.bytes > 0 && by_udp(&count.site))
+    below::sent_by(pass, &[Family::Udp], |_| true) > 0
 }
 
 /// Leaves without which nothing can be said: everything reaches them, the claim has copies at their

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
-use crate::ledger::InstrumentAccount;
+use crate::ledger::{InstrumentAccount, sum};
 use crate::report::ReportError;
 use crate::report::reading::Reading;
 use crate::run::{Pass, Run};
@@ -98,11 +98,7 @@ fn add(amounts: &mut Amounts, name: &str, sent: u64, bytes: impl Fn((Hop, Dispos
 pub(super) fn of_stacks(before: &Watch, after: &Watch) -> Option<Vec<Change>> {
     let amounts = |watch: &Watch, stacks: &Stacks| {
         let sent = Traffic::of(watch, &Of::All).sent();
-        let mut amounts = Amounts::new();
-        for (way, place, bytes) in ways(stacks) {
-            *amounts.entry((way, place)).or_default() += per(bytes, sent);
-        }
-        amounts
+        by_stack(stacks, |_| sent)
     };
     let known = amounts(before, before.stacks.as_ref()?);
     Some(joined(&known, &amounts(after, after.stacks.as_ref()?)))
@@ -118,20 +114,25 @@ pub(super) fn of_run_stacks(before: &Run, after: &Run) -> Option<Vec<Change>> {
                 sent.insert(charged.to_string(), pass.payload.bytes);
             }
         }
-        let mut amounts = Amounts::new();
-        for (way, place, bytes) in ways(stacks) {
-            // What is lost, and what is for an unknown sender, is of all passes together.
-            let of_pass = match way.first() {
-                Some(Label::Charged(name)) => sent.get(name).copied(),
-                _ => None,
-            };
-            let all = || run.passes.iter().map(|pass| pass.payload.bytes).sum();
-            *amounts.entry((way, place)).or_default() += per(bytes, of_pass.unwrap_or_else(all));
-        }
-        amounts
+        // What is lost, and what is for an unknown sender, is of all passes together.
+        let all = sum(run.passes.iter().map(|pass| pass.payload.bytes));
+        by_stack(stacks, |way| match way.first() {
+            Some(Label::Charged(name)) => sent.get(name).copied().unwrap_or(all),
+            _ => all,
+        })
     };
     let known = amounts(before, before.stacks.as_ref()?);
     Some(joined(&known, &amounts(after, after.stacks.as_ref()?)))
+}
+
+/// What each stack has, per byte that was sent of what it is part of.
+fn by_stack(stacks: &Stacks, sent: impl Fn(&[Label]) -> u64) -> Amounts {
+    let mut amounts = Amounts::new();
+    for (way, place, bytes) in ways(stacks) {
+        let share = per(bytes, sent(&way));
+        *amounts.entry((way, place)).or_default() += share;
+    }
+    amounts
 }
 
 /// Billionths of what was sent; of nothing nothing is a part.
