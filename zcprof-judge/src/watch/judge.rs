@@ -238,6 +238,14 @@ fn sent(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
     ]
 }
 
+/// Without the results of system calls nobody knows what was handed over from memory (vmsplice(2)).
+fn unseen_results(watch: &Watch) -> Option<Reason> {
+    const RESULTS: &str = "sys_exit";
+    let is_watched = watch.coverage.probe(RESULTS).is_some_and(crate::run::Probe::is_attached);
+    let said = format!("{RESULTS} is not attached");
+    (!is_watched).then_some(Reason::NotWatching(Instrument::Syscalls, said))
+}
+
 /// The least and the most that was copied over all hops, and later.
 fn total(traffic: &Traffic, spans: &[Span]) -> (u64, u64) {
     let late = match traffic.direction {
@@ -266,6 +274,7 @@ fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> 
         reasons.extend(leaves::unseen(&traffic.pass, &watch.coverage));
     }
     reasons.extend(failed_command(watch));
+    reasons.extend(unseen_results(watch));
     if usable.contains(&Instrument::Callers) {
         reasons.extend(uncounted(traffic));
     }
