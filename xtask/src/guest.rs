@@ -136,7 +136,7 @@ impl Guest {
         Spec {
             kernel: &self.installed,
             accel: self.accel,
-            cpus: available_parallelism().map_or(2, usize::from).min(4),
+            cpus: cpus(),
             flags: "",
             append: "",
             modules: MODULES.to_vec(),
@@ -150,6 +150,11 @@ impl Guest {
             limits: vm::LIMITS,
         }
     }
+}
+
+/// Processors that a guest has: as many as this machine, but at most 4.
+pub(crate) fn cpus() -> usize {
+    available_parallelism().map_or(2, usize::from).min(4)
 }
 
 /// Runs one guest in a work folder of its own and hands its report and that folder to `then`.

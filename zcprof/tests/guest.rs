@@ -13,6 +13,7 @@ mod pty;
 mod receiving;
 mod redteam;
 mod repetitions;
+mod share;
 mod tally;
 mod watching;
 

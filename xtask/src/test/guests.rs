@@ -20,6 +20,7 @@ use crate::libraries::with_libraries;
 use crate::matrix::{self, CellRunner, Passes};
 use crate::programs::{self, DiskImage};
 use crate::setup::Ready;
+use crate::vm::Spec;
 use crate::{compile, interrupt};
 
 /// What is to be tested in guests.
@@ -44,6 +45,7 @@ enum Job<'a> {
         files: Vec<(PathBuf, String)>,
         words: Vec<String>,
         image: Option<PathBuf>,
+        cpus: usize,
     },
     /// A cell of the matrix.
     Cell(matrix::GuestCell),
@@ -57,9 +59,10 @@ struct Done {
     run: Option<PathBuf>,
 }
 
-/// Guests at a time: each is emulated by about one CPU's work.
+/// Guests at a time: each is emulated by about two thirds of a CPU's work, and sleeps meanwhile.
 fn at_a_time() -> usize {
-    available_parallelism().map_or(1, usize::from).clamp(1, 4)
+    let cpus = available_parallelism().map_or(1, usize::from);
+    (cpus + cpus / 2).clamp(1, 6)
 }
 
 /// Tests on each kernel, several guests at a time. A kernel that fails does not keep the next one
@@ -81,7 +84,8 @@ pub(super) fn run(
             let name = format!("{} on {}", longer.name, guest.kernel.name);
             let files = vec![bring(&tested.guest_tests, "/bin/guest-tests")];
             let files = with(tested, files);
-            Job::Part { name, guest, files, words: words.clone(), image: None }
+            let cpus = guest::cpus();
+            Job::Part { name, guest, files, words: words.clone(), image: None, cpus }
         }));
     } else {
         let image = if wanted.only_programs || wanted.nightly {
@@ -111,8 +115,10 @@ pub(super) fn run(
     let (program, shelf) = (&tested.zcprof, "matrix-daily");
     let runner = CellRunner { cache, program, passes: &measured, fresh: true, shelf };
     let done = pool::at_a_time(at_a_time(), jobs, |job| match job {
-        Job::Part { name, guest, files, words, image } => {
-            of_part(cache, guest, name, files, words, image)
+        Job::Part { name, guest, files, words, image, cpus } => {
+            let mut spec = guest.spec(files, words);
+            (spec.wire, spec.image, spec.cpus) = (true, image, cpus);
+            of_part(cache, name, &spec)
         }
         Job::Cell(cell) => of_cell(&runner, &cell),
     });
@@ -138,11 +144,11 @@ fn job<'a>(
     programs: Option<&DiskImage>,
 ) -> Result<Option<Job<'a>>> {
     let name = format!("{} on {}", part.name, guest.kernel.name);
-    let Some(mut variables) =
-        part.on(guest.kernel, wanted.kernels, wanted.nightly || wanted.only_programs)
-    else {
+    let nightly = wanted.nightly || wanted.only_programs;
+    let Some(mut variables) = part.on(guest.kernel, wanted.kernels, nightly) else {
         return Ok(None);
     };
+    let cpus = part.cpus(guest.kernel, nightly);
     let image = match part.work {
         Work::Programs(_) => {
             let Some(image) = programs else { return Ok(None) };
@@ -173,7 +179,7 @@ fn job<'a>(
             (with(tested, with_libraries(kcat)?), of_measure(wanted.bytes, &more))
         }
     };
-    Ok(Some(Job::Part { name, guest, files, words, image }))
+    Ok(Some(Job::Part { name, guest, files, words, image, cpus }))
 }
 
 fn of_test_program(variables: &[(&str, String)], words: &[&str]) -> Vec<String> {
@@ -246,25 +252,15 @@ pub(super) fn daily_cells(kernels: &[&'static GuestKernel]) -> Result<Vec<matrix
 }
 
 /// Runs one job in a guest. Its lines are told apart by its name.
-fn of_part(
-    cache: &CacheFolder,
-    guest: &Guest,
-    name: String,
-    files: Vec<(PathBuf, String)>,
-    words: Vec<String>,
-    image: Option<PathBuf>,
-) -> Done {
-    let is_measurement = words[0] == "/bin/zcprof";
-    println!("== {name} ({})", guest.installed.version());
+fn of_part(cache: &CacheFolder, name: String, spec: &Spec<'_>) -> Done {
+    let is_measurement = spec.command[0] == "/bin/zcprof";
+    println!("== {name} ({})", spec.kernel.version());
     let (started, mut tally, mut cpu) = (Instant::now(), Tally::default(), None);
-    let mut spec = guest.spec(files, words);
-    spec.wire = true;
-    spec.image = image;
     let mut show = |line: &str| {
         tally.feed(line);
         println!("{name} | {line}");
     };
-    let done = guest::run_one(cache, &spec, false, &mut show, |report, _| {
+    let done = guest::run_one(cache, spec, false, &mut show, |report, _| {
         cpu = Some(report.cpu);
         Ok(Exit::of_code(Some(guest::code(&report.outcome)?)))
     });

@@ -25,6 +25,7 @@ use self::moving::Moving;
 use self::nfs::Remote;
 use self::storage::Stacked;
 use self::table::{Backing, RequiredBytes, SABOTAGES, Sabotage, Surroundings, Trial};
+use super::share::Share;
 use super::{code, folder, guest_folder, text, zcprof};
 
 /// Payload of a pass, in bytes: what the slowest ways can do in a few seconds of emulation.
@@ -46,12 +47,10 @@ fn every_sabotage_is_documented() {
 
 #[test]
 fn every_sabotage_is_caught_and_every_twin_holds() {
-    let share = share(std::env::var("ZCPROF_SHARE").ok().as_deref());
-    let wanted = std::env::var("ZCPROF_REDTEAM").unwrap_or_default();
-    let is_wanted = |s: &&Sabotage| wanted.split('|').any(|part| s.name.contains(part));
-    let sabotages = || SABOTAGES.iter().filter(is_wanted).skip(share.0).step_by(share.1);
-    println!("{} of {} sabotages", sabotages().count(), SABOTAGES.len());
-    let all = sabotages().flat_map(|sabotage| iter::once(&sabotage.case).chain(sabotage.twins));
+    let sabotages = wanted();
+    println!("{} of {} sabotages", sabotages.len(), SABOTAGES.len());
+    let all =
+        sabotages.iter().flat_map(|sabotage| iter::once(&sabotage.case).chain(sabotage.twins));
     let mut settings: Vec<(Surroundings, Vec<&Trial>)> = Vec::new();
     for case in all {
         let at = settings.iter().position(|(setting, _)| *setting == case.setting);
@@ -73,7 +72,7 @@ fn every_sabotage_is_caught_and_every_twin_holds() {
         found
     };
     let mut wrong = Vec::new();
-    for sabotage in sabotages() {
+    for sabotage in sabotages {
         println!("{}\n  {}", sabotage.name, line(&sabotage.case, judgement(&sabotage.case)));
         println!("{}", row(sabotage, judgement(&sabotage.case)));
         wrong.extend(sabotage.complaints(judgement(&sabotage.case)));
@@ -87,27 +86,21 @@ fn every_sabotage_is_caught_and_every_twin_holds() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The first of the sabotages to plant, and each how many-th: all of them, unless `ZCPROF_SHARE` says
-/// which share of them, as `2/3`.
-fn share(wanted: Option<&str>) -> (usize, usize) {
-    let Some(wanted) = wanted else { return (0, 1) };
-    let parts = wanted.split_once('/').and_then(|(part, of)| {
-        let (part, of): (usize, usize) = (part.parse().ok()?, of.parse().ok()?);
-        (1..=of).contains(&part).then_some((part - 1, of))
-    });
-    parts.unwrap_or_else(|| panic!("ZCPROF_SHARE={wanted} is no share"))
-}
-
-/// All shares together are the whole, and none has what another has.
-#[test]
-fn shares_are_the_whole() {
-    let mut planted = vec![0; SABOTAGES.len()];
-    for wanted in ["1/3", "2/3", "3/3"] {
-        let (first, each) = share(Some(wanted));
-        planted.iter_mut().skip(first).step_by(each).for_each(|times| *times += 1);
-    }
-    assert!(planted.iter().all(|times| *times == 1), "{planted:?}");
-    assert_eq!(share(None), (0, 1));
+/// What is to be planted here: all whose names `ZCPROF_REDTEAM` has a part of, and of these this guest's
+/// share. What is measured together is never parted.
+fn wanted() -> Vec<&'static Sabotage> {
+    let named = std::env::var("ZCPROF_REDTEAM").unwrap_or_default();
+    let is_named = |s: &&Sabotage| named.split('|').any(|part| s.name.contains(part));
+    let share = Share::own();
+    let mut settings: Vec<Surroundings> = Vec::new();
+    let mut is_here = |sabotage: &&Sabotage| {
+        let at = settings.iter().position(|setting| *setting == sabotage.case.setting);
+        share.has(at.unwrap_or_else(|| {
+            settings.push(sabotage.case.setting);
+            settings.len() - 1
+        }))
+    };
+    SABOTAGES.iter().filter(is_named).filter(|sabotage| is_here(sabotage)).collect()
 }
 
 /// A replica is written beside the log: where nothing can be, the transfer is skipped, the others are

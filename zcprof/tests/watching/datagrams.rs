@@ -20,6 +20,7 @@ use socket2::SockRef;
 use zcprof_judge::watch::Watch;
 
 use super::super::families::{takes_pages, udp};
+use super::super::share::Share;
 use super::super::{code, text, zcprof};
 use super::unmissed;
 
@@ -238,10 +239,10 @@ fn unless_copied(moved: Truth, copied: Truth) -> Truth {
     if takes_pages(udp) { moved } else { copied }
 }
 
-/// Watches each way, and says which is not judged as it is.
+/// Watches each way, or this guest's share of them, and says which is not judged as it is.
 fn compare(to: &str, ways: &[(&str, Truth)], before_splice_pages: &[(&str, Truth)]) {
     let mut wrong = Vec::new();
-    for (way, truth) in ways {
+    for (way, truth) in Share::own().of(ways) {
         let (output, record) = unmissed(|| watched(way, to, &CLAIMS));
         let old = before_splice_pages.iter().find(|(name, _)| is_old(&record) && name == way);
         let truth = old.map_or(truth, |(_, truth)| truth);
