@@ -8,7 +8,7 @@ use super::tolerance::beyond_tolerance;
 use super::{Finding, Reason, Verdict};
 use super::{below, fill};
 use crate::claim::Claim;
-use crate::ledger::{Ledger, sum};
+use crate::ledger::{Entry, Ledger, sum};
 use crate::run::{Control, ControlPath, Coverage, Doubt, Pass, Probe, ProbeState, Run};
 
 /// File systems whose every way to copy into the page cache is a site: generic_perform_write(),
@@ -77,7 +77,9 @@ pub(super) fn decide(
     if usable.contains(&Instrument::Callers) {
         findings.extend(bounced(ledger));
         findings.extend(late(claim, ledger));
-        findings.extend(transformed(claim, ledger, 0));
+        let (encrypted, unknown) = transformed(claim, ledger, 0);
+        findings.extend(encrypted);
+        reasons.extend(unknown);
     }
     let (filled, unknown) = fill::judge(claim, pass, ledger, &run.workload.storage);
     findings.extend(filled);
@@ -404,27 +406,49 @@ pub(crate) fn unowned(ledger: &Ledger) -> Option<Reason> {
     (!known).then(|| Reason::Unowned(entry.bytes, entry.sites.join(", ")))
 }
 
-/// Bytes that were encrypted for a socket that may have been the judged one.
-pub(crate) fn encrypted_for_any(ledger: &Ledger) -> Option<Reason> {
-    let (hop, disposition) = (Hop::PageCacheToSocket, Disposition::Transformed);
-    let entry = ledger.account(Instrument::Callers).entry(Process::Unknown, hop, disposition)?;
-    let is_much = beyond_tolerance(entry.bytes, ledger.payload);
-    is_much.then(|| Reason::EncryptedForAny(entry.bytes, entry.sites.join(", ")))
+/// Bytes that were encrypted: at least, for the judged sockets, and at most, with those for a socket that
+/// may have been one of them.
+pub(crate) fn encrypted(ledger: &Ledger) -> (u64, u64) {
+    let bytes = |process| entry_of_encryption(ledger, process).map_or(0, |entry| entry.bytes);
+    let least = bytes(Process::Server);
+    (least, least.saturating_add(bytes(Process::Unknown)))
 }
 
-/// Bytes that were encrypted, against the claim. Of each record so many bytes of the payload may be
-/// TLS's own, which are not.
-pub(crate) fn transformed(claim: &Claim, ledger: &Ledger, overhead: u64) -> Option<Finding> {
+fn entry_of_encryption(ledger: &Ledger, process: Process) -> Option<&Entry> {
+    let (hop, disposition) = (Hop::PageCacheToSocket, Disposition::Transformed);
+    ledger.account(Instrument::Callers).entry(process, hop, disposition)
+}
+
+/// Why it is not known how much was encrypted for the judged sockets.
+pub(crate) fn encrypted_for_any(ledger: &Ledger) -> Option<Reason> {
+    let entry = entry_of_encryption(ledger, Process::Unknown)?;
+    Some(Reason::EncryptedForAny(entry.bytes, entry.sites.join(", ")))
+}
+
+/// Bytes that were encrypted, against the claim: what contradicts it, and what may. Of each record so
+/// many bytes of the payload may be TLS's own, which are not encrypted.
+pub(crate) fn transformed(
+    claim: &Claim,
+    ledger: &Ledger,
+    overhead: u64,
+) -> (Option<Finding>, Option<Reason>) {
     let place = (Instrument::Callers, Hop::PageCacheToSocket, Disposition::Transformed);
-    let entry = ledger.account(place.0).entry(Process::Server, place.1, place.2);
-    let (bytes, records) = entry.map_or((0, 0), |entry| (entry.bytes, entry.calls));
+    let (least, most) = encrypted(ledger);
+    let records = |process| entry_of_encryption(ledger, process).map_or(0, |entry| entry.calls);
     let (claimed, allowed) = if claim.transformed == Some(place.1) {
+        let records = records(Process::Server).saturating_add(records(Process::Unknown));
         (ledger.payload, records.saturating_mul(overhead))
     } else {
         (0, 0)
     };
-    let off = bytes.abs_diff(claimed).saturating_sub(allowed);
-    beyond_tolerance(off, ledger.payload).then(|| Finding::of(ledger, place, bytes, claimed))
+    let is_off = |more: u64, less: u64| {
+        beyond_tolerance(more.saturating_sub(less).saturating_sub(allowed), ledger.payload)
+    };
+    if is_off(least, claimed) || is_off(claimed, most) {
+        return (Some(Finding::of(ledger, place, least, claimed)), None);
+    }
+    let may_be_off = is_off(most, claimed) || is_off(claimed, least);
+    (None, if may_be_off { encrypted_for_any(ledger) } else { None })
 }
 
 /// Whether the instrument has a site that would see a copy at this hop.

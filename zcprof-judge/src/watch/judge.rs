@@ -306,8 +306,9 @@ fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framing: u64) -> 
         findings.extend(bounced);
         reasons.extend(unknown);
         findings.extend(rules::late(claim, ledger));
-        findings.extend(rules::transformed(claim, ledger, RECORD_OVERHEAD));
-        reasons.extend(rules::encrypted_for_any(ledger));
+        let (encrypted, unknown) = rules::transformed(claim, ledger, RECORD_OVERHEAD);
+        findings.extend(encrypted);
+        reasons.extend(unknown);
     }
     rules::retain_sound(&mut findings, &traffic.doubts);
     if rules::is_refuted(&findings, &reasons, contested) {
@@ -431,8 +432,8 @@ fn against_bound(
             (Hop::SocketToSocket, late, late)
         }
         Disposition::Transformed => {
-            let encrypted = traffic.seen(Hop::PageCacheToSocket, Transformed);
-            (Hop::PageCacheToSocket, encrypted, encrypted)
+            let (least, most) = rules::encrypted(&traffic.ledger);
+            (Hop::PageCacheToSocket, least, most)
         }
         _ => {
             let spans = spans(traffic, instrument);
@@ -452,6 +453,11 @@ fn against_bound(
             let place = (instrument, hop, bound.what);
             (vec![Finding::of(&traffic.ledger, place, bytes, claimed)], Vec::new())
         }
-        _ => (Vec::new(), vec![Reason::MayBeSent(hop, most - least)]),
+        _ => {
+            let for_any = rules::encrypted_for_any(&traffic.ledger);
+            let for_any = for_any.filter(|_| bound.what == Disposition::Transformed);
+            let open = for_any.unwrap_or(Reason::MayBeSent(hop, most - least));
+            (Vec::new(), vec![open])
+        }
     }
 }

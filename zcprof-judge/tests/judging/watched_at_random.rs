@@ -136,6 +136,27 @@ proptest! {
         prop_assert_eq!(verdict(&watch), verdict(&other));
     }
 
+    /// That nobody knows for which port something was encrypted never turns a verdict into its opposite.
+    #[test]
+    fn encryption_for_an_unknown_port_only_opens_claims(
+        watch in any_window(),
+        claim in select(&["zero-copy", "transforms", "transformed<=0.5", "transformed>=0.5"][..]),
+        records in prop::collection::vec((bytes(), select(&[80, 443][..]), any::<bool>()), 1..5),
+    ) {
+        let told = |is_known: bool| {
+            let mut watch = window(claim, std::slice::from_ref(&watch.counts));
+            watch.claims[0].of = Of::Port(80);
+            watch.counts.extend(records.iter().map(|(bytes, port, is_told)| WatchedCount {
+                port: (is_known || *is_told).then_some(*port),
+                ..count("crypto_aead_encrypt", Syscall::Sendfile, File::Regular, Iter::None, *bytes)
+            }));
+            verdict(&watch)
+        };
+        let (known, unknown) = (told(true), told(false));
+        let is_open = matches!(unknown, Verdict::Inconclusive(_));
+        prop_assert!(is_open || known.name() == unknown.name(), "{known:?} {unknown:?}");
+    }
+
     /// What a program sends from another port is no excuse for what it sends from this.
     #[test]
     fn what_another_port_sends_excuses_nothing(

@@ -208,11 +208,22 @@ fn what_is_encrypted_for_an_unknown_port_may_be_for_any() {
         count.port = port;
         vec![count]
     };
-    let of = |of: Of, port| {
-        let mut watch = window("zero-copy", &[handed_over(BODY), encrypted(port)]);
+    let claimed = |claim, of: Of, port| {
+        let mut watch = window(claim, &[handed_over(BODY), encrypted(port)]);
         watch.claims[0].of = of;
         verdict(&watch).name()
     };
+    for claim in ["transforms", "transformed<=0.5", "transformed>=0.5"] {
+        assert_eq!(claimed(claim, Of::Port(80), None), "inconclusive", "{claim}");
+        let is_some = if claim == "transformed<=0.5" { "refuted" } else { "holds" };
+        let is_none = if claim == "transformed<=0.5" { "holds" } else { "refuted" };
+        assert_eq!(claimed(claim, Of::Port(80), Some(80)), is_some, "{claim}");
+        assert_eq!(claimed(claim, Of::Port(80), Some(443)), is_none, "{claim}");
+        assert_eq!(claimed(claim, Of::All, None), is_some, "{claim}");
+    }
+    // Even if all were for this port, they are no more than it sent.
+    assert_eq!(claimed("transformed<=1", Of::Port(80), None), "holds");
+    let of = |of, port| claimed("zero-copy", of, port);
     assert_eq!(of(Of::Port(80), None), "inconclusive");
     assert_eq!(of(Of::Port(80), Some(80)), "refuted");
     assert_eq!(of(Of::Port(80), Some(443)), "holds");
