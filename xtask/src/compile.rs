@@ -180,7 +180,7 @@ pub(crate) fn on_our_crates(ready: &Ready, words: &[&str]) -> Result<Command> {
             command.env(variable, client);
         }
     }
-    command.args([verb, "--release", "--target", TARGET]);
+    command.args([verb, "--profile", Optimised::Quickly.profile(), "--target", TARGET]);
     for package in ["zcprof", "zcprof-common", "zcprof-judge"] {
         command.args(["--package", package]);
     }

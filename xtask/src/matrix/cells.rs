@@ -100,13 +100,13 @@ pub(crate) fn daily() -> Result<Vec<GuestCell>> {
         Ok(GuestCell { network, cpus: *cpus, ..GuestCell::new(kernels[0], file_system) })
     };
     let mut cells = DAILY.iter().map(cell).collect::<Result<Vec<_>>>()?;
-    cells.extend(of_each_processor(1));
+    cells.extend(of_each_processor());
     Ok(cells)
 }
 
 /// The oldest kernel on each processor: it has a copy routine for each.
-fn of_each_processor(cpus: usize) -> impl Iterator<Item = GuestCell> {
-    let oldest = GuestCell { cpus, ..GuestCell::new(&KERNELS[0], &FILE_SYSTEMS[0]) };
+fn of_each_processor() -> impl Iterator<Item = GuestCell> {
+    let oldest = GuestCell::new(&KERNELS[0], &FILE_SYSTEMS[0]);
     PROCESSORS.iter().map(move |processor| GuestCell { processor, ..oldest.clone() })
 }
 
@@ -147,7 +147,7 @@ fn all() -> Vec<GuestCell> {
     let mut cells = Vec::new();
     for kernel in KERNELS {
         if kernel.name == KERNELS[0].name {
-            cells.extend(of_each_processor(CPUS));
+            cells.extend(of_each_processor());
             continue;
         }
         if !kernel.tested {

@@ -12,7 +12,7 @@
 
 use std::io;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use aya::programs::{FEntry, KProbe, PerfEvent};
 use aya::{Btf, Ebpf};
 use perf_event::events::Breakpoint;
@@ -51,14 +51,19 @@ struct WatchedLeaf {
 
 impl Audit {
     /// Attaches to every leaf of this kernel.
-    pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut AttachPlan, counted: bool) -> Self {
+    pub(super) fn attach(
+        ebpf: &mut Ebpf,
+        plan: &mut AttachPlan,
+        types: &Result<Btf>,
+        counted: bool,
+    ) -> Self {
         let mut audit = Self::default();
         // A kprobe whose skipped runs nobody counts proves nothing; a breakpoint counts its hits.
         let mut kprobes_refused = !counted;
         for PlannedProbe { site, symbol, address } in plan.of(Instrument::Audit) {
             let row = &SITES[site];
             if row.has_hooks {
-                match fentry(ebpf, row, &symbol) {
+                match fentry(ebpf, row, &symbol, types) {
                     Ok(()) => {
                         plan.attached(site, &symbol, Mechanism::Fentry);
                         audit.always.push(site);
@@ -298,10 +303,10 @@ impl Audit {
     }
 }
 
-fn fentry(ebpf: &mut Ebpf, site: &Site, symbol: &str) -> Result<()> {
-    let btf = Btf::from_sys_fs().context("reading the kernel's BTF")?;
+fn fentry(ebpf: &mut Ebpf, site: &Site, symbol: &str, types: &Result<Btf>) -> Result<()> {
+    let types = types.as_ref().map_err(|error| anyhow!("{error:#}"))?;
     let program: &mut FEntry = super::program(ebpf, site, Hook::Fentry)?.try_into()?;
-    program.load(symbol, &btf)?;
+    program.load(symbol, types)?;
     program.attach()?;
     Ok(())
 }

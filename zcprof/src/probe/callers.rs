@@ -1,7 +1,7 @@
 //! The `callers` instrument: traceable functions around the leaves, whose results balance to
 //! bytes. By fexit where the kernel's BTF and BPF allow it, else by kprobe and kretprobe.
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use aya::programs::{FEntry, FExit, KProbe};
 use aya::{Btf, Ebpf};
 use zcprof_common::sites::{Bytes, SITES, Site};
@@ -10,16 +10,12 @@ use zcprof_common::vocabulary::{Hook, Instrument, Mechanism};
 use super::plan::{AttachPlan, PlannedProbe};
 use crate::run::ProbeState;
 
-/// Attaches to every caller of this kernel.
-pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut AttachPlan, avoid_fexit: bool) {
-    let btf = if avoid_fexit {
-        Err(anyhow!("fexit is withheld"))
-    } else {
-        Btf::from_sys_fs().context("reading the kernel's BTF")
-    };
+/// Attaches to every caller of this kernel: by fexit if there are the kernel's types, and why not
+/// otherwise.
+pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut AttachPlan, types: &Result<Btf>) {
     for PlannedProbe { site, symbol, .. } in plan.of(Instrument::Callers) {
         let row = &SITES[site];
-        let by_fexit = match &btf {
+        let by_fexit = match types {
             Ok(btf) => fexit(ebpf, row, &symbol, btf),
             Err(error) => Err(anyhow!("{error:#}")),
         };

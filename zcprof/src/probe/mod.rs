@@ -21,10 +21,10 @@ mod unpreempted;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use aya::maps::{MapData, RingBuf};
 use aya::programs::Program;
-use aya::{Ebpf, EbpfLoader};
+use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use zcprof_common::sites::{SITES, Site, Version};
 use zcprof_common::vocabulary::{Hook, Instrument, Need, ProgramName};
@@ -174,9 +174,15 @@ impl Probes {
         };
         // System calls first: the other two attribute their counts to them.
         syscalls::attach(&mut ebpf, &mut plan, kernel::counts_skipped_perf_programs(version));
-        callers::attach(&mut ebpf, &mut plan, options.avoid_fexit);
+        let types = Btf::from_sys_fs().context("reading the kernel's BTF");
+        if options.avoid_fexit {
+            let withheld = Err(anyhow!("fexit is withheld"));
+            callers::attach(&mut ebpf, &mut plan, &withheld);
+        } else {
+            callers::attach(&mut ebpf, &mut plan, &types);
+        }
         let counted = kernel::counts_skipped_perf_programs(version);
-        let audit = Audit::attach(&mut ebpf, &mut plan, counted);
+        let audit = Audit::attach(&mut ebpf, &mut plan, &types, counted);
         let mut probes = Self {
             ebpf,
             plan,

@@ -8,6 +8,12 @@ use blazesym::symbolize::{Input, Symbolized, Symbolizer};
 use zcprof_common::sites::Site;
 use zcprof_judge::stacks::record::{Frame, FrameKind};
 
+thread_local! {
+    /// It keeps the kernel's symbols, which take long to read (emulated 0.7 s, and a window with its
+    /// controls asks seven times).
+    static SYMBOLIZER: Symbolizer = Symbolizer::new();
+}
+
 /// Names of kernel addresses.
 pub(super) struct KernelNames {
     of: BTreeMap<u64, Frame>,
@@ -18,7 +24,7 @@ pub(super) struct KernelNames {
 const SOFTIRQ: [&str; 2] = ["handle_softirqs", "__do_softirq"];
 
 impl KernelNames {
-    /// Those of some addresses. Without any the kernel's symbols, which take long to read, are not read.
+    /// Those of some addresses. Without any the kernel's symbols are not read.
     pub(super) fn of(addresses: impl Iterator<Item = u64>) -> Self {
         let addresses: BTreeSet<_> = addresses.collect();
         if addresses.is_empty() {
@@ -26,28 +32,12 @@ impl KernelNames {
         }
         // A frame's address is behind its call, which may be the function's last instruction.
         let within: Vec<_> = addresses.iter().map(|address| address.saturating_sub(1)).collect();
-        let source = Source::Kernel(Kernel {
-            kallsyms: MaybeDefault::Default,
-            vmlinux: MaybeDefault::None,
-            kaslr_offset: None,
-            debug_syms: false,
-            _non_exhaustive: (),
-        });
-        let symbolizer = Symbolizer::new();
-        let found = symbolizer.symbolize(&source, Input::AbsAddr(&within)).unwrap_or_default();
-        let mut of = BTreeMap::new();
-        for (at, address) in addresses.iter().enumerate() {
-            let frame = match found.get(at) {
-                Some(Symbolized::Sym(symbol)) => {
-                    let module = symbol.module.as_ref().map(|name| name.to_string_lossy());
-                    let file = module.filter(|name| name != "vmlinux").unwrap_or_default();
-                    Frame { file: file.into_owned(), ..function(&symbol.name) }
-                }
-                _ => function(&format!("[{address:#x}]")),
-            };
-            of.insert(*address, frame);
-        }
-        Self { of }
+        let frames = SYMBOLIZER.with(|symbolizer| frames(symbolizer, &within));
+        let found = |(at, address): (usize, u64)| {
+            let unknown = || function(&format!("[{address:#x}]"));
+            (address, frames.get(at).cloned().flatten().unwrap_or_else(unknown))
+        };
+        Self { of: addresses.into_iter().enumerate().map(found).collect() }
     }
 
     /// The frames of a kernel's half, the outermost first, with the site as the innermost. `is_later`
@@ -64,6 +54,25 @@ impl KernelNames {
         frames.push(function(site.symbols()[0]));
         frames
     }
+}
+
+/// The frame of each address that the kernel's symbols name.
+fn frames(symbolizer: &Symbolizer, addresses: &[u64]) -> Vec<Option<Frame>> {
+    let source = Source::Kernel(Kernel {
+        kallsyms: MaybeDefault::Default,
+        vmlinux: MaybeDefault::None,
+        kaslr_offset: None,
+        debug_syms: false,
+        _non_exhaustive: (),
+    });
+    let found = symbolizer.symbolize(&source, Input::AbsAddr(addresses)).unwrap_or_default();
+    let frame = |found: &Symbolized<'_>| {
+        let Symbolized::Sym(symbol) = found else { return None };
+        let module = symbol.module.as_ref().map(|name| name.to_string_lossy());
+        let file = module.filter(|name| name != "vmlinux").unwrap_or_default();
+        Some(Frame { file: file.into_owned(), ..function(&symbol.name) })
+    };
+    found.iter().map(frame).collect()
 }
 
 /// A function of the kernel's.
