@@ -96,6 +96,21 @@ pub struct Top {
     pub bytes: u128,
 }
 
+impl Top {
+    /// The function's name for a sentence: of `<a::Type as b::Trait>::run`, which is how Rust names what a
+    /// type does for a trait, `Type::run`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let name = &self.frame.name;
+        let parts = name.strip_prefix('<').and_then(|rest| rest.split_once(" as "));
+        let parts = parts.and_then(|(of, rest)| Some((of, rest.rsplit_once(">::")?.1)));
+        let Some((of, function)) = parts else { return name.clone() };
+        let end = of.find('<').unwrap_or(of.len());
+        let begin = of[..end].rfind("::").map_or(0, |at| at + 2);
+        format!("{}::{function}", &of[begin..])
+    }
+}
+
 /// Whether a frame stands between the program and the kernel.
 fn carries(frame: &Frame) -> bool {
     let begins = |text: &str, all: &[&str]| all.iter().any(|begin| text.starts_with(begin));
@@ -135,4 +150,27 @@ pub fn functions(stacks: &Stacks) -> Vec<Top> {
     let mut all: Vec<Top> = sums.into_iter().map(top).filter(|top| top.bytes > 0).collect();
     all.sort_by_key(|top| std::cmp::Reverse(top.bytes));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_what_a_type_does_for_a_trait() {
+        let name = |name: &str| {
+            let frame = Frame { kind: FrameKind::User, name: name.to_owned(), file: String::new() };
+            Top { charged: String::new(), frame, bytes: 1 }.name()
+        };
+        assert_eq!(name("<server::by::Writer as server::Transfer>::send"), "Writer::send");
+        assert_eq!(
+            name("<a::Pair<b::Left, c::Right> as d::Trait<e::F>>::run"),
+            "Pair<b::Left, c::Right>::run"
+        );
+        for whole in
+            ["main", "server::copy", "<no::Trait>::run", "<a as b", "Serve.copy(byte[], int)"]
+        {
+            assert_eq!(name(whole), whole);
+        }
+    }
 }

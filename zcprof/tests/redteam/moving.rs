@@ -136,9 +136,7 @@ impl Daemon {
         let bytes = usize::try_from(bytes).expect("small");
         let mut read = vec![0; bytes];
         pread(&self.backing, &mut read, from.cast_signed()).expect("read");
-        // It drops nothing of this file, and moves what was read from this CPU's list to where it can
-        // be taken away (lru_add_drain() in generic_fadvise(), mm/fadvise.c).
-        advise(&self.backing, self.size, 4096, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+        self.drain();
         let (output, input) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).expect("a pipe");
         fcntl(&input, FcntlArg::F_SETPIPE_SZ(256 << 10)).expect("room for all pages");
         let mut input = File::from(input);
@@ -149,7 +147,15 @@ impl Daemon {
             let moved = splice(&self.backing, Some(&mut at), &input, None, left, MOVE);
             assert!(moved.expect("spliced") > 0, "the file is as long as it was");
         }
+        // What was accessed a second time waits in another list.
+        self.drain();
         let _ = splice(output.as_fd(), None, &self.device, None, ANSWER + bytes, MOVE);
+    }
+
+    /// Drops nothing of the file below, and moves what was read from this CPU's lists to where it can be
+    /// taken away (lru_add_drain() in generic_fadvise(), mm/fadvise.c).
+    fn drain(&self) {
+        advise(&self.backing, self.size, 4096, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
     }
 
     /// `struct fuse_attr`.

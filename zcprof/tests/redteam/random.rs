@@ -272,6 +272,8 @@ fn during<T>(trouble: Disturbance, moment: Duration, work: impl FnOnce() -> T) -
             Disturbance::Dropped => {
                 until(&over, || fs::write("/proc/sys/vm/drop_caches", "3").expect("root may"));
             }
+            // The only CPU stays.
+            Disturbance::Cpu if !std::path::Path::new(faults::CPU).exists() => {}
             Disturbance::Cpu => {
                 let online = |online| faults::write(faults::CPU, online);
                 at_moment(&over, moment, || online("0"), || online("1"));

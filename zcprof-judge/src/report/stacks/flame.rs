@@ -35,7 +35,7 @@ pub(in super::super) fn finding(stacks: &Stacks, tree: &Tree) -> String {
                 FrameKind::Missing => {
                     format!("a function that is not known ({})", worst.frame.name)
                 }
-                _ => worst.frame.name,
+                _ => worst.name(),
             };
             format!(
                 "{name} of {} copied {} of {}, {}",

@@ -39,7 +39,9 @@ pub(super) fn summary(stacks: &Stacks) -> String {
     let (copied, all) = (tree.root().copied(), tree.root().bytes());
     let top = functions(stacks);
     let named = top.iter().take(NAMED).map(|top| {
-        format!("{} of {} ({})", name(&top.frame), top.charged, share(top.bytes, copied))
+        let function =
+            if top.frame.kind == FrameKind::User { top.name() } else { name(&top.frame) };
+        format!("{function} of {} ({})", top.charged, share(top.bytes, copied))
     });
     let named: Vec<_> = named.collect();
     if named.is_empty() {
