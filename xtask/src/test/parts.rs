@@ -104,6 +104,14 @@ pub(super) const PARTS: &[Part] = &[
         left_out: "the live view on the other kernels: it shows a window, and windows are judged on each",
     },
     Part {
+        name: "scale",
+        work: Work::Tests(&["watching::scale::"]),
+        daily: KernelScope::Nowhere,
+        nightly: KernelScope::Every(&[]),
+        cpus: Cpus::Several,
+        left_out: "ten thousand stacks and two thousand processes in a window",
+    },
+    Part {
         name: "receiving",
         work: Work::Tests(&["receiving::"]),
         daily: KernelScope::One,
@@ -122,10 +130,10 @@ pub(super) const PARTS: &[Part] = &[
     Part {
         name: "random",
         work: Work::Tests(&["--nocapture", RANDOM.test]),
-        daily: KernelScope::Every(&[(RANDOM.variable, "8")]),
+        daily: KernelScope::Every(&[(RANDOM.variable, "5")]),
         nightly: KernelScope::Every(&[(RANDOM.variable, "100")]),
         cpus: Cpus::SeveralOn("trixie-backports"),
-        left_out: "random measurements in bulk, 100 passes on each kernel: 8 are made",
+        left_out: "random measurements in bulk, 100 passes on each kernel: 5 are made",
     },
     Part {
         name: "repetitions",
@@ -147,10 +155,10 @@ pub(super) const PARTS: &[Part] = &[
     Part {
         name: "kcat",
         work: Work::Kcat,
-        daily: KernelScope::Every(&[]),
+        daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
-        left_out: "",
+        left_out: "kcat on the other kernels: it reads what the built-in consumer reads on each",
     },
     Part {
         name: "programs",
@@ -203,7 +211,6 @@ const COMMANDS: &[&str] = &[
     "taken_breakpoint_slots_are_named",
     "withheld_instruments_exit_3",
     "watching::a_watch_that_is_killed",
-    "watching::scale::",
     "watching::the_command_gets",
     "watching::the_exit_code",
     "watching::who_cannot_be_watched",
