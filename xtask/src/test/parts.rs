@@ -71,11 +71,19 @@ pub(super) const LEFT_OUT: &str = "ZCPROF_LEFT_OUT";
 pub(super) const PARTS: &[Part] = &[
     Part {
         name: "faults",
-        work: Work::Tests(&["faults::", "leftovers::", "privileges::"]),
+        work: Work::Tests(&["faults::", "leftovers::", "privileges::", "--skip=faults::a_cpu_"]),
+        daily: KernelScope::One,
+        nightly: KernelScope::Every(&[]),
+        cpus: Cpus::One,
+        left_out: "faults on the other kernels: they strike the same code on one",
+    },
+    Part {
+        name: "processors that come and go",
+        work: Work::Tests(&["faults::a_cpu_"]),
         daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::Several,
-        left_out: "faults on the other kernels: they strike the same code on one",
+        left_out: "processors that come and go on the other kernels",
     },
     Part {
         name: "tests",
