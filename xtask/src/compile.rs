@@ -172,8 +172,8 @@ pub(crate) fn on_our_crates(ready: &Ready, words: &[&str]) -> Result<Command> {
     let mut command = static_cargo(ready)?;
     let (verb, rest) = words.split_first().context("a cargo command without a verb")?;
     if *verb == "clippy" {
-        // It runs build scripts of its own, which would compile the eBPF programs once more, two
-        // minutes for nothing that is linted.
+        // It runs build scripts of its own, which would compile the eBPF programs once more, for
+        // nothing that is linted.
         command.env_remove("ZCPROF_BPF_TOOLCHAIN");
     }
     // Installing nginx may start a server, so that tests use one that is there and want none.

@@ -57,7 +57,7 @@ const DAILY: &[(&str, &str, usize, &str)] = &[
     ("trixie", "tmpfs", 1, LOOPBACK),
     ("trixie", "ext4", 1, "virtio"),
     ("trixie-backports", "overlay", 4, LOOPBACK),
-    ("trixie-backports", "ext4", 1, "veth"),
+    ("trixie-backports", "ext4", 2, "veth"),
     ("bookworm", "ext4-dm-crypt", 1, LOOPBACK),
     ("trixie", "squashfs", 1, LOOPBACK),
     ("trixie-backports", "ext4-loop", 2, LOOPBACK),

@@ -36,6 +36,13 @@ pub(super) struct Selection<'a> {
     pub(super) longer: Option<(&'static Longer, u32)>,
 }
 
+impl Selection<'_> {
+    /// Whether what runs leaves nothing out.
+    fn is_whole(&self) -> bool {
+        self.nightly || self.only_programs
+    }
+}
+
 /// One guest's job.
 enum Job<'a> {
     /// A part on a kernel: its name, what it brings along, what it does.
@@ -59,10 +66,11 @@ struct Done {
     run: Option<PathBuf>,
 }
 
-/// Guests at a time: each is emulated by about two thirds of a CPU's work, and sleeps meanwhile.
-fn at_a_time() -> usize {
-    let cpus = available_parallelism().map_or(1, usize::from);
-    (cpus + cpus / 2).clamp(1, 6)
+/// Guests at a time. One with several processors keeps about a CPU busy; most that a daily run has are
+/// emulated by about two thirds of a CPU's work, and sleep meanwhile.
+fn at_a_time(wanted: &Selection<'_>) -> usize {
+    let cpus = available_parallelism().map_or(1, usize::from).min(4);
+    if wanted.is_whole() || wanted.longer.is_some() { cpus } else { cpus + cpus / 2 }
 }
 
 /// Tests on each kernel, several guests at a time. A kernel that fails does not keep the next one
@@ -88,11 +96,7 @@ pub(super) fn run(
             Job::Part { name, guest, files, words: words.clone(), image: None, cpus }
         }));
     } else {
-        let image = if wanted.only_programs || wanted.nightly {
-            Some(programs::image(cache, ready)?)
-        } else {
-            None
-        };
+        let image = if wanted.is_whole() { Some(programs::image(cache, ready)?) } else { None };
         for (name, why) in image.iter().flat_map(|image| &image.left_out) {
             stages.leave_out(format!("programs of {name}, watched: {why}"));
         }
@@ -114,7 +118,7 @@ pub(super) fn run(
     };
     let (program, shelf) = (&tested.zcprof, "matrix-daily");
     let runner = CellRunner { cache, program, passes: &measured, fresh: true, shelf };
-    let done = pool::at_a_time(at_a_time(), jobs, |job| match job {
+    let done = pool::at_a_time(at_a_time(wanted), jobs, |job| match job {
         Job::Part { name, guest, files, words, image, cpus } => {
             let mut spec = guest.spec(files, words);
             (spec.wire, spec.image, spec.cpus) = (true, image, cpus);
@@ -144,7 +148,7 @@ fn job<'a>(
     programs: Option<&DiskImage>,
 ) -> Result<Option<Job<'a>>> {
     let name = format!("{} on {}", part.name, guest.kernel.name);
-    let nightly = wanted.nightly || wanted.only_programs;
+    let nightly = wanted.is_whole();
     let Some(mut variables) = part.on(guest.kernel, wanted.kernels, nightly) else {
         return Ok(None);
     };

@@ -136,9 +136,9 @@ impl Drop for QemuProcess {
 fn command(qemu: &Path, machine: &Machine<'_>, work: &Path) -> Result<Command> {
     let cpu = match machine.accel {
         // With cmpxchg16b, QEMU's emulation now and then breaks the slab allocator of newer
-        // kernels (seen: QEMU 7.2 with 6.12). SSE4.2 is there for `crc32` alone, which the emulator
-        // computes bit by bit (`helper_crc32()`, target/i386/int_helper.c, 7.2): without it a log's
-        // checksums cost a guest 8 % less CPU time.
+        // kernels (seen: QEMU 7.2 with 6.12). With SSE4.2 a log's checksums are made by
+        // `crc32`, which the emulator computes bit by bit (`helper_crc32()`, target/i386/int_helper.c,
+        // 7.2); without it the same tests need 8 % less CPU time.
         Accel::Tcg => "max,-cx16,-sse4.2",
         Accel::Kvm => "host",
     };

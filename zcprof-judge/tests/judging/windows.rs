@@ -213,13 +213,15 @@ fn what_is_encrypted_for_an_unknown_port_may_be_for_any() {
         watch.claims[0].of = of;
         verdict(&watch).name()
     };
-    for claim in ["transforms", "transformed<=0.5", "transformed>=0.5"] {
+    for (claim, of_it, of_another) in [
+        ("transforms", "holds", "refuted"),
+        ("transformed<=0.5", "refuted", "holds"),
+        ("transformed>=0.5", "holds", "refuted"),
+    ] {
         assert_eq!(claimed(claim, Of::Port(80), None), "inconclusive", "{claim}");
-        let is_some = if claim == "transformed<=0.5" { "refuted" } else { "holds" };
-        let is_none = if claim == "transformed<=0.5" { "holds" } else { "refuted" };
-        assert_eq!(claimed(claim, Of::Port(80), Some(80)), is_some, "{claim}");
-        assert_eq!(claimed(claim, Of::Port(80), Some(443)), is_none, "{claim}");
-        assert_eq!(claimed(claim, Of::All, None), is_some, "{claim}");
+        assert_eq!(claimed(claim, Of::Port(80), Some(80)), of_it, "{claim}");
+        assert_eq!(claimed(claim, Of::Port(80), Some(443)), of_another, "{claim}");
+        assert_eq!(claimed(claim, Of::All, None), of_it, "{claim}");
     }
     // Even if all were for this port, they are no more than it sent.
     assert_eq!(claimed("transformed<=1", Of::Port(80), None), "holds");

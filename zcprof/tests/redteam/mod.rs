@@ -47,7 +47,8 @@ fn every_sabotage_is_documented() {
 
 #[test]
 fn every_sabotage_is_caught_and_every_twin_holds() {
-    let sabotages = wanted();
+    let named = std::env::var("ZCPROF_REDTEAM").unwrap_or_default();
+    let sabotages = wanted(&named, Share::own());
     println!("{} of {} sabotages", sabotages.len(), SABOTAGES.len());
     let all =
         sabotages.iter().flat_map(|sabotage| iter::once(&sabotage.case).chain(sabotage.twins));
@@ -86,12 +87,10 @@ fn every_sabotage_is_caught_and_every_twin_holds() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What is to be planted here: all whose names `ZCPROF_REDTEAM` has a part of, and of these this guest's
+/// What is to be planted: all that have one of these parts of names (`ZCPROF_REDTEAM`), and of these a
 /// share. What is measured together is never parted.
-fn wanted() -> Vec<&'static Sabotage> {
-    let named = std::env::var("ZCPROF_REDTEAM").unwrap_or_default();
+fn wanted(named: &str, share: Share) -> Vec<&'static Sabotage> {
     let is_named = |s: &&Sabotage| named.split('|').any(|part| s.name.contains(part));
-    let share = Share::own();
     let mut settings: Vec<Surroundings> = Vec::new();
     let mut is_here = |sabotage: &&Sabotage| {
         let at = settings.iter().position(|setting| *setting == sabotage.case.setting);
@@ -101,6 +100,22 @@ fn wanted() -> Vec<&'static Sabotage> {
         }))
     };
     SABOTAGES.iter().filter(is_named).filter(|sabotage| is_here(sabotage)).collect()
+}
+
+/// All shares together are the whole, none has what another has, and none has a part of what is measured
+/// together.
+#[test]
+fn shares_are_the_whole() {
+    let shares = ["1/3", "2/3", "3/3"].map(|name| wanted("", Share::named(Some(name))));
+    let holders = |is_in: &dyn Fn(&&Sabotage) -> bool| {
+        shares.iter().filter(|share| share.iter().any(is_in)).count()
+    };
+    for sabotage in SABOTAGES {
+        assert_eq!(holders(&|other| other.name == sabotage.name), 1, "{}", sabotage.name);
+        let together = holders(&|other| other.case.setting == sabotage.case.setting);
+        assert_eq!(together, 1, "{}", sabotage.name);
+    }
+    assert_eq!(shares.iter().map(Vec::len).sum::<usize>(), SABOTAGES.len());
 }
 
 /// A replica is written beside the log: where nothing can be, the transfer is skipped, the others are

@@ -14,7 +14,8 @@ impl Share {
         Self::named(std::env::var("ZCPROF_SHARE").ok().as_deref())
     }
 
-    fn named(wanted: Option<&str>) -> Self {
+    /// The one that is named so; the whole if none is.
+    pub(super) fn named(wanted: Option<&str>) -> Self {
         let Some(wanted) = wanted else { return Self { first: 0, each: 1 } };
         let share = wanted.split_once('/').and_then(|(part, of)| {
             let (part, each): (usize, usize) = (part.parse().ok()?, of.parse().ok()?);
