@@ -44,7 +44,7 @@ struct ZerocopyReceive {
     skip: u32,
     /// Out: bytes in the socket's queue.
     queued: u32,
-    /// Out: the socket's error.
+    /// Out: the socket's error, below zero.
     error: i32,
 }
 
@@ -67,11 +67,8 @@ impl Mode for ReceiveZerocopy {
         let (mapped, skip) = if most < PAGE { (0, most) } else { mapping.fill(socket, most)? };
         check.take(mapping.bytes(mapped));
         let mut received = Received { mapped: count(mapped), ..Received::default() };
-        let rest = most - mapped;
-        if mapped == 0 || skip > 0 && rest > 0 {
-            // Where the kernel names no number there is nothing to map: what has come since then
-            // is copied, and the end of the stream is seen.
-            let wanted = if skip == 0 { rest } else { skip.min(rest) };
+        let wanted = skip.min(most - mapped);
+        if wanted > 0 {
             match copy(socket, wanted, check) {
                 Ok(copied) => received.copied = count(copied),
                 Err(error) if mapped == 0 || error.kind() != io::ErrorKind::WouldBlock => {
@@ -100,7 +97,10 @@ impl SocketMapping {
     }
 
     /// Replaces what is mapped by what the socket has, up to `most` bytes; says how many bytes
-    /// are mapped now, and how many behind them cannot be.
+    /// are mapped now, and how many behind them cannot be: all, if the stream has ended.
+    ///
+    /// Errors: `WouldBlock` if the socket has nothing now. What comes later is to be mapped, and must not
+    /// be copied only because it was not there yet.
     fn fill(&mut self, socket: BorrowedFd<'_>, most: usize) -> io::Result<(usize, usize)> {
         let mut request = ZerocopyReceive {
             address: self.0.as_ptr().addr() as u64,
@@ -122,12 +122,19 @@ impl SocketMapping {
         };
         if failed != 0 {
             let error = io::Error::last_os_error();
-            // So it says that the stream has ended; recv says so in the usual way.
+            // So it says that the stream has ended (tcp_zerocopy_receive(), net/ipv4/tcp.c, 5.10 to
+            // 7.3); recv says so in the usual way.
             let ended = error.raw_os_error() == Some(libc::EIO);
-            return if ended { Ok((0, 0)) } else { Err(error) };
+            return if ended { Ok((0, most)) } else { Err(error) };
+        }
+        if request.error != 0 {
+            return Err(io::Error::from_raw_os_error(request.error.wrapping_neg()));
         }
         let bytes = |number: u32| usize::try_from(number).map_err(io::Error::other);
-        Ok((bytes(request.length)?.min(most), bytes(request.skip)?))
+        match (bytes(request.length)?.min(most), bytes(request.skip)?) {
+            (0, 0) => Err(io::ErrorKind::WouldBlock.into()),
+            counted => Ok(counted),
+        }
     }
 
     /// The first bytes; that many are mapped.
