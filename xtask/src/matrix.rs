@@ -75,6 +75,8 @@ pub(crate) struct CellRunner<'a> {
     pub(crate) fresh: bool,
     /// Folder in the cache that keeps the records.
     pub(crate) shelf: &'static str,
+    /// More words for the kernel's command line.
+    pub(crate) append: &'static str,
 }
 
 /// A cell that was measured.
@@ -107,6 +109,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         passes: &options.passes,
         fresh: options.fresh,
         shelf: "matrix",
+        append: "",
     };
     let (mut runs, mut missing, mut worst) = (Vec::new(), Vec::new(), Exit::Holds);
     for (at, cell) in (1..).zip(&cells) {
@@ -157,6 +160,7 @@ impl CellRunner<'_> {
         let mut spec = guest.spec(files, words);
         spec.cpus = cell.cpus;
         spec.flags = cell.processor.flags;
+        spec.append = self.append;
         spec.file_system = cell.file_system;
         spec.wire = cell.needs_wire();
         let fresh = self.cache.work_folder("cell")?;

@@ -220,6 +220,7 @@ fn left_out(options: &Options, kernels: &[&'static GuestKernel], ready: &Ready) 
     } else if !options.everywhere {
         let shorter = PARTS.iter().filter(|part| part.is_shorter(kernels));
         what.extend(shorter.map(|part| part.left_out));
+        what.push("kernels that start with no options but Debian's: here they are started cheaper to emulate");
     }
     if options.clients {
         what.push("the host's tests");
