@@ -1,210 +1,30 @@
 //! The way between server and consumer: the loopback device, a veth pair between two network
-//! namespaces, with what a device may lack switched off, or two devices that a wire joins. To add
-//! a way is to add a row.
+//! namespaces, with what a device may lack switched off, or two devices that a wire joins.
 
 mod capture;
 mod feature;
+mod inside;
 pub mod link;
+mod loss;
 mod macsec;
+mod table;
 mod tunnel;
 pub mod virtio;
 mod xdp;
 
-use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use futures_util::StreamExt as _;
 use nix::net::if_::if_nametoindex;
-use nix::sched::{CloneFlags, setns};
-use rtnetlink::packet_core::{
-    DefaultNla, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
-};
-use rtnetlink::packet_route::RouteNetlinkMessage;
-use rtnetlink::packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 use rtnetlink::{LinkUnspec, LinkVeth};
-use zcprof_common::names::network;
 
-use link::{Feature, bring_up_with, move_into, namespace, netlink, switch};
-use tunnel::Tunnel;
-
-/// A way between server and consumer.
-#[derive(Debug)]
-pub struct NetworkSpec {
-    /// Name on the command line.
-    pub name: &'static str,
-    /// What it is, in one line for `--help` and the reports.
-    pub summary: &'static str,
-    /// What connects them.
-    device: Device,
-    /// What the server's device is made to lack.
-    lacks: &'static [Feature],
-    /// Whether user memory is copied past the CPU's cache into what the server's device sends.
-    nocache: bool,
-    /// What happens on the way.
-    trouble: Option<Trouble>,
-    /// What wraps the packets on that device.
-    tunnel: Option<Tunnel>,
-}
-
-/// What connects server and consumer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Device {
-    /// The loopback device of this process's own network namespace.
-    Loopback,
-    /// A veth pair between two new namespaces.
-    Veth,
-    /// Two virtio-net devices that are joined outside and that nobody uses, each in a new
-    /// namespace: what is sent leaves this kernel by DMA. They return by themselves.
-    Virtio,
-}
-
-/// What happens to packets on the way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
-    /// Each device loses some, at random: net/sched/sch_netem.c.
-    Loss,
-    /// A packet socket listens at the server's device, as tcpdump's does.
-    Tap,
-    /// The same with a ring, into which each packet is copied.
-    Ring,
-    /// An XDP program runs at the consumer's device.
-    Xdp,
-}
-
-impl NetworkSpec {
-    /// What most rows have in common.
-    const VETH: Self = Self {
-        name: "",
-        summary: "",
-        device: Device::Veth,
-        lacks: &[],
-        nocache: false,
-        trouble: None,
-        tunnel: None,
-    };
-}
-
-/// Every way.
-pub const NETWORKS: &[NetworkSpec] = &[
-    NetworkSpec {
-        name: network::LOOPBACK,
-        summary: "loopback",
-        device: Device::Loopback,
-        ..NetworkSpec::VETH
-    },
-    NetworkSpec {
-        name: network::VETH,
-        summary: "veth between two network namespaces",
-        ..NetworkSpec::VETH
-    },
-    NetworkSpec {
-        name: network::VETH_NO_TSO,
-        summary: "veth between two network namespaces, the sender's without TCP segmentation",
-        lacks: &[Feature::TcpSegmentation],
-        ..NetworkSpec::VETH
-    },
-    NetworkSpec {
-        name: network::VETH_NO_CHECKSUM,
-        summary: "veth between two network namespaces, the sender's without checksums",
-        lacks: &[Feature::TxChecksum],
-        ..NetworkSpec::VETH
-    },
-    NetworkSpec {
-        name: network::VETH_NO_SG,
-        summary: "veth between two network namespaces, the sender's without scatter-gather",
-        lacks: &[Feature::ScatterGather],
-        ..NetworkSpec::VETH
-    },
-    NetworkSpec {
-        name: network::VETH_NOCACHE,
-        summary: "veth between two network namespaces, the sender's with tx-nocache-copy",
-        nocache: true,
-        ..NetworkSpec::VETH
-    },
-    NetworkSpec {
-        name: network::VETH_NEITHER,
-        summary: "veth between two network namespaces, the sender's without checksums and \
-                  scatter-gather",
-        lacks: &[Feature::TxChecksum, Feature::ScatterGather],
-        ..NetworkSpec::VETH
-    },
-    NetworkSpec {
-        name: network::WIREGUARD,
-        summary: "WireGuard over veth between two network namespaces",
-        tunnel: Some(Tunnel::WireGuard),
-        ..NetworkSpec::VETH
-    },
-    NetworkSpec {
-        name: network::VXLAN,
-        summary: "VXLAN over veth between two network namespaces",
-        tunnel: Some(Tunnel::Vxlan),
-        ..NetworkSpec::VETH
-    },
-    NetworkSpec {
-        name: network::MACSEC,
-        summary: "MACsec over veth between two network namespaces",
-        tunnel: Some(Tunnel::MacSec),
-        ..NetworkSpec::VETH
-    },
-    NetworkSpec {
-        name: network::VETH_LOSS,
-        summary: "veth between two network namespaces, where packets are lost",
-        trouble: Some(Trouble::Loss),
-        ..NetworkSpec::VETH
-    },
-    NetworkSpec {
-        name: network::VETH_TAP,
-        summary: "veth between two network namespaces, with a packet socket at the sender's",
-        trouble: Some(Trouble::Tap),
-        ..NetworkSpec::VETH
-    },
-    NetworkSpec {
-        name: network::VETH_RING,
-        summary: "veth between two network namespaces, with a packet socket's ring at the sender's",
-        trouble: Some(Trouble::Ring),
-        ..NetworkSpec::VETH
-    },
-    NetworkSpec {
-        name: network::VETH_XDP,
-        summary: "veth between two network namespaces, with an XDP program at the receiver's",
-        trouble: Some(Trouble::Xdp),
-        ..NetworkSpec::VETH
-    },
-    NetworkSpec {
-        name: network::VIRTIO,
-        summary: "two virtio-net devices, each in a network namespace of its own",
-        device: Device::Virtio,
-        ..NetworkSpec::VETH
-    },
-    NetworkSpec {
-        name: network::VIRTIO_TAP,
-        summary: "two virtio-net devices, each in a network namespace of its own, with a packet \
-                  socket at the sender's",
-        device: Device::Virtio,
-        trouble: Some(Trouble::Tap),
-        ..NetworkSpec::VETH
-    },
-];
-
-impl NetworkSpec {
-    /// The way called `name`.
-    #[must_use]
-    pub fn find(name: &str) -> Option<&'static Self> {
-        NETWORKS.iter().find(|row| row.name == name)
-    }
-
-    /// Whether everything stays in the namespace of this process.
-    #[must_use]
-    pub fn is_loopback(&self) -> bool {
-        self.device == Device::Loopback
-    }
-}
-
-/// Attribute of a queueing discipline that holds its own options: include/uapi/linux/rtnetlink.h.
-const TCA_OPTIONS: u16 = 2;
+use inside::inside;
+use link::{bring_up_with, move_into, namespace, netlink, switch};
+use loss::lose_some;
+use table::{Device, Trouble};
+pub use table::{NETWORKS, NetworkSpec};
 
 /// Names of the two devices of a veth pair, each in a namespace of its own.
 const DEVICES: [&str; 2] = ["zcprof-server", "zcprof-client"];
@@ -353,33 +173,6 @@ pub(crate) fn all_without_nocache() -> Result<Option<String>> {
     Ok(Some(names.join(", ")))
 }
 
-/// Does something in another network namespace.
-fn inside<T>(namespace: &OwnedFd, job: impl FnOnce() -> Result<T>) -> Result<T> {
-    let _inside = Inside::enter(namespace)?;
-    job()
-}
-
-/// The current thread in another network namespace, until this is dropped.
-struct Inside {
-    before: File,
-}
-
-impl Inside {
-    fn enter(namespace: &OwnedFd) -> Result<Self> {
-        let before = File::open("/proc/thread-self/ns/net").context("this network namespace")?;
-        setns(namespace, CloneFlags::CLONE_NEWNET).context("entering a network namespace")?;
-        Ok(Self { before })
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        if let Err(error) = setns(&self.before, CloneFlags::CLONE_NEWNET) {
-            log::error!("cannot return to the network namespace from before: {error}");
-        }
-    }
-}
-
 /// Makes the pair, one end here and one in the other namespace.
 fn connect(other: &OwnedFd) -> Result<()> {
     netlink(async |handle| {
@@ -390,52 +183,12 @@ fn connect(other: &OwnedFd) -> Result<()> {
     })
 }
 
-/// Probability that a packet is lost, as a fraction of `u32::MAX`: two in a hundred, so that a few
-/// of the hundreds of large packets of a pass are, and each lost one costs a timeout at most.
-const LOSS: u32 = u32::MAX / 50;
-
-/// Packets that may wait for their turn; netem's own default.
-const QUEUE: u32 = 1000;
-
-/// Has a device lose packets.
-fn lose_some(device: &str) -> Result<()> {
-    let index = i32::try_from(if_nametoindex(device)?)?;
-    // struct tc_netem_qopt, include/uapi/linux/pkt_sched.h: latency, limit, loss, gap, duplicate,
-    // jitter.
-    let options: Vec<u8> =
-        [0, QUEUE, LOSS, 0, 0, 0].into_iter().flat_map(u32::to_ne_bytes).collect();
-    let mut message = TcMessage::with_index(index);
-    message.header.parent = TcHandle::ROOT;
-    message.attributes.push(TcAttribute::Kind("netem".to_owned()));
-    message.attributes.push(TcAttribute::Other(DefaultNla::new(TCA_OPTIONS, options)));
-    let mut request = NetlinkMessage::from(RouteNetlinkMessage::NewQueueDiscipline(message));
-    request.header.flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
-    netlink(async |mut handle| {
-        let mut answers = handle.request(request)?;
-        while let Some(answer) = answers.next().await {
-            if let NetlinkPayload::Error(error) = answer.payload
-                && error.code.is_some()
-            {
-                return Err(error.to_io().into());
-            }
-        }
-        Ok(())
-    })
-    .with_context(|| {
-        format!("having {device} lose packets (the kernel needs its module sch_netem)")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique_and_devices_have_short_ones() {
-        for (index, row) in NETWORKS.iter().enumerate() {
-            let found = NETWORKS.iter().position(|other| other.name == row.name);
-            assert_eq!(found, Some(index), "{}", row.name);
-        }
+    fn devices_have_names_that_the_kernel_takes() {
         assert!(DEVICES.iter().all(|name| name.len() < nix::libc::IFNAMSIZ));
     }
 }

@@ -18,7 +18,7 @@ use crate::ledger::{Ledger, sum};
 use crate::run::{Control, ControlPath, Coverage, Pass, ProbeState, ReceiveResult, Reception, Run};
 use crate::verdict::code::{Why, why};
 use crate::verdict::{Exit, Finding, Judgement, Reason, Unknown, Verdict, exit_of};
-use crate::verdict::{beyond_tolerance, leaves, rules};
+use crate::verdict::{beyond_tolerance, instruments, leaves, rules};
 
 use Disposition::{Bounced, Copied, Moved};
 
@@ -104,7 +104,7 @@ fn judge_reception(run: &Run, reception: &Reception) -> Result<ReceiveJudgement,
 
 /// The instruments whose numbers count, and what speaks against the others.
 fn usable(pass: &Pass, run: &Run) -> (Vec<Instrument>, Vec<Reason>) {
-    let (mut usable, mut reasons) = rules::usable(pass, &run.coverage, &run.controls);
+    let (mut usable, mut reasons) = instruments::usable(pass, &run.coverage, &run.controls);
     usable.retain(|instrument| match control(*instrument, &run.controls) {
         Ok(()) => true,
         Err(reason) => {
@@ -199,7 +199,7 @@ fn part(payload: u64, thousandths: u32) -> u64 {
 fn contradictions(claim: &ReceiveClaim, instrument: Instrument, ledger: &Ledger) -> Vec<Finding> {
     let payload = ledger.payload;
     let mut findings = Vec::new();
-    for hop in ONWARD.into_iter().filter(|hop| rules::sees_copies(instrument, *hop)) {
+    for hop in ONWARD.into_iter().filter(|hop| instruments::sees_copies(instrument, *hop)) {
         let (least, most) = if hop == Hop::SocketToUser {
             (part(payload, claim.least), part(payload, claim.most))
         } else {
@@ -226,7 +226,7 @@ fn witness(
     let (hop, seen) = match claim.rest {
         Rest::Nothing => return reasons,
         Rest::Dropped => {
-            reasons.extend(rules::watching(Instrument::Syscalls, coverage).err());
+            reasons.extend(instruments::watching(Instrument::Syscalls, coverage).err());
             (Hop::SocketToUser, received.dropped)
         }
         Rest::Piped => (Hop::SocketToPipe, received.piped.saturating_add(received.in_no_page)),
@@ -312,7 +312,7 @@ impl ReceiveJudgement {
             |instrument, hop| self.ledger.account(instrument).bytes(Process::Server, hop, Copied);
         let copied = ONWARD.into_iter().map(|hop| {
             let both = [Instrument::Audit, Instrument::Callers].map(|one| seen(one, hop));
-            let by_audit = rules::sees_copies(Instrument::Audit, hop);
+            let by_audit = instruments::sees_copies(Instrument::Audit, hop);
             let least = if by_audit { both[0].min(both[1]) } else { both[1] };
             HopBytes { hop, disposition: Copied, per_byte: interval(least, both[0].max(both[1])) }
         });

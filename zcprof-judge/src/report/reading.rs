@@ -12,7 +12,7 @@ use crate::ledger::{Entry, sum};
 use crate::receive::{self, ReceiveJudgement};
 use crate::run::{Pass, Probe, Run};
 use crate::verdict::code::of_finding;
-use crate::verdict::rules::sees_copies;
+use crate::verdict::instruments::sees_copies;
 use crate::verdict::{Judgement, Unknown, Verdict, blind_hops, judge, judge_as, per_byte};
 
 /// Transfers that are named where they break their claims; of more only the number is said.

@@ -8,8 +8,10 @@ pub(crate) mod below;
 pub mod code;
 pub mod explain;
 mod fill;
+pub(crate) mod findings;
+pub mod instruments;
 pub(crate) mod leaves;
-pub mod rules;
+pub(crate) mod rules;
 mod tolerance;
 mod words;
 
@@ -23,8 +25,9 @@ use crate::run::{Cache, Doubt, Pass, Run};
 use crate::syscall::InSyscall;
 use crate::unexplained;
 
+pub use findings::lacks_a_caller;
+pub use instruments::{control_failure, watching};
 pub(crate) use leaves::blind_hops;
-pub use rules::{control_failure, lacks_a_caller, watching};
 pub use tolerance::{TOLERANCE_PER_MILLE, beyond_tolerance};
 pub use words::per_byte;
 

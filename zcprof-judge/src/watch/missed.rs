@@ -10,15 +10,17 @@ use zcprof_common::sites::{Bytes, SITES, Sign, Site, Term};
 use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 
+use super::chosen::{is_deferred, is_read_by_exec};
 use super::direction::{by_syscall, spliced_away};
 use super::record::{Charged, Direction, Of, Watch, WatchedCount};
 use super::taken;
-use super::traffic::{Hidden, Traffic, is_deferred, is_read_by_exec};
+use super::traffic::{Hidden, Traffic};
 use crate::ledger::sum;
 use crate::run::{Doubt, SyscallCount};
 use crate::syscall::InSyscall;
 use crate::unexplained::INTO_SOCKET;
-use crate::verdict::{leaves, rules};
+use crate::verdict::instruments::usable;
+use crate::verdict::leaves;
 
 /// Bytes of a page that a fault copies, on x86.
 const PAGE: u64 = 4096;
@@ -104,7 +106,7 @@ fn can_send(site: &Site) -> bool {
 
 /// Whether all that a site adds is copied by leaves that were watched, or is handed over.
 fn is_around_leaves(watch: &Watch, traffic: &Traffic, site: &Site) -> bool {
-    let (usable, _) = rules::usable(&traffic.pass, &watch.coverage, &watch.controls);
+    let (usable, _) = usable(&traffic.pass, &watch.coverage, &watch.controls);
     let blind = leaves::blind_hops(&traffic.pass, &watch.coverage);
     usable.contains(&Instrument::Audit)
         && terms(site).all(|term| match (term.sign, term.disposition) {

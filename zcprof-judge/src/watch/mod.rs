@@ -1,15 +1,21 @@
 //! A watched program: the record of a window, what was sent in it, and whether what was claimed of
 //! that holds.
 
+mod against;
 mod apart;
+mod as_pass;
 pub mod charge;
+mod chosen;
 pub mod direction;
 pub mod judge;
 mod missed;
 mod pipes;
 pub mod promise;
 pub mod record;
+mod rules;
 pub mod series;
+mod span;
+mod spans;
 mod taken;
 pub mod traffic;
 

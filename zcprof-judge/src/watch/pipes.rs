@@ -11,7 +11,8 @@ use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Process};
 
 use super::apart::PipeLedgers;
 use super::direction::by_syscall;
-use super::traffic::{Span, Traffic};
+use super::span::Span;
+use super::traffic::Traffic;
 use crate::ledger::{Ledger, sum};
 use crate::run::Pass;
 

@@ -6,7 +6,8 @@ use zcprof_common::vocabulary::{Disposition, File, Hop, Process};
 
 use super::direction::{by_syscall, spliced_away};
 use super::record::Direction;
-use super::traffic::{Span, Traffic};
+use super::span::Span;
+use super::traffic::Traffic;
 use crate::ledger::{InstrumentAccount, sum};
 use crate::run::{Pass, SyscallCount};
 

@@ -2,19 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use zcprof_common::sites::Site;
 use zcprof_common::syscalls::Syscall;
-use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Instrument, Iter, Process};
+use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument, Process};
 
 use super::apart::LedgersByPipe;
+use super::as_pass::{exits, leaf_stacks, pass};
+use super::chosen::{is_chosen, is_program, is_theirs, senders, sent_by};
 use super::direction;
-use super::record::{
-    Charged, Direction, Of, Tolerance, Watch, WatchedCount, WatchedExit, WatchedLeafStack,
-};
+use super::record::{Direction, Of, Tolerance, Watch, WatchedCount};
 use crate::ledger::{InstrumentAccount, Ledger, sum};
-use crate::run::{
-    Cache, Count, DeviceExit, Doubt, LeafStack, Notices, Pass, Payload, SyscallCount,
-};
+use crate::run::{Doubt, Pass};
 use crate::syscall::InSyscall;
 use crate::unexplained;
 
@@ -52,42 +49,6 @@ pub(super) struct Hidden {
     pub(super) handed_over: u64,
     /// Copied by page faults.
     pub(super) by_faults: u64,
-}
-
-/// Bytes that were copied at a hop and sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// Where.
-    pub hop: Hop,
-    /// The least.
-    pub least: u64,
-    /// The most.
-    pub most: u64,
-}
-
-impl Span {
-    /// All that an account says was copied at a hop.
-    pub(super) fn exactly(account: &InstrumentAccount, hop: Hop) -> Self {
-        let copied = account.bytes(Process::Server, hop, Disposition::Copied);
-        Self { hop, least: copied, most: copied }
-    }
-
-    /// At most all of it, and so much.
-    pub(super) fn at_most(account: &InstrumentAccount, hop: Hop, most: u64) -> Self {
-        let copied = account.bytes(Process::Server, hop, Disposition::Copied);
-        Self { hop, least: 0, most: copied.min(most) }
-    }
-
-    /// The same, less so much that was not copied.
-    pub(super) const fn less(self, bytes: u64) -> Self {
-        let (least, most) = (self.least.saturating_sub(bytes), self.most.saturating_sub(bytes));
-        Self { least, most, ..self }
-    }
-
-    /// The same, and so much more that may have been copied unseen.
-    pub(super) const fn and_hidden(self, bytes: u64) -> Self {
-        Self { most: self.most.saturating_add(bytes), ..self }
-    }
 }
 
 /// System calls that send pages of a file or a pipe, and no user memory.
@@ -176,175 +137,6 @@ impl Traffic {
         let handed_over = self.ledger.handed_over_at_all() > 0;
         if handed_over && u128::from(copied) <= most { copied } else { 0 }
     }
-}
-
-/// Whether execve(2) read a program's first bytes and headers, which it does into the kernel's memory
-/// (kernel_read() in fs/exec.c and fs/binfmt_elf.c, 5.10 to 7.3): what goes there else is on its way
-/// into a pipe.
-pub(super) fn is_read_by_exec(count: &WatchedCount) -> bool {
-    const EXECS: [InSyscall; 2] =
-        [InSyscall::Known(Syscall::Execve), InSyscall::Known(Syscall::Execveat)];
-    EXECS.contains(&count.syscall) && count.iter == Iter::Kernel
-}
-
-fn is_program(count: &WatchedCount) -> bool {
-    matches!(count.charged, Charged::Program(_))
-}
-
-/// What the bytes leave by, if the site is a way to send.
-fn sent_by(count: &WatchedCount) -> Option<Family> {
-    Site::find(&count.site).and_then(|(_, site)| site.sent)
-}
-
-/// Programs that sent from a port.
-fn senders<'a>(counts: &'a [WatchedCount], of: &Of) -> Vec<&'a str> {
-    let Of::Port(port) = of else { return Vec::new() };
-    let mut senders = Vec::new();
-    for count in counts {
-        if let (Charged::Program(name), true) = (&count.charged, count.port == Some(*port))
-            && !senders.contains(&name.as_str())
-        {
-            senders.push(name);
-        }
-    }
-    senders
-}
-
-/// Whether a count belongs to the part. What a program does at no socket may be for any of its ports.
-fn is_chosen(count: &WatchedCount, of: &Of, senders: &[&str]) -> bool {
-    let is_here = match (of, &count.charged) {
-        (Of::Port(port), Charged::Program(_)) => {
-            count.port.map_or_else(|| !is_at_socket(count) || is_encrypted(count), |at| at == *port)
-        }
-        _ => true,
-    };
-    is_here && is_theirs(count, of, senders)
-}
-
-/// The same at whatever port: whether a count is of those who send the part, and may be on the way of what
-/// they send.
-fn is_theirs(count: &WatchedCount, of: &Of, senders: &[&str]) -> bool {
-    let is_of_them = match (of, &count.charged) {
-        (Of::All, _) | (_, Charged::Unknown) => true,
-        (_, Charged::Elsewhere) => false,
-        (Of::Program(name), Charged::Program(of_it)) => name == of_it,
-        (Of::Port(_), Charged::Program(name)) => senders.contains(&name.as_str()),
-    };
-    is_of_them && !is_read_by_exec(count)
-}
-
-/// Devices that the senders of a part left by, and those that datagrams of unknown senders did.
-fn exits(watch: &Watch, of: &Of) -> Vec<DeviceExit> {
-    let senders = senders(&watch.counts, of);
-    let is_chosen = |name: &String| match of {
-        Of::All => true,
-        Of::Program(wanted) => name == wanted,
-        Of::Port(_) => senders.contains(&name.as_str()),
-    };
-    let of_whom = |exit: &WatchedExit| match &exit.charged {
-        Charged::Program(name) if is_chosen(name) => Some(Process::Server),
-        Charged::Unknown => Some(Process::Unknown),
-        Charged::Program(_) | Charged::Elsewhere => None,
-    };
-    let exit = |exit: &WatchedExit| {
-        Some(DeviceExit {
-            process: of_whom(exit)?,
-            name: exit.name.clone(),
-            kind: exit.kind.clone(),
-            bytes: exit.bytes,
-        })
-    };
-    watch.exits.iter().filter_map(exit).collect()
-}
-
-/// Whether a count was made at a socket, be it one whose port is not told apart.
-fn is_at_socket(count: &WatchedCount) -> bool {
-    const AT_SOCKETS: [Hop; 3] = [Hop::UserToSocket, Hop::PageCacheToSocket, Hop::SocketToUser];
-    count.file == File::Socket || direction::is_at(&count.site, count.iter, count.file, &AT_SOCKETS)
-}
-
-/// As whose a count is taken where a part of the window is judged.
-fn process(count: &WatchedCount, of: &Of) -> Process {
-    match (&count.charged, of) {
-        (Charged::Unknown, _) => Process::Unknown,
-        (Charged::Elsewhere, _) => Process::Elsewhere,
-        // A deferred copy names a program, but no port: the copy may be another port's. So may the first
-        // record that a call has encrypted, before TLS sends it by the socket that has the port.
-        (Charged::Program(_), Of::Port(_))
-            if count.port.is_none() && (is_deferred(count) || is_encrypted(count)) =>
-        {
-            Process::Unknown
-        }
-        (Charged::Program(_), _) => Process::Server,
-    }
-}
-
-/// A count as a pass has it.
-fn as_count(count: &WatchedCount, of: &Of) -> Count {
-    Count {
-        site: count.site.clone(),
-        process: process(count, of),
-        syscall: count.syscall,
-        iter: count.iter,
-        file: count.file,
-        calls: count.calls,
-        bytes: count.bytes,
-    }
-}
-
-/// What leaves copied of a part, by stack.
-fn leaf_stacks(watch: &Watch, of: &Of) -> Vec<LeafStack> {
-    let senders = senders(&watch.counts, of);
-    let chosen = watch.leaf_stacks.iter().filter(|stack| is_chosen(&stack.count, of, &senders));
-    let stack = |stack: &WatchedLeafStack| LeafStack {
-        count: as_count(&stack.count, of),
-        functions: stack.functions.clone(),
-    };
-    chosen.map(stack).collect()
-}
-
-/// The window as if it were a pass in which a server sent so much.
-fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
-    let (results, counts): (Vec<&WatchedCount>, Vec<&WatchedCount>) =
-        chosen.iter().copied().partition(|count| count.site == "sys_exit");
-    let counts = counts.into_iter().map(|count| as_count(count, of));
-    let syscalls = results.into_iter().map(|count| SyscallCount {
-        process: process(count, of),
-        syscall: count.syscall,
-        file: count.file,
-        calls: count.calls,
-        bytes: count.bytes,
-    });
-    Pass {
-        transfer: of.to_string(),
-        claim: None,
-        cache: Cache::Warm,
-        payload: Payload { bytes: sent, fetches: 0, verified: true },
-        named: Vec::new(),
-        counts: counts.collect(),
-        exits: Vec::new(),
-        syscalls: syscalls.collect(),
-        notices: Notices::default(),
-        doubts: Vec::new(),
-        leaves: Vec::new(),
-        leaf_stacks: Vec::new(),
-        watched_consumer: false,
-        seconds: 0.0,
-        void: Vec::new(),
-    }
-}
-
-pub(super) fn is_deferred(count: &WatchedCount) -> bool {
-    direction::is_at(&count.site, count.iter, count.file, &[Hop::SocketToSocket])
-}
-
-/// Whether a count is of bytes that were encrypted for a socket.
-fn is_encrypted(count: &WatchedCount) -> bool {
-    let terms = Site::find(&count.site).and_then(|(_, site)| site.terms(count.iter, count.file));
-    let mut terms = terms.unwrap_or_default().iter();
-    terms.any(|term| {
-        (term.hop, term.disposition) == (Hop::PageCacheToSocket, Disposition::Transformed)
-    })
 }
 
 /// All that was sent, then each program and each port, if there are several.

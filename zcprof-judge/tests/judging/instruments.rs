@@ -7,7 +7,7 @@ use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Need, Process};
 use zcprof_judge::claim::{CLAIMS, Claim};
 use zcprof_judge::run::{ClaimOverride, Control, Doubt, Hole, Pass, ProbeState, Run, Truth};
-use zcprof_judge::verdict::rules::sees_copies;
+use zcprof_judge::verdict::instruments::sees_copies;
 use zcprof_judge::verdict::{self, Exit, Finding, Reason, Verdict};
 
 use crate::records::{

@@ -1,43 +1,29 @@
 //! The test bench: a log, a server and a consumer on it, and the passes they make together.
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::interrupt::interrupted;
+use super::bench_log::{is_cached, open_or_make};
 use super::kcat::Kcat;
 use super::storage::{self, Mount};
 use super::temporary::Temporary;
 use super::workers::{Consumer, ENDING, PAUSE, Server};
 use crate::cli;
-use crate::fetch::cache;
 use crate::fetch::consumer::mode::ModeSpec;
-use crate::fetch::consumer::{FetchCommand, Outcome, Protocol, Share, Verified, shares};
-use crate::fetch::log::{Log, MakeLog, make_unless};
+use crate::fetch::consumer::{Share, shares};
+use crate::fetch::log::Log;
 use crate::fetch::socket::SocketKind;
 use crate::network::{End, Network};
 use crate::privilege::User;
-use crate::run::{Cache, Doubt, StorageLayer, Workload};
+use crate::run::{StorageLayer, Workload};
 use crate::transfer::TransferSpec;
-use zcprof_judge::storage::{Fill, Filler, Storage};
+use zcprof_judge::storage::Storage;
 
 /// Bytes of a control pass.
 const CONTROL_BYTES: u64 = 4 << 20;
-
-/// Times that the page cache is asked into its state before a pass is doubted.
-const PREPARATIONS: u32 = 20;
-
-/// How much a pass fetches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Amount {
-    /// What the user asked for.
-    Full,
-    /// Enough for a control.
-    Control,
-}
 
 /// A log, a server and a consumer.
 pub(super) struct TestBench {
@@ -45,29 +31,22 @@ pub(super) struct TestBench {
     pub(super) consumer: Consumer,
     /// Another server and consumer, over plain TCP, where the measured ones are not.
     plain: Option<(Server, Consumer)>,
-    log: Log,
-    options: cli::WorkloadArgs,
-    full: Vec<Share>,
-    control: Vec<Share>,
+    pub(super) log: Log,
+    pub(super) options: cli::WorkloadArgs,
+    pub(super) full: Vec<Share>,
+    pub(super) control: Vec<Share>,
     /// Whether the segments have a page cache, which can be filled and emptied.
-    cached: bool,
+    pub(super) cached: bool,
     /// What stores the segments, from their file system down.
     storage: Vec<StorageLayer>,
     /// Consumes in the built-in consumer's place, controls excepted.
-    kcat: Option<Kcat>,
+    pub(super) kcat: Option<Kcat>,
     /// Takes the place of the mode that the options name, for a reception.
-    receiving: Option<&'static ModeSpec>,
+    pub(super) receiving: Option<&'static ModeSpec>,
     /// What listens on the way stays there as long as this.
     pub(super) network: Network,
     /// Removes a log of our own making.
     _temporary: Option<Temporary>,
-}
-
-/// CPU time of both processes for one pass, in seconds.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Cpu {
-    pub(super) server: f64,
-    pub(super) consumer: f64,
 }
 
 impl TestBench {
@@ -189,50 +168,8 @@ impl TestBench {
     }
 
     /// The file system that holds the segments.
-    fn file_system(&self) -> &str {
+    pub(super) fn file_system(&self) -> &str {
         self.storage.first().map_or("unknown", |layer| &layer.kind)
-    }
-
-    /// The states of the page cache that can be measured, of those that the user asked for, and
-    /// why not the others.
-    ///
-    /// # Errors
-    /// There is none.
-    pub(super) fn caches(&self, choice: cli::CacheChoice) -> Result<(Vec<Cache>, Option<String>)> {
-        if !self.cached {
-            log::warn!("the file has no page cache, so that it is neither warm nor cold");
-            return Ok((vec![Cache::Uncached], None));
-        }
-        wanted(choice, self.file_system())
-    }
-
-    /// The state in which storage is asked for least.
-    pub(super) fn warmest(&self) -> Cache {
-        if self.cached { Cache::Warm } else { Cache::Uncached }
-    }
-
-    /// Brings the page cache into the state that a pass is for; a doubt if it does not obey.
-    pub(super) fn prepare(&self, cache: Cache) -> Result<Option<Doubt>> {
-        // A page that a socket buffer or a CPU's LRU batch still holds is not dropped at once.
-        for attempt in 1.. {
-            super::interrupt::check()?;
-            match cache {
-                Cache::Warm => cache::warm(&self.log)?,
-                Cache::Cold => cache::evict(&self.log)?,
-                Cache::Uncached => break,
-            }
-            let (resident, pages) = cache::resident_pages(&self.log)?;
-            let wanted = if cache == Cache::Warm { pages } else { 0 };
-            if resident == wanted {
-                break;
-            }
-            if attempt == PREPARATIONS {
-                return Ok(Some(Doubt::CacheState { resident, pages }));
-            }
-            super::stir::every_cpu()?;
-            std::thread::sleep(PAUSE);
-        }
-        Ok(None)
     }
 
     /// Whether server and consumer speak over plain TCP on the loopback device.
@@ -299,36 +236,6 @@ impl TestBench {
         [self.server.worker.pid(), self.consumer.worker.pid()].into_iter().chain(plain).collect()
     }
 
-    /// Whether a foreign client consumes so much.
-    pub(super) fn is_foreign(&self, amount: Amount) -> bool {
-        self.kcat.is_some() && amount == Amount::Full && self.receiving.is_none()
-    }
-
-    /// Has kcat consume the whole log by one transfer, and waits until the server has noticed
-    /// that it is gone. The outcome's bytes are the server's own account.
-    pub(super) fn fetch_by_kcat(&mut self, transfer: &str) -> Result<Outcome> {
-        super::interrupt::check()?;
-        let kcat = self.kcat.as_ref().context("there is no kcat")?;
-        let listening = self.server.listening(transfer)?;
-        ensure!(listening.certificate.is_none(), "kcat is not told how to decrypt {transfer}");
-        let quiet = self.server.worker.descriptors()?;
-        let address = listening.address.internet();
-        let server = &mut self.server.worker;
-        let (fetch_size, patience) = (self.options.fetch_size, self.options.patience());
-        let fetched = kcat.fetch(address, &self.log, fetch_size, patience, server);
-        super::interrupt::check()?;
-        let (seconds, right) = fetched?;
-        for _ in 0..PREPARATIONS {
-            if self.server.worker.descriptors()? == quiet {
-                break;
-            }
-            std::thread::sleep(PAUSE);
-        }
-        let verified = if right { Verified::Right } else { Verified::Wrong };
-        let payload_bytes = self.log.bytes();
-        Ok(Outcome { payload_bytes, verified, seconds, ..Outcome::default() })
-    }
-
     /// What is behind an error: a worker that is gone, if one is. What the others say is then only
     /// what follows from it. A process that is killed closes its sockets and pipes before its
     /// parent can see that it is dead (`do_exit`, kernel/exit.c, 6.12), so it is given time.
@@ -354,138 +261,6 @@ impl TestBench {
             Ok(None) | Err(_) => Err(error),
         }
     }
-
-    /// Fetches by one transfer.
-    pub(super) fn fetch(&mut self, transfer: &str, amount: Amount) -> Result<(Outcome, Cpu)> {
-        super::interrupt::check()?;
-        let listening = self.server.listening(transfer)?;
-        let command = FetchCommand {
-            certificate: listening.certificate.clone(),
-            address: listening.address.clone(),
-            protocol: Protocol::Kafka {
-                topic: self.log.topic().to_owned(),
-                partition: self.log.partition(),
-            },
-            mode: self.receiving.unwrap_or(self.options.consumer).name.to_owned(),
-            rounds: 1,
-            shares: self.shares(amount).to_vec(),
-        };
-        let before = self.cpu()?;
-        let outcome = self.consumer.fetch(&command)?;
-        let after = self.cpu()?;
-        let cpu = Cpu {
-            server: after.server - before.server,
-            consumer: after.consumer - before.consumer,
-        };
-        Ok((outcome, cpu))
-    }
-
-    /// Record bytes that a fetch delivers: whole batches.
-    pub(super) fn payload(&self, amount: Amount) -> u64 {
-        self.shares(amount).iter().map(|share| share.bytes).sum()
-    }
-
-    fn shares(&self, amount: Amount) -> &[Share] {
-        match amount {
-            Amount::Full => &self.full,
-            Amount::Control => &self.control,
-        }
-    }
-
-    fn cpu(&self) -> Result<Cpu> {
-        Ok(Cpu {
-            server: self.server.worker.cpu_seconds()?,
-            consumer: self.consumer.worker.cpu_seconds()?,
-        })
-    }
-}
-
-/// See [`TestBench::caches`].
-fn wanted(choice: cli::CacheChoice, file_system: &str) -> Result<(Vec<Cache>, Option<String>)> {
-    let why = Filler::find(file_system)
-        .is_some_and(|row| row.fill == Fill::Memory)
-        .then(|| format!("cold: what is on {file_system} is in the page cache and nowhere else"));
-    match (choice, why) {
-        (cli::CacheChoice::Warm, _) => Ok((vec![Cache::Warm], None)),
-        (cli::CacheChoice::Cold, None) => Ok((vec![Cache::Cold], None)),
-        (cli::CacheChoice::Both, None) => Ok((vec![Cache::Cold, Cache::Warm], None)),
-        (cli::CacheChoice::Both, Some(why)) => Ok((vec![Cache::Warm], Some(why))),
-        (cli::CacheChoice::Cold, Some(why)) => {
-            bail!("nothing can be measured {why}; use --cache warm, or a log on a disk")
-        }
-    }
-}
-
-/// Whether a log has a page cache. What sysfs makes up, or a device that is memory itself, has
-/// none, though some of it can be mapped: it was read just now, and nothing of it is resident.
-fn is_cached(log: &Log) -> Result<bool> {
-    cache::warm(log)?;
-    Ok(cache::resident_pages(log).is_ok_and(|(resident, _)| resident > 0))
-}
-
-/// Opens the log in a folder, or any file, or makes a log where there is none.
-fn open_or_make(directory: &Path, options: &cli::WorkloadArgs) -> Result<Log> {
-    if directory.is_file() {
-        return Ok(Log::open(directory)?);
-    }
-    let empty = match fs::read_dir(directory) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
-        Err(error) => {
-            let what = format!("cannot read the log folder {}", directory.display());
-            return Err(anyhow::Error::new(error).context(what));
-        }
-    };
-    let partition = if empty {
-        let wanted = MakeLog {
-            bytes: options.bytes,
-            segment_bytes: options.segment_bytes,
-            ..MakeLog::default()
-        };
-        let partition = directory.join("zcprof-0");
-        make_for_others(&partition, &wanted)?;
-        partition
-    } else {
-        only_partition(directory)?
-    };
-    Ok(Log::open(&partition)?)
-}
-
-/// Makes a log that needs no privileges to be read: as the user whose folder it is to be in, if
-/// there is such a one, who then owns it; else as this process's own, and gives it away.
-fn make_for_others(partition: &Path, wanted: &MakeLog) -> Result<()> {
-    if let Some(owner) = User::master_of(partition) {
-        let made = owner.try_as(|| make_unless(partition, wanted, &interrupted).map(drop));
-        return made.map_err(|why| {
-            anyhow::anyhow!("making the log in {} as {owner}: {why}", partition.display())
-        });
-    }
-    make_unless(partition, wanted, &interrupted)?;
-    if let Some(user) = User::ordinary()
-        && let Err(error) = user.own_all_in(partition)
-    {
-        log::info!("the log remains root's: {error:#}");
-    }
-    Ok(())
-}
-
-/// The folder itself if it holds segments, else its one topic-partition folder.
-fn only_partition(directory: &Path) -> Result<PathBuf> {
-    let entries = fs::read_dir(directory)?.collect::<Result<Vec<_>, _>>()?;
-    let is_segment = |path: &Path| path.extension().is_some_and(|ending| ending == "log");
-    if entries.iter().any(|entry| is_segment(&entry.path())) {
-        return Ok(directory.to_owned());
-    }
-    let folders: Vec<_> = entries.iter().map(fs::DirEntry::path).filter(|p| p.is_dir()).collect();
-    // mkfs leaves a folder of its own at the top of a new ext4.
-    match folders.iter().filter(|p| !p.ends_with("lost+found")).collect::<Vec<_>>()[..] {
-        [folder] => Ok(folder.clone()),
-        _ => bail!(
-            "{} holds neither segments nor one topic-partition folder; name an empty folder, or \
-             one that a log was made in",
-            directory.display()
-        ),
-    }
 }
 
 /// The type of the file system that holds a path.
@@ -499,29 +274,5 @@ pub(crate) fn path(socket: &SocketKind, listen: SocketAddr) -> String {
         (false, _) => socket.title.to_owned(),
         (true, true) => format!("{} over loopback", socket.title),
         (true, false) => format!("{} over network", socket.title),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::CacheChoice::{Both, Cold, Warm};
-
-    #[test]
-    fn what_is_never_cold_is_measured_warm_alone_and_says_so() {
-        let (caches, why) = wanted(Both, "tmpfs").expect("warm can be measured");
-        assert_eq!(caches, [Cache::Warm]);
-        assert!(why.is_some_and(|why| why.starts_with("cold: ") && why.contains("tmpfs")));
-        let error = wanted(Cold, "tmpfs").unwrap_err().to_string();
-        assert!(error.contains("cold") && error.contains("--cache warm"), "{error}");
-        assert_eq!(wanted(Warm, "tmpfs").expect("can be"), (vec![Cache::Warm], None));
-    }
-
-    #[test]
-    fn what_is_on_a_disk_is_measured_as_the_user_asks() {
-        let caches = |choice| wanted(choice, "ext4").expect("can be");
-        assert_eq!(caches(Both), (vec![Cache::Cold, Cache::Warm], None));
-        assert_eq!(caches(Cold), (vec![Cache::Cold], None));
-        assert_eq!(caches(Warm), (vec![Cache::Warm], None));
     }
 }

@@ -2,12 +2,18 @@
 //! knows both the probes and the workload.
 
 mod bench;
+mod bench_log;
 mod by_stack;
+mod cache_state;
 mod controls;
 mod cost;
+mod counted;
 pub mod feasible;
+mod fetching;
 pub mod interrupt;
 mod kcat;
+mod known;
+mod named;
 mod naming;
 mod passes;
 mod reachable;
@@ -28,11 +34,12 @@ use crate::run::{Kernel, Phase, Run, SCHEMA, Skipped, TimedRound, Timing};
 use crate::stacks::Samples;
 use crate::terminal;
 use crate::transfer::{Layer, TRANSFERS, TransferSpec};
-use bench::{Amount, Cpu, TestBench};
+use bench::TestBench;
 pub(crate) use bench::{file_system, path};
 use by_stack::ByStack;
 pub(crate) use controls::Controls;
-pub(crate) use passes::text;
+pub(crate) use counted::text;
+use fetching::{Amount, Cpu};
 pub(crate) use storage::mounts::is_any_dax;
 pub(crate) use temporary::Temporary;
 
@@ -76,7 +83,7 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
     let mut by_stack = ByStack::default();
     clock.lap("attach");
     terminal::step("controls: what is known must be seen");
-    let controls = passes::controls(&mut bench, &mut probes, "")?;
+    let controls = known::controls(&mut bench, &mut probes, "")?;
     clock.lap("control");
     let kernel = kernel::running()?;
     let mut run = Run {
@@ -119,7 +126,7 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
         clock.lap("receptions");
     }
     terminal::step("controls again");
-    run.controls.extend(passes::controls(&mut bench, &mut probes, "closing ")?);
+    run.controls.extend(known::controls(&mut bench, &mut probes, "closing ")?);
     clock.lap("closing control");
     // Read again: what the probes missed over the whole run is known only now.
     run.coverage = probes.coverage();

@@ -4,7 +4,8 @@
 
 use anyhow::Result;
 
-use super::bench::{Amount, TestBench};
+use super::bench::TestBench;
+use super::fetching::Amount;
 use super::passes;
 use crate::probe::{KeptStacks, Options, Probes};
 use crate::run::Run;
