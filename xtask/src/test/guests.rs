@@ -41,6 +41,11 @@ impl Selection<'_> {
     fn is_whole(&self) -> bool {
         self.nightly || self.only_programs
     }
+
+    /// Whether this is the run of every day, which saves CPU time where it can and says so.
+    fn is_daily(&self) -> bool {
+        !self.is_whole() && self.longer.is_none()
+    }
 }
 
 /// One guest's job.
@@ -70,7 +75,7 @@ struct Done {
 /// emulated by about two thirds of a CPU's work, and sleep meanwhile.
 fn at_a_time(wanted: &Selection<'_>) -> usize {
     let cpus = available_parallelism().map_or(1, usize::from).min(4);
-    if wanted.is_whole() || wanted.longer.is_some() { cpus } else { cpus + cpus / 2 }
+    if wanted.is_daily() { cpus + cpus / 2 } else { cpus }
 }
 
 /// Tests on each kernel, several guests at a time. A kernel that fails does not keep the next one
@@ -116,8 +121,8 @@ pub(super) fn run(
         bytes: CELL_BYTES.to_owned(),
         cache: "both".to_owned(),
     };
-    // What runs at night runs on kernels that start as Debian has them start.
-    let append = if wanted.is_whole() { "" } else { CHEAPER };
+    // In all other runs kernels start as Debian has them start.
+    let append = if wanted.is_daily() { CHEAPER } else { "" };
     let (program, shelf) = (&tested.zcprof, "matrix-daily");
     let runner = CellRunner { cache, program, passes: &measured, fresh: true, shelf, append };
     let done = pool::at_a_time(at_a_time(wanted), jobs, |job| match job {

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::{Context as _, Result};
 
 use super::bench::TestBench;
-use super::{CONTROLS, known};
+use super::{CONTROLS, control_passes};
 use crate::cli::WorkloadArgs;
 use crate::fetch::consumer::mode::ModeSpec;
 use crate::fetch::socket::SocketKind;
@@ -60,6 +60,6 @@ impl Controls {
     /// # Errors
     /// Whatever keeps the passes from being made.
     pub(crate) fn run(&mut self, probes: &mut Probes, prefix: &str) -> Result<Vec<Control>> {
-        known::controls(&mut self.bench, probes, prefix)
+        control_passes::controls(&mut self.bench, probes, prefix)
     }
 }

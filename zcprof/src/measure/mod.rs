@@ -5,6 +5,7 @@ mod bench;
 mod bench_log;
 mod by_stack;
 mod cache_state;
+mod control_passes;
 mod controls;
 mod cost;
 mod counted;
@@ -12,9 +13,8 @@ pub mod feasible;
 mod fetching;
 pub mod interrupt;
 mod kcat;
-mod known;
-mod named;
 mod naming;
+mod no_payload;
 mod passes;
 mod reachable;
 mod receptions;
@@ -83,7 +83,7 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
     let mut by_stack = ByStack::default();
     clock.lap("attach");
     terminal::step("controls: what is known must be seen");
-    let controls = known::controls(&mut bench, &mut probes, "")?;
+    let controls = control_passes::controls(&mut bench, &mut probes, "")?;
     clock.lap("control");
     let kernel = kernel::running()?;
     let mut run = Run {
@@ -126,7 +126,7 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
         clock.lap("receptions");
     }
     terminal::step("controls again");
-    run.controls.extend(known::controls(&mut bench, &mut probes, "closing ")?);
+    run.controls.extend(control_passes::controls(&mut bench, &mut probes, "closing ")?);
     clock.lap("closing control");
     // Read again: what the probes missed over the whole run is known only now.
     run.coverage = probes.coverage();

@@ -7,7 +7,7 @@ use super::bench::TestBench;
 use super::by_stack::ByStack;
 use super::counted::{by_stack, leaf_stacks, record};
 use super::fetching::Amount;
-use super::named::{named, named_of_foreign, said};
+use super::no_payload::{named, named_of_foreign, said};
 use super::repetition;
 use crate::fetch::consumer::mode::ModeSpec;
 use crate::probe::Probes;
