@@ -75,40 +75,54 @@ pub(crate) fn send_by(socket: u64) -> bool {
     // SAFETY: the value is read at once, and is one word.
     let known = unsafe { SOCKETS.get(&socket) }.copied();
     let watched = known.filter(|known| *known != ELSEWHERE && !is_for_nobody);
-    let done = match watched {
-        Some(known) if subject == ELSEWHERE => WORKERS.insert(&thread(), &known, 0),
-        _ if known == Some(subject) => Ok(()),
+    let mut code = match watched {
+        Some(known) if subject == ELSEWHERE => code_of(WORKERS.insert(&thread(), &known, 0)),
+        _ if known == Some(subject) => 0,
         _ => belongs_to(socket, subject),
     };
-    let done = if is_for_nobody {
-        done.and_then(|()| WORKERS.insert(&thread(), &ELSEWHERE, 0))
-    } else {
-        done
-    };
-    if let Err(error) = done {
-        lose_or_busy(Lost::Owner, error);
+    if is_for_nobody && code == 0 {
+        code = code_of(WORKERS.insert(&thread(), &ELSEWHERE, 0));
+    }
+    if code != 0 {
+        lose_or_busy(Lost::Owner, code);
     }
     is_for_nobody
 }
 
-/// From here on a socket and its connection are a subject's.
+/// The error's number, or zero. A `Result` without an error leaves undefined what would be the number; the
+/// compiler may leave a pointer there, and the verifier of Linux 6.1 refuses a program that might calculate
+/// with that ("pointer arithmetic with <<= operator prohibited").
 #[inline(always)]
-fn belongs_to(socket: u64, subject: u32) -> Result<(), i32> {
-    if let Some(flow) = kernel::flow_of_socket(socket) {
-        FLOWS.insert(&flow, &subject, 0)?;
+fn code_of(done: Result<(), i32>) -> i32 {
+    match done {
+        Ok(()) => 0,
+        Err(code) => code,
     }
-    SOCKETS.insert(&socket, &subject, 0)
+}
+
+/// From here on a socket and its connection are a subject's. Returns the error's number, or zero.
+#[inline(always)]
+fn belongs_to(socket: u64, subject: u32) -> i32 {
+    let code = match kernel::flow_of_socket(socket) {
+        Some(flow) => code_of(FLOWS.insert(&flow, &subject, 0)),
+        None => 0,
+    };
+    if code != 0 {
+        return code;
+    }
+    code_of(SOCKETS.insert(&socket, &subject, 0))
 }
 
 /// The current process has accepted a connection, or has failed to.
 #[inline(always)]
 pub(crate) fn accepted(socket: u64) {
     let subject = who::subject();
-    if socket != 0
-        && subject != ELSEWHERE
-        && let Err(error) = belongs_to(socket, subject)
-    {
-        lose_or_busy(Lost::Owner, error);
+    if socket == 0 || subject == ELSEWHERE {
+        return;
+    }
+    let code = belongs_to(socket, subject);
+    if code != 0 {
+        lose_or_busy(Lost::Owner, code);
     }
 }
 

@@ -27,6 +27,7 @@ use std::{fs, io};
 use zcprof::run::{Cache, Count, Pass, Payload, ProbeState, Run};
 use zcprof::transfer::{TRANSFERS, TransferSpec};
 use zcprof::verdict::{self, Verdict, per_byte};
+use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 const KPTR_RESTRICT: &str = "/proc/sys/kernel/kptr_restrict";
@@ -274,7 +275,7 @@ fn a_false_claim_exits_1_and_says_where_the_copies_are() {
 
 /// With --stacks each pass's copies have the functions that made them, and the files are those of a watch.
 #[test]
-fn stacks_of_the_built_in_workload_say_which_function_copied() {
+fn stacks_of_the_built_in_workload_say_which_function_copied_and_cost_no_fexit() {
     let words = ["--cache", "warm", "--transfer", "read_write,sendfile", "--stacks"];
     let (output, run) = measure("by-stack", &words);
     assert_eq!(code(&output), 0, "{}", text(&output));
@@ -284,6 +285,17 @@ fn stacks_of_the_built_in_workload_say_which_function_copied() {
         assert!(release.starts_with("5.10."), "{release} keeps no stacks");
         return;
     };
+    // With stacks the programs are longest. zcprof attaches a program that the verifier refuses to a
+    // kretprobe instead, and programs of kretprobes shut each other out. Only a module's function may have
+    // none of the types that a fexit needs.
+    for probe in &run.coverage.probes {
+        if let (Instrument::Callers, ProbeState::Attached { by, .. }) =
+            (probe.instrument, &probe.state)
+        {
+            let site = SITES.iter().find(|site| site.name == probe.site).expect("a row");
+            assert!(by == "fexit" || site.module.is_some(), "{} by {by}", probe.site);
+        }
+    }
     let copied = |charged: &str| {
         let tops = zcprof_judge::stacks::top::functions(stacks);
         let its: Vec<_> = tops.into_iter().filter(|top| top.charged == charged).collect();

@@ -79,7 +79,7 @@ impl Stages {
             lines.push(line.trim_end().to_owned());
         }
         let guests: Duration = self.all.iter().filter_map(|stage| stage.cpu).sum();
-        let Tally { passed, failed } = self.total;
+        let Tally { passed, failed, said, .. } = &self.total;
         lines.push(format!(
             "total: {passed} passed, {failed} failed; {:.1} min, guests used {:.1} min of CPU time",
             took.as_secs_f64() / 60.0,
@@ -90,6 +90,7 @@ impl Stages {
             let names: Vec<_> = failed.iter().map(|stage| stage.name.as_str()).collect();
             lines.push(format!("FAILED: {}", names.join(", ")));
         }
+        lines.extend(said.iter().map(|line| format!("  {line}")));
         lines.join("\n")
     }
 }
@@ -103,11 +104,15 @@ mod tests {
         Stage { name: name.to_owned(), passed, note: String::new(), took, cpu }
     }
 
+    fn passed(passed: u64) -> Tally {
+        Tally { passed, ..Tally::default() }
+    }
+
     #[test]
     fn one_stage_that_failed_is_a_failure_and_so_is_one_test() {
         let mut stages = Stages::default();
         stages.add(stage("format", true, None), Tally::default());
-        stages.add(stage("tests on trixie", true, Some(60)), Tally { passed: 3, failed: 0 });
+        stages.add(stage("tests on trixie", true, Some(60)), passed(3));
         assert!(stages.passed());
         let table = stages.table(Duration::from_mins(2));
         assert!(table.ends_with("3 passed, 0 failed; 2.0 min, guests used 1.0 min of CPU time"));
@@ -115,7 +120,11 @@ mod tests {
         assert!(!stages.passed());
         assert!(stages.table(Duration::from_mins(2)).ends_with("\nFAILED: kcat on trixie"));
         let mut stages = Stages::default();
-        stages.add(stage("tests on trixie", true, None), Tally { passed: 3, failed: 1 });
+        let said = vec!["---- b stdout ----".to_owned(), "left: 1".to_owned()];
+        let one_failed = Tally { failed: 1, said, ..passed(3) };
+        stages.add(stage("tests on trixie", true, None), one_failed);
         assert!(!stages.passed());
+        let table = stages.table(Duration::from_mins(2));
+        assert!(table.ends_with("\n  ---- b stdout ----\n  left: 1"), "{table}");
     }
 }
