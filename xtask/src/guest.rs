@@ -18,7 +18,7 @@ use crate::words;
 
 /// TLS in the kernel, AES-GCM for it, and what tests need of networks and file systems: guests
 /// have no modprobe that could find them.
-const MODULES: [&str; 29] = [
+const MODULES: [&str; 31] = [
     "tls",
     "ctr",
     "ghash-generic",
@@ -37,6 +37,8 @@ const MODULES: [&str; 29] = [
     "squashfs",
     "dm-crypt",
     "nfsv3",
+    "nfsv4",
+    "nfsd",
     "xts",
     "xfrm_user",
     "esp4",

@@ -5,6 +5,7 @@ mod fuse;
 mod ipsec;
 mod moving;
 mod nfs;
+mod nfs4;
 mod random;
 mod storage;
 mod table;
@@ -23,6 +24,7 @@ use self::fuse::Mounted;
 use self::ipsec::Encrypted;
 use self::moving::Moving;
 use self::nfs::Remote;
+use self::nfs4::ServedByKernel;
 use self::storage::Stacked;
 use self::table::{Backing, RequiredBytes, SABOTAGES, Sabotage, Surroundings, Trial};
 use super::share::Share;
@@ -280,6 +282,7 @@ enum PreparedBacking {
     BehindIpsec(PathBuf, #[expect(dead_code, reason = "it is there to be dropped")] Encrypted),
     Stacked(Stacked),
     Remote(Remote),
+    ServedByKernel(ServedByKernel),
     /// What is mounted, the overlay last; a file in it; what is below, if that is a FUSE.
     Overlay(
         Vec<PathBuf>,
@@ -316,6 +319,10 @@ impl PreparedBacking {
             Backing::Encrypted => Self::Stacked(Stacked::encrypted()),
             Backing::Compressed => Self::Stacked(Stacked::compressed()),
             Backing::Nfs => Self::Remote(Remote::new(&folder("nfs"), bytes)),
+            Backing::Nfs4 => {
+                let (export, mounted) = (folder("nfs4-export"), folder("nfs4"));
+                Self::ServedByKernel(ServedByKernel::new(&export, &mounted, bytes))
+            }
             Backing::OverlayOfFuse => {
                 let base = folder("overlay-of-fuse");
                 let lower = base.join("lower");
@@ -356,6 +363,7 @@ impl PreparedBacking {
             Self::Moving(moving) => moving.file(),
             Self::Stacked(stacked) => stacked.log(),
             Self::Remote(remote) => remote.file(),
+            Self::ServedByKernel(served) => served.file(),
             Self::Mounts(_) => "/proc/1/mountinfo".into(),
         }
     }

@@ -72,8 +72,10 @@ pub(super) enum Backing {
     Encrypted,
     /// A file in a squashfs.
     Compressed,
-    /// A file that an NFS server on this host serves.
+    /// A file that an NFS server on this host serves: a process, by version 3.
     Nfs,
+    /// The same by the kernel's own server, by version 4.2.
+    Nfs4,
     /// A log on ext4, and IPsec encrypts what this host sends to itself.
     BehindIpsec,
     /// A file in the lower layer of an overlay.
@@ -132,6 +134,7 @@ impl fmt::Display for Backing {
             Self::Encrypted => "a log on dm-crypt",
             Self::Compressed => "a file in a squashfs",
             Self::Nfs => "a file on NFS",
+            Self::Nfs4 => "a file on NFSv4",
             Self::BehindIpsec => "a log on ext4 behind IPsec",
             Self::Overlay { on_disk: true } => "a file in an overlay of ext4",
             Self::Overlay { on_disk: false } => "a file in an overlay of tmpfs",
@@ -302,6 +305,23 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         twins: &[
             of("sendfile", at(Backing::Nfs)),
             of("splice", Surroundings { cache: "cold", ..at(Backing::Nfs) }),
+            from_storage(Backing::Disk),
+        ],
+    },
+    Sabotage {
+        name: "NFSv4, and the kernel is the server too",
+        reason: "ZC119",
+        case: from_storage(Backing::Nfs4),
+        // The server hands pages of its file over to a socket, too, and for itself.
+        seen: &[
+            exactly(Audit, PageCacheToSocket, Copied, 0.0),
+            exactly(Audit, UserToSocket, Copied, 0.0),
+            exactly(Callers, UserToSocket, Copied, 0.0),
+            MOVED,
+        ],
+        twins: &[
+            of("sendfile", at(Backing::Nfs4)),
+            of("splice", Surroundings { cache: "cold", ..at(Backing::Nfs4) }),
             from_storage(Backing::Disk),
         ],
     },
