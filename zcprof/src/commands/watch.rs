@@ -1,0 +1,39 @@
+//! `zcprof watch` and `zcprof top`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::verdict::Exit;
+use crate::{cli, measure, output, probe, report};
+
+/// Watches, and ends as the verdict says; without a claim as the command did.
+pub(super) fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<ExitCode> {
+    if let Some((reason, remedy)) = probe::kernel::barred() {
+        eprintln!("error: nothing can be watched here: {reason}; {remedy}");
+        return Ok(Exit::CannotMeasure.into());
+    }
+    measure::interrupt::take_over()?;
+    if let Some(folder) = &options.out {
+        output::check_writable(folder)?;
+    }
+    let watch = crate::watch::watch(options, verbose)?;
+    if let Some(folder) = &options.out {
+        output::write_watch(&watch, folder)?;
+    }
+    if options.json {
+        output::print(&report::watch::json(&watch)?)?;
+    } else {
+        output::print(report::watch::table(&watch)?.as_bytes())?;
+    }
+    if watch.claims.is_empty() {
+        let status = watch.command.and_then(|command| command.status).unwrap_or(0);
+        return Ok(ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)));
+    }
+    Ok(watch_exit(&watch)?.into())
+}
+
+pub(super) fn watch_exit(watch: &zcprof_judge::watch::Watch) -> Result<Exit> {
+    let judgements = zcprof_judge::watch::judge(watch).map_err(anyhow::Error::msg)?;
+    Ok(zcprof_judge::watch::exit(&judgements))
+}
