@@ -3,6 +3,7 @@
 //! when the window is over.
 
 mod binaries;
+mod code;
 mod jvm;
 mod kernel;
 mod leaves;

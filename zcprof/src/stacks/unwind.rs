@@ -1,10 +1,13 @@
 //! From a sample to addresses: by the tables of the program's files, and by frame pointers where there
 //! are none.
 
+use std::collections::HashMap;
+
 use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 use framehop::{FrameAddress, MayAllocateDuringUnwind, Unwinder as _};
 
 use super::binaries::{Binaries, SharedBytes};
+use super::code;
 use super::maps::Mapping;
 
 /// Most frames of a stack.
@@ -30,6 +33,8 @@ pub(super) struct AddressSpace {
     files: Vec<Option<usize>>,
     unwinder: UnwinderX86_64<SharedBytes, MayAllocateDuringUnwind>,
     cache: CacheX86_64<MayAllocateDuringUnwind>,
+    /// What functions in memory that no file backs give back before they return, by return address.
+    given_back: HashMap<u64, Option<u64>>,
 }
 
 impl AddressSpace {
@@ -42,7 +47,8 @@ impl AddressSpace {
                 unwinder.add_module(module);
             }
         }
-        Self { mappings, files, unwinder, cache: CacheX86_64::new() }
+        let (cache, given_back) = (CacheX86_64::new(), HashMap::new());
+        Self { mappings, files, unwinder, cache, given_back }
     }
 
     /// Whether it has just these mappings.
@@ -62,7 +68,7 @@ impl AddressSpace {
         registers: [u64; 3],
         stack: &[u8],
     ) -> (Vec<FrameLocation>, bool) {
-        let (addresses, whole) = self.addresses(registers, stack);
+        let (addresses, whole) = self.addresses(process, registers, stack);
         let is_known = addresses.iter().all(|address| self.mapping(*address).is_some());
         let places = addresses.iter().map(|address| self.place(process, *address));
         let cut = (!whole).then_some(FrameLocation::Cut);
@@ -70,27 +76,48 @@ impl AddressSpace {
     }
 
     /// The addresses of a stack's frames, each within its instruction, and whether the stack is whole.
-    fn addresses(&mut self, registers: [u64; 3], stack: &[u8]) -> (Vec<u64>, bool) {
-        let [ip, sp, bp] = registers;
+    fn addresses(
+        &mut self,
+        process: u32,
+        [ip, sp, bp]: [u64; 3],
+        stack: &[u8],
+    ) -> (Vec<u64>, bool) {
         let mut read = |address: u64| {
             let at = address.checked_sub(sp).and_then(|at| usize::try_from(at).ok()).ok_or(())?;
             let word = stack.get(at..at + 8).ok_or(())?;
             word.try_into().map(u64::from_le_bytes).map_err(|_| ())
         };
-        let registers = UnwindRegsX86_64::new(ip, sp, bp);
-        let mut frames = self.unwinder.iter_frames(ip, registers, &mut self.cache, &mut read);
-        let mut addresses = Vec::new();
-        loop {
-            match frames.next() {
-                Ok(Some(FrameAddress::InstructionPointer(address))) => addresses.push(address),
-                Ok(Some(frame)) => addresses.push(frame.address_for_lookup()),
+        let mut registers = UnwindRegsX86_64::new(ip, sp, bp);
+        let mut frame = FrameAddress::from_instruction_pointer(ip);
+        let mut addresses = vec![ip];
+        while addresses.len() < MOST {
+            let next = match self.given_back(process, frame) {
+                Some(bytes) => give_back(&mut registers, bytes, &mut read),
+                None => self
+                    .unwinder
+                    .unwind_frame(frame, &mut registers, &mut self.cache, &mut read)
+                    .map_err(|_| ()),
+            };
+            match next.map(|next| next.map(FrameAddress::from_return_address)) {
+                Ok(Some(Some(next))) => frame = next,
                 Ok(None) => return (addresses, true),
-                Err(_) => return (addresses, false),
+                Ok(Some(None)) | Err(()) => break,
             }
-            if addresses.len() == MOST {
-                return (addresses, false);
-            }
+            addresses.push(frame.address_for_lookup());
         }
+        (addresses, false)
+    }
+
+    /// Bytes that a frame's function gives back before it returns, if it does nothing else and no file
+    /// backs it.
+    fn given_back(&mut self, process: u32, frame: FrameAddress) -> Option<u64> {
+        let at = self.mapping(frame.address_for_lookup())?;
+        let is_written = self.files[at].is_none() && self.mappings[at].file.1 == 0;
+        if !frame.is_return_address() || !is_written {
+            return None;
+        }
+        let address = frame.address();
+        *self.given_back.entry(address).or_insert_with(|| code::given_back(process, address))
     }
 
     fn place(&self, process: u32, address: u64) -> FrameLocation {
@@ -104,6 +131,19 @@ impl AddressSpace {
             None => FrameLocation::Gone,
         }
     }
+}
+
+/// Returns from a function that has so many bytes of the stack; where it returns to.
+fn give_back(
+    registers: &mut UnwindRegsX86_64,
+    bytes: u64,
+    read: &mut impl FnMut(u64) -> Result<u64, ()>,
+) -> Result<Option<u64>, ()> {
+    let at = registers.sp().checked_add(bytes).ok_or(())?;
+    let address = read(at)?;
+    registers.set_ip(address);
+    registers.set_sp(at.checked_add(8).ok_or(())?);
+    Ok(Some(address))
 }
 
 #[cfg(test)]

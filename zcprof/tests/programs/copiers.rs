@@ -32,7 +32,10 @@ pub(super) fn errors(row: &ProgramCase, watch: &Watch) -> Vec<String> {
             errors.push(format!("{function} copied {share:.4} into the socket, known {known:.4}"));
         }
     }
-    let top: Vec<_> = functions(stacks).into_iter().map(|top| top.frame.name).take(5).collect();
+    // What was read on the way may be another function's.
+    let mut into = stacks.clone();
+    into.stacks.retain(|stack| (stack.hop, stack.disposition) == here);
+    let top: Vec<_> = functions(&into).into_iter().map(|top| top.frame.name).take(5).collect();
     if !top.first().is_some_and(|name| name.contains(most)) {
         errors.push(format!("not {most} copied most, but {top:?}"));
     }
@@ -40,7 +43,10 @@ pub(super) fn errors(row: &ProgramCase, watch: &Watch) -> Vec<String> {
     let whole = 1.0 - sum(&cut) as f64 / all;
     println!("{}: {whole:.4} of it has a whole stack", row.name);
     if whole < WHOLE {
-        errors.push(format!("only {whole:.4} of what was copied has a whole stack"));
+        let most = copied().filter(|stack| cut(stack)).max_by_key(|stack| stack.bytes);
+        let most: Vec<_> = most.into_iter().flat_map(|stack| frames(stacks, stack)).collect();
+        let names: Vec<_> = most.iter().map(|frame| frame.name.as_str()).collect();
+        errors.push(format!("only {whole:.4} of it has a whole stack, and not {names:?}"));
     }
     errors
 }
