@@ -107,9 +107,9 @@ fn witness(traffic: &Traffic, hop: Hop, framing: u64) -> Option<Reason> {
         .then(|| Reason::NoWitness(Hop::PageCacheToPipe, moved.saturating_sub(unexplained)))
 }
 
-/// What system calls say that they moved, where that is more than the rows saw.
+/// What system calls say that they moved, where that is more than the rows saw and missed runs hide.
 fn uncounted(traffic: &Traffic) -> Option<Reason> {
-    let missing = taken::uncounted(traffic);
+    let missing = taken::uncounted(traffic).saturating_sub(traffic.hidden.in_results);
     beyond_tolerance(missing, traffic.sent()).then_some(Reason::Uncounted(missing))
 }
 

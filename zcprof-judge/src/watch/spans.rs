@@ -54,7 +54,8 @@ fn sent(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
     let exactly = |hop| Span::exactly(account, hop);
     let into_socket = exactly(Hop::UserToSocket)
         .less(traffic.mistaken(account))
-        .and_hidden(traffic.hidden.unplaced);
+        .and_hidden(traffic.hidden.unplaced)
+        .and_hidden(traffic.overlooked(account));
     let at_most = |hop, most| Span::at_most(account, hop, most);
     vec![
         at_most(Hop::PageCacheToUser, left),

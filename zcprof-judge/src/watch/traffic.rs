@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use zcprof_common::sites::Site;
 use zcprof_common::syscalls::Syscall;
-use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument, Process};
+use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Instrument, Process};
 
 use super::apart::LedgersByPipe;
 use super::as_pass::{exits, leaf_stacks, pass};
@@ -32,6 +33,8 @@ pub struct Traffic {
     pub largest: u64,
     /// Which bytes are the denominator.
     pub direction: Direction,
+    /// Bytes that system calls say they sent, as far as a call names a socket.
+    pub(super) said: u64,
     /// What missed runs may hide.
     pub(super) hidden: Hidden,
     /// What else leaves the window in doubt.
@@ -49,6 +52,8 @@ pub(super) struct Hidden {
     pub(super) handed_over: u64,
     /// Copied by page faults.
     pub(super) by_faults: u64,
+    /// Sent by a function whose other runs were seen, within system calls whose results were.
+    pub(super) in_results: u64,
 }
 
 /// System calls that send pages of a file or a pipe, and no user memory.
@@ -93,6 +98,8 @@ impl Traffic {
         });
         let calls = sum(writes.clone().map(|count| count.calls));
         let largest = writes.map(|count| count.largest).max().unwrap_or(0);
+        let says = counts.iter().filter(|count| is_program(count) && says_sent(count));
+        let said = sum(says.map(|count| count.bytes));
         let sent = sum(families.iter().map(|(_, bytes)| *bytes));
         let mut pass = pass(of, &counts, sent);
         let by_pipe = LedgersByPipe::of(&pass, &everywhere);
@@ -100,7 +107,7 @@ impl Traffic {
         ledger.payload = direction::amount(direction, &ledger, &pass);
         pass.payload.bytes = ledger.payload;
         let (hidden, doubts) = (Hidden::default(), Vec::new());
-        Self { ledger, pass, by_pipe, families, calls, largest, direction, hidden, doubts }
+        Self { ledger, pass, by_pipe, families, calls, largest, direction, said, hidden, doubts }
     }
 
     /// Bytes that were sent, or received, or written.
@@ -126,6 +133,16 @@ impl Traffic {
         copied(account).saturating_sub(by_leaves).min(self.hidden.handed_over)
     }
 
+    /// Bytes that an instrument did not see copied into sockets because a run was missed that would have
+    /// seen them: the leaves copied them.
+    pub(super) fn overlooked(&self, account: &InstrumentAccount) -> u64 {
+        let copied = |account: &InstrumentAccount| {
+            account.bytes(Process::Server, Hop::UserToSocket, Disposition::Copied)
+        };
+        let by_leaves = copied(self.ledger.account(Instrument::Audit));
+        by_leaves.saturating_sub(copied(account)).min(self.hidden.in_results)
+    }
+
     /// Bytes that the sockets took from user memory, if they are framing: pages were handed over
     /// too, and these bytes are no larger a share of what was sent than the record tolerates.
     #[must_use]
@@ -133,10 +150,24 @@ impl Traffic {
         let callers = self.ledger.account(Instrument::Callers);
         let copied = self.seen(Hop::UserToSocket, Disposition::Copied);
         let copied = copied.saturating_sub(self.mistaken(callers));
+        let copied = copied.saturating_add(self.overlooked(callers));
         let most = u128::from(self.sent()) * u128::from(framing.millionths) / 1_000_000;
         let handed_over = self.ledger.handed_over_at_all() > 0;
         if handed_over && u128::from(copied) <= most { copied } else { 0 }
     }
+}
+
+/// Whether a count is the results of system calls that send by a socket. The file of sendfile(2) is the one
+/// that it reads, and its port the socket's.
+fn says_sent(count: &WatchedCount) -> bool {
+    let is_result =
+        Site::find(&count.site).is_some_and(|(_, site)| site.instrument == Instrument::Syscalls);
+    let writes = count.syscall.spec().is_some_and(|row| {
+        row.presumed.iter().any(|(file, hop, _)| (*file, *hop) == (File::Socket, Hop::UserToSocket))
+    });
+    let is_socket = count.file == File::Socket;
+    let sendfile = count.syscall == InSyscall::Known(Syscall::Sendfile);
+    is_result && (is_socket && writes || sendfile && (is_socket || count.port.is_some()))
 }
 
 /// All that was sent, then each program and each port, if there are several.
