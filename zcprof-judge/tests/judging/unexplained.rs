@@ -4,8 +4,10 @@ use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{File, Iter, Process};
 use zcprof_judge::run::{Doubt, LeafStack, Pass, Probe, ProbeState, Run};
 use zcprof_judge::verdict::{Verdict, judge, lacks_a_caller};
+use zcprof_judge::watch::record::WatchedLeafStack;
 
 use super::records::{HEADERS, PAYLOAD, count, read_write, run};
+use super::watched::{BODY, count as in_window, window, written};
 
 const INTO_TCP: [&str; 4] = ["tcp_sendmsg_locked", "tcp_sendmsg", "sock_write_iter", "vfs_write"];
 const INTO_RAW: [&str; 4] = ["ip_generic_getfrag", "raw_sendmsg", "sock_write_iter", "vfs_write"];
@@ -50,6 +52,19 @@ fn the_function_that_the_table_lacks_is_in_the_finding() {
     );
     assert!(said.contains(&wanted), "{said}");
     assert!(!said.contains("tcp_sendmsg <-"), "{said}");
+}
+
+/// The same in a watched window.
+#[test]
+fn the_function_that_the_table_lacks_is_named_in_a_window_too() {
+    let more = in_window("_copy_from_iter", Syscall::Write, File::Socket, Iter::User, BODY);
+    let mut watch = window("copied<=1", &[written(BODY), vec![more.clone()]]);
+    let functions = [&INTO_RAW[..], &CALL].concat().into_iter().map(str::to_owned).collect();
+    watch.leaf_stacks = vec![WatchedLeafStack { count: more, functions }];
+    let judgement = zcprof_judge::watch::judge(&watch).expect("known claims").remove(0);
+    let ways = judgement.traffic.ledger.unexplained.expect("looked at");
+    let ways: Vec<_> = ways.iter().map(|way| (way.bytes, &way.functions[..])).collect();
+    assert_eq!(ways, [(BODY, &INTO_RAW.map(str::to_owned)[..])]);
 }
 
 /// A function whose row is not attached explains nothing.

@@ -223,6 +223,13 @@ fn what_is_encrypted_for_an_unknown_port_may_be_for_any() {
         assert_eq!(claimed(claim, Of::Port(80), Some(443)), of_another, "{claim}");
         assert_eq!(claimed(claim, Of::All, None), of_it, "{claim}");
     }
+    let mut watch = window("transformed<=0.5", &[handed_over(BODY), encrypted(None)]);
+    watch.claims[0].of = Of::Port(80);
+    let says_why = |reason: &Reason| matches!(reason, Reason::EncryptedForAny(..));
+    assert!(
+        matches!(verdict(&watch), Verdict::Inconclusive(reasons) if reasons.iter().any(says_why)),
+        "not that bytes may have been sent: that they may have been encrypted for it"
+    );
     // Even if all were for this port, they are no more than it sent.
     assert_eq!(claimed("transformed<=1", Of::Port(80), None), "holds");
     let of = |of, port| claimed("zero-copy", of, port);
