@@ -27,7 +27,7 @@ use std::{fs, io};
 use zcprof::run::{Cache, Count, Pass, Payload, ProbeState, Run};
 use zcprof::transfer::{TRANSFERS, TransferSpec};
 use zcprof::verdict::{self, Verdict, per_byte};
-use zcprof_common::sites::SITES;
+use zcprof_common::sites::Site;
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 const KPTR_RESTRICT: &str = "/proc/sys/kernel/kptr_restrict";
@@ -292,7 +292,7 @@ fn stacks_of_the_built_in_workload_say_which_function_copied_and_cost_no_fexit()
         if let (Instrument::Callers, ProbeState::Attached { by, .. }) =
             (probe.instrument, &probe.state)
         {
-            let site = SITES.iter().find(|site| site.name == probe.site).expect("a row");
+            let (_, site) = Site::find(&probe.site).expect("a row");
             assert!(by == "fexit" || site.module.is_some(), "{} by {by}", probe.site);
         }
     }

@@ -104,15 +104,21 @@ mod tests {
         Stage { name: name.to_owned(), passed, note: String::new(), took, cpu }
     }
 
-    fn passed(passed: u64) -> Tally {
-        Tally { passed, ..Tally::default() }
+    /// What a test program that prints these lines comes to.
+    fn tally(lines: &[&str]) -> Tally {
+        let mut tally = Tally::default();
+        for line in lines {
+            tally.feed(line);
+        }
+        tally
     }
 
     #[test]
     fn one_stage_that_failed_is_a_failure_and_so_is_one_test() {
         let mut stages = Stages::default();
         stages.add(stage("format", true, None), Tally::default());
-        stages.add(stage("tests on trixie", true, Some(60)), passed(3));
+        let three_passed = tally(&["test result: ok. 3 passed; 0 failed"]);
+        stages.add(stage("tests on trixie", true, Some(60)), three_passed);
         assert!(stages.passed());
         let table = stages.table(Duration::from_mins(2));
         assert!(table.ends_with("3 passed, 0 failed; 2.0 min, guests used 1.0 min of CPU time"));
@@ -120,8 +126,8 @@ mod tests {
         assert!(!stages.passed());
         assert!(stages.table(Duration::from_mins(2)).ends_with("\nFAILED: kcat on trixie"));
         let mut stages = Stages::default();
-        let said = vec!["---- b stdout ----".to_owned(), "left: 1".to_owned()];
-        let one_failed = Tally { failed: 1, said, ..passed(3) };
+        let result = "test result: FAILED. 3 passed; 1 failed";
+        let one_failed = tally(&["---- b stdout ----", "left: 1", "failures:", "    b", result]);
         stages.add(stage("tests on trixie", true, None), one_failed);
         assert!(!stages.passed());
         let table = stages.table(Duration::from_mins(2));

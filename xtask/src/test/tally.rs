@@ -10,7 +10,7 @@ pub(crate) struct Tally {
     /// Lines of the tests that failed, each test's behind its name.
     pub(crate) said: Vec<String>,
     /// Lines that are still taken from the test that is being read.
-    pub(crate) left: usize,
+    left: usize,
 }
 
 /// Lines that are kept of a test that failed: its first, where it says what it expected.

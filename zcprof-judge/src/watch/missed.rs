@@ -78,14 +78,15 @@ fn bound(watch: &Watch, traffic: &Traffic, site: &Site, runs: u64) -> Option<Hid
             let mistaken = if terms(site).any(takes_away) { HANDED_OVER } else { 0 };
             let deferred = if site.sends.is_some() { deferred_elsewhere(watch) } else { 0 };
             let passed = if can_send(site) { open_in_the_balance(traffic)? } else { 0 };
-            let largest = if has_sent(traffic, site) { largest_result(watch) } else { 0 };
+            // No run within a call can have counted more than the call says.
+            let most = if has_sent(traffic, site) { traffic.said_at_once } else { 0 };
             let beyond = traffic.said.saturating_sub(traffic.sent());
             Some(Hidden {
                 passed,
                 unplaced: copied_in_calls_without_a_file(watch).saturating_add(deferred),
                 handed_over: runs.saturating_mul(mistaken),
                 by_faults: 0,
-                in_results: beyond.min(runs.saturating_mul(largest)),
+                in_results: beyond.min(runs.saturating_mul(most)),
             })
         }
         // It says a second time what was taken out of sockets, and no claim of what is sent asks it.
@@ -152,18 +153,6 @@ fn open_in_the_balance(traffic: &Traffic) -> Option<u64> {
 /// Whether other runs of a site were seen to send.
 fn has_sent(traffic: &Traffic, site: &Site) -> bool {
     site.sent.is_some_and(|family| traffic.families.iter().any(|(known, _)| *known == family))
-}
-
-/// The largest result of a watched program's system call on a socket, or into one from a file. No run within
-/// a call can have counted more than the call says.
-fn largest_result(watch: &Watch) -> u64 {
-    let on_a_socket = |count: &&WatchedCount| {
-        let instrument = Site::find(&count.site).map(|(_, site)| site.instrument);
-        matches!(count.charged, Charged::Program(_))
-            && instrument == Some(Instrument::Syscalls)
-            && (count.file == File::Socket || count.syscall == InSyscall::Known(Syscall::Sendfile))
-    };
-    watch.counts.iter().filter(on_a_socket).map(|count| count.largest).max().unwrap_or(0)
 }
 
 /// Bytes that the leaves copied while a program was in a system call that names no file (io_uring,

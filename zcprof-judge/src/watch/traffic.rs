@@ -35,6 +35,8 @@ pub struct Traffic {
     pub direction: Direction,
     /// Bytes that system calls say they sent, as far as a call names a socket.
     pub(super) said: u64,
+    /// The most that one of these calls says.
+    pub(super) said_at_once: u64,
     /// What missed runs may hide.
     pub(super) hidden: Hidden,
     /// What else leaves the window in doubt.
@@ -99,7 +101,8 @@ impl Traffic {
         let calls = sum(writes.clone().map(|count| count.calls));
         let largest = writes.map(|count| count.largest).max().unwrap_or(0);
         let says = counts.iter().filter(|count| is_program(count) && says_sent(count));
-        let said = sum(says.map(|count| count.bytes));
+        let said = sum(says.clone().map(|count| count.bytes));
+        let said_at_once = says.map(|count| count.largest).max().unwrap_or(0);
         let sent = sum(families.iter().map(|(_, bytes)| *bytes));
         let mut pass = pass(of, &counts, sent);
         let by_pipe = LedgersByPipe::of(&pass, &everywhere);
@@ -107,7 +110,19 @@ impl Traffic {
         ledger.payload = direction::amount(direction, &ledger, &pass);
         pass.payload.bytes = ledger.payload;
         let (hidden, doubts) = (Hidden::default(), Vec::new());
-        Self { ledger, pass, by_pipe, families, calls, largest, direction, said, hidden, doubts }
+        Self {
+            ledger,
+            pass,
+            by_pipe,
+            families,
+            calls,
+            largest,
+            direction,
+            said,
+            said_at_once,
+            hidden,
+            doubts,
+        }
     }
 
     /// Bytes that were sent, or received, or written.
@@ -126,21 +141,18 @@ impl Traffic {
     /// Bytes that an instrument took for copied into sockets because a run was missed that would have seen
     /// them handed over: no leaf copied them.
     pub(super) fn mistaken(&self, account: &InstrumentAccount) -> u64 {
-        let copied = |account: &InstrumentAccount| {
-            account.bytes(Process::Server, Hop::UserToSocket, Disposition::Copied)
-        };
-        let by_leaves = copied(self.ledger.account(Instrument::Audit));
-        copied(account).saturating_sub(by_leaves).min(self.hidden.handed_over)
+        into_sockets(account).saturating_sub(self.by_leaves()).min(self.hidden.handed_over)
     }
 
     /// Bytes that an instrument did not see copied into sockets because a run was missed that would have
     /// seen them: the leaves copied them.
     pub(super) fn overlooked(&self, account: &InstrumentAccount) -> u64 {
-        let copied = |account: &InstrumentAccount| {
-            account.bytes(Process::Server, Hop::UserToSocket, Disposition::Copied)
-        };
-        let by_leaves = copied(self.ledger.account(Instrument::Audit));
-        by_leaves.saturating_sub(copied(account)).min(self.hidden.in_results)
+        self.by_leaves().saturating_sub(into_sockets(account)).min(self.hidden.in_results)
+    }
+
+    /// Bytes that the leaves copied into sockets.
+    fn by_leaves(&self) -> u64 {
+        into_sockets(self.ledger.account(Instrument::Audit))
     }
 
     /// Bytes that the sockets took from user memory, if they are framing: pages were handed over
@@ -148,13 +160,17 @@ impl Traffic {
     #[must_use]
     pub fn framing(&self, framing: Tolerance) -> u64 {
         let callers = self.ledger.account(Instrument::Callers);
-        let copied = self.seen(Hop::UserToSocket, Disposition::Copied);
-        let copied = copied.saturating_sub(self.mistaken(callers));
+        let copied = into_sockets(callers).saturating_sub(self.mistaken(callers));
         let copied = copied.saturating_add(self.overlooked(callers));
         let most = u128::from(self.sent()) * u128::from(framing.millionths) / 1_000_000;
         let handed_over = self.ledger.handed_over_at_all() > 0;
         if handed_over && u128::from(copied) <= most { copied } else { 0 }
     }
+}
+
+/// Bytes that were copied from user memory into sockets.
+fn into_sockets(account: &InstrumentAccount) -> u64 {
+    account.bytes(Process::Server, Hop::UserToSocket, Disposition::Copied)
 }
 
 /// Whether a count is the results of system calls that send by a socket. The file of sendfile(2) is the one

@@ -3,14 +3,12 @@
 use anyhow::Result;
 
 use super::records::place;
+use super::{begin, is_barred};
 use crate::verdict::Exit;
-use crate::{bench, cli, measure, output, probe, report};
+use crate::{bench, cli, output, report};
 
 pub(super) fn fetch(options: &cli::BenchFetchArgs) -> Result<Exit> {
-    measure::interrupt::take_over()?;
-    if let Some(folder) = &options.out {
-        output::check_writable(folder)?;
-    }
+    begin(options.out.as_deref())?;
     let run = bench::fetch(options)?;
     if let Some(folder) = &options.out {
         output::write_bench(&run, folder)?;
@@ -19,14 +17,10 @@ pub(super) fn fetch(options: &cli::BenchFetchArgs) -> Result<Exit> {
 }
 
 pub(super) fn watch(options: &cli::BenchWatchArgs) -> Result<Exit> {
-    if let Some((reason, remedy)) = probe::kernel::barred() {
-        eprintln!("error: nothing can be watched here: {reason}; {remedy}");
+    if is_barred("watched") {
         return Ok(Exit::CannotMeasure);
     }
-    measure::interrupt::take_over()?;
-    if let Some(folder) = &options.out {
-        output::check_writable(folder)?;
-    }
+    begin(options.out.as_deref())?;
     let run = bench::cost::watch(options)?;
     if let Some(folder) = &options.out {
         output::write_cost(&run, folder)?;

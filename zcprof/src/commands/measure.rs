@@ -4,9 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use super::{begin, is_barred};
 use crate::report::terminal::Detail;
 use crate::verdict::{self, Exit};
-use crate::{cli, measure, output, probe, report, run, terminal};
+use crate::{cli, measure, output, report, run, terminal};
 
 pub(super) fn measure(options: &cli::MeasureArgs, verbose: bool) -> Result<Exit> {
     options.check()?;
@@ -14,14 +15,10 @@ pub(super) fn measure(options: &cli::MeasureArgs, verbose: bool) -> Result<Exit>
     if options.check_only {
         return Ok(Exit::Holds);
     }
-    if let Some((reason, remedy)) = probe::kernel::barred() {
-        eprintln!("error: nothing can be measured here: {reason}; {remedy}");
+    if is_barred("measured") {
         return Ok(Exit::CannotMeasure);
     }
-    measure::interrupt::take_over()?;
-    if let Some(folder) = &options.out {
-        output::check_writable(folder)?;
-    }
+    begin(options.out.as_deref())?;
     let timings = match &options.timings {
         Some(path) => output::read_timings(path)?,
         None => Vec::new(),

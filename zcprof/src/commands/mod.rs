@@ -7,13 +7,15 @@ mod records;
 mod tell;
 mod watch;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 
 use crate::cli::{self, Cli, Command};
+use crate::measure::interrupt;
 use crate::verdict::Exit;
-use crate::{fetch, server};
+use crate::{fetch, output, probe, server};
 
 /// Does what was typed.
 ///
@@ -62,4 +64,19 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         }
     };
     exit.map(ExitCode::from)
+}
+
+/// Whether this kernel bars probes altogether, which is said: nothing can be measured, or watched, here.
+fn is_barred(done: &str) -> bool {
+    let barred = probe::kernel::barred();
+    if let Some((reason, remedy)) = &barred {
+        eprintln!("error: nothing can be {done} here: {reason}; {remedy}");
+    }
+    barred.is_some()
+}
+
+/// From here on signals are heeded, and reports can be written into that folder.
+fn begin(out: Option<&Path>) -> Result<()> {
+    interrupt::take_over()?;
+    out.map_or(Ok(()), output::check_writable)
 }

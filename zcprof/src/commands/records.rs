@@ -26,7 +26,7 @@ pub(super) fn report(options: &cli::ReportArgs, verbose: bool) -> Result<Exit> {
         output::check_writable(folder)?;
         output::write_reports(&run, folder)?;
     }
-    let there = written.or_else(|| path.parent().filter(|folder| folder.join(TABLE).is_file()));
+    let there = written.or_else(|| reports_beside(&path));
     print_run(&run, options.shown, verbose, there)?;
     if options.exit_zero { Ok(Exit::Holds) } else { exit(&run) }
 }
@@ -52,9 +52,8 @@ pub(super) fn judge(path: &Path) -> Result<Exit> {
             watch_exit(&watch)
         }
         output::Any::Run(run) => {
-            // Its reports, if they stand beside it.
-            let place = path.parent().filter(|folder| folder.join(TABLE).is_file());
-            let text = terminal::shown(place, |to| report::terminal::last_lines(&run, to))?;
+            let there = reports_beside(&path);
+            let text = terminal::shown(there, |to| report::terminal::last_lines(&run, to))?;
             output::print(text.as_bytes())?;
             exit(&run)
         }
@@ -104,6 +103,11 @@ pub(super) fn diff(options: &cli::DiffArgs) -> Result<Exit> {
     }
     output::print(made.table.as_bytes())?;
     Ok(Exit::Holds)
+}
+
+/// The folder of a record, if its reports stand there too.
+fn reports_beside(record: &Path) -> Option<&Path> {
+    record.parent().filter(|folder| folder.join(TABLE).is_file())
 }
 
 /// Where the reports of a record go: beside it, unless there is no such place.

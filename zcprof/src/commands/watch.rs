@@ -4,19 +4,16 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use super::{begin, is_barred};
 use crate::verdict::Exit;
-use crate::{cli, measure, output, probe, report};
+use crate::{cli, output, report};
 
 /// Watches, and ends as the verdict says; without a claim as the command did.
 pub(super) fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<ExitCode> {
-    if let Some((reason, remedy)) = probe::kernel::barred() {
-        eprintln!("error: nothing can be watched here: {reason}; {remedy}");
+    if is_barred("watched") {
         return Ok(Exit::CannotMeasure.into());
     }
-    measure::interrupt::take_over()?;
-    if let Some(folder) = &options.out {
-        output::check_writable(folder)?;
-    }
+    begin(options.out.as_deref())?;
     let watch = crate::watch::watch(options, verbose)?;
     if let Some(folder) = &options.out {
         output::write_watch(&watch, folder)?;

@@ -111,9 +111,11 @@ impl AddressSpace {
     /// Bytes that a frame's function gives back before it returns, if it does nothing else and no file
     /// backs it.
     fn given_back(&mut self, process: u32, frame: FrameAddress) -> Option<u64> {
-        let at = self.mapping(frame.address_for_lookup())?;
-        let is_written = self.files[at].is_none() && self.mappings[at].file.1 == 0;
-        if !frame.is_return_address() || !is_written {
+        if !frame.is_return_address() {
+            return None;
+        }
+        let place = self.place(process, frame.address_for_lookup());
+        if !matches!(place, FrameLocation::Memory(..)) {
             return None;
         }
         let address = frame.address();

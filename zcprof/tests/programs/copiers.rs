@@ -43,9 +43,9 @@ pub(super) fn errors(row: &ProgramCase, watch: &Watch) -> Vec<String> {
     let whole = 1.0 - sum(&cut) as f64 / all;
     println!("{}: {whole:.4} of it has a whole stack", row.name);
     if whole < WHOLE {
-        let most = copied().filter(|stack| cut(stack)).max_by_key(|stack| stack.bytes);
-        let most: Vec<_> = most.into_iter().flat_map(|stack| frames(stacks, stack)).collect();
-        let names: Vec<_> = most.iter().map(|frame| frame.name.as_str()).collect();
+        let widest = copied().filter(|stack| cut(stack)).max_by_key(|stack| stack.bytes);
+        let its_frames = widest.into_iter().flat_map(|stack| frames(stacks, stack));
+        let names: Vec<_> = its_frames.map(|frame| frame.name).collect();
         errors.push(format!("only {whole:.4} of it has a whole stack, and not {names:?}"));
     }
     errors

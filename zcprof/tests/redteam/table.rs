@@ -206,6 +206,15 @@ const COPIED_FOR_RECEIVER: &[RequiredBytes] = &[
     PINNED,
 ];
 
+/// What is seen of a file on NFS: what the client asks the server meanwhile is not what is sent, nor is what
+/// a server in the kernel hands over to its own socket.
+const OVER_NFS: &[RequiredBytes] = &[
+    exactly(Audit, PageCacheToSocket, Copied, 0.0),
+    exactly(Audit, UserToSocket, Copied, 0.0),
+    exactly(Callers, UserToSocket, Copied, 0.0),
+    MOVED,
+];
+
 pub(super) const SABOTAGES: &[Sabotage] = &[
     // ---- files without pages to hand over
     Sabotage {
@@ -295,13 +304,7 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         name: "NFS",
         reason: "ZC119",
         case: from_storage(Backing::Nfs),
-        // What the client asks the server in the meantime is not what is sent.
-        seen: &[
-            exactly(Audit, PageCacheToSocket, Copied, 0.0),
-            exactly(Audit, UserToSocket, Copied, 0.0),
-            exactly(Callers, UserToSocket, Copied, 0.0),
-            MOVED,
-        ],
+        seen: OVER_NFS,
         twins: &[
             of("sendfile", at(Backing::Nfs)),
             of("splice", Surroundings { cache: "cold", ..at(Backing::Nfs) }),
@@ -312,13 +315,7 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         name: "NFSv4, and the kernel is the server too",
         reason: "ZC119",
         case: from_storage(Backing::Nfs4),
-        // The server hands pages of its file over to a socket, too, and for itself.
-        seen: &[
-            exactly(Audit, PageCacheToSocket, Copied, 0.0),
-            exactly(Audit, UserToSocket, Copied, 0.0),
-            exactly(Callers, UserToSocket, Copied, 0.0),
-            MOVED,
-        ],
+        seen: OVER_NFS,
         twins: &[
             of("sendfile", at(Backing::Nfs4)),
             of("splice", Surroundings { cache: "cold", ..at(Backing::Nfs4) }),
