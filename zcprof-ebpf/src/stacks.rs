@@ -25,7 +25,7 @@ static SAMPLED: HashMap<u64, u32> = HashMap::with_max_entries(32768, 0);
 
 /// One sample of each way.
 #[map]
-static SAMPLES: RingBuf = RingBuf::with_byte_size(32 << 20, 0);
+static SAMPLES: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
 
 /// The kernel's halves.
 #[map]

@@ -120,6 +120,15 @@ pub(super) const PARTS: &[Part] = &[
         left_out: "ten thousand stacks and two thousand processes in a window",
     },
     Part {
+        name: "long window",
+        work: Work::Tests(&["watching::long::"]),
+        daily: KernelScope::Nowhere,
+        // What it takes does not depend on the kernel, and it takes half an hour.
+        nightly: KernelScope::One,
+        cpus: Cpus::Several,
+        left_out: "a window of half an hour with a thousand connections per second",
+    },
+    Part {
         name: "receiving",
         work: Work::Tests(&["receiving::"]),
         daily: KernelScope::One,

@@ -206,9 +206,8 @@ fn contradictions(claim: &ReceiveClaim, instrument: Instrument, ledger: &Ledger)
             (0, 0)
         };
         let bytes = ledger.account(instrument).bytes(Process::Server, hop, Copied);
-        let claimed = if bytes < least { least } else { most };
-        let off = bytes.saturating_sub(most).max(least.saturating_sub(bytes));
-        if beyond_tolerance(off, payload) {
+        let claimed = bytes.clamp(least, most);
+        if beyond_tolerance(bytes.abs_diff(claimed), payload) {
             findings.push(Finding::of(ledger, (instrument, hop, Copied), bytes, claimed));
         }
     }

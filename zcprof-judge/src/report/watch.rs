@@ -13,9 +13,9 @@ use super::watched;
 use super::{ReportError, html};
 use crate::syscall::InSyscall;
 use crate::verdict::code::why;
-use crate::verdict::{Verdict, per_byte};
+use crate::verdict::{Verdict, control_failure, per_byte, watching};
 use crate::watch::judge::{ClaimJudgement, Span, judge, spans};
-use crate::watch::record::{Direction, Of, Watch};
+use crate::watch::record::{Direction, MapMemory, Of, Watch};
 use crate::watch::series;
 use crate::watch::traffic::{Traffic, parts};
 
@@ -259,20 +259,36 @@ fn column(
 /// Who else was there, and what every number rests on.
 fn notes(watch: &Watch) -> String {
     let mut text = String::from("\n");
+    let instruments = [Instrument::Audit, Instrument::Callers].into_iter();
+    // One that was withheld, or could not look, saw nothing in the controls either.
+    let looked = instruments.filter(|one| watching(*one, &watch.coverage).is_ok());
     let failed = watch.controls.iter().flat_map(|control| {
-        [Instrument::Audit, Instrument::Callers]
-            .into_iter()
-            .filter_map(|instrument| crate::verdict::control_failure(control, instrument))
+        let failure = |one| Some((one, control_failure(control, one)?));
+        looked.clone().filter_map(failure)
     });
     let failed: Vec<_> = failed.collect();
-    if failed.is_empty() {
-        let _ = writeln!(text, "Controls: {} known truths seen as known.", watch.controls.len());
+    let looked: Vec<_> = looked.map(Instrument::name).collect();
+    if failed.is_empty() && !looked.is_empty() {
+        let (by, known) = (looked.join(" and "), watch.controls.len());
+        let _ = writeln!(text, "Controls: {known} known truths seen as known by {by}.");
     }
-    for failure in failed {
-        let _ = writeln!(text, "Control failed: {failure}");
+    for (instrument, failure) in failed {
+        let _ = writeln!(text, "Control of {} failed: {failure}", instrument.name());
+    }
+    if let Some(maps) = &watch.maps {
+        text.push_str(&taken(maps));
     }
     if watch.kernel.hypervisor.is_some() {
         text.push_str("In a virtual machine: what its host copies is not seen from here.\n");
     }
     text
+}
+
+/// What the maps of the probes took.
+fn taken(maps: &MapMemory) -> String {
+    let MapMemory { bytes, per_cpu, cpus } = maps;
+    let (all, each) = (size(*bytes), size(*per_cpu));
+    format!(
+        "Memory in the kernel for the probes' maps: {all}, of it {each} per CPU (CPUs: {cpus}).\n"
+    )
 }

@@ -58,6 +58,9 @@ pub struct Watch {
     pub doubts: Vec<Doubt>,
     /// The leaves that were watched, by their sites' names.
     pub leaves: Vec<String>,
+    /// Memory that the maps of the probes took in the kernel; none where it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maps: Option<MapMemory>,
     /// What is claimed of: bytes that were sent, received, or written into files.
     #[serde(default, skip_serializing_if = "Direction::is_tx")]
     pub direction: Direction,
@@ -77,6 +80,18 @@ pub struct Watch {
     pub verdict: Option<String>,
     /// Wall-clock time of each step.
     pub phases: Vec<Phase>,
+}
+
+/// Memory that maps take in the kernel, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MapMemory {
+    /// All of it, on this machine.
+    pub bytes: u64,
+    /// Values that each CPU has for itself: what one more CPU takes.
+    pub per_cpu: u64,
+    /// CPUs that this machine can have.
+    pub cpus: u32,
 }
 
 /// What tells this kind of record from others.

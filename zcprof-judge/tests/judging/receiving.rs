@@ -3,11 +3,11 @@
 
 use proptest::prelude::*;
 use zcprof_common::syscalls::Syscall;
-use zcprof_common::vocabulary::{File, Instrument, Iter, Process};
+use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 use zcprof_judge::interval::Interval;
 use zcprof_judge::receive::claim::{RECEIVE_CLAIMS, Rest};
 use zcprof_judge::receive::{self, ReceiveJudgement};
-use zcprof_judge::run::{Doubt, Pass, ProbeState, Reception, Run, SyscallCount};
+use zcprof_judge::run::{ControlPath, Doubt, Pass, ProbeState, Reception, Run, SyscallCount};
 use zcprof_judge::verdict::{Exit, Verdict, judge};
 
 use super::records::{HEADERS, PAYLOAD, count, run, sendfile};
@@ -204,6 +204,24 @@ fn an_instrument_must_see_the_consumers_copies_in_the_controls() {
     let mut run = with(dropped());
     run.controls.clear();
     assert_eq!(said(&run).0, "inconclusive");
+    // One in which nothing was received shows nothing.
+    let mut run = with(dropped());
+    let idle = &mut run.controls[0].pass;
+    idle.payload.bytes = 0;
+    idle.counts.clear();
+    assert_eq!(said(&run), ("inconclusive", vec!["ZC205", "ZC205"]));
+}
+
+#[test]
+fn a_control_that_fails_over_the_measured_way_alone_blames_no_instrument() {
+    let mut run = with(dropped());
+    let mut measured = run.controls[0].clone();
+    measured.way = ControlPath::Measured;
+    measured.pass.counts.clear();
+    run.controls.push(measured);
+    assert_eq!(said(&run), ("inconclusive", vec!["ZC225", "ZC225"]));
+    run.controls[1].way = ControlPath::Plain;
+    assert_eq!(said(&run), ("inconclusive", vec!["ZC205", "ZC205"]));
 }
 
 #[test]
@@ -220,7 +238,9 @@ fn instruments_that_disagree_and_probes_that_missed_runs_decide_nothing() {
         Iter::User,
         PAYLOAD / 2,
     ));
-    assert_eq!(said(&run).0, "inconclusive", "the callers saw more than the leaves");
+    let said = said(&run);
+    assert_eq!(said.0, "inconclusive", "the callers saw more than the leaves");
+    assert!(!said.1.contains(&"ZC227"), "each byte was in a page: {said:?}");
 }
 
 #[test]
@@ -240,6 +260,24 @@ fn what_the_server_copies_is_not_the_consumers() {
     }
     assert_eq!(said(&run), ("holds", vec![]));
     assert_eq!(judged(&run).ledger.account(Instrument::Audit).copied(Process::Server), 0);
+}
+
+#[test]
+fn a_record_keeps_each_hop_at_which_something_was_and_no_other() {
+    let hops = |reception| {
+        let result = judged(&with(reception)).result();
+        let hops = result.hops.iter().map(|hop| (hop.hop, hop.disposition, hop.per_byte));
+        hops.collect::<Vec<_>>()
+    };
+    let all = |bytes: f64| Interval { least: bytes, most: bytes };
+    assert_eq!(hops(copied()), [(Hop::SocketToUser, Disposition::Copied, all(1.0))]);
+    assert_eq!(hops(piped()), [(Hop::SocketToPipe, Disposition::Moved, all(1.0))]);
+    let expected = [
+        (Hop::SocketToUser, Disposition::Copied, all(0.125)),
+        (Hop::SocketToUser, Disposition::Moved, all(0.875)),
+    ];
+    assert_eq!(hops(mapped(PAYLOAD / 8)), expected);
+    assert_eq!(hops(dropped()), []);
 }
 
 #[test]

@@ -87,6 +87,7 @@ pub(super) fn window(claim: &str, parts: &[Vec<WatchedCount>]) -> Watch {
         direction: Direction::Tx,
         framing: Tolerance { size: 4096, millionths: 10_000 },
         min_bytes: 1,
+        maps: None,
         claims: vec![Asked { of: Of::All, claim: claim.to_owned() }],
         ignore_status: false,
         results: Vec::new(),

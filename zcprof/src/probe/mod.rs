@@ -8,6 +8,7 @@ mod follow;
 pub mod kernel;
 mod kprobes;
 mod maps;
+mod memory;
 mod modules;
 mod plan;
 mod pokes;
@@ -26,12 +27,14 @@ use aya::maps::{MapData, RingBuf};
 use aya::programs::Program;
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
+use zcprof_common::layout::Config;
 use zcprof_common::sites::{SITES, Site, Version};
 use zcprof_common::vocabulary::{Hook, Instrument, Need, ProgramName};
 
 use crate::run::{Coverage, Doubt, Hole, ProbeState};
 use audit::Audit;
 pub use follow::{Adopt, CGROUPS, Follow};
+pub use memory::{give_back, of_maps};
 use plan::AttachPlan;
 use pokes::TextPokes;
 pub use stacks::{KeptStacks, StackCounts};
@@ -105,6 +108,22 @@ fn named() -> Vec<&'static str> {
     names
 }
 
+/// The maps and programs; nothing is attached yet.
+fn load(options: &Options, config: &Config, kept: KeptStacks) -> Result<Ebpf> {
+    let log_level = if options.explain { log::Level::Debug as u8 } else { 0 };
+    let mut loader = EbpfLoader::new();
+    let cpus = aya::util::nr_cpus().map_or(1, |cpus| cpus);
+    stacks::size(&mut loader, kept, cpus);
+    for (map, capacity) in &options.capacities {
+        loader.map_max_entries(map, *capacity);
+    }
+    loader
+        .override_global("CONFIG", config, true)
+        .override_global("AYA_LOG_LEVEL", &log_level, false)
+        .load(aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/zcprof")))
+        .context("loading the eBPF maps and programs")
+}
+
 /// A row of the table before anything is attached.
 #[derive(Clone, Debug)]
 pub struct Surveyed {
@@ -135,18 +154,8 @@ impl Probes {
         options.follow.configure(&mut config)?;
         let kept = options.stacks.on(version);
         config.stacks = kept.bits();
-        let log_level = if options.explain { log::Level::Debug as u8 } else { 0 };
-        let mut loader = EbpfLoader::new();
-        let cpus = aya::util::nr_cpus().map_or(1, |cpus| cpus);
-        stacks::size(&mut loader, kept, cpus);
-        for (map, capacity) in &options.capacities {
-            loader.map_max_entries(map, *capacity);
-        }
-        let mut ebpf = loader
-            .override_global("CONFIG", &config, true)
-            .override_global("AYA_LOG_LEVEL", &log_level, false)
-            .load(aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/zcprof")))
-            .context("loading the eBPF maps and programs")?;
+        let mut ebpf = load(options, &config, kept)?;
+        memory::give_back();
         let logger = options.explain.then(|| EbpfLogger::init(&mut ebpf)).transpose()?;
         options.follow.name(&mut ebpf)?;
         for target in &options.targets {
@@ -183,6 +192,8 @@ impl Probes {
         }
         let counted = kernel::counts_skipped_perf_programs(version);
         let audit = Audit::attach(&mut ebpf, &mut plan, &types, counted);
+        drop(types);
+        memory::give_back();
         let mut probes = Self {
             ebpf,
             plan,

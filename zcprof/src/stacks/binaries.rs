@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use framehop::{ExplicitModuleSectionInfo, Module};
-use object::{Object as _, ObjectSection as _, ObjectSegment as _, ReadCache, SegmentFlags};
+use object::{
+    CompressionFormat, Object as _, ObjectSection, ObjectSegment as _, ReadCache, SegmentFlags,
+};
 
 use super::maps::Mapping;
 
@@ -17,6 +20,9 @@ pub(super) type SharedBytes = Arc<[u8]>;
 
 /// Bits of an address within its page.
 const PAGE_MASK: u64 = 4095;
+
+/// Bytes of the largest section that is kept: a file says by itself how long its sections are.
+const MOST: u64 = 256 << 20;
 
 /// A file that some process has mapped.
 pub(super) struct Binary {
@@ -110,10 +116,7 @@ impl Sections {
             let section = object.section_by_name(name)?;
             Some(section.address()..section.address() + section.size())
         };
-        let bytes = |name: &str| -> Option<SharedBytes> {
-            let section = object.section_by_name(name)?;
-            Some(section.uncompressed_data().ok()?.into_owned().into())
-        };
+        let bytes = |name: &str| contents(file, &object.section_by_name(name)?);
         let both = |name: &str| Some((range(name)?, bytes(name)?));
         let is_executable = |segment: &object::Segment<'_, '_, _>| {
             let SegmentFlags::Elf { p_flags } = segment.flags() else { return false };
@@ -133,4 +136,21 @@ impl Sections {
             got: range(".got"),
         })
     }
+}
+
+/// What is in a section. It is read to where it is kept: sections are large, and the C library would keep
+/// the room of every copy.
+fn contents<'a>(file: &File, section: &impl ObjectSection<'a>) -> Option<SharedBytes> {
+    let range = section.compressed_file_range().ok()?;
+    if range.format != CompressionFormat::None {
+        return Some(section.uncompressed_data().ok()?.into_owned().into());
+    }
+    let end = range.offset.checked_add(range.uncompressed_size)?;
+    if range.uncompressed_size > MOST || end > file.metadata().ok()?.len() {
+        return None;
+    }
+    let length = usize::try_from(range.uncompressed_size).ok()?;
+    let mut bytes: SharedBytes = std::iter::repeat_n(0, length).collect();
+    file.read_exact_at(Arc::get_mut(&mut bytes)?, range.offset).ok()?;
+    Some(bytes)
 }

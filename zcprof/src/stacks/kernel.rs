@@ -1,5 +1,6 @@
 //! Names of the kernel's frames.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use blazesym::MaybeDefault;
@@ -10,8 +11,13 @@ use zcprof_judge::stacks::record::{Frame, FrameKind};
 
 thread_local! {
     /// It keeps the kernel's symbols, which take long to read (emulated 0.7 s, and a window with its
-    /// controls asks seven times).
-    static SYMBOLIZER: Symbolizer = Symbolizer::new();
+    /// controls asks seven times), and some 20 MiB until they are forgotten.
+    static SYMBOLIZER: RefCell<Symbolizer> = RefCell::default();
+}
+
+/// Forgets the kernel's symbols, which are read again when they are needed.
+pub(super) fn forget() {
+    SYMBOLIZER.take();
 }
 
 /// Names of kernel addresses.
@@ -32,7 +38,7 @@ impl KernelNames {
         }
         // A frame's address is behind its call, which may be the function's last instruction.
         let within: Vec<_> = addresses.iter().map(|address| address.saturating_sub(1)).collect();
-        let frames = SYMBOLIZER.with(|symbolizer| frames(symbolizer, &within));
+        let frames = SYMBOLIZER.with_borrow(|symbolizer| frames(symbolizer, &within));
         let found = |(at, address): (usize, u64)| {
             let unknown = || function(&format!("[{address:#x}]"));
             (address, frames.get(at).cloned().flatten().unwrap_or_else(unknown))

@@ -26,7 +26,7 @@ use zcprof_judge::stacks::tree::lost;
 use zcprof_judge::watch::charge::{StackCount, charge};
 use zcprof_judge::watch::record::{Charged, WatchedCount};
 
-use crate::probe::Probes;
+use crate::probe::{self, Probes};
 use kernel::KernelNames;
 pub use leaves::{LeafWay, leaf_ways};
 use names::Names;
@@ -49,6 +49,12 @@ impl Frames {
     }
 }
 
+/// Forgets what was read to name frames, before a window that may last for long.
+pub fn rest() {
+    kernel::forget();
+    probe::give_back();
+}
+
 /// What was counted by one stack, and the same as the record has counts.
 pub type Counted = (StackKey, WatchedCount);
 
@@ -62,6 +68,8 @@ pub fn record(
     counted: &[Counted],
     counts: &[WatchedCount],
 ) -> Result<Stacks> {
+    // The ring is given back before anything else is taken.
+    let users = samples.close();
     // What leaves copied has no user's half.
     let is_kept = |(key, count): &&Counted| {
         SITES[usize::from(key.count.site)].instrument == Instrument::Callers
@@ -72,7 +80,6 @@ pub fn record(
         counted.iter().map(|(key, _)| key.kernel).filter(|number| *number >= 0).collect();
     let halves = probes.kernel_halves(&numbers)?;
     let kernel = KernelNames::of(halves.values().flatten().copied());
-    let users = samples.close();
     let names = Names::of(&users, &counted.iter().map(|(key, ..)| key.user).collect());
     let mut frames = Frames::default();
     let mut details = Vec::new();

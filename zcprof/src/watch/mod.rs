@@ -79,7 +79,9 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
     let mut watch = begun(options, &targets)?;
     watch.controls = controls.run(&mut probes, "")?;
     clock.lap("control");
+    stacks::rest();
     (watch.coverage, watch.leaves) = (probes.coverage(), probes.leaves());
+    watch.maps = Some(crate::probe::of_maps()?);
     if let Some(command) = &mut command {
         probes.watch(command.pid(), command.pid())?;
     }
@@ -154,6 +156,7 @@ fn begun(options: &cli::WatchArgs, targets: &Targets) -> Result<Watch> {
         leaf_stacks: Vec::new(),
         doubts: Vec::new(),
         leaves: Vec::new(),
+        maps: None,
         direction: options.direction,
         framing: options.framing,
         min_bytes: options.min_bytes,

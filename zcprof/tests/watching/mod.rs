@@ -3,6 +3,7 @@
 
 mod datagrams;
 mod live;
+mod long;
 mod scale;
 
 use std::fs;
