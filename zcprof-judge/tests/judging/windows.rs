@@ -2,7 +2,7 @@
 
 use zcprof_common::sites::Site;
 use zcprof_common::syscalls::Syscall;
-use zcprof_common::vocabulary::{Disposition, File, Hop, Iter, Need};
+use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Need};
 use zcprof_judge::report::watch::table;
 use zcprof_judge::run::{Doubt, ProbeState};
 use zcprof_judge::syscall::InSyscall;
@@ -54,10 +54,38 @@ fn as_much_as_is_asked_for_is_enough() {
 }
 
 #[test]
+fn without_the_results_of_system_calls_nothing_is_known_of_memory_by_reference() {
+    let mut watch = window("zero-copy", &[handed_over(BODY)]);
+    set(&mut watch, "sys_exit", &ProbeState::Withheld);
+    let said = "sys_exit is not attached".to_owned();
+    let reason = Reason::NotWatching(Instrument::Syscalls, said);
+    let Verdict::Inconclusive(reasons) = verdict(&watch) else { panic!("a verdict") };
+    assert!(reasons.contains(&reason), "{reasons:?}");
+}
+
+#[test]
 fn fewer_copies_than_claimed_refute() {
     assert_eq!(says("two-copies", &[handed_over(BODY)]), "refuted");
     assert_eq!(says("one-copy", &[handed_over(BODY), written(HEAD)]), "refuted");
     assert_eq!(says("one-copy", &[written(BODY)]), "holds");
+}
+
+/// Fresh pages that the kernel filled for a splice: refuted as far as they must have been sent, and open as
+/// far as they may have stayed in a pipe.
+#[test]
+fn pages_that_were_filled_anew_are_sent_or_stay_in_a_pipe() {
+    let into_pipe = |site, bytes| count(site, Syscall::Splice, File::Regular, Iter::None, bytes);
+    let out = |site| count(site, Syscall::Splice, File::Pipe, Iter::None, BODY);
+    let left = || vec![out("tcp_sendmsg_locked"), out("skb_splice_from_iter")];
+    let (file, fresh) = ("filemap_splice_read", "copy_splice_read");
+    let says = |parts: Vec<WatchedCount>| verdict(&window("zero-copy", &[parts, left()]));
+    assert_eq!(says(vec![into_pipe(file, BODY)]), Verdict::Holds);
+    let Verdict::Refuted(findings) = says(vec![into_pipe(fresh, BODY)]) else { panic!("sent") };
+    let found: Vec<_> = findings.iter().map(|f| (f.disposition, f.bytes)).collect();
+    assert_eq!(found, [(Disposition::Bounced, BODY)]);
+    let open = says(vec![into_pipe(file, BODY), into_pipe(fresh, BODY)]);
+    let Verdict::Inconclusive(reasons) = open else { panic!("{open:?}") };
+    assert!(reasons.contains(&Reason::MayBeSent(Hop::PageCacheToPipe, BODY)), "{reasons:?}");
 }
 
 /// Headers go from the program's memory into a socket, and nowhere else.
