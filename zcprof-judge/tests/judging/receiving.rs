@@ -206,9 +206,11 @@ fn an_instrument_must_see_the_consumers_copies_in_the_controls() {
     assert_eq!(said(&run).0, "inconclusive");
     // One in which nothing was received shows nothing.
     let mut run = with(dropped());
-    let idle = &mut run.controls[0].pass;
-    idle.payload.bytes = 0;
-    idle.counts.clear();
+    let idle = &mut run.controls[0];
+    idle.truth.iter_mut().for_each(|truth| truth.bytes = 0);
+    idle.pass.payload.bytes = 0;
+    idle.pass.counts.clear();
+    idle.pass.named.clear();
     assert_eq!(said(&run), ("inconclusive", vec!["ZC205", "ZC205"]));
 }
 
