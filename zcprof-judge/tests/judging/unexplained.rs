@@ -3,7 +3,9 @@
 use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{File, Iter, Process};
 use zcprof_judge::run::{Doubt, LeafStack, Pass, Probe, ProbeState, Run};
+use zcprof_judge::verdict::code::why;
 use zcprof_judge::verdict::{Verdict, judge, lacks_a_caller};
+use zcprof_judge::watch::Watch;
 use zcprof_judge::watch::record::WatchedLeafStack;
 
 use super::records::{HEADERS, PAYLOAD, count, read_write, run};
@@ -58,9 +60,19 @@ fn the_function_that_the_table_lacks_is_in_the_finding() {
 #[test]
 fn the_function_that_the_table_lacks_is_named_in_a_window_too() {
     let more = in_window("_copy_from_iter", Syscall::Write, File::Socket, Iter::User, BODY);
-    let mut watch = window("copied<=1", &[written(BODY), vec![more.clone()]]);
+    let mut watch = window("copied<=3", &[written(BODY), vec![more.clone()]]);
     let functions = [&INTO_RAW[..], &CALL].concat().into_iter().map(str::to_owned).collect();
+    let said = |watch: &Watch| {
+        let judgement = zcprof_judge::watch::judge(watch).expect("known claims").remove(0);
+        assert!(matches!(judgement.verdict, Verdict::Inconclusive(_)), "{:?}", judgement.verdict);
+        let why = why(&judgement.verdict, &judgement.traffic.ledger);
+        why.into_iter().map(|why| why.text).collect::<Vec<_>>().join("\n")
+    };
+    let unseen = said(&watch);
+    assert!(unseen.contains("look again with --stacks"), "{unseen}");
     watch.leaf_stacks = vec![WatchedLeafStack { count: more, functions }];
+    let seen = said(&watch);
+    assert!(seen.contains("called from ip_generic_getfrag"), "{seen}");
     let judgement = zcprof_judge::watch::judge(&watch).expect("known claims").remove(0);
     let ways = judgement.traffic.ledger.unexplained.expect("looked at");
     let ways: Vec<_> = ways.iter().map(|way| (way.bytes, &way.functions[..])).collect();
