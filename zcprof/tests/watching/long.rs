@@ -215,10 +215,10 @@ fn check_memory(record: &Watch, resident: &[u64], peak: u64) {
     let maps = record.maps.expect("what the maps take");
     let more = CPUS.saturating_sub(u64::from(maps.cpus)) * maps.per_cpu;
     let most = resident.iter().max().copied().unwrap_or(0);
-    // Without the window's beginning, and without what reports take.
-    let [early, late] = [2, 8].map(|tenth: usize| resident[resident.len() * tenth / 10]);
+    // After the first half a minute, in which it settles, and without what reports take.
+    let [early, late] = [5, 9].map(|tenth: usize| resident[resident.len() * tenth / 10]);
     println!(
-        "resident: {} KiB at most, {} and {} KiB early and late; maps: {} KiB, {} on {CPUS} CPUs",
+        "resident: {} KiB at most, {} and {} KiB at half of it and late; maps: {} KiB, {} on {CPUS} CPUs",
         peak >> 10,
         early >> 10,
         late >> 10,
