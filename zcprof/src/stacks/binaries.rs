@@ -142,11 +142,14 @@ impl Sections {
 /// the room of every copy.
 fn contents<'a>(file: &File, section: &impl ObjectSection<'a>) -> Option<SharedBytes> {
     let range = section.compressed_file_range().ok()?;
+    if range.uncompressed_size > MOST {
+        return None;
+    }
     if range.format != CompressionFormat::None {
         return Some(section.uncompressed_data().ok()?.into_owned().into());
     }
     let end = range.offset.checked_add(range.uncompressed_size)?;
-    if range.uncompressed_size > MOST || end > file.metadata().ok()?.len() {
+    if end > file.metadata().ok()?.len() {
         return None;
     }
     let length = usize::try_from(range.uncompressed_size).ok()?;

@@ -19,6 +19,7 @@ use zcprof_judge::run::Doubt;
 use zcprof_judge::watch::Watch;
 
 use super::super::{code, folder, loaded_programs, text, zcprof};
+use super::status;
 
 /// Files that are served in turn, and bytes of each.
 const FILES: u64 = 10_000;
@@ -134,13 +135,6 @@ fn consume(port: u16, rate: u64) -> u64 {
         }
         answers += 1;
     }
-}
-
-/// A number of bytes in `/proc/PID/status`.
-fn status(pid: u32, field: &str) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
 }
 
 #[test]

@@ -35,6 +35,13 @@ fn timed(transfer: &str) -> Vec<String> {
     command
 }
 
+/// A number of bytes in `/proc/PID/status`.
+fn status(pid: u32, field: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
+}
+
 /// A window that missed no run of a probe, of three. On a kernel that preempts probes some are missed now
 /// and then, which zcprof says: then the window is had again, as a pass of `measure` is made again.
 fn unmissed<T>(mut window: impl FnMut() -> (T, Watch)) -> (T, Watch) {

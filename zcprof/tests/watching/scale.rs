@@ -22,7 +22,7 @@ use zcprof_judge::stacks::tree::{frames, missing};
 use zcprof_judge::watch::Watch;
 
 use super::super::{PATIENCE, code, text, zcprof};
-use super::unmissed;
+use super::{status, unmissed};
 
 /// Functions on the way to a write: each level has two, and the bits of a number say which.
 const LEVELS: u32 = 14;
@@ -191,14 +191,9 @@ fn watch(ways: u64, children: u64, more: &[&str], out: &str) -> (Outcome, Watch)
         .stderr(Stdio::piped())
         .spawn()
         .expect("zcprof starts");
-    let (status, mut peak) = (format!("/proc/{}/status", child.id()), 0);
-    let start = Instant::now();
+    let (start, mut peak) = (Instant::now(), 0);
     while child.try_wait().expect("it is ours").is_none() {
-        let anonymous = fs::read_to_string(&status).ok().and_then(|status| {
-            let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
-        });
-        peak = peak.max(anonymous.unwrap_or(0) << 10);
+        peak = peak.max(status(child.id(), "RssAnon").unwrap_or(0));
         if start.elapsed() > PATIENCE {
             child.kill().expect("it runs");
         }
