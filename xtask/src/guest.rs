@@ -13,7 +13,9 @@ use crate::exit::Exit;
 use crate::kernels::{self, GuestKernel, Installed};
 use crate::programs;
 use crate::setup::{self, Wants};
-use crate::vm::{self, Accel, FILE_SYSTEMS, FileSystem, GuestOutcome, GuestReport, Spec};
+use crate::vm::{
+    self, Accel, FILE_SYSTEMS, FileSystem, GuestOutcome, GuestPhase, GuestReport, Hang, Spec,
+};
 use crate::words;
 
 /// TLS in the kernel, AES-GCM for it, and what tests need of networks and file systems: guests
@@ -176,7 +178,7 @@ pub(crate) fn run_one<T>(
 ) -> Result<T> {
     let mut work = cache.work_folder("vm")?;
     work.disable_cleanup(keep);
-    let done = run_untorn(spec, work.path(), show).and_then(|report| {
+    let done = run_anew(spec, work.path(), show).and_then(|report| {
         if !matches!(report.outcome, GuestOutcome::Finished(_) | GuestOutcome::Interrupted) {
             let log = cache.path("logs/guest-console.log");
             if vm::save_console(work.path(), &log) {
@@ -193,21 +195,32 @@ pub(crate) fn run_one<T>(
     done
 }
 
-/// Times that a guest is begun anew when the emulator tore its kernel's text.
+/// Times that a guest is begun anew when the emulator failed it.
 const ANEW: usize = 2;
 
 /// Runs the guest; again, and saying so, if the emulator failed it.
-fn run_untorn(spec: &Spec<'_>, work: &Path, show: &mut dyn FnMut(&str)) -> Result<GuestReport> {
+fn run_anew(spec: &Spec<'_>, work: &Path, show: &mut dyn FnMut(&str)) -> Result<GuestReport> {
     for _ in 0..ANEW {
         let report = vm::run(spec, work, show)?;
-        let torn = matches!(report.outcome, GuestOutcome::TornText(_)) && spec.accel == Accel::Tcg;
-        if !torn {
+        let Some(fault) = emulators_fault(&report.outcome).filter(|_| spec.accel == Accel::Tcg)
+        else {
             return Ok(report);
-        }
+        };
         eprintln!("guest: {}", report.outcome);
-        eprintln!("guest: that is the emulator's fault (see `TornText`); it begins anew");
+        eprintln!("guest: {fault}; it begins anew");
     }
     vm::run(spec, work, show)
+}
+
+/// Why `outcome` says nothing of what the guest was to run, if that is so.
+fn emulators_fault(outcome: &GuestOutcome) -> Option<&'static str> {
+    match outcome {
+        GuestOutcome::TornText(_) => Some("that is the emulator's fault (see `TornText`)"),
+        GuestOutcome::Hung(Hang { phase: GuestPhase::Booting, .. }) => {
+            Some("nothing but its kernel and its init had run")
+        }
+        _ => None,
+    }
 }
 
 /// The exit code of a guest's job; any other end is an error that says so.
@@ -291,7 +304,21 @@ fn file(text: &str) -> Result<(PathBuf, String), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::file;
+    use std::time::Duration;
+
+    use super::{GuestOutcome, GuestPhase, Hang, emulators_fault, file};
+
+    #[test]
+    fn only_a_guest_whose_job_never_began_is_begun_anew_for_a_hang() {
+        let hung = |phase| {
+            GuestOutcome::Hung(Hang { phase, since: Duration::from_mins(2), lines: Vec::new() })
+        };
+        assert!(emulators_fault(&hung(GuestPhase::Booting)).is_some());
+        assert_eq!(emulators_fault(&hung(GuestPhase::Running)), None);
+        assert_eq!(emulators_fault(&hung(GuestPhase::Ending)), None);
+        assert_eq!(emulators_fault(&GuestOutcome::Panicked(Vec::new())), None);
+        assert_eq!(emulators_fault(&GuestOutcome::Finished(1)), None);
+    }
 
     #[test]
     fn a_file_has_two_places() {

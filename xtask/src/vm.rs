@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result};
 
 pub(crate) use self::accel::{Accel, choose as choose_accel};
 pub(crate) use self::console::Limits;
-pub(crate) use self::outcome::GuestOutcome;
+pub(crate) use self::outcome::{GuestOutcome, GuestPhase, Hang};
 pub(crate) use self::qemu::version as qemu_version;
 use self::qemu::{Machine, file};
 pub(crate) use self::storage::{FILE_SYSTEMS, FileSystem};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::outcome::{GUEST, GuestOutcome, GuestPhase};
+use super::outcome::{GUEST, GuestOutcome, GuestPhase, Hang};
 
 /// Lines kept to explain a panic.
 const KEPT: usize = 20;
@@ -88,7 +88,13 @@ impl Console {
             }
             GuestPhase::Running | GuestPhase::Ending => (self.heard, self.limits.silence),
         };
-        (now - since > limit).then(|| GuestOutcome::Hung(self.phase, now - since))
+        (now - since > limit).then(|| {
+            GuestOutcome::Hung(Hang {
+                phase: self.phase,
+                since: now - since,
+                lines: self.last.iter().cloned().collect(),
+            })
+        })
     }
 
     /// The outcome once QEMU has ended by itself, having said `errors`.
@@ -156,6 +162,11 @@ mod tests {
         start + Duration::from_secs(seconds)
     }
 
+    fn hung(phase: GuestPhase, seconds: u64, line: &str) -> GuestOutcome {
+        let since = Duration::from_secs(seconds);
+        GuestOutcome::Hung(Hang { phase, since, lines: vec![line.to_owned()] })
+    }
+
     fn console() -> (Console, Instant) {
         let start = Instant::now();
         (Console::new(LIMITS, start), start)
@@ -215,7 +226,7 @@ mod tests {
         let (mut console, start) = console();
         console.feed(b"still probing\n", after(start, 119));
         assert_eq!(console.verdict(after(start, 120)), None);
-        let hung = GuestOutcome::Hung(GuestPhase::Booting, Duration::from_secs(121));
+        let hung = hung(GuestPhase::Booting, 121, "still probing");
         assert_eq!(console.verdict(after(start, 121)), Some(hung));
     }
 
@@ -227,7 +238,7 @@ mod tests {
             console.feed(b"guest: alive\n", after(start, second));
             assert_eq!(console.verdict(after(start, second)), None);
         }
-        let hung = GuestOutcome::Hung(GuestPhase::Running, Duration::from_secs(601));
+        let hung = hung(GuestPhase::Running, 601, "guest: running");
         assert_eq!(console.verdict(after(start, 601)), Some(hung));
     }
 
@@ -237,7 +248,7 @@ mod tests {
         console.feed(b"guest: running\n", start);
         console.job_spoke(after(start, 10));
         assert_eq!(console.verdict(after(start, 70)), None);
-        let hung = GuestOutcome::Hung(GuestPhase::Running, Duration::from_secs(61));
+        let hung = hung(GuestPhase::Running, 61, "guest: running");
         assert_eq!(console.verdict(after(start, 71)), Some(hung));
     }
 

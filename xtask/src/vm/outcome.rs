@@ -31,6 +31,35 @@ pub(crate) enum GuestPhase {
     Ending,
 }
 
+/// A guest that showed no progress for too long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hang {
+    /// How far the guest had come.
+    pub(crate) phase: GuestPhase,
+    /// How long: since its last sign of life, or since its start if no job began.
+    pub(crate) since: Duration,
+    /// Its console's last lines.
+    pub(crate) lines: Vec<String>,
+}
+
+impl fmt::Display for Hang {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = self.since.as_secs();
+        match self.phase {
+            GuestPhase::Booting => {
+                write!(f, "the guest hung while booting: no job after {since} s; its last lines:")?;
+                self.lines.iter().try_for_each(|line| write!(f, "\n    {line}"))
+            }
+            GuestPhase::Running => {
+                write!(f, "the guest hung while its job ran: no progress for {since} s")
+            }
+            GuestPhase::Ending => {
+                write!(f, "the guest hung while powering off: no progress for {since} s")
+            }
+        }
+    }
+}
+
 /// How a guest ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum GuestOutcome {
@@ -45,8 +74,8 @@ pub(crate) enum GuestOutcome {
     /// to address 0 (`setup_singlestep()`, arch/x86/kernel/kprobes/core.c, 6.12). The last
     /// lines, as above.
     TornText(Vec<String>),
-    /// Nothing came from the guest, or from the job, for this long.
-    Hung(GuestPhase, Duration),
+    /// Nothing came from the guest, or from the job, or no job began, for too long.
+    Hung(Hang),
     /// There is no QEMU.
     QemuMissing,
     /// QEMU ended before the job did: what it said.
@@ -65,14 +94,7 @@ impl fmt::Display for GuestOutcome {
                 write!(f, "the guest's kernel panicked:")?;
                 lines.iter().try_for_each(|line| write!(f, "\n    {line}"))
             }
-            Self::Hung(phase, silent) => {
-                let phase = match phase {
-                    GuestPhase::Booting => "while booting",
-                    GuestPhase::Running => "while its job ran",
-                    GuestPhase::Ending => "while powering off",
-                };
-                write!(f, "the guest hung {phase}: no progress for {} s", silent.as_secs())
-            }
+            Self::Hung(hang) => hang.fmt(f),
             Self::QemuMissing => write!(
                 f,
                 "qemu-system-x86_64 is missing; install it (Debian: apt-get install qemu-system-x86)"
