@@ -286,6 +286,43 @@ mod tests {
         }
     }
 
+    /// The function that the table lacks is sought where leaves copied what no caller saw, and only there.
+    #[test]
+    fn what_the_table_lacks_is_sought_where_the_callers_saw_less() {
+        let copied = entry(Hop::UserToSocket, Copied, PAYLOAD, &["_copy_from_iter"]);
+        let way = |hop| unexplained::Unexplained {
+            hop,
+            leaf: "_copy_from_iter".to_owned(),
+            functions: vec!["raw_sendmsg".to_owned()],
+            bytes: PAYLOAD,
+        };
+        let seen_by = |instruments: &[Instrument]| {
+            let mut ledger = ledger(std::slice::from_ref(&copied));
+            ledger.accounts.iter_mut().for_each(|account| {
+                account.entries.retain(|_| instruments.contains(&account.instrument));
+            });
+            ledger.unexplained = Some(vec![way(Some(Hop::UserToSocket)), way(None)]);
+            ledger
+        };
+        let by_leaves = seen_by(&[Instrument::Audit]);
+        let is_named = |said: Option<String>| said.is_some_and(|said| said.contains("raw_sendmsg"));
+        let disagree = |audit, callers| Reason::Disagree(Hop::UserToSocket, audit, callers);
+        assert!(is_named(lacked(&disagree(2, 1), &by_leaves)));
+        assert_eq!(lacked(&disagree(1, 2), &by_leaves), None);
+        assert_eq!(lacked(&disagree(1, 1), &by_leaves), None);
+        assert!(is_named(lacked(&Reason::Residual(Instrument::Audit, 1), &by_leaves)));
+        assert_eq!(lacked(&Reason::Residual(Instrument::Callers, 1), &by_leaves), None);
+
+        let by = |instrument| Finding { instrument, ..finding(&copied, 0) };
+        let audit = by(Instrument::Audit);
+        assert!(is_named(of_lack(&audit, &by_leaves)));
+        assert_eq!(of_lack(&by(Instrument::Callers), &by_leaves), None);
+        let enough = Finding { claimed: PAYLOAD, ..audit.clone() };
+        assert_eq!(of_lack(&enough, &by_leaves), None, "nothing is too much");
+        let by_both = seen_by(&Instrument::ALL);
+        assert_eq!(of_lack(&audit, &by_both), None, "a caller explains it");
+    }
+
     /// The codes of the first entry, as a finding that nothing was claimed of.
     fn codes(entries: &[Entry]) -> Vec<&'static str> {
         let codes = of_finding(&finding(&entries[0], 0), &ledger(entries));

@@ -421,7 +421,7 @@ fn sends_that_were_not_seen_make_no_copy_too_many() {
 /// so, though the callers saw less of it.
 #[test]
 fn connections_whose_sends_were_missed_refute_nothing() {
-    let with = |head: u64, largest: u64| {
+    let by = |site: &str, head: u64, largest: u64| {
         let results = vec![result(Syscall::Sendfile, BODY), result(Syscall::Writev, head)];
         let mut watch = window("zero-copy", &[handed_over(BODY), written(head), results]);
         for count in &mut watch.counts {
@@ -431,10 +431,13 @@ fn connections_whose_sends_were_missed_refute_nothing() {
                 _ => {}
             }
         }
-        watch.doubts = vec![missed("tcp_sendmsg_locked", 4)];
+        watch.doubts = vec![missed(site, 4)];
         verdict(&watch).name().to_owned()
     };
+    let with = |head, largest| by("tcp_sendmsg_locked", head, largest);
     assert_eq!(with(BODY / 250, BODY / 500), "holds");
+    let unix = by("unix_stream_sendmsg", BODY / 250, BODY / 500);
+    assert_ne!(unix, "holds", "nobody was seen to send by it: what hid these sends is not known");
     assert_eq!(with(BODY / 50, BODY / 500), "refuted", "that is no framing");
     assert_ne!(with(BODY / 250, 1), "holds", "four calls cannot have sent so much");
 }
