@@ -195,3 +195,45 @@ pub(crate) fn parts(watch: &Watch) -> Vec<Of> {
     parts.extend(programs.chain(at.into_iter().map(Of::Port)).filter(sends));
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use zcprof_common::vocabulary::Iter;
+
+    use super::*;
+    use crate::watch::record::Charged;
+
+    /// Results of writes into sockets, and of sendfile(2) into one, say what was sent, and nothing else does.
+    #[test]
+    fn only_results_of_sends_by_sockets_say_what_was_sent() {
+        let count = |site: &str, syscall, file, port| WatchedCount {
+            site: site.to_owned(),
+            charged: Charged::Program("nginx".to_owned()),
+            port,
+            syscall: InSyscall::Known(syscall),
+            iter: Iter::None,
+            file,
+            calls: 1,
+            bytes: 1,
+            small_calls: 0,
+            small_bytes: 0,
+            largest: 1,
+        };
+        let (socket, disk, port) = (File::Socket, File::Regular, Some(80));
+        for (site, syscall, file, port, says) in [
+            ("sys_exit", Syscall::Write, socket, port, true),
+            ("sys_exit", Syscall::Write, socket, None, true),
+            ("tcp_sendmsg_locked", Syscall::Write, socket, port, false),
+            ("sys_exit", Syscall::Write, disk, None, false),
+            ("sys_exit", Syscall::Write, disk, port, false),
+            ("sys_exit", Syscall::Read, socket, port, false),
+            ("sys_exit", Syscall::Sendfile, disk, port, true),
+            ("sys_exit", Syscall::Sendfile, socket, None, true),
+            ("sys_exit", Syscall::Sendfile, disk, None, false),
+            ("tcp_sendmsg_locked", Syscall::Sendfile, disk, port, false),
+        ] {
+            let count = count(site, syscall, file, port);
+            assert_eq!(says_sent(&count), says, "{count:?}");
+        }
+    }
+}
