@@ -1,6 +1,5 @@
 //! The counters: per-CPU sums, keyed by process, system call, site and iterator.
 
-use aya_ebpf::EbpfContext;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{HashMap, PerCpuHashMap};
 use aya_log_ebpf::debug;
@@ -11,6 +10,7 @@ use zcprof_common::sites::{Bytes, SITES};
 use zcprof_common::vocabulary::{File, Instrument};
 
 use crate::loss::lose_or_busy;
+use crate::stacks::OnStack;
 use crate::{CONFIG, below, current, kernel, stacks, who};
 
 /// Preallocated, because a breakpoint's program may not allocate.
@@ -27,14 +27,14 @@ const NOWHERE: Inflight =
 
 /// Counts one call at a site.
 #[inline(always)]
-pub(crate) fn add<const SITE: usize, C: EbpfContext>(ctx: &C, iter: u8, bytes: u64) {
+pub(crate) fn add<const SITE: usize, C: OnStack>(ctx: &C, iter: u8, bytes: u64) {
     let (subject, inflight) = now();
     add_under::<SITE, C>(ctx, subject, &inflight, iter, bytes);
 }
 
 /// Counts one call at a site that knows by itself which kind of file it works on.
 #[inline(always)]
-pub(crate) fn add_on<const SITE: usize, C: EbpfContext>(ctx: &C, file: u8, bytes: u64) {
+pub(crate) fn add_on<const SITE: usize, C: OnStack>(ctx: &C, file: u8, bytes: u64) {
     let (subject, inflight) = now();
     let inflight = Inflight { file: u16::from(file), ..inflight };
     add_under::<SITE, C>(ctx, subject, &inflight, kernel::NO_ITER, bytes);
@@ -51,23 +51,23 @@ const SYS_EXIT: usize = {
 
 /// Counts a system call that is over.
 #[inline(always)]
-pub(crate) fn add_syscall<C: EbpfContext>(ctx: &C, call: &Inflight, bytes: u64) {
+pub(crate) fn add_syscall<C: OnStack>(ctx: &C, call: &Inflight, bytes: u64) {
     add_under::<SYS_EXIT, C>(ctx, who::subject(), call, kernel::NO_ITER, bytes);
 }
 
 /// Counts one deferred copy for its owner, whichever task it interrupts.
 #[inline(always)]
-pub(crate) fn add_for<C: EbpfContext>(ctx: &C, site: u16, owner: u32, bytes: u64) {
+pub(crate) fn add_for<C: OnStack>(ctx: &C, site: u16, owner: u32, bytes: u64) {
     add_for_in(ctx, site, owner, File::None, bytes);
 }
 
 /// The same, where it is known in what kind of file the bytes are.
 #[inline(always)]
-pub(crate) fn add_for_in<C: EbpfContext>(ctx: &C, site: u16, owner: u32, file: File, bytes: u64) {
+pub(crate) fn add_for_in<C: OnStack>(ctx: &C, site: u16, owner: u32, file: File, bytes: u64) {
     let place = Inflight { file: file as u16, ..NOWHERE };
     let key = key(site, owner, &place, kernel::NO_ITER);
     add_at(&key, bytes);
-    stacks::keep(ctx.as_ptr(), &key, bytes, || false);
+    stacks::keep(ctx, &key, bytes, || false);
 }
 
 /// Counts bytes that a device gets of somebody's packets: nothing is copied there, and no stack is kept.
@@ -87,7 +87,7 @@ fn now() -> (u32, Inflight) {
 
 /// Counts one call at a site under a given process and system call.
 #[inline(always)]
-fn add_under<const SITE: usize, C: EbpfContext>(
+fn add_under<const SITE: usize, C: OnStack>(
     ctx: &C,
     subject: u32,
     inflight: &Inflight,
@@ -98,10 +98,10 @@ fn add_under<const SITE: usize, C: EbpfContext>(
     let is_first = add_at(&key, bytes);
     match const { SITES[SITE].instrument } {
         Instrument::Callers => {
-            stacks::keep(ctx.as_ptr(), &key, bytes, || who::subject() == subject);
+            stacks::keep(ctx, &key, bytes, || who::subject() == subject);
         }
         Instrument::Audit if const { SITES[SITE].may_copy_payload() } => {
-            stacks::keep_leaf(ctx.as_ptr(), &key, bytes);
+            stacks::keep_leaf(ctx, &key, bytes);
         }
         _ => {}
     }

@@ -26,6 +26,8 @@ use zcprof_common::sites::{Bytes, SITES};
 use zcprof_common::syscalls::GETSOCKOPT;
 use zcprof_common::vocabulary::Iter;
 
+use crate::stacks::OnStack;
+
 /// Set by the loader; the values here are never used.
 #[unsafe(no_mangle)]
 static CONFIG: Config = Config::UNKNOWN;
@@ -162,7 +164,7 @@ fn sys_exit_tracepoint(ctx: TracePointContext) -> u32 {
 
 /// The current thread leaves a system call.
 #[inline(always)]
-fn syscall_ends<C: EbpfContext>(ctx: &C, result: i64) {
+fn syscall_ends<C: OnStack>(ctx: &C, result: i64) {
     if let Some((call, bytes)) = current::exit(result) {
         count::add_syscall(ctx, &call, bytes);
     }
@@ -203,7 +205,7 @@ fn leaf<const SITE: usize>(ctx: &ProbeContext) -> u32 {
 
 /// A leaf that is asked for bytes; `argument` gives one of its arguments.
 #[inline(always)]
-fn requested<const SITE: usize, C: EbpfContext>(
+fn requested<const SITE: usize, C: OnStack>(
     ctx: &C,
     argument: impl Fn(usize) -> Option<u64>,
 ) -> Option<()> {
@@ -309,7 +311,7 @@ fn iterator<const SITE: usize>(argument: impl Fn(usize) -> u64) -> u8 {
 
 /// What has to be done before the function runs, by whichever mechanism.
 #[inline(always)]
-fn enter<const SITE: usize, C: EbpfContext>(ctx: &C, argument: impl Fn(usize) -> u64) {
+fn enter<const SITE: usize, C: OnStack>(ctx: &C, argument: impl Fn(usize) -> u64) {
     if let Bytes::ReturnedByIpv4(at) = const { SITES[SITE].bytes }
         && !kernel::is_ipv4(argument(usize::from(at)))
     {
@@ -377,7 +379,7 @@ fn enter<const SITE: usize, C: EbpfContext>(ctx: &C, argument: impl Fn(usize) ->
 /// What has to be done when the function has run, by whichever mechanism.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "each detail is stored from what it is here")]
-fn leave<const SITE: usize, C: EbpfContext>(ctx: &C, result: u64, entered: Entered) {
+fn leave<const SITE: usize, C: OnStack>(ctx: &C, result: u64, entered: Entered) {
     if let Bytes::ReturnedByIpv4(_) = const { SITES[SITE].bytes }
         && !kernel::is_ipv4(entered.argument)
     {
