@@ -319,7 +319,7 @@ mod tests {
         assert_eq!(of_lack(&by(Instrument::Callers), &by_leaves), None);
         let enough = Finding { claimed: PAYLOAD, ..audit.clone() };
         assert_eq!(of_lack(&enough, &by_leaves), None, "nothing is too much");
-        let by_both = seen_by(&Instrument::ALL);
+        let by_both = seen_by(Instrument::ALL);
         assert_eq!(of_lack(&audit, &by_both), None, "a caller explains it");
     }
 
