@@ -44,20 +44,19 @@ pub(crate) struct Hang {
 
 impl fmt::Display for Hang {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let since = self.since.as_secs();
-        match self.phase {
-            GuestPhase::Booting => {
-                write!(f, "the guest hung while booting: no job after {since} s; its last lines:")?;
-                self.lines.iter().try_for_each(|line| write!(f, "\n    {line}"))
-            }
-            GuestPhase::Running => {
-                write!(f, "the guest hung while its job ran: no progress for {since} s")
-            }
-            GuestPhase::Ending => {
-                write!(f, "the guest hung while powering off: no progress for {since} s")
-            }
-        }
+        let (when, what) = match self.phase {
+            GuestPhase::Booting => ("while booting", "no job after"),
+            GuestPhase::Running => ("while its job ran", "no progress for"),
+            GuestPhase::Ending => ("while powering off", "no progress for"),
+        };
+        write!(f, "the guest hung {when}: {what} {} s; its last lines:", self.since.as_secs())?;
+        indented(f, &self.lines)
     }
+}
+
+/// Lines of a console.
+fn indented(f: &mut fmt::Formatter<'_>, lines: &[String]) -> fmt::Result {
+    lines.iter().try_for_each(|line| write!(f, "\n    {line}"))
 }
 
 /// How a guest ended.
@@ -92,7 +91,7 @@ impl fmt::Display for GuestOutcome {
             Self::Finished(code) => write!(f, "the guest's job ended with exit code {code}"),
             Self::Panicked(lines) | Self::TornText(lines) => {
                 write!(f, "the guest's kernel panicked:")?;
-                lines.iter().try_for_each(|line| write!(f, "\n    {line}"))
+                indented(f, lines)
             }
             Self::Hung(hang) => hang.fmt(f),
             Self::QemuMissing => write!(
