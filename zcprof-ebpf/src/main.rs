@@ -241,9 +241,7 @@ fn crosses<const SITE: usize>(ctx: &ProbeContext, length: usize) -> u32 {
     else {
         return 0;
     };
-    // SAFETY: the context's registers are valid while the program runs.
-    let stack = unsafe { (*ctx.regs).rsp };
-    let direction = kernel::crossing(stack, to, from);
+    let direction = kernel::crossing(ctx.stack() as u64, to, from);
     count::add::<SITE, _>(ctx, direction, bytes & 0xffff_ffff);
     0
 }
