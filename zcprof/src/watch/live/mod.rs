@@ -22,6 +22,9 @@ use draw::{View, draw};
 use rows::{LiveRow, rows};
 use state::{Next, ViewState};
 
+/// The shortest time that keys are waited for: in no time at all crossterm reads none.
+const AT_ONCE: Duration = Duration::from_millis(1);
+
 /// A view that is open. The terminal is given back when it is dropped, and if zcprof panics.
 pub(super) struct Live {
     terminal: DefaultTerminal,
@@ -76,14 +79,15 @@ impl Live {
         self.said = Some(what.to_owned());
     }
 
-    /// Waits for keys for so long, and says whether the user ended the window.
+    /// Waits for keys for so long, and says whether the user ended the window. All keys that have come
+    /// by the end of it take effect.
     ///
     /// # Errors
     /// The terminal's own.
     pub(super) fn rest(&mut self, time: Duration) -> io::Result<bool> {
         let mut left = time;
         while event::poll(left)? {
-            left = Duration::ZERO;
+            left = AT_ONCE;
             if let Event::Key(key) = event::read()?
                 && key.kind == KeyEventKind::Press
                 && self.state.press(key, &self.rows) == Next::End

@@ -1,7 +1,11 @@
 //! The view on a real terminal. Of two tests each the one that is ignored runs in the terminal that the
 //! other one makes.
 
+use std::os::fd::AsFd as _;
 use std::process::Command;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, raise};
 
 use super::pty::Pty;
 use super::tests::{golden, grown};
@@ -21,10 +25,14 @@ fn in_terminal(name: &str, variables: &[(&str, &str)]) -> Pty {
 
 fn shown() -> Live {
     let mut live = Live::open(golden()).expect("a terminal");
+    renew(&mut live);
+    live
+}
+
+fn renew(live: &mut Live) {
     let record = grown();
     let alive = record.programs.iter().map(|program| (program.name.clone(), 1)).collect();
     live.renew(&record, &alive).expect("drawn");
-    live
 }
 
 #[test]
@@ -51,6 +59,34 @@ fn keys_and_sizes_change_what_is_shown_and_q_gives_the_terminal_back() {
     pty.press("q");
     assert!(pty.wait().success(), "{:#?}", pty.lines());
     assert!(pty.is_given_back(), "{:#?}", pty.lines());
+}
+
+#[test]
+#[ignore = "it needs a terminal, which the next test makes"]
+fn looks_up_when_keys_have_come_and_the_size_has_changed() {
+    let mut live = Live::open(golden()).expect("a terminal");
+    // The first look has crossterm heed the signal.
+    assert!(!live.rest(Duration::from_millis(50)).expect("a terminal"));
+    renew(&mut live);
+    let stdin = std::io::stdin();
+    loop {
+        raise(Signal::SIGWINCH).expect("handled");
+        let mut keys = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        poll(&mut keys, PollTimeout::NONE).expect("a terminal");
+        if live.rest(Duration::from_millis(50)).expect("a terminal") {
+            return;
+        }
+    }
+}
+
+/// With crossterm's own way to wait, by mio, they would be lost until the next key.
+#[test]
+fn no_key_is_lost_that_comes_with_another_size() {
+    let mut pty = in_terminal("looks_up_when_keys_have_come_and_the_size_has_changed", &[]);
+    pty.wait_for("the table", |lines| lines.iter().any(|line| line.contains("nginx ")));
+    // Several at a time: all of them take effect.
+    pty.press("?ssq");
+    assert!(pty.wait().success(), "{:#?}", pty.lines());
 }
 
 #[test]
