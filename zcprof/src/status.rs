@@ -20,4 +20,9 @@ impl Status {
     pub(crate) fn own_number(&self) -> Option<u32> {
         self.field("NSpid:")?.split_whitespace().next_back()?.parse().ok()
     }
+
+    /// An effective number, of `Uid:` or `Gid:`: the second of four.
+    pub(crate) fn effective(&self, name: &str) -> Option<u32> {
+        self.field(name)?.split_whitespace().nth(1)?.parse().ok()
+    }
 }

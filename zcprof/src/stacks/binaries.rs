@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use blazesym::symbolize::source::Elf;
 use framehop::{ExplicitModuleSectionInfo, Module};
 use object::{
     CompressionFormat, Object as _, ObjectSection, ObjectSegment as _, ReadCache, SegmentFlags,
 };
 
+use super::debug::{self, ParsedFile};
+use super::foreign::{self, ProcessRoot};
 use super::maps::Mapping;
 
 /// Bytes of a section or table, shared by all processes that map it.
@@ -30,6 +33,7 @@ pub(super) struct Binary {
     /// Its name without its folders.
     pub(super) name: String,
     sections: Option<Sections>,
+    debug: bool,
 }
 
 /// What unwinding needs of a file.
@@ -62,23 +66,32 @@ impl Binaries {
         }
         // By the mapping where the kernel lets us, which is right for deleted files too, else by path.
         let Range { start, end } = mapping.range;
-        let by_mapping = PathBuf::from(format!("/proc/{process}/map_files/{start:x}-{end:x}"));
-        let by_path = PathBuf::from(format!("/proc/{process}/root{}", mapping.path));
-        let file = File::open(by_mapping).or_else(|_| File::open(by_path)).ok()?;
-        let sections = Sections::read(&file);
+        let by_mapping = format!("/proc/{process}/map_files/{start:x}-{end:x}");
+        let by_path = || ProcessRoot::of(process)?.open(Path::new(&mapping.path));
+        let file = foreign::open(by_mapping).or_else(|_| by_path()).ok()?;
         let name = Path::new(&mapping.path).file_name().unwrap_or_default();
         let name = name.to_string_lossy().trim_end_matches(" (deleted)").to_owned();
-        self.all.push(Binary { file, name, sections });
+        self.all.push(Binary::of(file, name));
         self.places.insert(mapping.file.clone(), self.all.len() - 1);
         Some(self.all.len() - 1)
     }
 }
 
 impl Binary {
-    /// A path by which this process can open it.
-    pub(super) fn path(&self) -> PathBuf {
-        use std::os::fd::AsRawFd as _;
-        PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    /// A file with its name.
+    pub(super) fn of(file: File, name: String) -> Self {
+        let cache = ReadCache::new(&file);
+        let object = object::File::parse(&cache).ok();
+        let sections = object.as_ref().map(|object| Sections::read(&file, object));
+        let debug = object.is_some_and(|object| debug::may_be_sought(&object, &file));
+        Self { file, name, sections, debug }
+    }
+
+    /// Where blazesym finds its names.
+    pub(super) fn symbols(&self) -> Elf {
+        let mut symbols = Elf::new(foreign::path(&self.file));
+        symbols.debug_syms = self.debug;
+        symbols
     }
 
     /// The file as it is mapped, for unwinding; none if it is no ELF file.
@@ -109,9 +122,7 @@ impl Binary {
 }
 
 impl Sections {
-    fn read(file: &File) -> Option<Self> {
-        let cache = ReadCache::new(file);
-        let object = object::File::parse(&cache).ok()?;
+    fn read(file: &File, object: &ParsedFile<'_>) -> Self {
         let range = |name: &str| {
             let section = object.section_by_name(name)?;
             Some(section.address()..section.address() + section.size())
@@ -127,14 +138,14 @@ impl Sections {
             .filter(is_executable)
             .map(|segment| (segment.file_range().0, segment.address(), segment.size()))
             .collect();
-        Some(Self {
+        Self {
             segments,
             text: range(".text"),
             eh_frame: both(".eh_frame"),
             eh_frame_hdr: both(".eh_frame_hdr"),
             debug_frame: bytes(".debug_frame"),
             got: range(".got"),
-        })
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 
 mod binaries;
 mod code;
+mod debug;
+mod foreign;
 mod jvm;
 mod kernel;
 mod leaves;

@@ -1,12 +1,14 @@
 //! Names of user frames: by the symbols of files, and by the maps that compilers at run time write.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
 
-use blazesym::symbolize::source::{Elf, Source};
+use blazesym::symbolize::source::Source;
 use blazesym::symbolize::{Input, Symbolized, Symbolizer};
 use zcprof_judge::stacks::record::{Frame, FrameKind};
 
+use super::foreign::ProcessRoot;
 use super::samples::Users;
 use super::unwind::FrameLocation;
 use super::{jvm, missing};
@@ -36,7 +38,7 @@ impl Names {
             if offsets.is_empty() {
                 continue;
             }
-            let source = Source::Elf(Elf::new(binary.path()));
+            let source = Source::Elf(binary.symbols());
             let found = symbolizer.symbolize(&source, Input::FileOffset(&offsets));
             let found = found.unwrap_or_default();
             for (at_offset, offset) in offsets.iter().enumerate() {
@@ -90,6 +92,9 @@ fn user(name: &str, file: &str) -> Frame {
     Frame { kind: FrameKind::User, name: name.to_owned(), file: file.to_owned() }
 }
 
+/// Bytes of the largest map that is read: some million functions.
+const MOST: u64 = 128 << 20;
+
 /// The map that a process writes of what it compiled: lines `START SIZE name`, hexadecimal
 /// (tools/perf/Documentation/jit-interface.txt).
 #[derive(Default)]
@@ -98,11 +103,18 @@ struct PerfMap {
 }
 
 impl PerfMap {
-    /// That of a process, in its own file system and under the number that it has there.
+    /// That of a process, in its own file system and under the number that it has there; empty where it
+    /// has none, or none that can be believed.
     fn of(process: u32) -> Self {
         let own = Status::of(process).and_then(|status| status.own_number());
         let Some(own) = own else { return Self::default() };
-        let map = fs::read(format!("/proc/{process}/root/tmp/perf-{own}.map"));
+        let path = format!("/tmp/perf-{own}.map");
+        let map = ProcessRoot::of(process).and_then(|root| root.read(Path::new(&path), MOST));
+        if let Err(error) = &map
+            && error.kind() != ErrorKind::NotFound
+        {
+            log::warn!("process {process}: its {path} is not read: {error}");
+        }
         Self::parse(&String::from_utf8_lossy(&map.unwrap_or_default()))
     }
 
