@@ -240,7 +240,8 @@ fn is_true(case: &Trial) -> bool {
     // the claim `deferred` allows.
     let below = network == "veth-no-sg" || handed_over && network == "veth-no-checksum";
     // There is no page to hand over: copies that no claim knows.
-    let copied_anyway = handed_over && place == Backing::Sysfs || below && own != "deferred";
+    let has_no_page = handed_over && place == Backing::Sysfs;
+    let copied_anyway = has_no_page || below && own != "deferred";
     // Pinned, sent by DMA, and received by nobody on this host.
     let transmitted = network == "virtio" && own == "deferred";
     let own = if transmitted { "zero-copy" } else { own };
@@ -256,7 +257,7 @@ fn is_true(case: &Trial) -> bool {
         | "vmsplice_private" => false,
         "wrapped_sendfile" => !copied_anyway && claim == "two-copies",
         // Handed over, and then copied once.
-        _ if below && own == "zero-copy" && claim == "deferred" => true,
+        _ if below && own == "zero-copy" && claim == "deferred" => !has_no_page,
         _ => !copied_anyway && claim == own,
     }
 }
