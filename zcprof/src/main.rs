@@ -7,6 +7,9 @@ use zcprof::cli::Cli;
 use zcprof::verdict::Exit;
 use zcprof::{commands, measure, terminal};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The commit that it was built from, if the build said so.
 const COMMIT: Option<&str> = option_env!("ZCPROF_COMMIT");
 

@@ -11,7 +11,7 @@ use crate::kernel;
 
 /// One sample of each way.
 #[map]
-static SAMPLES: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+static SAMPLES: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
 /// Sends a sample; whether there was room.
 #[inline(always)]

@@ -1,5 +1,5 @@
 //! Memory: what the maps take in the kernel, and what this process gives back to it.
-#![expect(unsafe_code, reason = "the C library's allocator is told to give memory back")]
+#![expect(unsafe_code, reason = "the allocator is told to give memory back")]
 
 use std::fs;
 
@@ -41,14 +41,11 @@ fn add(memory: &mut MapMemory, fdinfo: &str) {
     }
 }
 
-/// Gives the kernel what was freed. Reading the kernel's types takes tens of MiB for a moment, which the C
-/// library would keep for the whole window.
+/// Gives the kernel what was freed, if mimalloc had it. Reading the kernel's types takes tens of MiB for a
+/// moment.
 pub fn give_back() {
-    #[cfg(target_env = "gnu")]
     // SAFETY: it touches nothing but what is free.
-    unsafe {
-        libc::malloc_trim(0);
-    }
+    unsafe { libmimalloc_sys::mi_collect(true) };
 }
 
 #[cfg(test)]
