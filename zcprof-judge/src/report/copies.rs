@@ -252,7 +252,9 @@ fn claim(canvas: &mut Canvas, y: i32, bar: &TransferBar<'_>, end: u64) {
     canvas.line((x, y - 5), (x, y + BAR + 2), Pen::new(ink::BLACK, 3));
     canvas.fill(&[(x - 7, y - 12), (x + 7, y - 12), (x, y - 2)], ink::BLACK);
     let why = pass.why().map_or_else(String::new, |why| format!("; {why}"));
-    let (text, style) = (format!("claim {}: {copies}{why}", bar.claims.join(" = ")), Type::new(11));
+    let claims = if bar.claims.len() > 1 { "claims" } else { "claim" };
+    let (text, style) =
+        (format!("{claims} {}: {copies}{why}", bar.claims.join(" and ")), Type::new(11));
     if x + 11 + style.width(&text) <= WIDTH - MARGIN {
         canvas.halo((x + 11, y - 14), &text, style);
     } else {
@@ -272,7 +274,14 @@ fn legend(canvas: &mut Canvas, top: i32, reading: &Reading<'_>) {
     }
     let (x, y) = legend.place(canvas, "moved, pinned: pages handed over, no copy yet");
     moved_bar(canvas, (x, y + 2), (26, MOVE_BAR));
-    let (x, y) = legend.place(canvas, "copies that the claim allows");
+    let mut passes = reading.by_transfer().into_iter().flatten();
+    let sent_again = passes.any(|pass| pass.judgement.claim.name == "deferred");
+    let allows = if sent_again {
+        "copies that the claim allows (deferred: or more)"
+    } else {
+        "copies that the claim allows"
+    };
+    let (x, y) = legend.place(canvas, allows);
     canvas.fill(&[(x + 6, y + 3), (x + 20, y + 3), (x + 13, y + 13)], ink::BLACK);
     if reading.sources.second.is_some() {
         let (x, y) = legend.place(canvas, "copies as the callers account for them (bars: audit)");

@@ -1,6 +1,7 @@
 //! What a run shows, in a sentence: the title of its pictures. It says of no transfer that it copies
 //! nothing where a copy could have gone unseen.
 
+use super::numbers::thousandths;
 use super::reading::{Judged, Reading};
 use crate::verdict::{TOLERANCE_PER_MILLE, Verdict};
 
@@ -17,6 +18,8 @@ enum Copies {
     None,
     /// Every byte, so many times.
     Whole(u64),
+    /// Every byte, so many times, and not before the call has returned.
+    Later(u64),
     /// So many thousandths per byte, or different ones warm and cold.
     Part(u64, u64),
     /// No copy, and every byte is encrypted into new pages.
@@ -65,7 +68,13 @@ fn of_transfer(passes: &[&Judged<'_>]) -> Copies {
     let (least, most) = (numbers.iter().min(), numbers.iter().max());
     match (least, most) {
         (Some(least), Some(most)) => match (whole(*least), whole(*most)) {
-            (Some(times), Some(same)) if times == same && times > 0 => Copies::Whole(times),
+            (Some(times), Some(same)) if times == same && times > 0 => {
+                let later = |pass: &&Judged<'_>| {
+                    let at_once = pass.copied_by_the_best().unwrap_or(0);
+                    thousandths(at_once, pass.pass.payload.bytes) <= ROUNDED
+                };
+                if !passes.iter().all(later) { Copies::Whole(times) } else { Copies::Later(times) }
+            }
             _ => Copies::Part(*least, *most),
         },
         _ => Copies::Unknown,
@@ -82,7 +91,11 @@ fn sentence(groups: &[(Copies, Vec<&str>)]) -> String {
     let mut parts: Vec<String> = Vec::new();
     let (mut said_whole, mut counted) = (false, false);
     for (copies, names) in groups {
-        let who = listed(names, &mut counted);
+        let who = match (copies, names.len()) {
+            // They stand among others that are counted too.
+            (Copies::Later(_), many @ 2..) if counted => many.to_string(),
+            _ => listed(names, &mut counted),
+        };
         let copy = if names.len() == 1 { "copies" } else { "copy" };
         parts.push(match copies {
             Copies::None => format!("{who} {copy} nothing"),
@@ -90,6 +103,8 @@ fn sentence(groups: &[(Copies, Vec<&str>)]) -> String {
                 format!("{who} {}", often(*times))
             }
             Copies::Whole(times) => format!("{who} {copy} every byte {}", often(*times)),
+            Copies::Later(times) if said_whole => format!("{who} {}, later", often(*times)),
+            Copies::Later(times) => format!("{who} {copy} every byte {}, later", often(*times)),
             Copies::Part(least, most) => {
                 let [least_text, most_text] =
                     [least, most].map(|n| format!("{}.{:03}", n / 1000, n % 1000));

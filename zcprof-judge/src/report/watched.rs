@@ -126,7 +126,7 @@ fn told(part: &TrafficBar, judged: &[&ClaimJudgement]) -> String {
 /// Where the window was, in a line.
 pub(super) fn about(watch: &Watch) -> String {
     format!(
-        "Linux {} · {} for {:.1} s",
+        "Linux {} · {}, watched for {:.1} s",
         watch.kernel.release,
         watch.targets.join(" and "),
         watch.seconds
@@ -149,8 +149,10 @@ fn finding(parts: &[TrafficBar], direction: Direction, seen: bool) -> String {
     let number = all.number();
     if most < 20 {
         format!("{number} copies per {done} byte: of {sent} little more than headers")
-    } else if least == most {
+    } else if least == most && least % 1000 <= 20 {
         format!("Each byte of {sent} {done} was copied {number} times")
+    } else if least == most {
+        format!("{number} copies per byte of {sent} {done}")
     } else {
         format!("{number} copies per byte of {sent} {done}: what was read may be what was {done}")
     }
@@ -262,7 +264,8 @@ fn legend(canvas: &mut Canvas, top: i32, parts: &[TrafficBar]) {
         }
     }
     if spans().any(|span| span.most > span.least) {
-        let (x, y) = legend.place(canvas, "copied, if those are the bytes meant: nobody can know");
+        let (x, y) = legend
+            .place(canvas, "copied, if what was read is what was sent: the kernel cannot tell");
         canvas.rect((x, y), (26, 16), ink::WHITE, Pen::new(ink::BLACK, 1).dashed(4));
     }
     let (x, y) = legend.place(canvas, "moved: pages handed over, no copy yet");

@@ -16,8 +16,9 @@ const FURTHER: i32 = 13;
 /// Copies per payload byte of each cell, once where they are the same. Whole numbers have no decimals.
 fn numbers(cells: &[&MatrixCell]) -> Vec<String> {
     // What an inconclusive pass saw is no more than a lower bound.
-    let at_least =
-        |cell: &MatrixCell| if Word::named(&cell.verdict) == Word::Inconclusive { ">" } else { "" };
+    let at_least = |cell: &MatrixCell| {
+        if Word::named(&cell.verdict) == Word::Inconclusive { "≥" } else { "" }
+    };
     let copies = |cell: &&MatrixCell| match cell.copied() {
         Some(bytes) => {
             let number = per_byte(bytes, cell.payload);
@@ -33,6 +34,17 @@ fn numbers(cells: &[&MatrixCell]) -> Vec<String> {
 /// The gravest verdict of some cells.
 fn worst(cells: &[&MatrixCell]) -> Word {
     cells.iter().map(|cell| Word::named(&cell.verdict)).min().unwrap_or(Word::Inconclusive)
+}
+
+/// Which pass it is that has the gravest verdict, if not each has it: a number that warm and cold share does
+/// not tell.
+fn which(cells: &[&MatrixCell]) -> &'static str {
+    let worst = worst(cells);
+    let mut bad = cells.iter().filter(|cell| Word::named(&cell.verdict) == worst);
+    match (bad.next(), bad.next()) {
+        (Some(one), None) if cells.len() > 1 && worst != Word::Holds => one.cache.name(),
+        _ => "",
+    }
 }
 
 /// Height that the cells of a field need.
@@ -71,7 +83,8 @@ pub(super) fn draw(canvas: &mut Canvas, (x, y): Point, size: Point, cells: &[&Ma
         let stripes = Stripes::new(7, Pen::new(ink::PALE, 1));
         canvas.hatch((x + 1, y + 1), (size.0 - 2, size.1 - 2), stripes);
     }
-    let sign = if off { format!("{sign} OFF") } else { sign.to_owned() };
+    let words = [sign, which(cells), if off { "OFF" } else { "" }];
+    let sign = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     let mut line = y + 1;
     for number in numbers(cells) {
         let style = Type::new(13).bold().ink(color).centred();

@@ -167,14 +167,19 @@ fn layers(setting: &Setting) -> (&str, &str) {
     setting.file_system.split_once(" on ").unwrap_or((&setting.file_system, ""))
 }
 
-/// Transfers in the order of their first cells.
+/// Transfers that are in some columns, in every panel in the order of the matrix's first cells.
 fn transfers<'a>(matrix: &'a Matrix, columns: &[&Setting]) -> Vec<&'a str> {
     let mut names: Vec<&str> = Vec::new();
-    for cell in matrix.cells.iter().filter(|cell| columns.contains(&&cell.setting)) {
+    for cell in &matrix.cells {
         if !names.contains(&cell.transfer.as_str()) {
             names.push(&cell.transfer);
         }
     }
+    let is_here = |name: &&str| {
+        let of_it = |cell: &&MatrixCell| cell.transfer == *name && columns.contains(&&cell.setting);
+        matrix.cells.iter().any(|cell| of_it(&cell))
+    };
+    names.retain(is_here);
     names
 }
 
@@ -197,8 +202,9 @@ fn legend(canvas: &mut Canvas, top: i32) -> i32 {
     let at = key(canvas, &mut x, ink::PAPER, "? something could not be seen");
     canvas.hatch(at, size, Stripes::new(7, edge));
     y += 22;
-    let note = "✓: the claim holds. ?: no instrument could look. >: at least so many. OFF: more than 0.001 \
-                from what is known before.";
+    let note = "✓: the claim holds. cold, warm: the sign is that pass's alone. ≥: at least so many copies were \
+                seen; ? for a number: no instrument could look. OFF: more than 0.001 from what is known before \
+                (of copies that happen later the least is known).";
     canvas.paragraph((MARGIN, y), note, WIDTH - 2 * MARGIN, style)
 }
 

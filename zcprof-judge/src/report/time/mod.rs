@@ -64,8 +64,14 @@ fn render(run: &Run) -> Vec<u8> {
              other, on the same kernel; 1 (dashed) is no cost."
         }
     };
+    let spread = rows.iter().flatten().flat_map(|panel| panel.bars.iter().flatten());
+    let bar = if spread.into_iter().any(|spread| spread.least < spread.most) {
+        "Bar: median of the rounds, which ranks nobody. Whiskers: least and greatest."
+    } else {
+        "Bar: the one round, which ranks nobody."
+    };
     let note = format!(
-        "Bar: median of the rounds, which ranks nobody. Whiskers: least and greatest. {cost} A difference \
+        "{bar} {cost} A difference \
          is shown where the 95 % interval of the ratio within a round excludes 1, which takes six rounds. \
          No verdict depends on any of these numbers."
     );
@@ -82,8 +88,9 @@ fn heading(
 ) -> i32 {
     let width = WIDTH - 2 * MARGIN;
     let payload = run.timings.iter().map(|timing| timing.payload).max().unwrap_or(0);
+    let shown = if costs.is_empty() { "" } else { ", and what the probes cost" };
     let subtitle = format!(
-        "Time without probes, and what the probes cost · up to {} of payload per round · {}",
+        "Time without probes{shown} · up to {} of payload per round · {}",
         size(payload),
         run.workload.network
     );
@@ -205,7 +212,7 @@ fn draw(
     let text = Type::new(SMALL).bold();
     canvas.text((x + 6, y), &format!("{:.3}", spread.median), text);
     if spread.least < spread.most {
-        let range = format!("{:.2} to {:.2}", spread.least, spread.most);
+        let range = format!("{:.3} to {:.3}", spread.least, spread.most);
         canvas.text((x + 56, y + 1), &range, Type::new(10).ink(ink::GREY));
     }
     let at = |value| x + along_time(value, end, LENGTH);
