@@ -26,6 +26,7 @@ struct RecordFile {
 /// Every kind of record.
 const RECORDS: &[RecordFile] = &[
     RecordFile { file_name: "run.json", words: &["report", "--exit-zero"] },
+    RecordFile { file_name: "watch.json", words: &["report", "--exit-zero"] },
     RecordFile { file_name: "bench.json", words: &["bench", "report"] },
     RecordFile { file_name: "cost.json", words: &["bench", "report"] },
     RecordFile { file_name: "matrix.json", words: &["matrix", "--exit-zero"] },
