@@ -322,6 +322,8 @@ pub struct Config {
     /// The lower half of the address of `sock_rfree()`, net/core/sock.c: the destructor of what is in a
     /// receive queue.
     pub receive_destructor: u32,
+    /// The same of `kernfs_fop_read_iter()`, fs/kernfs/file.c, by which a file is known to be of kernfs.
+    pub kernfs_read: u32,
     /// First and one past the last address of `_copy_to_user` and of `_copy_from_user`: their lower
     /// halves, because the kernel's text is in the highest 2 GiB
     /// (Documentation/arch/x86/x86_64/mm.rst).
@@ -356,6 +358,7 @@ impl Config {
         folio_large_bit: 0,
         tls_done: [0; 2],
         receive_destructor: 0,
+        kernfs_read: 0,
         argument_copies: [[0; 2]; 2],
         summed: [crate::offsets::NO_OFFSET, 0],
         iter_class: [0; ITER_TYPES],

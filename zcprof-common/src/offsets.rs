@@ -62,6 +62,9 @@ offsets! {
         task_signal = "task_struct.signal";
         signal_live = "signal_struct.live";
         file_private = "file.private_data";
+        file_operations = "file.f_op";
+        operations_read = "file_operations.read_iter";
+        kiocb_file = "kiocb.ki_filp";
         socket_sock = "socket.sk";
         sock_family = "sock.__sk_common.skc_family";
         sock_port = "sock.__sk_common.skc_num";

@@ -155,6 +155,16 @@ pub(crate) fn sock_of(file: u64) -> u64 {
     read_at(socket, &CONFIG.offsets.socket_sock)
 }
 
+/// Whether a `struct kiocb *` is of a file of kernfs (sysfs, cgroup), as the file's own reader says:
+/// include/linux/fs.h. Where that reader's address is not known none is.
+#[inline(always)]
+pub(crate) fn is_of_kernfs(kiocb: u64) -> bool {
+    let known = configured(&CONFIG.kernfs_read);
+    let file: u64 = read_at(kiocb, &CONFIG.offsets.kiocb_file);
+    let operations: u64 = read_at(file, &CONFIG.offsets.file_operations);
+    known != 0 && read_at::<u64>(operations, &CONFIG.offsets.operations_read) as u32 == known
+}
+
 /// Address family and local port of a `struct sock *`: include/net/sock.h, `struct sock_common`.
 #[inline(always)]
 pub(crate) fn family_and_port(sock: u64) -> (u16, u16) {

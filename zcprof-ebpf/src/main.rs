@@ -467,6 +467,7 @@ fn leave<const SITE: usize, C: OnStack>(ctx: &C, result: u64, entered: Entered) 
             let folio = entered.argument;
             count::add_on::<SITE, C>(ctx, kernel::folio_kind(folio), kernel::folio_bytes(folio));
         }
+        Bytes::ReturnedBesideKernfs(_) if kernel::is_of_kernfs(entered.argument) => {}
         // udp_sendpage() calls it first for no byte, with an iterator of no type.
         Bytes::ReturnedByIpv4(_) if done::<SITE>(result, 0) == 0 => {}
         _ => {
@@ -605,6 +606,7 @@ fn argument_of<const SITE: usize>() -> Option<u8> {
     match const { SITES[SITE].bytes } {
         Bytes::ReturnedLess(at)
         | Bytes::ReturnedByIpv4(at)
+        | Bytes::ReturnedBesideKernfs(at)
         | Bytes::ReturnedToUdp(at)
         | Bytes::IfZero(at)
         | Bytes::Pinned(at)
@@ -626,6 +628,7 @@ fn done<const SITE: usize>(result: u64, argument: u64) -> u64 {
         // moves 2 GiB or more (MAX_RW_COUNT), so the lower half is the result.
         Bytes::Returned
         | Bytes::ReturnedByIpv4(_)
+        | Bytes::ReturnedBesideKernfs(_)
         | Bytes::ReturnedToUdp(_)
         | Bytes::Pinned(_)
         | Bytes::Spliced { .. } => i64::from(result as i32).max(0) as u64,

@@ -89,6 +89,10 @@ pub enum Bytes {
     /// A positive result, if the `struct sock` that the argument points at is IPv4's. IPv6's function,
     /// which calls it for an IPv4 address, counts by itself.
     ReturnedByIpv4(u8),
+    /// A positive result, unless the `struct kiocb` that the argument points at is of a file of kernfs.
+    /// `kernfs_fop_read_iter()`, which calls the function for an attribute in text (fs/kernfs/file.c, 5.10
+    /// to 7.3), counts by itself.
+    ReturnedBesideKernfs(u8),
     /// A positive result, if the socket of the `struct sk_buff` that the argument points at is UDP's.
     ReturnedToUdp(u8),
     /// The argument, if the result is zero.

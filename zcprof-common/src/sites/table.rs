@@ -408,14 +408,13 @@ pub const SITES: &[Site] = &[
         source: "fs/kernfs/file.c", // sysfs, cgroup
         iter: Some(1),
         scope: Some(File::Regular),
-        // Of an attribute in text (a page at most) it calls seq_read_iter(), and both count it: the
-        // instruments then disagree. Binary attributes, which may be large, are counted once.
         cases: GENERATOR,
         ..Site::CALLER
     },
     Site {
         name: "seq_read_iter",
         source: "fs/seq_file.c", // procfs
+        bytes: Bytes::ReturnedBesideKernfs(0),
         iter: Some(1),
         scope: Some(File::Regular),
         cases: GENERATOR,

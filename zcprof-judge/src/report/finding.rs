@@ -73,7 +73,7 @@ fn of_transfer(passes: &[&Judged<'_>]) -> Copies {
                     let at_once = pass.copied_by_the_best().unwrap_or(0);
                     thousandths(at_once, pass.pass.payload.bytes) <= ROUNDED
                 };
-                if !passes.iter().all(later) { Copies::Whole(times) } else { Copies::Later(times) }
+                if passes.iter().all(later) { Copies::Later(times) } else { Copies::Whole(times) }
             }
             _ => Copies::Part(*least, *most),
         },

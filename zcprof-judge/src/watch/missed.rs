@@ -70,7 +70,11 @@ fn bound(watch: &Watch, traffic: &Traffic, site: &Site, runs: u64) -> Option<Hid
         }
         // It counts nothing unless a socket of UDP sends, whose own function says how much.
         Bytes::ReturnedToUdp(_) if !leaves::sends_by_udp(&traffic.pass) => Some(Hidden::default()),
-        Bytes::Returned | Bytes::ReturnedByIpv4(_) | Bytes::ReturnedLess(_) | Bytes::IfZero(_)
+        Bytes::Returned
+        | Bytes::ReturnedByIpv4(_)
+        | Bytes::ReturnedBesideKernfs(_)
+        | Bytes::ReturnedLess(_)
+        | Bytes::IfZero(_)
             if site.instrument == Instrument::Callers && is_around_leaves(watch, traffic, site) =>
         {
             let takes_away =

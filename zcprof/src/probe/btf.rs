@@ -25,20 +25,39 @@ const ITERATORS: &[(&str, Iter)] = &[
     ("ITER_DISCARD", Iter::Discard),
 ];
 
+/// The completion function of what TLS in the kernel encrypts: net/tls/tls_sw.c.
+const TLS_DONE: &str = "tls_encrypt_done";
+
+/// The destructor of packets in a receive queue: net/core/sock.c.
+const RECEIVES: &str = "sock_rfree";
+
+/// The reader of kernfs's files: fs/kernfs/file.c.
+const READS_KERNFS: &str = "kernfs_fop_read_iter";
+
+/// Functions by whose addresses the programs tell TLS's requests, received packets and kernfs's files.
+pub(super) const TOLD_BY: [&str; 3] = [TLS_DONE, RECEIVES, READS_KERNFS];
+
 /// The programs' configuration for the running kernel, with nobody watched yet.
+///
+/// `address` is a function's, or zero.
 ///
 /// # Errors
 /// No BTF, or a structure in it that is not what the programs read.
-pub(super) fn configure(version: Version, tls_done: u64, receives: u64) -> Result<Config> {
+pub(super) fn configure(version: Version, address: impl Fn(&str) -> u64) -> Result<Config> {
     let types = Types::of_running_kernel()?;
+    let halves = |name| {
+        let address = address(name);
+        [address >> 32, address & 0xffff_ffff].map(|half| u32::try_from(half).unwrap_or_default())
+    };
     let mut config = Config {
         own: std::process::id(),
         offsets: Offsets::find(|member| types.find(member))?,
         tuple: TupleOffsets::find(|member| types.find(member)).unwrap_or(TupleOffsets::UNKNOWN),
         // include/net/busy_poll.h, 6.1 to 7.3: NR_CPUS + 1.
         least_napi: most_cpus()? + 1,
-        receive_destructor: (receives & 0xffff_ffff) as u32,
-        tls_done: [u32::try_from(tls_done >> 32)?, u32::try_from(tls_done & 0xffff_ffff)?],
+        receive_destructor: halves(RECEIVES)[1],
+        kernfs_read: halves(READS_KERNFS)[1],
+        tls_done: halves(TLS_DONE),
         folio_large_bit: types.enumerator("pageflags", "PG_head")?,
         argument_copies: argument_copies(version)?,
         summed: types.bits("sk_buff.ip_summed").map_or([NO_OFFSET, 0], |at| [at / 8, at % 8]),

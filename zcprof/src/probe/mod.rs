@@ -94,17 +94,10 @@ pub fn wanted() -> Vec<&'static str> {
     AttachPlan::wanted()
 }
 
-/// The completion function of what TLS in the kernel encrypts: net/tls/tls_sw.c.
-const TLS_DONE: &str = "tls_encrypt_done";
-
-/// The destructor of packets in a receive queue: net/core/sock.c.
-const RECEIVES: &str = "sock_rfree";
-
-/// Functions whose addresses are looked up: those of the table, and what tells TLS's requests and received
-/// packets.
+/// Functions whose addresses are looked up: those of the table, and those by which the programs know others.
 fn named() -> Vec<&'static str> {
     let mut names = AttachPlan::wanted();
-    names.extend([TLS_DONE, RECEIVES]);
+    names.extend(btf::TOLD_BY);
     names
 }
 
@@ -149,8 +142,8 @@ impl Probes {
             holes.extend(both(&format!("{error:#}"), "as root: sysctl kernel.kptr_restrict=1"));
             BTreeMap::new()
         });
-        let address = |name| symbols.get(name).copied().unwrap_or(0);
-        let mut config = btf::configure(version, address(TLS_DONE), address(RECEIVES))?;
+        let address = |name: &str| symbols.get(name).copied().unwrap_or(0);
+        let mut config = btf::configure(version, address)?;
         options.follow.configure(&mut config)?;
         let kept = options.stacks.on(version);
         config.stacks = kept.bits();

@@ -10,9 +10,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
 
+use zcprof_common::sites::Site;
+use zcprof_common::syscalls::Syscall;
+use zcprof_common::vocabulary::Instrument;
 use zcprof_judge::run::Doubt;
 use zcprof_judge::stacks::top::functions;
 use zcprof_judge::watch::Watch;
+use zcprof_judge::watch::record::{Charged, WatchedCount};
 
 use super::{code, loaded_programs, text, wait_until, zcprof};
 
@@ -95,6 +99,40 @@ fn a_command_that_hands_pages_over_holds_and_one_that_copies_is_refuted() {
     // Judged again without privileges it is the same.
     let again = zcprof(&["judge", "/data/copied"]).output().expect("zcprof runs");
     assert_eq!(code(&again), 1, "{}", text(&again));
+}
+
+/// Two functions read an attribute in text, of which one calls the other: its bytes are counted once, at
+/// the outer one. Files of procfs have the inner one alone.
+#[test]
+fn what_two_functions_read_within_each_other_is_counted_once() {
+    const OUTER: &str = "kernfs_fop_read_iter";
+    const INNER: &str = "seq_read_iter";
+    for (file, by, not_by) in
+        [("/sys/kernel/uevent_seqnum", OUTER, INNER), ("/proc/version", INNER, OUTER)]
+    {
+        let from = format!("if={file}");
+        let command = ["/bin/busybox", "dd", &from, "of=/dev/null"];
+        let (_, record) = unmissed(|| {
+            let words = ["--out", "/data/attribute", "--"];
+            let output = watch(&[&words[..], &command].concat());
+            let read = fs::read("/data/attribute/watch.json").expect("a record");
+            (output, zcprof_judge::record::read(&read).expect("a record"))
+        });
+        let length = fs::read(file).expect("readable").len() as u64;
+        let sum = |by: &dyn Fn(&WatchedCount) -> bool| -> u64 {
+            let of_it = |count: &&WatchedCount| {
+                let by_it = matches!(&count.charged, Charged::Program(name) if name == "busybox");
+                by_it && count.syscall == Syscall::Read && by(count)
+            };
+            record.counts.iter().filter(of_it).map(|count| count.bytes).sum()
+        };
+        let bytes = |site: &str| sum(&|count| count.site == site);
+        // Which leaf it is depends on the kernel.
+        let is_leaf = |count: &WatchedCount| {
+            Site::find(&count.site).is_some_and(|(_, site)| site.instrument == Instrument::Audit)
+        };
+        assert_eq!([bytes(by), bytes(not_by), sum(&is_leaf)], [length, 0, length], "{file}");
+    }
 }
 
 /// Stacks are kept where nothing is claimed, and some function has each copied byte; kernels that are too
