@@ -2,25 +2,25 @@
 
 use std::fmt::Write as _;
 
+use zcprof_common::vocabulary::Instrument;
+
 use super::grid;
 use crate::report::columns::Column;
 use crate::report::xml::escaped;
 use crate::run::{Coverage, Probe, ProbeState};
 
-/// Holes first, then the sites.
+/// What each instrument watched and what it lacks, then every site.
 pub(super) fn html(coverage: &Coverage) -> String {
-    let mut text = String::new();
-    if coverage.holes.is_empty() {
-        text.push_str("<p>No instrument lacks anything as a whole.</p>\n");
-    } else {
-        text.push_str("<ul>\n");
-        for hole in &coverage.holes {
-            let (what, remedy) = (escaped(&hole.reason), escaped(&hole.remedy));
-            let by = hole.instrument.name();
-            let _ = writeln!(text, "<li><strong>{by}</strong>: {what}. {remedy}</li>");
-        }
-        text.push_str("</ul>\n");
+    let mut text = String::from("<ul>\n");
+    for instrument in Instrument::ALL {
+        text.push_str(&watched(*instrument, coverage));
     }
+    for hole in &coverage.holes {
+        let (what, remedy) = (escaped(&hole.reason), escaped(&hole.remedy));
+        let by = hole.instrument.name();
+        let _ = writeln!(text, "<li><strong>{by}</strong> could not watch: {what}. {remedy}</li>");
+    }
+    text.push_str("</ul>\n");
     let column = |heading: &str, cell: &dyn Fn(&Probe) -> String| Column {
         heading: vec![heading.to_owned()],
         cells: coverage.probes.iter().map(cell).collect(),
@@ -31,12 +31,35 @@ pub(super) fn html(coverage: &Coverage) -> String {
         column("instrument", &|probe| probe.instrument.name().to_owned()),
         column("became", &|probe| became(&probe.state)),
     ];
-    let attached = coverage.probes.iter().filter(|probe| probe.is_attached()).count();
     let all = coverage.probes.len();
     text + &format!(
-        "<details><summary>{attached} of {all} sites watched</summary>\n{}</details>\n",
+        "<details><summary>What became of each of the {all} sites</summary>\n{}</details>\n",
         grid::html("What became of each site", &columns)
     )
+}
+
+/// How many of the sites that an instrument needs on this kernel it watched; nothing if it needs none.
+fn watched(instrument: Instrument, coverage: &Coverage) -> String {
+    let its = coverage.probes.iter().filter(|probe| probe.instrument == instrument);
+    let needed: Vec<_> = its.filter(|probe| is_needed(&probe.state)).collect();
+    let (all, by) = (needed.len(), instrument.name());
+    let attached = needed.iter().filter(|probe| probe.is_attached()).count();
+    match (all, attached) {
+        (0, _) => String::new(),
+        (1, 1) => {
+            format!("<li><strong>{by}</strong> watched the only site that it needs here</li>\n")
+        }
+        _ if all == attached => {
+            format!("<li><strong>{by}</strong> watched all {all} sites that it needs here</li>\n")
+        }
+        _ => format!(
+            "<li><strong>{by}</strong> watched {attached} of {all} sites that it needs here</li>\n"
+        ),
+    }
+}
+
+const fn is_needed(state: &ProbeState) -> bool {
+    !matches!(state, ProbeState::NotOnThisKernel | ProbeState::NotNeeded { .. })
 }
 
 fn became(state: &ProbeState) -> String {
