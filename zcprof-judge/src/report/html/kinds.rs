@@ -1,5 +1,6 @@
 //! Records as pages, a function for each kind.
 
+use super::grid::verdicts_first;
 use super::page::Page;
 use super::said::VerdictLine;
 use crate::bench::record::BenchRun;
@@ -99,7 +100,7 @@ pub(in super::super) fn run(run: &Run, files: Files<'_>) -> Result<Vec<u8>, Repo
         nothing_said: "No pass was made.",
         files,
         stacks: run.stacks.as_ref(),
-        columns: columns(&reading),
+        columns: verdicts_first(columns(&reading)),
         coverage: Some(&run.coverage),
         text: "table.txt",
     }
@@ -181,7 +182,7 @@ pub(in super::super) fn matrix(matrix: &Matrix, columns: Vec<Column>, files: Fil
         nothing_said: "The matrix has no cell.",
         files,
         stacks: None,
-        columns,
+        columns: verdicts_first(columns),
         coverage: None,
         text: "matrix.txt",
     }

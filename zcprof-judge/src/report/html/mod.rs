@@ -2,6 +2,7 @@
 //! function for each kind of record makes a [`page::Page`] of it, and the page is written the same way
 //! for all.
 
+mod arrows;
 mod coverage;
 mod grid;
 mod kinds;

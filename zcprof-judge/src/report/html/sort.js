@@ -9,7 +9,7 @@ document.querySelectorAll("table.sort").forEach(function(table){
  }
  Array.prototype.forEach.call(heads,function(head,at){
   var button=document.createElement("button");
-  button.type="button";button.textContent=head.textContent;head.textContent="";head.appendChild(button);
+  button.type="button";while(head.firstChild)button.appendChild(head.firstChild);head.appendChild(button);
   button.addEventListener("click",function(){
    var up=head.getAttribute("aria-sort")!=="ascending";
    Array.prototype.forEach.call(heads,function(other){other.removeAttribute("aria-sort");});
