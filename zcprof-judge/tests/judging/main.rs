@@ -6,6 +6,7 @@ mod charge;
 mod diff;
 mod hostile;
 mod instruments;
+mod page_words;
 mod pages;
 mod pipes;
 mod properties;

@@ -20,22 +20,22 @@ use super::watched::{BODY, handed_over, window, written};
 
 const PAGE: &str = "report.html";
 
-fn golden<T: serde::de::DeserializeOwned>(path: &str) -> T {
+pub(super) fn golden<T: serde::de::DeserializeOwned>(path: &str) -> T {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(path);
     serde_json::from_slice(&fs::read(path).expect("a golden")).expect("a record")
 }
 
-fn page<N: PartialEq<&'static str>>(files: Vec<(N, Vec<u8>)>) -> String {
+pub(super) fn page<N: PartialEq<&'static str>>(files: Vec<(N, Vec<u8>)>) -> String {
     let found = files.into_iter().find(|(name, _)| *name == PAGE).expect("a page");
     String::from_utf8(found.1).expect("text")
 }
 
-fn of_run(name: &str) -> String {
+pub(super) fn of_run(name: &str) -> String {
     let files = render_all(&golden::<Run>(&format!("{name}/run.json"))).expect("rendered");
     page(files.into_iter().map(|(format, bytes)| (format.file_name, bytes)).collect())
 }
 
-fn of_window(known: &Watch) -> String {
+pub(super) fn of_window(known: &Watch) -> String {
     page(watch::render_all(known).expect("rendered"))
 }
 
@@ -61,6 +61,7 @@ fn check(page: &str) {
                 assert!(ids.insert(value.to_owned()), "{value} twice");
             }
         }
+        is_in_a_box(node);
         assert!(!matches!(name, "iframe" | "object" | "embed" | "img" | "form"), "{name}");
     }
     for node in tree.descendants() {
@@ -71,8 +72,22 @@ fn check(page: &str) {
     for word in ["@import", "url(http", "fetch(", "XMLHttpRequest"] {
         assert!(!page.contains(word), "{word}");
     }
-    let [verdicts, numbers] = ["id=\"verdicts\"", "id=\"numbers\""].map(|id| page.find(id));
-    assert!(verdicts.is_some() && verdicts < numbers, "verdicts come first");
+    let sections = ["verdicts", "pictures", "numbers"];
+    let places = sections.map(|id| page.find(&format!("<section id=\"{id}\">")));
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{sections:?} at {places:?}");
+}
+
+/// What can be wider than a screen scrolls in a box of its own, by keyboard too, and not with the page.
+fn is_in_a_box(node: roxmltree::Node<'_, '_>) {
+    let class = match node.tag_name().name() {
+        "svg" => "picture",
+        "table" => "wide",
+        "pre" => return assert_eq!(node.attribute("tabindex"), Some("0"), "{node:?}"),
+        _ => return,
+    };
+    let parent = node.parent_element().expect("a box");
+    let is = [parent.attribute("class"), parent.attribute("tabindex")];
+    assert_eq!(is, [Some(class), Some("0")], "{node:?}");
 }
 
 #[test]

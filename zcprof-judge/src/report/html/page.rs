@@ -1,10 +1,13 @@
-//! A page: what was said first, then why, then pictures, numbers, coverage and codes. It can be read
+//! A page: what was said and why first, then pictures, numbers, coverage and codes. It can be read
 //! without a script; a small one sorts tables.
 
 use std::fmt::Write as _;
 
+use super::Files;
+use super::codes;
 use super::coverage;
 use super::grid;
+use super::pictures;
 use super::said::{self, VerdictLine};
 use crate::report::columns::Column;
 use crate::report::numbers::{share, size_of};
@@ -15,8 +18,8 @@ use crate::stacks::Stacks;
 use crate::stacks::top::functions;
 use crate::stacks::tree::Tree;
 
-/// Most bytes of all pictures: with them a page stays below 2 MiB.
-const PICTURES: usize = 1_500_000;
+/// Most rows of a table of numbers that is not folded.
+const OPEN_ROWS: usize = 100;
 
 /// Functions that are listed.
 const TOP: usize = 20;
@@ -32,7 +35,7 @@ pub(super) struct Page<'a> {
     /// What is said where nothing was.
     pub(super) nothing_said: &'static str,
     /// The other files of the same record.
-    pub(super) files: &'a [(&'static str, Vec<u8>)],
+    pub(super) files: Files<'a>,
     pub(super) stacks: Option<&'a Stacks>,
     pub(super) columns: Vec<Column>,
     pub(super) coverage: Option<&'a Coverage>,
@@ -44,11 +47,7 @@ impl Page<'_> {
     /// The file.
     pub(super) fn html(&self) -> Vec<u8> {
         let mut sections = vec![("verdicts", "Verdicts", self.verdicts())];
-        let why = said::why(&self.said);
-        if !why.is_empty() {
-            sections.push(("why", "What refutes it, and what is missing", why));
-        }
-        sections.push(("pictures", "Pictures", self.pictures()));
+        sections.push(("pictures", "Pictures", pictures::html(self.files)));
         if self.stacks.is_some() {
             sections.push(("stacks", "Who copied", self.who()));
         }
@@ -56,7 +55,7 @@ impl Page<'_> {
         if let Some(known) = self.coverage {
             sections.push(("coverage", "What could be seen", coverage::html(known)));
         }
-        let codes = said::codes(&self.said);
+        let codes = codes::html(&self.said);
         if !codes.is_empty() {
             sections.push(("codes", "What the codes mean", codes));
         }
@@ -87,42 +86,13 @@ impl Page<'_> {
         if self.said.is_empty() {
             return format!("<p>{}</p>\n", escaped(self.nothing_said));
         }
-        said::list(&self.said)
-    }
-
-    fn svg(&self, name: &str) -> Option<&str> {
-        let file = self.files.iter().find(|(file, _)| *file == name)?;
-        std::str::from_utf8(&file.1).ok()
-    }
-
-    /// Every picture but the flame graph, as far as they fit.
-    fn pictures(&self) -> String {
-        let mut text = String::new();
-        let is_picture = |name: &&str| {
-            name.rsplit_once('.').is_some_and(|(_, end)| end == "svg") && *name != FLAME
-        };
-        let mut room = PICTURES.saturating_sub(self.svg(FLAME).map_or(0, str::len));
-        for name in self.files.iter().map(|(name, _)| *name).filter(is_picture) {
-            let Some(svg) = self.svg(name) else { continue };
-            let Some(left) = room.checked_sub(svg.len()) else {
-                let _ =
-                    writeln!(text, "<p>{name} is too large for this page; it lies beside it.</p>");
-                continue;
-            };
-            room = left;
-            let _ = writeln!(
-                text,
-                "<figure class=\"paper\" role=\"group\" aria-label=\"{name}\">\n{svg}\
-                 <figcaption>{name}</figcaption></figure>"
-            );
-        }
-        if text.is_empty() { "<p>There is none.</p>\n".to_owned() } else { text }
+        said::html(&self.said)
     }
 
     /// The flame graph, and the functions that copied most.
     fn who(&self) -> String {
         let Some(stacks) = self.stacks else { return String::new() };
-        let svg = self.svg(FLAME).unwrap_or_default();
+        let svg = pictures::svg(self.files, FLAME).unwrap_or_default();
         // What is lost is part of the whole, as in the picture.
         let all = Tree::of(stacks).root().copied();
         let top = functions(stacks);
@@ -143,8 +113,8 @@ impl Page<'_> {
         let more =
             if more > 0 { format!("<p>And {more} functions more.</p>\n") } else { String::new() };
         format!(
-            "<figure>\n{svg}<figcaption>{FLAME}</figcaption></figure>\n\
-             <h3>The functions that copied</h3>\n{}{more}",
+            "{}<h3>The functions that copied</h3>\n{}{more}",
+            pictures::figure(FLAME, svg),
             grid::html("The functions that copied, those of most bytes first", &columns)
         )
     }
@@ -152,12 +122,20 @@ impl Page<'_> {
     fn numbers(&self) -> String {
         let table = match &*self.columns {
             [] => String::new(),
-            columns => grid::html("Every number of the record's table", columns),
+            columns => {
+                let rows = columns[0].cells.len();
+                let table = grid::html("Every number of the record's table", columns);
+                let all =
+                    format!("<details><summary>All {rows} rows</summary>\n{table}</details>\n");
+                if rows > OPEN_ROWS { all } else { table }
+            }
         };
         let text = self.files.iter().find(|(name, _)| *name == self.text);
         let text = text.map_or_else(String::new, |(name, bytes)| {
             let words = escaped(&String::from_utf8_lossy(bytes));
-            format!("<details><summary>{name}</summary>\n<pre>{words}</pre></details>\n")
+            format!(
+                "<details><summary>{name}</summary>\n<pre tabindex=\"0\">{words}</pre></details>\n"
+            )
         });
         table + &text
     }

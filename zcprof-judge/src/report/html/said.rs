@@ -1,90 +1,133 @@
-//! Verdicts, why they are so, and the pages of the codes.
+//! Verdicts, and why they are so: a block for the claims that fail for the same reasons, and one for
+//! those that hold.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use super::reasons::{self, Reason};
+use super::title;
+use crate::report::verdicts::Word;
 use crate::report::xml::escaped;
-use crate::verdict::explain::{CODES, Code};
+use crate::verdict::code::Why;
 
-/// A verdict.
+/// Most lines of claims that hold that are not folded.
+const OPEN: usize = 8;
+
+/// What can be said, the gravest first, each with its sign.
+pub(super) const WORDS: [(Word, &str); 3] =
+    [(Word::Refuted, "✗"), (Word::Inconclusive, "?"), (Word::Holds, "✓")];
+
+/// A verdict, or several that are the same in several places.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct VerdictLine {
-    /// `refuted`, `inconclusive` or `holds`.
-    pub(super) word: String,
+    pub(super) word: Word,
+    /// Whether it is refuted, and was known to be before it was measured.
+    pub(super) as_known: bool,
     /// What was claimed of what: `zero-copy of port 80`.
     pub(super) what: String,
     /// The number behind it.
     pub(super) number: String,
-    /// Codes and words, unless it holds.
-    pub(super) why: Vec<(Vec<String>, String)>,
+    /// Where; empty if the whole page is about one place.
+    pub(super) place: String,
+    /// How many verdicts it stands for.
+    pub(super) count: usize,
+    /// What refutes it, or is missing; nothing if it holds.
+    pub(super) why: Vec<Reason>,
 }
 
-/// What can be said, the gravest first, each with its sign.
-const WORDS: [(&str, &str); 3] = [("refuted", "✗"), ("inconclusive", "?"), ("holds", "✓")];
+impl VerdictLine {
+    /// One verdict in the page's place.
+    pub(super) fn new(word: Word, what: String, number: String, why: Vec<Why>) -> Self {
+        let why = why.into_iter().map(Reason::of).collect();
+        Self { word, as_known: false, what, number, place: String::new(), count: 1, why }
+    }
+}
 
-fn ordered(all: &[VerdictLine]) -> Vec<(&VerdictLine, &'static str, &'static str)> {
-    let of = |(word, sign): (&'static str, &'static str)| {
-        let its = all.iter().filter(move |said| said.word == word);
-        its.map(move |said| (said, word, sign))
+/// How many verdicts there are of each kind, and then every one. Folded is what nobody looks for first:
+/// what is refuted as known beforehand, and many claims that hold.
+pub(super) fn html(all: &[VerdictLine]) -> String {
+    let mut text = tally(all);
+    let kind = |block: &[&VerdictLine]| (block[0].word, block[0].as_known);
+    for same in blocks(all).chunk_by(|one, other| kind(one) == kind(other)) {
+        let shown: String = same.iter().map(|lines| block(lines)).collect();
+        let lines: usize = same.iter().map(Vec::len).sum();
+        let summary = match kind(&same[0]) {
+            (Word::Holds, _) if lines > OPEN => "Which claims hold, and their numbers",
+            (_, true) => "Which claims are refuted as known beforehand, and why",
+            _ => {
+                text.push_str(&shown);
+                continue;
+            }
+        };
+        let _ = writeln!(text, "<details><summary>{summary}</summary>\n{shown}</details>");
+    }
+    text
+}
+
+/// Claims with the same verdict for the same reasons.
+fn block(lines: &[&VerdictLine]) -> String {
+    let first = lines[0];
+    let place = Some(&first.place).filter(|place| lines.iter().all(|said| said.place == **place));
+    let said: String = lines.iter().map(|said| line(said, place.is_none())).collect();
+    let (name, head, why) = (first.word.name(), head(first, place), reasons::html(&first.why));
+    format!(
+        "<div class=\"block {name}\">\n{head}<ul class=\"verdicts\">\n{said}</ul>\n{why}</div>\n"
+    )
+}
+
+/// A block's verdict, and the place that all of its claims share.
+fn head(first: &VerdictLine, place: Option<&String>) -> String {
+    let sign = WORDS.iter().find(|(word, _)| *word == first.word).map_or("", |(_, sign)| sign);
+    let known = if first.as_known { ", as known beforehand," } else { "" };
+    let place = place.filter(|place| !place.is_empty());
+    let place = place.map_or_else(String::new, |place| format!(" {}", escaped(place)));
+    format!(
+        "<p><span class=\"sign\" aria-hidden=\"true\">{sign}</span><strong>{}</strong>{known}{place}</p>\n",
+        first.word.name()
+    )
+}
+
+/// How many verdicts there are of each kind, the gravest first.
+fn tally(all: &[VerdictLine]) -> String {
+    let mut text = String::from("<p class=\"tally\">");
+    for (word, sign) in WORDS {
+        for as_known in [false, true] {
+            let its = all.iter().filter(|said| said.word == word && said.as_known == as_known);
+            let count: usize = its.map(|said| said.count).sum();
+            if count > 0 {
+                let (name, claims) = (word.name(), title::claims(count, word));
+                let known = if as_known { ", as known beforehand" } else { "" };
+                let _ = write!(
+                    text,
+                    "<span class=\"{name}\"><span aria-hidden=\"true\">{sign}</span> {claims}{known}</span> "
+                );
+            }
+        }
+    }
+    text + "</p>\n"
+}
+
+/// Claims with the same verdict for the same reasons, the gravest first, and those first that nobody
+/// knew beforehand.
+fn blocks(all: &[VerdictLine]) -> Vec<Vec<&VerdictLine>> {
+    let mut blocks: Vec<Vec<&VerdictLine>> = Vec::new();
+    for said in all {
+        let key = |one: &VerdictLine| (one.word, one.as_known, one.why.clone());
+        match blocks.iter_mut().find(|block| key(block[0]) == key(said)) {
+            Some(block) => block.push(said),
+            None => blocks.push(vec![said]),
+        }
+    }
+    blocks.sort_by_key(|block| (block[0].word, block[0].as_known));
+    blocks
+}
+
+/// What a verdict is about, its number, and the place if the block has more than one.
+fn line(said: &VerdictLine, is_placed: bool) -> String {
+    let place = if is_placed {
+        format!(" <span class=\"place\">{}</span>", escaped(&said.place))
+    } else {
+        String::new()
     };
-    WORDS.into_iter().flat_map(of).collect()
-}
-
-/// Every verdict: word, sign and colour.
-pub(super) fn list(all: &[VerdictLine]) -> String {
-    let mut text = String::from("<ul class=\"verdicts\">\n");
-    for (said, word, sign) in ordered(all) {
-        let _ = writeln!(
-            text,
-            "<li class=\"{word}\"><span class=\"sign\" aria-hidden=\"true\">{sign}</span>\
-             <strong>{word}</strong> <span>{}</span> <span class=\"number\">{}</span></li>",
-            escaped(&said.what),
-            escaped(&said.number)
-        );
-    }
-    text + "</ul>\n"
-}
-
-/// What every verdict but `holds` rests on; nothing where all hold.
-pub(super) fn why(all: &[VerdictLine]) -> String {
-    let mut text = String::new();
-    for (said, word, sign) in ordered(all).into_iter().filter(|(said, ..)| !said.why.is_empty()) {
-        let _ =
-            writeln!(text, "<h3>{sign} {}: {word}</h3>\n<ul class=\"why\">", escaped(&said.what));
-        for (codes, words) in &said.why {
-            let links: Vec<String> = codes.iter().map(|code| link(code)).collect();
-            let _ = writeln!(text, "<li>{} {}</li>", links.join(" "), escaped(words));
-        }
-        text.push_str("</ul>\n");
-    }
-    text
-}
-
-fn find(name: &str) -> Option<&'static Code> {
-    CODES.iter().copied().find(|code| code.name == name)
-}
-
-fn link(name: &str) -> String {
-    match find(name) {
-        Some(code) => {
-            format!("<a href=\"#{0}\">{0}</a> <em>{1}</em>:", code.name, escaped(code.title))
-        }
-        None => escaped(name),
-    }
-}
-
-/// The pages of every code that is named, each once.
-pub(super) fn codes(all: &[VerdictLine]) -> String {
-    let named = all.iter().flat_map(|said| &said.why).flat_map(|(codes, _)| codes);
-    let named: BTreeSet<&str> = named.map(String::as_str).collect();
-    let mut text = String::new();
-    for code in named.into_iter().filter_map(find) {
-        let _ = writeln!(
-            text,
-            "<article id=\"{0}\">\n<h3>{0} {1}</h3>\n<pre class=\"page\">{2}</pre></article>",
-            code.name,
-            escaped(code.title),
-            escaped(code.page.trim_end())
-        );
-    }
-    text
+    let (what, number) = (escaped(&said.what), escaped(&said.number));
+    format!("<li><span>{what}</span> <span class=\"number\">{number}</span>{place}</li>\n")
 }

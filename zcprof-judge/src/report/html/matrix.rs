@@ -1,0 +1,126 @@
+//! Several runs beside each other as a page. Cells of one transfer that came to the same share a line,
+//! which says in which settings.
+
+use super::Files;
+use super::grid::verdicts_first;
+use super::page::Page;
+use super::ratio::per_payload_byte;
+use super::said::VerdictLine;
+use super::settings::{listed, place};
+use crate::matrix::{Matrix, MatrixCell, Setting};
+use crate::report::columns::Column;
+use crate::report::numbers::{counted, thousandths};
+use crate::report::verdicts::Word;
+use crate::verdict::code::Why;
+use crate::verdict::explain::Code;
+use crate::verdict::per_byte;
+
+/// The page.
+pub(in super::super) fn matrix(matrix: &Matrix, columns: Vec<Column>, files: Files<'_>) -> Vec<u8> {
+    let cells = &matrix.cells;
+    let off = cells.iter().filter(|cell| cell.is_off()).count();
+    let known = "from the number that was known beforehand";
+    let off = match off {
+        0 => format!("No cell is off by more than 0.001 per byte {known}"),
+        1 => format!("1 cell is off by more than 0.001 per byte {known}"),
+        _ => format!("{off} cells are off by more than 0.001 per byte {known}"),
+    };
+    let measured = counted(u64::try_from(cells.len()).unwrap_or(u64::MAX), "cell", "cells");
+    Page {
+        title: title(cells),
+        about: vec![
+            format!(
+                "zcprof {}, {measured}: a transfer in a setting, with the page cache warm or cold",
+                matrix.zcprof
+            ),
+            off,
+        ],
+        said: lines(cells),
+        nothing_said: "The matrix has no cell.",
+        files,
+        stacks: None,
+        columns: verdicts_first(columns),
+        coverage: None,
+        text: "matrix.txt",
+    }
+    .html()
+}
+
+/// What is refuted, apart from what was known beforehand.
+fn title(cells: &[MatrixCell]) -> String {
+    let is = |cell: &&MatrixCell, word| Word::named(&cell.verdict) == word;
+    let refuted: Vec<_> = cells.iter().filter(|cell| is(cell, Word::Refuted)).collect();
+    let (known, news): (Vec<_>, Vec<_>) =
+        refuted.into_iter().partition(|cell| cell.is_refuted_as_known());
+    let open = cells.iter().filter(|cell| is(cell, Word::Inconclusive)).count();
+    let unjudged = if open > 0 { format!("; {open} could not be judged") } else { String::new() };
+    let (count, known, news_count) = (cells.len(), known.len(), news.len());
+    let are = |count| if count == 1 { "is" } else { "are" };
+    match (count, news_count, known, open) {
+        (0, ..) => "Nothing was measured".to_owned(),
+        (_, 0, 0, 0) => format!("All {count} claims hold"),
+        (_, 0, 0, _) => format!("No claim of {count} is refuted{unjudged}"),
+        (_, 0, ..) => {
+            format!(
+                "{known} of {count} claims {} refuted, as known beforehand{unjudged}",
+                are(known)
+            )
+        }
+        _ => {
+            let transfers = listed(news.iter().map(|cell| cell.transfer.clone()), "transfers");
+            let on =
+                listed(news.iter().map(|cell| cell.setting.file_system.clone()), "file systems");
+            let more = format!("; {known} more {} refuted, as known beforehand", are(known));
+            let more = if known > 0 { more } else { String::new() };
+            let are = are(news_count);
+            format!(
+                "{news_count} of {count} claims {are} refuted: {transfers} on {on}{more}{unjudged}"
+            )
+        }
+    }
+}
+
+/// A line for the cells that came to the same.
+fn lines(cells: &[MatrixCell]) -> Vec<VerdictLine> {
+    let mut lines: Vec<(VerdictLine, Vec<&Setting>)> = Vec::new();
+    for cell in cells {
+        let line = of_cell(cell);
+        match lines.iter_mut().find(|(known, _)| *known == line) {
+            Some((_, settings)) => settings.push(&cell.setting),
+            None => lines.push((line, vec![&cell.setting])),
+        }
+    }
+    let placed = |(line, settings): (VerdictLine, Vec<&Setting>)| VerdictLine {
+        place: place(&settings),
+        count: settings.len(),
+        ..line
+    };
+    lines.into_iter().map(placed).collect()
+}
+
+fn of_cell(cell: &MatrixCell) -> VerdictLine {
+    let share = |bytes| per_byte(bytes, cell.payload);
+    let seen = |bytes: u64| Some(bytes).filter(|bytes| thousandths(*bytes, cell.payload) > 0);
+    let later = cell.callers.map_or(0, |callers| callers.deferred);
+    let encrypted = cell.callers.map_or(0, |callers| callers.transformed);
+    let number = cell.copied().map_or_else(
+        || "copies were not seen".to_owned(),
+        |bytes| {
+            let at_once = share(bytes.saturating_sub(later));
+            per_payload_byte(&at_once, seen(later).map(share), seen(encrypted).map(share))
+        },
+    );
+    let (transfer, cache) = (&cell.transfer, cell.cache.name());
+    let what = format!("{transfer} {cache}: {}", cell.claim);
+    let why = cell.why.iter().map(|why| recorded(why)).collect();
+    let line = VerdictLine::new(Word::named(&cell.verdict), what, number, why);
+    VerdictLine { as_known: cell.is_refuted_as_known(), ..line }
+}
+
+/// A reason as a record has it: `ZC105+ZC106 socket->socket deferred 1.000 per byte`.
+fn recorded(why: &str) -> Why {
+    let all = |names: &str| names.split('+').map(Code::find).collect::<Option<Vec<_>>>();
+    let split = why.split_once(' ').and_then(|(names, text)| Some((all(names)?, text)));
+    let (codes, text) = split.unwrap_or((Vec::new(), why));
+    Why { codes, text: text.to_owned() }
+}

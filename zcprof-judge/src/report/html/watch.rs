@@ -1,0 +1,83 @@
+//! A watched window as a page.
+
+use super::Files;
+use super::page::Page;
+use super::said::VerdictLine;
+use super::title;
+use crate::report::ReportError;
+use crate::report::columns::Column;
+use crate::report::numbers::size_of;
+use crate::report::table::whereabouts;
+use crate::report::verdicts::Word;
+use crate::verdict::code::why;
+use crate::watch::judge::{ClaimJudgement, judge};
+use crate::watch::record::{Of, Watch};
+
+/// What a window's targets are called if zcprof started the command itself.
+const COMMAND: &str = "the command";
+
+/// The page.
+pub(in super::super) fn watch(
+    watch: &Watch,
+    columns: Vec<Column>,
+    files: Files<'_>,
+) -> Result<Vec<u8>, ReportError> {
+    let judgements = judge(watch).map_err(ReportError::Claim)?;
+    let said: Vec<VerdictLine> = judgements.iter().map(of_window).collect();
+    let targets = watch.targets.join(" and ");
+    let title = match title::of(&said) {
+        // The line below names the command.
+        Some(verdicts) if targets == COMMAND => verdicts,
+        Some(verdicts) => format!("{targets}: {verdicts}"),
+        None => format!("Nothing was claimed of {targets}"),
+    };
+    let watched = format!("Watched {targets} for {:.1} s", watch.seconds);
+    let watched = match &watch.command {
+        Some(command) => format!("{watched}: {}", command.line.join(" ")),
+        None => watched,
+    };
+    Ok(Page {
+        title,
+        about: vec![watched, whereabouts(&watch.zcprof, &watch.kernel)],
+        said,
+        nothing_said: "Nothing was claimed; --claim zero-copy would be judged.",
+        files,
+        stacks: watch.stacks.as_ref(),
+        columns: with_verdicts(columns, &judgements),
+        coverage: Some(&watch.coverage),
+        text: "table.txt",
+    }
+    .html())
+}
+
+/// The table's columns, with what was said of each row.
+fn with_verdicts(mut columns: Vec<Column>, judgements: &[ClaimJudgement]) -> Vec<Column> {
+    let Some(first) = columns.first_mut() else { return columns };
+    first.heading = vec!["program or port".to_owned()];
+    let said = |name: &String| {
+        let its = judgements.iter().filter(|judgement| judgement.of.to_string() == *name);
+        let words = its.map(|one| format!("{}: {}", one.verdict.name(), one.promise));
+        words.collect::<Vec<_>>().join("; ")
+    };
+    let cells: Vec<String> = first.cells.iter().map(said).collect();
+    if cells.iter().any(|cell| !cell.is_empty()) {
+        columns.insert(1, Column { heading: vec!["verdict".to_owned()], cells, left: true });
+    }
+    columns
+}
+
+fn of_window(judgement: &ClaimJudgement) -> VerdictLine {
+    let copies = judgement.copies();
+    let [least, most] = [copies.least, copies.most].map(|number| format!("{number:.3}"));
+    let copies = if least == most { most } else { format!("{least} to {most}") };
+    let sent = size_of(u128::from(judgement.traffic.sent()));
+    let done = judgement.traffic.direction.done();
+    let of = match &judgement.of {
+        Of::All => format!("all that was {done}"),
+        of => of.to_string(),
+    };
+    let why = why(&judgement.verdict, &judgement.traffic.ledger);
+    let what = format!("{} of {of}", judgement.promise);
+    let number = format!("{copies} copied per {done} byte, {sent} {done}");
+    VerdictLine::new(Word::of(&judgement.verdict), what, number, why)
+}
