@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::said::VerdictLine;
+use super::verdict_line::VerdictLine;
 use crate::report::xml::escaped;
 use crate::verdict::explain::{Code, SECTIONS};
 

@@ -16,6 +16,7 @@ mod run;
 mod said;
 mod settings;
 mod title;
+mod verdict_line;
 mod watch;
 
 pub(super) use bench::bench;

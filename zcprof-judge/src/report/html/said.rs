@@ -3,44 +3,14 @@
 
 use std::fmt::Write as _;
 
-use super::reasons::{self, Reason};
+use super::reasons;
 use super::title;
+use super::verdict_line::{VerdictLine, WORDS};
 use crate::report::verdicts::Word;
 use crate::report::xml::escaped;
-use crate::verdict::code::Why;
 
 /// Most lines of claims that hold that are not folded.
 const OPEN: usize = 8;
-
-/// What can be said, the gravest first, each with its sign.
-pub(super) const WORDS: [(Word, &str); 3] =
-    [(Word::Refuted, "✗"), (Word::Inconclusive, "?"), (Word::Holds, "✓")];
-
-/// A verdict, or several that are the same in several places.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct VerdictLine {
-    pub(super) word: Word,
-    /// Whether it is refuted, and was known to be before it was measured.
-    pub(super) as_known: bool,
-    /// What was claimed of what: `zero-copy of port 80`.
-    pub(super) what: String,
-    /// The number behind it.
-    pub(super) number: String,
-    /// Where; empty if the whole page is about one place.
-    pub(super) place: String,
-    /// How many verdicts it stands for.
-    pub(super) count: usize,
-    /// What refutes it, or is missing; nothing if it holds.
-    pub(super) why: Vec<Reason>,
-}
-
-impl VerdictLine {
-    /// One verdict in the page's place.
-    pub(super) fn new(word: Word, what: String, number: String, why: Vec<Why>) -> Self {
-        let why = why.into_iter().map(Reason::of).collect();
-        Self { word, as_known: false, what, number, place: String::new(), count: 1, why }
-    }
-}
 
 /// How many verdicts there are of each kind, and then every one. Folded is what nobody looks for first:
 /// what is refuted as known beforehand, and many claims that hold.

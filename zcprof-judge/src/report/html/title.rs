@@ -1,6 +1,6 @@
 //! Verdicts in a sentence.
 
-use super::said::{VerdictLine, WORDS};
+use super::verdict_line::{VerdictLine, WORDS};
 use crate::report::verdicts::Word;
 
 /// Claims that are named; of more only the number is said.

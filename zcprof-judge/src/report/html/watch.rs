@@ -2,8 +2,8 @@
 
 use super::Files;
 use super::page::Page;
-use super::said::VerdictLine;
 use super::title;
+use super::verdict_line::VerdictLine;
 use crate::report::ReportError;
 use crate::report::columns::Column;
 use crate::report::numbers::size_of;
