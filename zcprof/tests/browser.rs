@@ -1,5 +1,6 @@
-//! report.html in a browser, from a file: search, zoom and sorting work, nothing is asked for, and
-//! nothing is said on the console. Without a Chromium nothing is tried, and that is said.
+//! report.html in a browser, from a file: search, zoom and sorting work, nothing is asked for, nothing is
+//! said on the console, and a narrow window does not scroll sideways. Without a Chromium nothing is tried,
+//! and that is said.
 
 use std::fs;
 use std::path::Path;
@@ -27,6 +28,8 @@ window.addEventListener("load", function () {
   var table = document.querySelector("table.sort");
   table.querySelectorAll("th button")[3].click();
   said.push("least " + table.tBodies[0].rows[0].cells[0].textContent);
+  var root = document.documentElement;
+  said.push("too wide by " + (root.scrollWidth - root.clientWidth));
   said.push("asked for " + performance.getEntriesByType("resource").length);
   var end = document.createElement("pre");
   end.id = "driven";
@@ -41,6 +44,8 @@ fn browser(name: &str, profile: &Path) -> Command {
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]);
     command.args(["--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND"]);
     command.args(["--enable-logging=stderr", "--virtual-time-budget=3000"]);
+    // A telephone's, or as narrow as this browser's windows can be.
+    command.arg("--window-size=400,900");
     command.arg(format!("--user-data-dir={}", profile.display()));
     command
 }
@@ -56,6 +61,14 @@ fn opened(name: &str, folder: &Path, page: &str) -> (String, Vec<String>) {
     assert!(output.status.success(), "{said}");
     let console = said.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned);
     (String::from_utf8_lossy(&output.stdout).into_owned(), console.collect())
+}
+
+/// What came of what is done on the page, without a word on the console.
+fn driven(name: &str, folder: &Path, page: &str) -> String {
+    let (after, console) = opened(name, folder, &page.replace("</body>", DRIVER));
+    assert!(console.is_empty(), "{console:#?}");
+    let (_, driven) = after.split_once("<pre id=\"driven\">").expect("it was driven");
+    driven.split_once("</pre>").expect("its end").0.to_owned()
 }
 
 #[test]
@@ -78,11 +91,9 @@ fn a_page_is_searched_zoomed_and_sorted() {
     let broken = page.replace("</body>", "<script>nothing.there();</script></body>");
     let (_, console) = opened(name, folder.path(), &broken);
     assert!(console.iter().any(|line| line.contains("nothing is not defined")), "{console:?}");
-    let (after, console) = opened(name, folder.path(), &page.replace("</body>", DRIVER));
-    assert!(console.is_empty(), "{console:#?}");
-    let (_, driven) = after.split_once("<pre id=\"driven\">").expect("it was driven");
-    let (driven, _) = driven.split_once("</pre>").expect("its end");
-    let wanted =
-        "found 1 frames, 11.4 % of the bytes|zoomed 1168 true|whole 0|least stack cut|asked for 0";
-    assert_eq!(driven, wanted);
+    let wide = page.replace("<header>", "<header><p style=\"width:3000px\">wide</p>");
+    assert!(!driven(name, folder.path(), &wide).contains("|too wide by 0|"), "as planted");
+    let wanted = "found 1 frames, 11.4 % of the bytes|zoomed 1168 true|whole 0|least stack cut|\
+                  too wide by 0|asked for 0";
+    assert_eq!(driven(name, folder.path(), &page), wanted);
 }
