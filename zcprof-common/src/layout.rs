@@ -413,6 +413,6 @@ mod tests {
         assert_eq!(size_of::<Flow>(), 36);
         assert_eq!(size_of::<DeviceKey>(), 36);
         let offsets = size_of::<Offsets>() + size_of::<TupleOffsets>();
-        assert_eq!(size_of::<Config>(), 4 * 24 + offsets + ITER_TYPES + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * 25 + offsets + ITER_TYPES + MAX_SYSCALLS);
     }
 }
