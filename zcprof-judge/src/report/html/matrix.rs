@@ -5,7 +5,7 @@ use super::Files;
 use super::grid::verdicts_first;
 use super::page::Page;
 use super::ratio::per_payload_byte;
-use super::settings::{listed, place};
+use super::settings::place;
 use super::verdict_line::VerdictLine;
 use crate::matrix::{Matrix, MatrixCell, Setting};
 use crate::report::columns::Column;
@@ -15,8 +15,13 @@ use crate::verdict::code::Why;
 use crate::verdict::explain::Code;
 use crate::verdict::per_byte;
 
-/// The page.
-pub(in super::super) fn matrix(matrix: &Matrix, columns: Vec<Column>, files: Files<'_>) -> Vec<u8> {
+/// The page; `title` is what the picture says in its own.
+pub(in super::super) fn matrix(
+    matrix: &Matrix,
+    title: String,
+    columns: Vec<Column>,
+    files: Files<'_>,
+) -> Vec<u8> {
     let cells = &matrix.cells;
     let off = cells.iter().filter(|cell| cell.is_off()).count();
     let known = "from the number that was known beforehand";
@@ -27,7 +32,7 @@ pub(in super::super) fn matrix(matrix: &Matrix, columns: Vec<Column>, files: Fil
     };
     let measured = counted(u64::try_from(cells.len()).unwrap_or(u64::MAX), "cell", "cells");
     Page {
-        title: title(cells),
+        title,
         about: vec![
             format!(
                 "zcprof {}, {measured}: a transfer in a setting, with the page cache warm or cold",
@@ -44,40 +49,6 @@ pub(in super::super) fn matrix(matrix: &Matrix, columns: Vec<Column>, files: Fil
         text: "matrix.txt",
     }
     .html()
-}
-
-/// What is refuted, apart from what was known beforehand.
-fn title(cells: &[MatrixCell]) -> String {
-    let is = |cell: &&MatrixCell, word| Word::named(&cell.verdict) == word;
-    let refuted: Vec<_> = cells.iter().filter(|cell| is(cell, Word::Refuted)).collect();
-    let (known, news): (Vec<_>, Vec<_>) =
-        refuted.into_iter().partition(|cell| cell.is_refuted_as_known());
-    let open = cells.iter().filter(|cell| is(cell, Word::Inconclusive)).count();
-    let unjudged = if open > 0 { format!("; {open} could not be judged") } else { String::new() };
-    let (count, known, news_count) = (cells.len(), known.len(), news.len());
-    let are = |count| if count == 1 { "is" } else { "are" };
-    match (count, news_count, known, open) {
-        (0, ..) => "Nothing was measured".to_owned(),
-        (_, 0, 0, 0) => format!("All {count} claims hold"),
-        (_, 0, 0, _) => format!("No claim of {count} is refuted{unjudged}"),
-        (_, 0, ..) => {
-            format!(
-                "{known} of {count} claims {} refuted, as known beforehand{unjudged}",
-                are(known)
-            )
-        }
-        _ => {
-            let transfers = listed(news.iter().map(|cell| cell.transfer.clone()), "transfers");
-            let on =
-                listed(news.iter().map(|cell| cell.setting.file_system.clone()), "file systems");
-            let more = format!("; {known} more {} refuted, as known beforehand", are(known));
-            let more = if known > 0 { more } else { String::new() };
-            let are = are(news_count);
-            format!(
-                "{news_count} of {count} claims {are} refuted: {transfers} on {on}{more}{unjudged}"
-            )
-        }
-    }
 }
 
 /// A line for the cells that came to the same.

@@ -19,7 +19,7 @@ fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 /// `xfs, btrfs`, each once; of many only that there are `9 file systems`.
-pub(super) fn listed(names: impl Iterator<Item = String>, plural: &str) -> String {
+fn listed(names: impl Iterator<Item = String>, plural: &str) -> String {
     let all = distinct(names);
     if all.len() <= LISTED { all.join(", ") } else { format!("{} {plural}", all.len()) }
 }

@@ -25,7 +25,8 @@ const FORMATS: &[MatrixFormat] = &[
 pub fn render_all(matrix: &Matrix) -> Result<Vec<(&'static str, Vec<u8>)>, ReportError> {
     let shown = |format: &MatrixFormat| Ok((format.file_name, (format.render)(matrix)?));
     let mut files: Vec<_> = FORMATS.iter().map(shown).collect::<Result<_, ReportError>>()?;
-    files.push((html::FILE, html::matrix(matrix, table::columns(matrix), &files)));
+    let title = notes::finding(matrix, &notes::notes(matrix));
+    files.push((html::FILE, html::matrix(matrix, title, table::columns(matrix), &files)));
     Ok(files)
 }
 

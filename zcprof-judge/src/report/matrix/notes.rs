@@ -128,7 +128,7 @@ pub(super) fn finding(matrix: &Matrix, notes: &[Note]) -> String {
     } else if refuted > as_known {
         let who: Vec<_> = notes.iter().filter(|note| note.is_news()).map(Note::who).collect();
         let others = if as_known > 0 {
-            format!("; {as_known} more are, as known beforehand")
+            format!("; {as_known} more are refuted, as known beforehand")
         } else {
             String::new()
         };
