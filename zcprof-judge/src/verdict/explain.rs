@@ -147,9 +147,13 @@ impl Code {
     /// What stands under one of the page's headings ([`SECTIONS`]), in one line.
     #[must_use]
     pub fn section(&self, heading: &str) -> Option<String> {
+        Some(self.lines_of(heading)?.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    /// The same in the page's own lines.
+    pub(crate) fn lines_of(&self, heading: &str) -> Option<&str> {
         let (_, after) = self.page.split_once(&format!("{heading}\n"))?;
-        let body = after.split("\n\n").next()?;
-        Some(body.split_whitespace().collect::<Vec<_>>().join(" "))
+        after.split("\n\n").next()
     }
 }
 

@@ -32,8 +32,7 @@ pub(super) fn html(all: &[VerdictLine]) -> String {
 
 /// What stands under one of the page's headings.
 fn section(code: &Code, heading: &str) -> String {
-    let after = code.page.split_once(&format!("{heading}\n")).map_or("", |(_, after)| after);
-    let body = after.split("\n\n").next().unwrap_or_default();
+    let body = code.lines_of(heading).unwrap_or_default();
     if heading == COMMANDS {
         let lines: Vec<&str> =
             body.lines().map(|line| line.strip_prefix("  ").unwrap_or(line)).collect();
@@ -67,15 +66,7 @@ mod tests {
     fn a_page_loses_no_word_and_no_section() {
         for code in CODES {
             for heading in SECTIONS.into_iter().filter(|heading| *heading != COMMANDS) {
-                let words = paragraphs(
-                    code.page
-                        .split_once(&format!("{heading}\n"))
-                        .expect("a section")
-                        .1
-                        .split("\n\n")
-                        .next()
-                        .expect("text"),
-                );
+                let words = paragraphs(code.lines_of(heading).expect("a section"));
                 assert_eq!(Some(words.join(" ")), code.section(heading), "{}", code.name);
             }
             assert!(section(code, COMMANDS).len() > 30, "{}", code.name);
