@@ -22,7 +22,7 @@ use zcprof_judge::watch::Watch;
 use super::super::families::{takes_pages, udp};
 use super::super::share::Share;
 use super::super::{code, text, zcprof};
-use super::unmissed;
+use super::{recorded, unmissed};
 
 /// Datagrams that are sent each time.
 const DATAGRAMS: usize = 64;
@@ -196,8 +196,8 @@ fn watched(way: &str, to: &str, claims: &[&str]) -> (Output, Watch) {
         received += bytes;
     }
     assert_eq!(received, ALL, "{way}: {}", text(&output));
-    let read = fs::read(out.join("watch.json")).unwrap_or_else(|_| panic!("{}", text(&output)));
-    (output, zcprof_judge::record::read(&read).expect("a record"))
+    let record = recorded(out, &output);
+    (output, record)
 }
 
 /// What must be said of a way: the verdicts on no copy, on one and on one that is made later, the code of

@@ -22,7 +22,7 @@ use zcprof_judge::run::Doubt;
 use zcprof_judge::watch::Watch;
 
 use super::super::{code, folder, loaded_programs, text, zcprof};
-use super::status;
+use super::{recorded, status};
 
 /// Files that are served in turn, and bytes of each.
 const FILES: u64 = 10_000;
@@ -202,8 +202,7 @@ fn half_an_hour_of_short_connections_takes_bounded_memory_and_loses_nothing() {
     let output = child.wait_with_output().expect("it ended");
     let answers = clients.into_iter().map(|client| client.join().expect("a client"));
     let answers = 1 + answers.sum::<u64>();
-    let read = fs::read(out.join("watch.json")).unwrap_or_else(|_| panic!("{}", text(&output)));
-    let record: Watch = zcprof_judge::record::read(&read).expect("a record");
+    let record = recorded(&out, &output);
     println!("{}\n{answers} answers in {:?}", text(&output), start.elapsed());
     check_verdict(&record, answers, &output);
     check_memory(&record, &resident, peak);

@@ -7,7 +7,7 @@ mod long;
 mod scale;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Output;
 
 use zcprof_common::sites::Site;
@@ -65,21 +65,27 @@ fn missed(record: &Watch) -> u64 {
     record.doubts.iter().map(runs).sum()
 }
 
+/// What a window recorded in a folder; if it recorded nothing, what zcprof said.
+fn recorded(out: impl AsRef<Path>, output: &Output) -> Watch {
+    let read = fs::read(out.as_ref().join("watch.json"));
+    let read = read.unwrap_or_else(|error| panic!("{error}: {}", text(output)));
+    zcprof_judge::record::read(&read).expect("a record")
+}
+
 fn watched(claims: &[&str], transfer: &str, out: &str) -> (Output, Watch) {
     unmissed(|| watched_once(claims, transfer, out))
 }
 
 fn watched_once(claims: &[&str], transfer: &str, out: &str) -> (Output, Watch) {
-    let out = PathBuf::from("/data").join(out);
-    let folder = out.display().to_string();
+    let folder = format!("/data/{out}");
     let command = timed(transfer);
     let mut words = vec!["--out", &folder];
     words.extend(claims.iter().flat_map(|claim| ["--claim", claim]));
     words.push("--");
     words.extend(command.iter().map(String::as_str));
     let output = watch(&words);
-    let read = fs::read(out.join("watch.json")).unwrap_or_else(|_| panic!("{}", text(&output)));
-    (output, zcprof_judge::record::read(&read).expect("a record"))
+    let record = recorded(&folder, &output);
+    (output, record)
 }
 
 #[test]
@@ -113,10 +119,10 @@ fn what_two_functions_read_within_each_other_is_counted_once() {
         let from = format!("if={file}");
         let command = ["/bin/busybox", "dd", &from, "of=/dev/null"];
         let (_, record) = unmissed(|| {
-            let words = ["--out", "/data/attribute", "--"];
-            let output = watch(&[&words[..], &command].concat());
-            let read = fs::read("/data/attribute/watch.json").expect("a record");
-            (output, zcprof_judge::record::read(&read).expect("a record"))
+            let out = "/data/attribute";
+            let output = watch(&[&["--out", out, "--"], &command[..]].concat());
+            let record = recorded(out, &output);
+            (output, record)
         });
         let length = fs::read(file).expect("readable").len() as u64;
         let sum = |by: &dyn Fn(&WatchedCount) -> bool| -> u64 {

@@ -22,7 +22,7 @@ use zcprof_judge::stacks::tree::{frames, missing};
 use zcprof_judge::watch::Watch;
 
 use super::super::{PATIENCE, code, text, zcprof};
-use super::{missed, of_three, status};
+use super::{missed, of_three, recorded, status};
 
 /// Functions on the way to a write: each level has two, and the bits of a number say which.
 const LEVELS: u32 = 14;
@@ -201,11 +201,9 @@ fn watch(ways: u64, children: u64, more: &[&str], out: &str) -> (Outcome, Watch)
         thread::sleep(Duration::from_millis(50));
     }
     let output = child.wait_with_output().expect("it ended");
-    let read = fs::read(Path::new(out).join("watch.json"));
-    let read = read.unwrap_or_else(|error| panic!("{error}: {}", text(&output)));
+    let record = recorded(out, &output);
     let received = received.join().expect("a peer");
     println!("{ways} ways, {children} children: {} MiB, {:?}", peak >> 20, start.elapsed());
-    let record = zcprof_judge::record::read(&read).expect("a record");
     (Outcome { output, received, peak }, record)
 }
 
