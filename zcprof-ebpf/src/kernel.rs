@@ -160,9 +160,12 @@ pub(crate) fn sock_of(file: u64) -> u64 {
 #[inline(always)]
 pub(crate) fn is_of_kernfs(kiocb: u64) -> bool {
     let known = configured(&CONFIG.kernfs_read);
+    if known == 0 {
+        return false;
+    }
     let file: u64 = read_at(kiocb, &CONFIG.offsets.kiocb_file);
     let operations: u64 = read_at(file, &CONFIG.offsets.file_operations);
-    known != 0 && read_at::<u64>(operations, &CONFIG.offsets.operations_read) as u32 == known
+    read_at::<u64>(operations, &CONFIG.offsets.operations_read) as u32 == known
 }
 
 /// Address family and local port of a `struct sock *`: include/net/sock.h, `struct sock_common`.

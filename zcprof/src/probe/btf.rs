@@ -31,11 +31,11 @@ const TLS_DONE: &str = "tls_encrypt_done";
 /// The destructor of packets in a receive queue: net/core/sock.c.
 const RECEIVES: &str = "sock_rfree";
 
-/// The reader of kernfs's files: fs/kernfs/file.c.
+/// The reader of kernfs's files: a row of the table.
 const READS_KERNFS: &str = "kernfs_fop_read_iter";
 
-/// Functions by whose addresses the programs tell TLS's requests, received packets and kernfs's files.
-pub(super) const TOLD_BY: [&str; 3] = [TLS_DONE, RECEIVES, READS_KERNFS];
+/// Functions that are no rows, by whose addresses the programs tell TLS's requests and received packets.
+pub(super) const TOLD_BY: [&str; 2] = [TLS_DONE, RECEIVES];
 
 /// The programs' configuration for the running kernel, with nobody watched yet.
 ///
