@@ -11,7 +11,7 @@ use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 
 use super::chosen::{is_deferred, is_read_by_exec};
-use super::direction::{by_syscall, spliced_away};
+use super::direction::spliced_away;
 use super::record::{Charged, Direction, Of, Watch, WatchedCount};
 use super::taken;
 use super::traffic::{Hidden, Traffic};
@@ -146,8 +146,7 @@ fn open_in_the_balance(traffic: &Traffic) -> Option<u64> {
         return None;
     }
     let said = match traffic.direction {
-        Direction::Tx => taken::presumed(pass, File::Socket, Hop::UserToSocket)
-            .saturating_add(by_syscall(pass, Syscall::Sendfile, File::Socket)),
+        Direction::Tx => traffic.said,
         Direction::Rx => taken::received_by_calls(pass).saturating_add(spliced_away(pass)),
         Direction::File => return None,
     };
