@@ -59,6 +59,12 @@ offsets! {
     Offsets {
         task_pid = "task_struct.pid";
         task_tgid = "task_struct.tgid";
+        task_numbers = "task_struct.thread_pid";
+        numbers_level = "pid.level";
+        /// One for each namespace from the initial one on, down to that of the level.
+        numbers_first = "pid.numbers";
+        number_namespace = "upid.ns";
+        namespace_inode = "pid_namespace.ns.inum";
         task_signal = "task_struct.signal";
         signal_live = "signal_struct.live";
         file_private = "file.private_data";

@@ -65,11 +65,22 @@ impl Lent {
 /// Copies are counted where they are made.
 const NO_SITE: u16 = u16::MAX;
 
+/// For whom a socket sends just now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sender {
+    /// A watched process.
+    Watched,
+    /// Another process.
+    Stranger,
+    /// No process: the kernel, for itself.
+    Nobody,
+}
+
 /// Remembers that the current process sends by a socket, or, if that is a watched process's and this is
 /// a stranger, that it works for the watched one: a thread of the kernel's, or a process that was
-/// handed the socket. Whether the kernel sends on behalf of no process.
+/// handed the socket.
 #[inline(always)]
-pub(crate) fn send_by(socket: u64) -> bool {
+pub(crate) fn send_by(socket: u64) -> Sender {
     let is_for_nobody = kernel::is_for_storage(socket);
     let subject = if is_for_nobody { ELSEWHERE } else { who::subject() };
     // SAFETY: the value is read at once, and is one word.
@@ -86,7 +97,11 @@ pub(crate) fn send_by(socket: u64) -> bool {
     if code != 0 {
         lose_or_busy(Lost::Owner, code);
     }
-    is_for_nobody
+    match (is_for_nobody, watched) {
+        (true, _) => Sender::Nobody,
+        (false, None) if subject == ELSEWHERE => Sender::Stranger,
+        _ => Sender::Watched,
+    }
 }
 
 /// The error's number, or zero. A `Result` without an error leaves undefined what would be the number; the

@@ -10,7 +10,7 @@ use zcprof_common::syscalls::{IO_URING_ENTER, PEEKS, SENDMMSG, flags_argument};
 use zcprof_common::vocabulary::File;
 
 use crate::loss::lose;
-use crate::{CONFIG, below, kernel, place, who};
+use crate::{CONFIG, kernel, place, who};
 
 /// Keyed by thread (`bpf_get_current_pid_tgid()`); watched processes only.
 #[map]
@@ -56,9 +56,6 @@ pub(crate) fn exit(result: i64) -> Option<(Inflight, u64)> {
 #[inline(always)]
 pub(crate) fn begin_scope(file: File) {
     let thread = helpers::bpf_get_current_pid_tgid();
-    if below::subject() == ELSEWHERE {
-        return;
-    }
     let syscall = match get() {
         None => NO_SYSCALL,
         Some(Inflight { syscall: known @ (IO_URING_ENTER | SENDMMSG), .. }) => known,

@@ -230,6 +230,21 @@ pub(crate) fn numbers(task: u64) -> (u32, u32) {
     (read_at(task, &CONFIG.offsets.task_pid), read_at(task, &CONFIG.offsets.task_tgid))
 }
 
+/// Number of a `struct task_struct *` in the pid namespace that it is in, if that is the loader's
+/// (`task_active_pid_ns()`, kernel/pid.c, 5.10 to 7.3).
+#[inline(always)]
+pub(crate) fn number_in_own_namespace(task: u64) -> Option<u32> {
+    const UPID: u64 = 16; // sizeof(struct upid), include/linux/pid.h
+    let numbers: u64 = read_at(task, &CONFIG.offsets.task_numbers);
+    let level: u32 = read_at(numbers, &CONFIG.offsets.numbers_level);
+    let first = numbers + u64::from(configured(&CONFIG.offsets.numbers_first));
+    let number = first + u64::from(level & 31) * UPID; // MAX_PID_NS_LEVEL is 32
+    let namespace: u64 = read_at(number, &CONFIG.offsets.number_namespace);
+    let inode: u32 = read_at(namespace, &CONFIG.offsets.namespace_inode);
+    // Its number, `nr`, comes first.
+    (inode == configured(&CONFIG.pid_namespace[1])).then(|| read(number))
+}
+
 /// Threads of the current process that have not begun to exit.
 #[inline(always)]
 pub(crate) fn living_threads() -> u32 {

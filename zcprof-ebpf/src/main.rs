@@ -26,6 +26,7 @@ use zcprof_common::sites::{Bytes, SITES};
 use zcprof_common::syscalls::GETSOCKOPT;
 use zcprof_common::vocabulary::Iter;
 
+use crate::below::Sender;
 use crate::stacks::OnStack;
 
 /// Set by the loader; the values here are never used.
@@ -315,18 +316,20 @@ fn enter<const SITE: usize, C: OnStack>(ctx: &C, argument: impl Fn(usize) -> u64
     {
         return;
     }
-    let is_for_nobody = match const { SITES[SITE].sends } {
-        Some(at) => below::send_by(argument(usize::from(at))),
-        None => false,
-    };
     // What a system call asks the storage of a file leaves what it works on as it is.
+    let is_watched = match const { (SITES[SITE].sends, SITES[SITE].scope) } {
+        (Some(at), _) => below::send_by(argument(usize::from(at))) == Sender::Watched,
+        (None, Some(_)) => below::subject() != ELSEWHERE,
+        (None, None) => false,
+    };
     if let Some(file) = const { SITES[SITE].scope }
-        && !is_for_nobody
+        && is_watched
     {
         current::begin_scope(file);
     }
+    // The ports of strangers would take the room of others.
     if let Some(at) = const { SITES[SITE].sends }
-        && !is_for_nobody
+        && is_watched
     {
         current::at_port(place::port(argument(usize::from(at))));
     }
@@ -475,12 +478,11 @@ fn leave<const SITE: usize, C: OnStack>(ctx: &C, result: u64, entered: Entered) 
             count::add::<SITE, C>(ctx, entered.detail as u8, bytes);
         }
     }
-    let is_for_nobody =
-        const { SITES[SITE].sends.is_some() } && below::works_for() == Some(ELSEWHERE);
-    if const { SITES[SITE].scope.is_some() } && !is_for_nobody {
+    let works_for = if const { SITES[SITE].sends.is_some() } { below::works_for() } else { None };
+    if const { SITES[SITE].scope.is_some() } && works_for != Some(ELSEWHERE) {
         current::end_scope();
     }
-    if const { SITES[SITE].sends.is_some() } {
+    if works_for.is_some() {
         below::has_sent();
     }
 }

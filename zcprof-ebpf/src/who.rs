@@ -105,11 +105,15 @@ fn program(name: &[u8; 16], process: u32, before: u32) -> u32 {
 #[inline(always)]
 pub(crate) fn forked(child: u64) {
     let (thread, process) = kernel::numbers(child);
-    if thread != process || kernel::configured(&CONFIG.pid_namespace[1]) != 0 {
-        return; // a thread, or a child whose number the loader does not know
-    }
     let subject = subject();
-    if subject != ELSEWHERE && SUBJECTS.insert(&process, &subject, 0).is_err() {
+    if thread != process || subject == ELSEWHERE {
+        return; // a thread, or nobody's child
+    }
+    let is_initial = kernel::configured(&CONFIG.pid_namespace[1]) == 0;
+    let number = if is_initial { Some(process) } else { kernel::number_in_own_namespace(child) };
+    // A child in a namespace of its own has no number where the loader is.
+    let is_watched = number.is_some_and(|number| SUBJECTS.insert(&number, &subject, 0).is_ok());
+    if !is_watched {
         lose(Lost::Subject);
     }
 }

@@ -4,6 +4,7 @@
 mod datagrams;
 mod live;
 mod long;
+mod ports;
 mod scale;
 
 use std::fs;
@@ -105,6 +106,27 @@ fn a_command_that_hands_pages_over_holds_and_one_that_copies_is_refuted() {
     // Judged again without privileges it is the same.
     let again = zcprof(&["judge", "/data/copied"]).output().expect("zcprof runs");
     assert_eq!(code(&again), 1, "{}", text(&again));
+}
+
+/// The same in a pid namespace of its own, as in a container: who serves there is a child of the command's.
+#[test]
+fn children_in_a_pid_namespace_are_followed() {
+    let program = std::env::var("ZCPROF").expect("ZCPROF names the program under test");
+    for (transfer, expected) in [("sendfile", "holds"), ("read_write", "refuted")] {
+        let command = timed(transfer);
+        let (output, record) = unmissed(|| {
+            let out = "/data/in-a-namespace";
+            let mut apart = std::process::Command::new("/bin/busybox");
+            apart.args(["unshare", "-m", "-p", "-f", "--mount-proc", &program, "watch"]);
+            apart.args(["--out", out, "--claim", "zero-copy", "--"]).args(&command);
+            let output = apart.output().expect("unshare runs");
+            let record = recorded(out, &output);
+            (output, record)
+        });
+        assert_eq!(record.verdict.as_deref(), Some(expected), "{}", text(&output));
+        let sent = record.results[0].sent;
+        assert!((16 << 20..17 << 20).contains(&sent), "{sent}");
+    }
 }
 
 /// Two functions read an attribute in text, of which one calls the other: its bytes are counted once, at
