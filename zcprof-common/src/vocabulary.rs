@@ -254,8 +254,8 @@ word! {
         Always = "always",
         /// A file is written.
         Writes = "what writes into a file",
-        /// A device of the path has NETIF_F_NOCACHE_COPY.
-        NocacheDevice = "what is sent by a device with tx-nocache-copy",
+        /// A device of the path has NETIF_F_NOCACHE_COPY or NETIF_F_HW_TLS_TX.
+        NocacheDevice = "what is sent by a device with tx-nocache-copy or tls-hw-tx-offload",
         /// The file system maps persistent memory (DAX).
         Dax = "a file system that is mounted with dax",
         /// Packets of UDP or of a raw socket are checked while they are copied.

@@ -126,14 +126,14 @@ impl Network {
         }
     }
 
-    /// The devices, if neither has tx-nocache-copy.
+    /// The devices, if for neither is copied past the processor's cache.
     ///
     /// # Errors
     /// A device that does not tell its features.
     pub(super) fn without_nocache(&self) -> Result<Option<String>> {
         for end in [End::Server, End::Consumer] {
             let device = &self.devices[end as usize];
-            if self.at(end, || feature::is_on(device, feature::NOCACHE))? {
+            if self.at(end, || feature::is_any_on(device, &feature::PAST_THE_CACHE))? {
                 return Ok(None);
             }
         }
@@ -151,7 +151,7 @@ impl Network {
     }
 }
 
-/// All devices of this network namespace, if none has tx-nocache-copy.
+/// All devices of this network namespace, if for none is copied past the processor's cache.
 ///
 /// # Errors
 /// A device that does not tell its features.
@@ -164,7 +164,7 @@ pub(crate) fn all_without_nocache() -> Result<Option<String>> {
         if if_nametoindex(name.as_str()).is_err() {
             continue;
         }
-        if feature::is_on(&name, feature::NOCACHE)? {
+        if feature::is_any_on(&name, &feature::PAST_THE_CACHE)? {
             return Ok(None);
         }
         names.push(name);

@@ -8,6 +8,10 @@ use super::link::ethtool;
 /// `NETIF_F_NOCACHE_COPY` (net/ethtool/common.c, 5.10 to 7.3).
 pub(super) const NOCACHE: &str = "tx-nocache-copy";
 
+/// By these a device has the kernel copy what is sent past the processor's cache: that one, and TLS that the
+/// device encrypts, for which `tls_push_data()` copies (net/tls/tls_device.c, 5.10 to 7.3).
+pub(super) const PAST_THE_CACHE: [&str; 2] = [NOCACHE, "tls-hw-tx-offload"];
+
 const GSTRINGS: u32 = 0x1b;
 const GFEATURES: u32 = 0x3a;
 const SFEATURES: u32 = 0x3b;
@@ -57,6 +61,19 @@ pub(super) fn is_on(device: &str, feature: &str) -> Result<bool> {
     Ok(get.features[at / 32][2] >> (at % 32) & 1 == 1)
 }
 
+/// Whether a device has one of some.
+///
+/// # Errors
+/// The device does not tell.
+pub(super) fn is_any_on(device: &str, features: &[&str]) -> Result<bool> {
+    for feature in features {
+        if is_on(device, feature)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Gives it to a device.
 ///
 /// # Errors
@@ -90,8 +107,12 @@ mod tests {
 
     #[test]
     fn loopback_never_has_it_and_says_so() {
-        assert!(position("lo", NOCACHE).expect("named").is_some());
+        for feature in PAST_THE_CACHE {
+            assert!(position("lo", feature).expect("named").is_some(), "{feature}");
+        }
         assert!(!is_on("lo", NOCACHE).expect("told")); // register_netdevice(), net/core/dev.c
+        assert!(!is_any_on("lo", &PAST_THE_CACHE).expect("told"));
+        assert!(is_any_on("lo", &[NOCACHE, "loopback"]).expect("told")); // gen_lo_setup(), drivers/net/loopback.c
         assert!(position("lo", "no-such-feature").expect("named").is_none());
     }
 }

@@ -234,7 +234,10 @@ fn unneeded() -> Result<Vec<(Need, String)>> {
         ),
     ];
     if let Some(devices) = all_without_nocache()? {
-        unneeded.push((Need::NocacheDevice, format!("tx-nocache-copy is off on {devices}")));
+        unneeded.push((
+            Need::NocacheDevice,
+            format!("tx-nocache-copy and tls-hw-tx-offload are off on {devices}"),
+        ));
     }
     if !is_any_dax()? {
         unneeded.push((Need::Dax, "no file system is mounted with dax".to_owned()));
