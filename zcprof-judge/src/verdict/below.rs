@@ -16,56 +16,83 @@ const IP: &[Family] = &[Family::Tcp, Family::Udp];
 
 /// What the devices of a pass have against a claim.
 pub(crate) fn judge(claim: &Claim, pass: &Pass, ledger: &Ledger) -> (Vec<Finding>, Vec<Reason>) {
+    let (findings, mut reasons) = encrypted(pass, ledger);
+    // Only for those who promise that nothing is copied.
+    if claim.moved.is_some() {
+        reasons.extend(unknown(pass, ledger));
+    }
+    (findings, reasons)
+}
+
+/// What was encrypted below the sockets, which no claim promises.
+fn encrypted(pass: &Pass, ledger: &Ledger) -> (Vec<Finding>, Vec<Reason>) {
     let (mut findings, mut reasons) = (Vec::new(), Vec::new());
     let place = (Instrument::Callers, Hop::SocketToWire, Disposition::Transformed);
     let by_policy = ledger.account(place.0).bytes(Process::Server, place.1, place.2);
     if beyond_tolerance(by_policy, ledger.payload) {
         findings.push(Finding::of(ledger, place, by_policy, 0));
     }
-    for exit in large_exits(pass, ledger, Process::Server) {
-        match devices::find(&exit.kind) {
-            Some(DeviceKind { effect: Effect::Encrypts, source, .. }) => findings.push(Finding {
-                at: format!("{}, {source}", name(exit)),
-                // With headers, which are no payload.
-                ..Finding::of(ledger, place, exit.bytes.min(ledger.payload), 0)
-            }),
-            // Only for those who promise that nothing is copied.
-            None if claim.moved.is_some() => reasons.push(Reason::UnknownDevice(name(exit))),
-            _ => {}
-        }
+    let large = |process| large_exits(&pass.exits, ledger, process);
+    for (exit, source) in large(Process::Server).filter_map(encrypts) {
+        findings.push(Finding {
+            at: format!("{}, {source}", name(exit)),
+            // With headers, which are no payload.
+            ..Finding::of(ledger, place, exit.bytes.min(ledger.payload), 0)
+        });
     }
-    if sent_by(pass, &[Family::Udp], is_server) > 0 {
-        reasons.extend(unattributed(claim, pass, ledger));
+    if sends_datagrams(pass) {
+        let entry = ledger.account(place.0).entry(Process::Unknown, place.1, place.2);
+        if let Some(entry) = entry.filter(|it| beyond_tolerance(it.bytes, ledger.payload)) {
+            reasons.push(Reason::Unattributed(entry.bytes, entry.sites.join(", ")));
+        }
+        let unknown = large(Process::Unknown).filter_map(encrypts);
+        reasons.extend(unknown.map(|(exit, _)| Reason::Unattributed(exit.bytes, name(exit))));
     }
     (findings, reasons)
 }
 
-/// What was done to datagrams of unknown senders, among which the judged program's may be.
-fn unattributed(claim: &Claim, pass: &Pass, ledger: &Ledger) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    let (hop, disposition) = (Hop::SocketToWire, Disposition::Transformed);
-    let by_policy = ledger.account(Instrument::Callers).entry(Process::Unknown, hop, disposition);
-    if let Some(entry) = by_policy.filter(|it| beyond_tolerance(it.bytes, ledger.payload)) {
-        reasons.push(Reason::Unattributed(entry.bytes, entry.sites.join(", ")));
-    }
-    for exit in large_exits(pass, ledger, Process::Unknown) {
-        match devices::find(&exit.kind).map(|kind| &kind.effect) {
-            Some(Effect::Encrypts) => reasons.push(Reason::Unattributed(exit.bytes, name(exit))),
-            None if claim.moved.is_some() => reasons.push(Reason::UnknownDevice(name(exit))),
-            _ => {}
-        }
+/// Devices of which nobody knows what they do to packets.
+pub(crate) fn unknown(pass: &Pass, ledger: &Ledger) -> Vec<Reason> {
+    let of = |process| unknown_among(&pass.exits, ledger, process);
+    let mut reasons = of(Process::Server);
+    if sends_datagrams(pass) {
+        reasons.extend(of(Process::Unknown));
     }
     reasons
 }
 
+/// The same of some devices.
+pub(crate) fn unknown_among(
+    exits: &[DeviceExit],
+    ledger: &Ledger,
+    process: Process,
+) -> Vec<Reason> {
+    let exits = large_exits(exits, ledger, process);
+    let unknown = exits.filter(|exit| devices::find(&exit.kind).is_none());
+    unknown.map(|exit| Reason::UnknownDevice(name(exit))).collect()
+}
+
+/// The device and the kernel's file, if the device encrypts.
+pub(crate) fn encrypts(exit: &DeviceExit) -> Option<(&DeviceExit, &'static str)> {
+    match devices::find(&exit.kind)? {
+        DeviceKind { effect: Effect::Encrypts, source, .. } => Some((exit, source)),
+        _ => None,
+    }
+}
+
+/// Whether the judged program sends by UDP, so that a datagram of an unknown sender may be its own.
+pub(crate) fn sends_datagrams(pass: &Pass) -> bool {
+    sent_by(pass, &[Family::Udp], is_server) > 0
+}
+
 /// Devices that got more of a process's packets than nothing.
-fn large_exits<'a>(
-    pass: &'a Pass,
+pub(crate) fn large_exits<'a>(
+    exits: &'a [DeviceExit],
     ledger: &Ledger,
     process: Process,
 ) -> impl Iterator<Item = &'a DeviceExit> {
     let payload = ledger.payload;
-    let of_it = pass.exits.iter().filter(move |exit| exit.process == process);
+    let of_it = exits.iter().filter(move |exit| exit.process == process);
     of_it.filter(move |exit| beyond_tolerance(exit.bytes, payload))
 }
 
@@ -101,6 +128,7 @@ fn is_server(process: Process) -> bool {
     process == Process::Server
 }
 
-fn name(exit: &DeviceExit) -> String {
+/// The device's name, with its kind.
+pub(crate) fn name(exit: &DeviceExit) -> String {
     if exit.kind.is_empty() { exit.name.clone() } else { format!("{} ({})", exit.name, exit.kind) }
 }

@@ -2,14 +2,15 @@
 
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
 
+use super::below;
 use super::promise::{Bound, Promise};
 use super::record::Direction;
-use super::spans::{spans, total};
+use super::spans::{spans, total, with_fresh_pages};
 use super::taken;
 use super::traffic::Traffic;
 use crate::claim::Claim;
 use crate::ledger::sum;
-use crate::verdict::{Finding, Reason, beyond_tolerance, findings};
+use crate::verdict::{Finding, Reason, beyond_tolerance};
 
 use Disposition::{Copied, Deferred};
 
@@ -72,11 +73,11 @@ pub(super) fn against_bound(
             (Hop::SocketToSocket, late, late)
         }
         Disposition::Transformed => {
-            let (least, most) = findings::encrypted(&traffic.ledger);
-            (Hop::PageCacheToSocket, least, most)
+            let below::Encrypted { least, most, hop, .. } = below::encrypted(traffic);
+            (hop, least, most)
         }
         _ => {
-            let spans = spans(traffic, instrument);
+            let spans = with_fresh_pages(traffic, spans(traffic, instrument));
             let (least, most) = total(traffic, &spans);
             // Where most of it was copied, or may have been.
             let widest = spans.iter().max_by_key(|span| (span.most, span.most - span.least));
@@ -91,11 +92,15 @@ pub(super) fn against_bound(
         (true, true) => {
             let bytes = if bound.at_most { least } else { most };
             let place = (instrument, hop, bound.what);
-            (vec![Finding::of(&traffic.ledger, place, bytes, claimed)], Vec::new())
+            let mut finding = Finding::of(&traffic.ledger, place, bytes, claimed);
+            if hop == Hop::SocketToWire && finding.at.is_empty() {
+                finding.at = below::encrypted(traffic).devices;
+            }
+            (vec![finding], Vec::new())
         }
         _ => {
-            let for_any = findings::encrypted_for_any(&traffic.ledger);
-            let for_any = for_any.filter(|_| bound.what == Disposition::Transformed);
+            let is_encrypted = bound.what == Disposition::Transformed;
+            let for_any = if is_encrypted { below::open(traffic) } else { None };
             let open = for_any.unwrap_or(Reason::MayBeSent(hop, most - least));
             (Vec::new(), vec![open])
         }

@@ -2,24 +2,34 @@
 
 use zcprof_common::vocabulary::Process;
 
-use super::chosen::{is_chosen, process, senders};
-use super::record::{Charged, Of, Watch, WatchedCount, WatchedExit, WatchedLeafStack};
+use super::chosen::Part;
+use super::record::{Charged, Watch, WatchedCount, WatchedExit, WatchedLeafStack};
 use crate::run::{Cache, Count, DeviceExit, LeafStack, Notices, Pass, Payload, SyscallCount};
 
+/// What is known of programs that send from the judged port and from others: below the sockets nothing
+/// names a port.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BelowAnyPort {
+    /// Devices that they left by.
+    pub(super) exits: Vec<DeviceExit>,
+    /// What a policy encrypted for them.
+    pub(super) encrypted: Vec<Count>,
+}
+
 /// The window as if it were a pass in which a server sent so much.
-pub(super) fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
+pub(super) fn pass(part: &Part<'_>, chosen: &[&WatchedCount], sent: u64) -> Pass {
     let (results, counts): (Vec<&WatchedCount>, Vec<&WatchedCount>) =
         chosen.iter().copied().partition(|count| count.site == "sys_exit");
-    let counts = counts.into_iter().map(|count| as_count(count, of));
+    let counts = counts.into_iter().map(|count| as_count(count, part));
     let syscalls = results.into_iter().map(|count| SyscallCount {
-        process: process(count, of),
+        process: part.process(count),
         syscall: count.syscall,
         file: count.file,
         calls: count.calls,
         bytes: count.bytes,
     });
     Pass {
-        transfer: of.to_string(),
+        transfer: part.to_string(),
         claim: None,
         cache: Cache::Warm,
         payload: Payload { bytes: sent, fetches: 0, verified: true },
@@ -38,10 +48,10 @@ pub(super) fn pass(of: &Of, chosen: &[&WatchedCount], sent: u64) -> Pass {
 }
 
 /// A count as a pass has it.
-fn as_count(count: &WatchedCount, of: &Of) -> Count {
+fn as_count(count: &WatchedCount, part: &Part<'_>) -> Count {
     Count {
         site: count.site.clone(),
-        process: process(count, of),
+        process: part.process(count),
         syscall: count.syscall,
         iter: count.iter,
         file: count.file,
@@ -50,36 +60,41 @@ fn as_count(count: &WatchedCount, of: &Of) -> Count {
     }
 }
 
-/// Devices that the senders of a part left by, and those that datagrams of unknown senders did.
-pub(super) fn exits(watch: &Watch, of: &Of) -> Vec<DeviceExit> {
-    let senders = senders(&watch.counts, of);
-    let is_chosen = |name: &String| match of {
-        Of::All => true,
-        Of::Program(wanted) => name == wanted,
-        Of::Port(_) => senders.contains(&name.as_str()),
-    };
+/// Devices that the senders of a part left by, and those that datagrams of unknown senders did. What is
+/// of a program that sends from several ports, and so may be of another, is left out.
+pub(super) fn exits(watch: &Watch, part: &Part<'_>) -> Vec<DeviceExit> {
     let of_whom = |exit: &WatchedExit| match &exit.charged {
-        Charged::Program(name) if is_chosen(name) => Some(Process::Server),
+        Charged::Program(name) if part.is_of(name) && !part.is_of_several_ports(name) => {
+            Some(Process::Server)
+        }
         Charged::Unknown => Some(Process::Unknown),
         Charged::Program(_) | Charged::Elsewhere => None,
     };
-    let exit = |exit: &WatchedExit| {
-        Some(DeviceExit {
-            process: of_whom(exit)?,
-            name: exit.name.clone(),
-            kind: exit.kind.clone(),
-            bytes: exit.bytes,
-        })
-    };
-    watch.exits.iter().filter_map(exit).collect()
+    let exits = watch.exits.iter();
+    exits.filter_map(|exit| Some(as_exit(exit, of_whom(exit)?))).collect()
+}
+
+/// What is known below the sockets of programs that send from the part's port and from others.
+pub(super) fn below_any_port(watch: &Watch, part: &Part<'_>) -> BelowAnyPort {
+    let is_any = |exit: &&WatchedExit| matches!(&exit.charged, Charged::Program(name) if part.is_of_several_ports(name));
+    let exits = watch.exits.iter().filter(is_any);
+    let encrypted = watch.counts.iter().filter(|count| part.is_below_any_port(count));
+    BelowAnyPort {
+        exits: exits.map(|exit| as_exit(exit, Process::Unknown)).collect(),
+        encrypted: encrypted.map(|count| as_count(count, part)).collect(),
+    }
+}
+
+fn as_exit(exit: &WatchedExit, process: Process) -> DeviceExit {
+    let WatchedExit { name, kind, bytes, .. } = exit;
+    DeviceExit { process, name: name.clone(), kind: kind.clone(), bytes: *bytes }
 }
 
 /// What leaves copied of a part, by stack.
-pub(super) fn leaf_stacks(watch: &Watch, of: &Of) -> Vec<LeafStack> {
-    let senders = senders(&watch.counts, of);
-    let chosen = watch.leaf_stacks.iter().filter(|stack| is_chosen(&stack.count, of, &senders));
+pub(super) fn leaf_stacks(watch: &Watch, part: &Part<'_>) -> Vec<LeafStack> {
+    let chosen = watch.leaf_stacks.iter().filter(|stack| part.is_chosen(&stack.count));
     let stack = |stack: &WatchedLeafStack| LeafStack {
-        count: as_count(&stack.count, of),
+        count: as_count(&stack.count, part),
         functions: stack.functions.clone(),
     };
     chosen.map(stack).collect()

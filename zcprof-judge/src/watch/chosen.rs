@@ -1,5 +1,7 @@
 //! Which counts of a window belong to a part of what was sent, and as whose they are taken there.
 
+use std::fmt;
+
 use zcprof_common::sites::Site;
 use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Iter, Process};
@@ -26,41 +28,111 @@ pub(super) fn sent_by(count: &WatchedCount) -> Option<Family> {
     Site::find(&count.site).and_then(|(_, site)| site.sent)
 }
 
-/// Programs that sent from a port.
-pub(super) fn senders<'a>(counts: &'a [WatchedCount], of: &Of) -> Vec<&'a str> {
-    let Of::Port(port) = of else { return Vec::new() };
-    let mut senders = Vec::new();
-    for count in counts {
-        if let (Charged::Program(name), true) = (&count.charged, count.port == Some(*port))
-            && !senders.contains(&name.as_str())
-        {
-            senders.push(name);
+/// A part of what was sent, and who sent it.
+pub(super) struct Part<'a> {
+    of: &'a Of,
+    /// Programs that sent from the part's port; none where the part is no port's.
+    senders: Vec<&'a str>,
+    /// Of these, the programs that sent from other ports too: what is known of such a program and names
+    /// no port may be any of these ports'.
+    by_several: Vec<&'a str>,
+}
+
+impl<'a> Part<'a> {
+    pub(super) fn of(counts: &'a [WatchedCount], of: &'a Of) -> Self {
+        let mut part = Self { of, senders: Vec::new(), by_several: Vec::new() };
+        let Of::Port(port) = *of else { return part };
+        for count in counts {
+            if let (Charged::Program(name), true) = (&count.charged, count.port == Some(port))
+                && !part.senders.contains(&name.as_str())
+            {
+                part.senders.push(name);
+            }
+        }
+        for count in counts {
+            if let (Charged::Program(name), true) = (&count.charged, count.port != Some(port))
+                && sends_by_network(count)
+                && part.senders.contains(&name.as_str())
+                && !part.by_several.contains(&name.as_str())
+            {
+                part.by_several.push(name);
+            }
+        }
+        part
+    }
+
+    /// Whether the part is of a program's bytes.
+    pub(super) fn is_of(&self, program: &str) -> bool {
+        match self.of {
+            Of::All => true,
+            Of::Program(wanted) => program == wanted,
+            Of::Port(_) => self.senders.contains(&program),
         }
     }
-    senders
-}
 
-/// Whether a count belongs to the part. What a program does at no socket may be for any of its ports.
-pub(super) fn is_chosen(count: &WatchedCount, of: &Of, senders: &[&str]) -> bool {
-    let is_here = match (of, &count.charged) {
-        (Of::Port(port), Charged::Program(_)) => {
-            count.port.map_or_else(|| !is_at_socket(count) || is_encrypted(count), |at| at == *port)
+    /// Whether what is known of a program, and names no port, may be of another port than the part's.
+    pub(super) fn is_of_several_ports(&self, program: &str) -> bool {
+        self.by_several.contains(&program)
+    }
+
+    /// Whether a count belongs to the part. What a program does at no socket may be for any of its ports.
+    pub(super) fn is_chosen(&self, count: &WatchedCount) -> bool {
+        let is_here = match (self.of, &count.charged) {
+            (Of::Port(port), Charged::Program(_)) => count.port.map_or_else(
+                || is_encrypted(count) || is_encrypted_below(count) || !is_at_socket(count),
+                |at| at == *port,
+            ),
+            _ => true,
+        };
+        is_here && self.is_theirs(count) && !self.is_below_any_port(count)
+    }
+
+    /// Whether a count is of bytes that were encrypted below the sockets of a program that sends from
+    /// several ports: nobody knows of which.
+    pub(super) fn is_below_any_port(&self, count: &WatchedCount) -> bool {
+        let by_several =
+            matches!(&count.charged, Charged::Program(name) if self.is_of_several_ports(name));
+        by_several && count.port.is_none() && is_encrypted_below(count)
+    }
+
+    /// The same at whatever port: whether a count is of those who send the part, and may be on the way of
+    /// what they send.
+    pub(super) fn is_theirs(&self, count: &WatchedCount) -> bool {
+        let is_of_them = match (self.of, &count.charged) {
+            (Of::All, _) | (_, Charged::Unknown) => true,
+            (_, Charged::Elsewhere) => false,
+            (_, Charged::Program(name)) => self.is_of(name),
+        };
+        is_of_them && !is_read_by_exec(count)
+    }
+
+    /// As whose a count is taken where the part is judged.
+    pub(super) fn process(&self, count: &WatchedCount) -> Process {
+        match (&count.charged, self.of) {
+            (Charged::Unknown, _) => Process::Unknown,
+            (Charged::Elsewhere, _) => Process::Elsewhere,
+            // A deferred copy names a program, but no port: the copy may be another port's. So may the
+            // first record that a call has encrypted, before TLS sends it by the socket that has the port.
+            (Charged::Program(_), Of::Port(_))
+                if count.port.is_none() && (is_deferred(count) || is_encrypted(count)) =>
+            {
+                Process::Unknown
+            }
+            (Charged::Program(_), _) => Process::Server,
         }
-        _ => true,
-    };
-    is_here && is_theirs(count, of, senders)
+    }
 }
 
-/// The same at whatever port: whether a count is of those who send the part, and may be on the way of what
-/// they send.
-pub(super) fn is_theirs(count: &WatchedCount, of: &Of, senders: &[&str]) -> bool {
-    let is_of_them = match (of, &count.charged) {
-        (Of::All, _) | (_, Charged::Unknown) => true,
-        (_, Charged::Elsewhere) => false,
-        (Of::Program(name), Charged::Program(of_it)) => name == of_it,
-        (Of::Port(_), Charged::Program(name)) => senders.contains(&name.as_str()),
-    };
-    is_of_them && !is_read_by_exec(count)
+impl fmt::Display for Part<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.of.fmt(f)
+    }
+}
+
+/// Whether bytes are sent that leave by devices.
+fn sends_by_network(count: &WatchedCount) -> bool {
+    const BY_DEVICES: [Family; 3] = [Family::Tcp, Family::Mptcp, Family::Udp];
+    count.bytes > 0 && sent_by(count).is_some_and(|family| BY_DEVICES.contains(&family))
 }
 
 /// Whether a count was made at a socket, be it one whose port is not told apart.
@@ -75,25 +147,16 @@ pub(super) fn is_deferred(count: &WatchedCount) -> bool {
 
 /// Whether a count is of bytes that were encrypted for a socket.
 fn is_encrypted(count: &WatchedCount) -> bool {
-    let terms = Site::find(&count.site).and_then(|(_, site)| site.terms(count.iter, count.file));
-    let mut terms = terms.unwrap_or_default().iter();
-    terms.any(|term| {
-        (term.hop, term.disposition) == (Hop::PageCacheToSocket, Disposition::Transformed)
-    })
+    is_transformed(count, Hop::PageCacheToSocket)
 }
 
-/// As whose a count is taken where a part of the window is judged.
-pub(super) fn process(count: &WatchedCount, of: &Of) -> Process {
-    match (&count.charged, of) {
-        (Charged::Unknown, _) => Process::Unknown,
-        (Charged::Elsewhere, _) => Process::Elsewhere,
-        // A deferred copy names a program, but no port: the copy may be another port's. So may the first
-        // record that a call has encrypted, before TLS sends it by the socket that has the port.
-        (Charged::Program(_), Of::Port(_))
-            if count.port.is_none() && (is_deferred(count) || is_encrypted(count)) =>
-        {
-            Process::Unknown
-        }
-        (Charged::Program(_), _) => Process::Server,
-    }
+/// Whether a count is of bytes that were encrypted below the sockets.
+fn is_encrypted_below(count: &WatchedCount) -> bool {
+    is_transformed(count, Hop::SocketToWire)
+}
+
+fn is_transformed(count: &WatchedCount, hop: Hop) -> bool {
+    let terms = Site::find(&count.site).and_then(|(_, site)| site.terms(count.iter, count.file));
+    let mut terms = terms.unwrap_or_default().iter();
+    terms.any(|term| (term.hop, term.disposition) == (hop, Disposition::Transformed))
 }

@@ -4,6 +4,7 @@
 mod against;
 mod apart;
 mod as_pass;
+mod below;
 pub mod charge;
 mod chosen;
 pub mod direction;

@@ -3,6 +3,7 @@
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
 
 use super::against::{against, against_bound, disagreements};
+use super::below;
 use super::pipes::PipeBytes;
 use super::promise::Promise;
 use super::record::{Direction, Watch};
@@ -12,7 +13,7 @@ use super::traffic::Traffic;
 use crate::claim::Claim;
 use crate::verdict::instruments::usable;
 use crate::verdict::{Finding, Reason, Verdict};
-use crate::verdict::{below, beyond_tolerance, findings as found_by, leaves, rules};
+use crate::verdict::{below::unwatched, beyond_tolerance, findings as found_by, leaves, rules};
 
 /// Most bytes of a TLS record that are not plaintext: header, explicit nonce and tag of TLS 1.2
 /// (RFC 5288), which are more than TLS 1.3's (RFC 8446, 5.2).
@@ -57,8 +58,8 @@ pub(super) fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framin
             open.into_iter().filter(|reason| !reasons.contains(reason)).collect::<Vec<_>>(),
         );
     }
-    if let Promise::Named(claim) = promise {
-        let (on_the_way, unknown) = below::judge(claim, &traffic.pass, ledger);
+    if traffic.direction == Direction::Tx {
+        let (on_the_way, unknown) = below::judge(promise, traffic);
         findings.extend(on_the_way);
         reasons.extend(unknown);
     }
@@ -75,8 +76,10 @@ pub(super) fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framin
     if rules::is_refuted(&findings, &reasons, contested) {
         return Verdict::Refuted(findings);
     }
+    if traffic.direction == Direction::Tx && below::promises_no_more(promise) {
+        reasons.extend(unwatched(&traffic.pass, &watch.coverage));
+    }
     if let Promise::Named(Claim { moved: Some(hop), .. }) = promise {
-        reasons.extend(below::unwatched(&traffic.pass, &watch.coverage));
         reasons.extend(witness(traffic, *hop, framing));
     }
     if reasons.is_empty() { Verdict::Holds } else { Verdict::Inconclusive(reasons) }

@@ -71,6 +71,19 @@ fn sent(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
     ]
 }
 
+/// The same, for a bound on copies. Fresh pages that were filled although a call hands pages over may have
+/// been filled by a copy, which the leaves saw or did not: whether the CPU, a device or another process
+/// fills them is more than their site can tell.
+pub(super) fn with_fresh_pages(traffic: &Traffic, mut spans: Vec<Span>) -> Vec<Span> {
+    if traffic.direction == Direction::Tx {
+        let fresh = PipeBytes::of(traffic, Instrument::Callers).bounced();
+        for span in spans.iter_mut().filter(|span| span.hop == fresh.hop) {
+            span.most = span.most.max(fresh.most);
+        }
+    }
+    spans
+}
+
 /// The least and the most that was copied over all hops, and later.
 pub(super) fn total(traffic: &Traffic, spans: &[Span]) -> (u64, u64) {
     let late = match traffic.direction {

@@ -7,8 +7,8 @@ use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, Family, File, Hop, Instrument, Process};
 
 use super::apart::LedgersByPipe;
-use super::as_pass::{exits, leaf_stacks, pass};
-use super::chosen::{is_chosen, is_program, is_theirs, senders, sent_by};
+use super::as_pass::{BelowAnyPort, below_any_port, exits, leaf_stacks, pass};
+use super::chosen::{Part, is_program, sent_by};
 use super::direction;
 use super::record::{Direction, Of, Tolerance, Watch, WatchedCount};
 use crate::ledger::{InstrumentAccount, Ledger, sum};
@@ -23,6 +23,8 @@ pub struct Traffic {
     pub ledger: Ledger,
     /// The window as a pass of that part.
     pub(super) pass: Pass,
+    /// What is known below the sockets and may be of another port.
+    pub(super) below_any_port: BelowAnyPort,
     /// Ledgers by kind of pipe.
     pub(super) by_pipe: LedgersByPipe,
     /// Bytes sent by each family of sockets, those that sent nothing left out.
@@ -66,11 +68,13 @@ impl Traffic {
     /// The part of a window.
     #[must_use]
     pub fn of(watch: &Watch, of: &Of) -> Self {
-        let mut traffic = Self::counted(&watch.counts, of, watch.direction);
-        traffic.pass.exits = exits(watch, of);
+        let part = Part::of(&watch.counts, of);
+        let mut traffic = Self::counted_of(&watch.counts, &part, watch.direction);
+        traffic.pass.exits = exits(watch, &part);
+        traffic.below_any_port = below_any_port(watch, &part);
         traffic.pass.doubts.clone_from(&watch.doubts);
         traffic.pass.leaves = vec![watch.leaves.clone()];
-        traffic.pass.leaf_stacks = leaf_stacks(watch, of);
+        traffic.pass.leaf_stacks = leaf_stacks(watch, &part);
         traffic.ledger.unexplained = (!watch.leaf_stacks.is_empty())
             .then(|| unexplained::of(&traffic.pass, &watch.coverage));
         traffic.doubts.clone_from(&watch.doubts);
@@ -80,11 +84,13 @@ impl Traffic {
     /// The same of counts alone, for which nobody vouches.
     #[must_use]
     pub fn counted(counts: &[WatchedCount], of: &Of, direction: Direction) -> Self {
-        let senders = senders(counts, of);
-        let theirs: Vec<_> = counts.iter().filter(|c| is_theirs(c, of, &senders)).collect();
-        let everywhere = pass(of, &theirs, 0);
-        let chosen = |count: &&WatchedCount| is_chosen(count, of, &senders);
-        let counts: Vec<_> = counts.iter().filter(chosen).collect();
+        Self::counted_of(counts, &Part::of(counts, of), direction)
+    }
+
+    fn counted_of(counts: &[WatchedCount], part: &Part<'_>, direction: Direction) -> Self {
+        let theirs: Vec<_> = counts.iter().filter(|count| part.is_theirs(count)).collect();
+        let everywhere = pass(part, &theirs, 0);
+        let counts: Vec<_> = counts.iter().filter(|count| part.is_chosen(count)).collect();
         let mut families = Vec::new();
         for family in Family::ALL.iter().copied().filter(|family| *family != Family::Pipe) {
             let by_it = counts.iter().filter(|count| sent_by(count) == Some(family));
@@ -104,7 +110,7 @@ impl Traffic {
         let said = sum(says.clone().map(|count| count.bytes));
         let said_at_once = says.map(|count| count.largest).max().unwrap_or(0);
         let sent = sum(families.iter().map(|(_, bytes)| *bytes));
-        let mut pass = pass(of, &counts, sent);
+        let mut pass = pass(part, &counts, sent);
         let by_pipe = LedgersByPipe::of(&pass, &everywhere);
         let mut ledger = Ledger::of(&pass);
         ledger.payload = direction::amount(direction, &ledger, &pass);
@@ -113,6 +119,7 @@ impl Traffic {
         Self {
             ledger,
             pass,
+            below_any_port: BelowAnyPort::default(),
             by_pipe,
             families,
             calls,

@@ -18,4 +18,5 @@ mod stacks;
 mod unexplained;
 mod watched;
 mod watched_at_random;
+mod watched_below;
 mod windows;

@@ -1,0 +1,216 @@
+//! What happens below the sockets of watched programs, where nothing names a port.
+
+use zcprof_common::syscalls::Syscall;
+use zcprof_common::vocabulary::{Disposition, File, Hop, Iter};
+use zcprof_judge::run::ProbeState;
+use zcprof_judge::verdict::{Reason, Verdict};
+use zcprof_judge::watch::record::{Charged, Of, Watch, WatchedCount, WatchedExit};
+
+use super::pipes::filled;
+use super::watched::{BODY, count, handed_over, verdict, window, written};
+
+fn program(name: &str) -> Charged {
+    Charged::Program(name.to_owned())
+}
+
+/// What a device got of the program's packets.
+fn exit(name: &str, kind: &str, bytes: u64) -> WatchedExit {
+    WatchedExit { charged: program("nginx"), name: name.to_owned(), kind: kind.to_owned(), bytes }
+}
+
+fn at(port: Option<u16>, mut counts: Vec<WatchedCount>) -> Vec<WatchedCount> {
+    for count in counts.iter_mut().filter(|count| count.port.is_some()) {
+        count.port = port;
+    }
+    counts
+}
+
+/// What IPsec encrypted, within the system call that sent it or later.
+fn by_policy(file: File) -> WatchedCount {
+    let count = count("xfrm_output", Syscall::Sendto, file, Iter::None, BODY);
+    WatchedCount { port: None, ..count }
+}
+
+fn says(watch: &Watch, of: Of, claim: &str) -> Verdict {
+    let mut watch = watch.clone();
+    watch.claims[0].of = of;
+    claim.clone_into(&mut watch.claims[0].claim);
+    verdict(&watch)
+}
+
+fn reasons(verdict: Verdict) -> Vec<Reason> {
+    let Verdict::Inconclusive(reasons) = verdict else { panic!("{verdict:?}") };
+    reasons
+}
+
+/// A program that sends from several ports may have been encrypted at any of them; one that sends from a
+/// single port was at that.
+#[test]
+fn what_was_encrypted_below_may_be_of_any_port_that_the_program_sends_from() {
+    let nginx = || Of::Program("nginx".to_owned());
+    let (one, two) = ([handed_over(BODY)], [handed_over(BODY), at(Some(443), handed_over(BODY))]);
+    let as_client = [handed_over(BODY), at(None, handed_over(BODY))];
+    let encrypt: [(&str, fn(&mut Watch)); 3] = [
+        ("wg0 (wireguard)", |w| w.exits.push(exit("wg0", "wireguard", BODY))),
+        ("xfrm_output", |w| w.counts.push(by_policy(File::None))),
+        ("xfrm_output", |w| w.counts.push(by_policy(File::Socket))),
+    ];
+    for (by, encrypt) in encrypt {
+        let with = |parts: &[Vec<WatchedCount>]| {
+            let mut watch = window("zero-copy", parts);
+            watch.exits.push(exit("lo", "", 2 * BODY));
+            encrypt(&mut watch);
+            watch
+        };
+        assert_eq!(says(&with(&one), Of::Port(80), "zero-copy").name(), "refuted", "{by}");
+        for parts in [&two, &as_client] {
+            let watch = with(parts);
+            let said = reasons(says(&watch, Of::Port(80), "zero-copy"));
+            assert_eq!(said, [Reason::EncryptedForAny(BODY, by.to_owned())]);
+            assert_eq!(says(&watch, Of::All, "zero-copy").name(), "refuted", "{by}");
+            assert_eq!(says(&watch, nginx(), "zero-copy").name(), "refuted", "{by}");
+            let said = reasons(says(&watch, Of::Port(80), "transformed<=0.5"));
+            assert_eq!(said, [Reason::EncryptedForAny(BODY, by.to_owned())]);
+        }
+        // Neither what other programs send nor what leaves by no device makes it another port's.
+        let mut others = with(&one);
+        let by_curl = at(Some(443), handed_over(BODY)).into_iter();
+        others
+            .counts
+            .extend(by_curl.map(|count| WatchedCount { charged: program("curl"), ..count }));
+        assert_eq!(says(&others, Of::Port(80), "zero-copy").name(), "refuted", "{by}");
+        let local = ["filemap_splice_read", "unix_stream_sendmsg"];
+        let mut local = with(&[
+            handed_over(BODY),
+            local
+                .map(|site| count(site, Syscall::Sendfile, File::Regular, Iter::None, BODY))
+                .to_vec(),
+        ]);
+        assert_eq!(says(&local, Of::Port(80), "zero-copy").name(), "refuted", "{by}");
+        local.counts.extend(at(Some(443), handed_over(0)));
+        assert_eq!(says(&local, Of::Port(80), "zero-copy").name(), "refuted", "{by}: nothing sent");
+    }
+    let mut plain = window("zero-copy", &two);
+    plain.exits.push(exit("lo", "", 2 * BODY));
+    for port in [80, 443] {
+        assert_eq!(says(&plain, Of::Port(port), "zero-copy"), Verdict::Holds);
+        assert_eq!(says(&plain, Of::Port(port), "transformed<=0"), Verdict::Holds);
+    }
+    plain.exits.push(exit("weird0", "quantum", BODY));
+    for claim in ["zero-copy", "copied<=0.5"] {
+        let said = reasons(says(&plain, Of::Port(80), claim));
+        assert_eq!(said, [Reason::UnknownDevice("weird0 (quantum)".to_owned())], "{claim}");
+    }
+    assert_eq!(says(&plain, Of::Port(80), "moved>=1"), Verdict::Holds);
+}
+
+/// A bound on what is encrypted counts tunnels and policies, less what may be the packets' headers.
+#[test]
+fn bounds_count_what_is_encrypted_below_the_sockets() {
+    let with = |change: &dyn Fn(&mut Watch)| {
+        let mut watch = window("zero-copy", &[handed_over(BODY)]);
+        watch.exits.push(exit("lo", "", BODY));
+        change(&mut watch);
+        watch
+    };
+    let packets = |watch: &mut Watch, calls| {
+        let count = count("net_dev_queue", Syscall::Sendfile, File::None, Iter::None, BODY);
+        watch.counts.push(WatchedCount { calls, port: None, ..count });
+    };
+    let by_device = |kind: &'static str| {
+        with(&move |w| {
+            w.exits.push(exit("out0", kind, BODY));
+            packets(w, BODY / 65_536);
+        })
+    };
+    let by_policy = with(&|w| w.counts.push(by_policy(File::None)));
+    for watch in [by_device("wireguard"), by_device("macsec"), by_policy] {
+        for (claim, expected) in [
+            ("transformed<=0", "refuted"),
+            ("transformed<=0.9", "refuted"),
+            ("transformed<=1", "holds"),
+            ("transformed>=0.9", "holds"),
+            ("transformed>=1.1", "refuted"),
+            ("copied<=0", "holds"),
+        ] {
+            assert_eq!(says(&watch, Of::All, claim).name(), expected, "{claim}");
+        }
+    }
+    let Verdict::Refuted(found) = says(&by_device("wireguard"), Of::All, "transformed<=0") else {
+        panic!("a tunnel")
+    };
+    let found: Vec<_> = found.iter().map(|f| (f.hop, f.disposition, f.at.as_str())).collect();
+    assert_eq!(found[0], (Hop::SocketToWire, Disposition::Transformed, "out0 (wireguard)"));
+    // So many packets may be nothing but headers.
+    let small = with(&|w| {
+        w.exits.push(exit("wg0", "wireguard", BODY));
+        packets(w, BODY / 100);
+    });
+    assert_eq!(says(&small, Of::All, "transformed<=0.5").name(), "inconclusive");
+    assert_eq!(says(&small, Of::All, "transformed>=0.5").name(), "inconclusive");
+    assert_eq!(says(&by_device("vxlan"), Of::All, "transformed<=0"), Verdict::Holds);
+    // A datagram that has lost its socket may be the program's, if it sends any.
+    let lost = |w: &mut Watch| {
+        let exit = exit("wg0", "wireguard", BODY);
+        w.exits.push(WatchedExit { charged: Charged::Unknown, ..exit });
+    };
+    assert_eq!(says(&with(&lost), Of::All, "transformed<=0.1"), Verdict::Holds);
+    let datagrams = with(&|w| {
+        lost(w);
+        let at = |site| count(site, Syscall::Sendto, File::Socket, Iter::User, BODY);
+        w.counts.extend(["_copy_from_iter", "udp_sendmsg"].map(at));
+    });
+    assert_eq!(says(&datagrams, Of::All, "transformed<=0.1").name(), "inconclusive");
+}
+
+/// Pages that were filled anew for a splice may have been filled by a copy that nobody saw.
+#[test]
+fn a_bound_on_copies_counts_fresh_pages_as_possibly_copied() {
+    let left = |site| count(site, Syscall::Splice, File::Pipe, Iter::None, BODY);
+    let left = || ["tcp_sendmsg_locked", "skb_splice_from_iter"].map(left).to_vec();
+    let fresh = |iter: &[(&str, Iter)]| {
+        let at =
+            |(site, iter): &(&str, Iter)| count(site, Syscall::Splice, File::Regular, *iter, BODY);
+        iter.iter().map(at).map(|count| WatchedCount { port: None, ..count }).collect::<Vec<_>>()
+    };
+    let unseen = window("", &[fresh(&[("copy_splice_read", Iter::None)]), left()]);
+    let said = reasons(says(&unseen, Of::All, "copied<=0.5"));
+    assert_eq!(said, [Reason::MayBeSent(Hop::PageCacheToPipe, BODY)]);
+    assert_eq!(says(&unseen, Of::All, "copied>=0.5").name(), "inconclusive");
+    assert_eq!(says(&unseen, Of::All, "copied<=1"), Verdict::Holds);
+    // Where the copies that filled them were seen, they are those.
+    let seen = [
+        ("copy_splice_read", Iter::None),
+        ("filemap_read", Iter::Kernel),
+        ("_copy_to_iter", Iter::Kernel),
+    ];
+    let seen = window("", &[fresh(&seen), left()]);
+    assert_eq!(says(&seen, Of::All, "copied<=0.5").name(), "refuted");
+    assert_eq!(says(&seen, Of::All, "copied<=1"), Verdict::Holds);
+    let handed = window("", &[filled(BODY), left()]);
+    assert_eq!(says(&handed, Of::All, "copied<=0"), Verdict::Holds);
+}
+
+/// Where nobody knows what a device does, or which device it was, nobody knows that no more was copied.
+#[test]
+fn a_bound_on_copies_needs_devices_that_are_known() {
+    let mut unknown = window("", &[handed_over(BODY)]);
+    unknown.exits.push(exit("weird0", "quantum", BODY));
+    let mut unwatched = window("", &[handed_over(BODY)]);
+    let mut probes = unwatched.coverage.probes.iter_mut();
+    let probe = probes.find(|probe| probe.site == "net_dev_queue").expect("a row");
+    probe.state = ProbeState::Withheld;
+    for claim in ["copied<=0.5", "deferred<=0", "transformed<=0"] {
+        let said = reasons(says(&unknown, Of::All, claim));
+        assert_eq!(said, [Reason::UnknownDevice("weird0 (quantum)".to_owned())], "{claim}");
+        let said = reasons(says(&unwatched, Of::All, claim));
+        assert_eq!(said, [Reason::ReachedNoDevice(BODY, 0)], "{claim}");
+    }
+    for claim in ["copied>=0", "moved>=1", "moved<=1"] {
+        assert_eq!(says(&unknown, Of::All, claim), Verdict::Holds, "{claim}");
+        assert_eq!(says(&unwatched, Of::All, claim), Verdict::Holds, "{claim}");
+    }
+    // Copies that were seen are too many whatever the device does.
+    unknown.counts.extend(written(BODY));
+    assert_eq!(says(&unknown, Of::All, "copied<=0.1").name(), "refuted");
+}
