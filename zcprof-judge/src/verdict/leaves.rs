@@ -93,8 +93,8 @@ pub(super) fn missing(blind: &[Blind], claim: &Claim, ledger: &Ledger) -> Vec<Re
     blind.iter().filter(wanted).map(reason).collect()
 }
 
-/// Leaves that a watched program may have reached unseen. What it writes into files the callers tell
-/// by themselves.
+/// Leaves that a watched program may have reached unseen. What it writes into files the callers and the
+/// results of its system calls tell.
 pub(crate) fn unseen(pass: &Pass, coverage: &Coverage) -> Vec<Reason> {
     let blind = unwatched(pass, coverage);
     let reachable = blind.iter().filter(|blind| blind.need != Need::Writes);

@@ -46,9 +46,8 @@ fn sent(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
     let unshared = unshared.saturating_add(traffic.seen(Hop::UserToUser, Disposition::Aside));
     // Runs that were missed may hide more of these, and of no others.
     let unshared = unshared.saturating_add(traffic.hidden.by_faults);
-    // What was copied into a file may be what was then handed over from it. Only the callers are
-    // sure to see that.
-    let staged = traffic.seen(Hop::UserToPageCache, Copied).min(moved);
+    // What was copied into a file may be what was then handed over from it.
+    let staged = taken::into_files(traffic, account, moved);
     let copied = account.bytes(Process::Server, Hop::UserToSocket, Copied);
     let left = sum([copied, by_reference, pipes.sent_of_own(), staged].into_iter());
     let exactly = |hop| Span::exactly(account, hop);
@@ -65,7 +64,7 @@ fn sent(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
         pipes.sent_out_of_files(),
         exactly(Hop::PageCacheToSocket),
         pipes.sent_out_of_memory(),
-        at_most(Hop::UserToPageCache, moved),
+        Span { hop: Hop::UserToPageCache, least: 0, most: staged },
         at_most(Hop::PageCacheToPageCache, moved),
         Span { hop: Hop::UserToUser, least: 0, most: unshared.min(by_reference) },
     ]

@@ -18,7 +18,7 @@ pub(super) fn received(traffic: &Traffic, account: &InstrumentAccount) -> Vec<Sp
     let taken = traffic.sent();
     vec![
         Span::exactly(account, Hop::SocketToUser).and_hidden(traffic.hidden.unplaced),
-        Span::at_most(account, Hop::UserToPageCache, taken),
+        Span { hop: Hop::UserToPageCache, least: 0, most: into_files(traffic, account, taken) },
         Span::at_most(account, Hop::UserToPipe, taken),
         Span::at_most(account, Hop::PageCacheToPageCache, taken),
     ]
@@ -71,6 +71,17 @@ fn sent_unseen(traffic: &Traffic) -> u64 {
     let untaken = traffic.seen(Hop::PageCacheToSocket, Copied);
     let seen = sum(places.into_iter()).saturating_add(untaken);
     presumed(&traffic.pass, File::Socket, Hop::UserToSocket).saturating_sub(seen)
+}
+
+/// Bytes that may have been copied from memory into files, of at most so many. The callers see that where a
+/// file system writes by a function that is a site. FUSE without its write-back cache (fs/fuse/file.c),
+/// netfs (fs/netfs/buffered_write.c) and bcachefs (fs/bcachefs/fs-io-buffered.c) write by functions of
+/// their own (6.12): there the results of the system calls say more.
+pub(super) fn into_files(traffic: &Traffic, account: &InstrumentAccount, most: u64) -> u64 {
+    let hop = Hop::UserToPageCache;
+    let said = presumed(&traffic.pass, File::Regular, hop);
+    let seen = account.bytes(Process::Server, hop, Copied).max(traffic.seen(hop, Copied));
+    seen.max(said).min(most)
 }
 
 /// What was written from memory and no site saw.

@@ -264,6 +264,49 @@ fn what_was_copied_into_a_file_may_be_what_is_handed_over_from_it() {
     assert_eq!(says("copied<=2", &[staged(BODY), handed_over(BODY)]), "holds");
 }
 
+/// A file system may write by a function that is no site (FUSE, netfs, bcachefs): then the results of the
+/// system calls say what was written.
+#[test]
+fn what_was_written_into_a_file_unseen_may_be_what_is_handed_over_from_it() {
+    let wrote = |syscall, file, bytes| {
+        let at = |site| count(site, syscall, file, Iter::None, bytes);
+        vec![WatchedCount { port: None, ..at("sys_exit") }]
+    };
+    for call in [Syscall::Write, Syscall::Pwritev2] {
+        let wrote = |bytes| wrote(call, File::Regular, bytes);
+        let staged = [wrote(BODY), handed_over(BODY)];
+        let unseen = verdict(&window("zero-copy", &staged));
+        let reason = Reason::MayBeSent(Hop::UserToPageCache, BODY);
+        assert_eq!(unseen, Verdict::Inconclusive(vec![reason]), "{call:?}");
+        assert_eq!(says("copied<=0.5", &staged), "inconclusive", "{call:?}");
+        assert_eq!(says("copied<=1", &staged), "holds", "{call:?}");
+        let mut of_port = window("zero-copy", &staged);
+        of_port.claims[0].of = Of::Port(80);
+        assert_eq!(verdict(&of_port).name(), "inconclusive", "{call:?}");
+        // What was read before it was written is on the way, too.
+        let read_before = [wrote(BODY), read(BODY), handed_over(BODY)];
+        assert_eq!(says("copied<=1.5", &read_before), "inconclusive", "{call:?}");
+        assert_eq!(says("zero-copy", &[wrote(HEAD), handed_over(BODY)]), "holds", "a log");
+    }
+    // Only a leaf saw it: a file on persistent memory, mounted with dax.
+    let by_leaf =
+        count("_copy_from_iter_flushcache", Syscall::Write, File::Regular, Iter::User, BODY);
+    assert_eq!(says("zero-copy", &[vec![by_leaf], handed_over(BODY)]), "inconclusive");
+    // What is written elsewhere is in no file.
+    for (call, file) in [(Syscall::Write, File::Pipe), (Syscall::Pread64, File::Regular)] {
+        let parts = [wrote(call, file, BODY), handed_over(BODY)];
+        assert_eq!(says("zero-copy", &parts), "holds", "{call:?}");
+    }
+    // The same of what is received and stored.
+    let at = |site, iter| count(site, Syscall::Recvfrom, File::Socket, iter, BODY);
+    let user = ["_copy_to_iter", "skb_copy_datagram_iter"].map(|site| at(site, Iter::User));
+    let received = [user.to_vec(), vec![at("sys_exit", Iter::None)]].concat();
+    let stored = [received.clone(), wrote(Syscall::Write, File::Regular, BODY)];
+    assert_eq!(says_of(Direction::Rx, "copied<=1", &[received]), "holds");
+    assert_eq!(says_of(Direction::Rx, "copied<=1", &stored), "inconclusive");
+    assert_eq!(says_of(Direction::Rx, "copied<=2", &stored), "holds");
+}
+
 #[test]
 fn more_bytes_than_a_number_holds_are_judged() {
     let parts = [handed_over(u64::MAX), handed_over(u64::MAX), written(u64::MAX), read(u64::MAX)];
