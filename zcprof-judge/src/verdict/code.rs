@@ -129,10 +129,11 @@ pub fn of_reason(reason: &Reason) -> &'static Code {
         }
         Reason::UnknownFiller(..) => &explain::UNKNOWN_FILLER,
         Reason::UnknownDevice(..) | Reason::ReachedNoDevice(..) => &explain::UNKNOWN_DEVICE,
+        Reason::BounceBuffers(..) => &explain::BOUNCE_BUFFERS,
         Reason::NoWitness(..) => &explain::NO_WITNESS,
         Reason::MayBeSent(..) => &explain::MAY_BE_SENT,
         Reason::MayBeCopied(..) => &explain::MAY_BE_COPIED,
-        Reason::Uncounted(..) => &explain::UNCOUNTED,
+        Reason::Uncounted(..) | Reason::Untaken(..) => &explain::UNCOUNTED,
         Reason::CommandFailed(..) => &explain::COMMAND_FAILED,
     }
 }
@@ -357,7 +358,9 @@ mod tests {
             Reason::Unattributed(1, why.clone()),
             Reason::EncryptedForAny(1, why.clone()),
             Reason::UnknownFiller(why.clone()),
-            Reason::UnknownDevice(why),
+            Reason::BounceBuffers(1),
+            Reason::UnknownDevice(why.clone()),
+            Reason::Untaken(1, why),
             Reason::ReachedNoDevice(1, 0),
             Reason::NoWitness(Hop::PageCacheToSocket, 0),
             Reason::MayBeSent(Hop::PageCacheToUser, 1),

@@ -198,6 +198,9 @@ pub enum Reason {
     MayBeCopied(Hop, u64),
     /// So many bytes were sent by sockets that no row counts.
     Uncounted(u64),
+    /// So many bytes were copied from memory in these system calls, which name no file, and no row that counts
+    /// says where they went.
+    Untaken(u64, String),
     /// The watched command failed, with this exit code, or 128 and its signal.
     CommandFailed(i32),
 }

@@ -101,6 +101,11 @@ impl fmt::Display for Reason {
             Self::Uncounted(bytes) => {
                 write!(f, "system calls sent {bytes} bytes by sockets that zcprof does not count")
             }
+            Self::Untaken(bytes, calls) => write!(
+                f,
+                "{bytes} bytes were copied from memory in {calls}, and no socket that zcprof counts \
+                 took them"
+            ),
             Self::CommandFailed(status) => {
                 write!(f, "the command failed with {status}, and may not have done all of its work")
             }

@@ -19,6 +19,7 @@ mod span;
 mod spans;
 mod taken;
 pub mod traffic;
+mod unnamed;
 
 pub use judge::{ClaimJudgement, exit, judge, so_far};
 pub use promise::Promise;

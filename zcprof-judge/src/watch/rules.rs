@@ -10,6 +10,7 @@ use super::record::{Direction, Watch};
 use super::span::Span;
 use super::taken;
 use super::traffic::Traffic;
+use super::unnamed;
 use crate::claim::Claim;
 use crate::verdict::instruments::usable;
 use crate::verdict::{Finding, Reason, Verdict};
@@ -34,6 +35,9 @@ pub(super) fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framin
     }
     if usable.contains(&Instrument::Audit) {
         reasons.extend(leaves::unseen(&traffic.pass, &watch.coverage));
+    }
+    if usable.contains(&Instrument::Audit) && traffic.direction == Direction::Tx {
+        reasons.extend(unnamed::untaken(traffic));
     }
     reasons.extend(failed_command(watch));
     reasons.extend(unseen_results(watch));

@@ -16,6 +16,7 @@ mod records;
 mod rules;
 mod stacks;
 mod unexplained;
+mod unnamed;
 mod watched;
 mod watched_at_random;
 mod watched_below;
