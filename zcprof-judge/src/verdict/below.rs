@@ -99,7 +99,7 @@ pub(crate) fn large_exits<'a>(
 /// What was sent over TCP or UDP and no device was seen to get, if that is more than nothing: each byte that
 /// leaves a socket reaches at least one.
 pub(crate) fn unbalanced(pass: &Pass) -> Option<Reason> {
-    let sent = sent_by(pass, IP, is_server);
+    let sent = sent_by_network(pass);
     let ours = pass.exits.iter().filter(|exit| exit.process == Process::Server);
     let reached = sum(ours.map(|exit| exit.bytes));
     beyond_tolerance(sent.saturating_sub(reached), sent)
@@ -111,8 +111,13 @@ pub(crate) fn unwatched(pass: &Pass, coverage: &Coverage) -> Option<Reason> {
     let site = SITES.iter().find(|site| matches!(site.bytes, Bytes::Exits(_)))?;
     let probe = coverage.probe(site.name);
     let is_watched = probe.is_some_and(Probe::is_attached);
-    let sent = sent_by(pass, IP, is_server);
+    let sent = sent_by_network(pass);
     (!is_watched && sent > 0).then_some(Reason::ReachedNoDevice(sent, 0))
+}
+
+/// What the judged program sent that devices get.
+pub(crate) fn sent_by_network(pass: &Pass) -> u64 {
+    sent_by(pass, IP, is_server)
 }
 
 /// What was sent by these families, by the processes that are asked for.

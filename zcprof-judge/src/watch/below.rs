@@ -5,6 +5,7 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use super::as_pass::BelowAnyPort;
 use super::promise::{Bound, Promise};
+use super::record::{Charged, Direction, Of, Watch};
 use super::traffic::Traffic;
 use crate::ledger::sum;
 use crate::run::Count;
@@ -73,6 +74,25 @@ pub(super) fn judge(promise: &Promise, traffic: &Traffic) -> (Vec<Finding>, Vec<
         }
         Promise::Bound(_) => (Vec::new(), Vec::new()),
     }
+}
+
+/// Why nobody knows which devices got what was sent: they were not watched, or got nothing.
+///
+/// A pass must balance; of a window only the zero is known to be none. At its end bytes wait in sockets, up to
+/// what each socket's buffer holds, and the record does not say how many. And a packet belongs to the
+/// program that was seen to send by its socket, which may be another than the one that sent these bytes:
+/// so the window is balanced as a whole.
+pub(super) fn unseen(watch: &Watch, traffic: &Traffic) -> Option<Reason> {
+    if let Some(reason) = below::unwatched(&traffic.pass, &watch.coverage) {
+        return Some(reason);
+    }
+    let of_window = Traffic::counted(&watch.counts, &Of::All, Direction::Tx);
+    let of_window = below::sent_by_network(&of_window.pass);
+    let known = watch.exits.iter().filter(|exit| exit.charged != Charged::Elsewhere);
+    let reached = sum(known.map(|exit| exit.bytes));
+    let by_network = below::sent_by_network(&traffic.pass);
+    (beyond_tolerance(by_network, traffic.sent()) && !beyond_tolerance(reached, of_window))
+        .then_some(Reason::ReachedNoDevice(of_window, reached))
 }
 
 /// Whether a promise is that no more than so much is copied or encrypted, so that what nobody saw below

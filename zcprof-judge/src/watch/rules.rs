@@ -14,7 +14,7 @@ use super::unnamed;
 use crate::claim::Claim;
 use crate::verdict::instruments::usable;
 use crate::verdict::{Finding, Reason, Verdict};
-use crate::verdict::{below::unwatched, beyond_tolerance, findings as found_by, leaves, rules};
+use crate::verdict::{beyond_tolerance, findings as found_by, leaves, rules};
 
 /// Most bytes of a TLS record that are not plaintext: header, explicit nonce and tag of TLS 1.2
 /// (RFC 5288), which are more than TLS 1.3's (RFC 8446, 5.2).
@@ -81,7 +81,7 @@ pub(super) fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framin
         return Verdict::Refuted(findings);
     }
     if traffic.direction == Direction::Tx && below::promises_no_more(promise) {
-        reasons.extend(unwatched(&traffic.pass, &watch.coverage));
+        reasons.extend(below::unseen(watch, traffic));
     }
     if let Promise::Named(Claim { moved: Some(hop), .. }) = promise {
         reasons.extend(witness(traffic, *hop, framing));

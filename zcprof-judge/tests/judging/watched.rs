@@ -8,7 +8,7 @@ use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{Exit, Reason, Verdict};
 use zcprof_judge::watch::record::{
     Asked, Charged, Direction, Kind, Of, Program, SCHEMA, StartedCommand, Tolerance, Watch,
-    WatchedCount,
+    WatchedCount, WatchedExit,
 };
 use zcprof_judge::watch::{exit, judge};
 
@@ -78,7 +78,7 @@ pub(super) fn window(claim: &str, parts: &[Vec<WatchedCount>]) -> Watch {
         seconds: 1.0,
         programs: vec![Program { name: "nginx".to_owned(), pid: 80 }],
         counts: parts.concat(),
-        exits: Vec::new(),
+        exits: vec![left_by_loopback(parts)],
         series: Vec::new(),
         stacks: None,
         doubts: Vec::new(),
@@ -94,6 +94,13 @@ pub(super) fn window(claim: &str, parts: &[Vec<WatchedCount>]) -> Watch {
         verdict: None,
         phases: Vec::new(),
     }
+}
+
+/// What the loopback device got, which may be as much as was counted anywhere.
+fn left_by_loopback(parts: &[Vec<WatchedCount>]) -> WatchedExit {
+    let bytes = parts.iter().flatten().map(|count| count.bytes).fold(0, u64::saturating_add);
+    let (charged, name) = (Charged::Program("nginx".to_owned()), "lo".to_owned());
+    WatchedExit { charged, name, kind: String::new(), bytes }
 }
 
 pub(super) fn verdict(watch: &Watch) -> Verdict {

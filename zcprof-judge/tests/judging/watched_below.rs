@@ -191,6 +191,42 @@ fn a_bound_on_copies_counts_fresh_pages_as_possibly_copied() {
     assert_eq!(says(&handed, Of::All, "copied<=0"), Verdict::Holds);
 }
 
+/// A window in which devices got nothing of what was sent is no zero. Bytes that wait at its end leave one.
+#[test]
+fn what_reached_no_device_at_all_is_no_zero() {
+    let good = window("", &[handed_over(BODY)]);
+    let with = |exits: &[WatchedExit]| Watch { exits: exits.to_vec(), ..good.clone() };
+    let of = |charged, bytes| WatchedExit { charged, ..exit("lo", "", bytes) };
+    for claim in ["zero-copy", "copied<=0.5"] {
+        for (exits, reached) in [
+            (vec![], 0),
+            (vec![exit("lo", "", BODY / 2000)], BODY / 2000),
+            (vec![of(Charged::Elsewhere, BODY)], 0),
+        ] {
+            let said = reasons(says(&with(&exits), Of::All, claim));
+            assert_eq!(said, [Reason::ReachedNoDevice(BODY, reached)], "{claim}");
+            let of_port = says(&with(&exits), Of::Port(80), claim);
+            assert_eq!(of_port.name(), "inconclusive", "{claim}");
+        }
+        for exits in [
+            vec![exit("lo", "", BODY / 2)],
+            vec![of(program("a helper that was passed the socket"), BODY)],
+            vec![of(Charged::Unknown, BODY)],
+        ] {
+            for part in [Of::All, Of::Port(80), Of::Program("nginx".to_owned())] {
+                assert_eq!(says(&with(&exits), part, claim), Verdict::Holds, "{claim} {exits:?}");
+            }
+        }
+    }
+    assert_eq!(says(&with(&[]), Of::All, "moved>=1"), Verdict::Holds);
+    // By a socket of this host alone, and next to nothing by the network beside.
+    let at = |site| count(site, Syscall::Sendfile, File::Regular, Iter::None, BODY);
+    let local = ["filemap_splice_read", "unix_stream_sendmsg", "skb_splice_from_iter"].map(at);
+    let mut local = window("", &[local.to_vec(), written(BODY / 2000)]);
+    local.exits.clear();
+    assert_eq!(says(&local, Of::All, "zero-copy"), Verdict::Holds);
+}
+
 /// Where nobody knows what a device does, or which device it was, nobody knows that no more was copied.
 #[test]
 fn a_bound_on_copies_needs_devices_that_are_known() {

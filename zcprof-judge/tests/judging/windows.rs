@@ -181,7 +181,7 @@ fn a_device_that_encrypts_is_held_against_who_left_by_it() {
         let with = |charged| {
             let mut watch = window("zero-copy", &[handed_over(BODY)]);
             watch.claims[0].of = of.clone();
-            watch.exits = vec![exit(charged)];
+            watch.exits.push(exit(charged));
             verdict(&watch).name()
         };
         assert_eq!(with(program("nginx")), "refuted", "{of}");
