@@ -101,9 +101,12 @@ fn verdict(judgement: &ClaimJudgement) -> String {
         "{} of {}: {} ({copies} copied per {done} byte, {} {done})\n",
         judgement.promise,
         judgement.of,
-        judgement.verdict.name(),
+        judgement.said(),
         size(traffic.sent())
     );
+    if let Some(beyond) = judgement.beyond() {
+        let _ = writeln!(text, "  {beyond}");
+    }
     for why in why(&judgement.verdict, &traffic.ledger) {
         let codes: Vec<_> = why.codes.iter().map(|code| code.name).collect();
         let _ = writeln!(text, "  {} {}", codes.join(" "), why.text);

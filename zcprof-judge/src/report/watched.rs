@@ -119,7 +119,7 @@ fn told(part: &TrafficBar, judged: &[&ClaimJudgement]) -> String {
     let moved = per_byte(part.traffic.ledger.handed_over_at_all(), part.traffic.sent());
     let number = part.number();
     let numbers = format!("{}: {number} copied, {moved} moved per byte of {sent} {done}", part.of);
-    let verdicts = judged.iter().map(|one| format!("; {}: {}", claimed(one), one.verdict.name()));
+    let verdicts = judged.iter().map(|one| format!("; {}: {}", claimed(one), one.said()));
     verdicts.fold(numbers, |said, verdict| said + &verdict) + "."
 }
 

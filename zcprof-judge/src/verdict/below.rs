@@ -80,6 +80,12 @@ pub(crate) fn encrypts(exit: &DeviceExit) -> Option<(&DeviceExit, &'static str)>
     }
 }
 
+/// The device, if a process reads what leaves by it.
+pub(crate) fn hands_over(exit: &DeviceExit) -> Option<&DeviceExit> {
+    let kind = devices::find(&exit.kind)?;
+    (kind.effect == Effect::HandsOver).then_some(exit)
+}
+
 /// Whether the judged program sends by UDP, so that a datagram of an unknown sender may be its own.
 pub(crate) fn sends_datagrams(pass: &Pass) -> bool {
     sent_by(pass, &[Family::Udp], is_server) > 0

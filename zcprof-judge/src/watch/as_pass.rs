@@ -64,7 +64,7 @@ fn as_count(count: &WatchedCount, part: &Part<'_>) -> Count {
 /// of a program that sends from several ports, and so may be of another, is left out.
 pub(super) fn exits(watch: &Watch, part: &Part<'_>) -> Vec<DeviceExit> {
     let of_whom = |exit: &WatchedExit| match &exit.charged {
-        Charged::Program(name) if part.is_of(name) && !part.is_of_several_ports(name) => {
+        Charged::Program(name) if part.is_of(name) && !part.is_of_several_ports(&exit.charged) => {
             Some(Process::Server)
         }
         Charged::Unknown => Some(Process::Unknown),
@@ -76,7 +76,7 @@ pub(super) fn exits(watch: &Watch, part: &Part<'_>) -> Vec<DeviceExit> {
 
 /// What is known below the sockets of programs that send from the part's port and from others.
 pub(super) fn below_any_port(watch: &Watch, part: &Part<'_>) -> BelowAnyPort {
-    let is_any = |exit: &&WatchedExit| matches!(&exit.charged, Charged::Program(name) if part.is_of_several_ports(name));
+    let is_any = |exit: &&WatchedExit| part.is_of_several_ports(&exit.charged);
     let exits = watch.exits.iter().filter(is_any);
     let encrypted = watch.counts.iter().filter(|count| part.is_below_any_port(count));
     BelowAnyPort {

@@ -108,6 +108,19 @@ fn bounds_copies(bound: Bound) -> bool {
     bound.at_most && [Copied, Deferred, Transformed].contains(&bound.what)
 }
 
+/// Devices behind which a process reads what was sent, or may have been: nobody knows which process, nor what it
+/// copies, and a claim that holds does so up to there.
+pub(super) fn ends(traffic: &Traffic) -> Vec<String> {
+    let (pass, any_port) = (&traffic.pass, &traffic.below_any_port);
+    let large = |exits, process| below::large_exits(exits, &traffic.ledger, process);
+    let ours = large(&pass.exits, Process::Server);
+    let exits = ours.chain(large(&any_port.exits, Process::Unknown));
+    let mut names: Vec<_> = exits.filter_map(below::hands_over).map(below::name).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// Bytes that were encrypted for the sockets of a part, and below them.
 pub(super) fn encrypted(traffic: &Traffic) -> Encrypted {
     let for_sockets = findings::encrypted(&traffic.ledger);

@@ -33,8 +33,8 @@ pub(super) struct Part<'a> {
     of: &'a Of,
     /// Programs that sent from the part's port; none where the part is no port's.
     senders: Vec<&'a str>,
-    /// Of these, the programs that sent from other ports too: what is known of such a program and names
-    /// no port may be any of these ports'.
+    /// Of these, the programs that sent or received at other ports too: what is known of such a program
+    /// and names no port may be any of these ports', be it that it only acknowledges what it received.
     by_several: Vec<&'a str>,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Part<'a> {
         }
         for count in counts {
             if let (Charged::Program(name), true) = (&count.charged, count.port != Some(port))
-                && sends_by_network(count)
+                && is_by_network(count)
                 && part.senders.contains(&name.as_str())
                 && !part.by_several.contains(&name.as_str())
             {
@@ -70,9 +70,9 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Whether what is known of a program, and names no port, may be of another port than the part's.
-    pub(super) fn is_of_several_ports(&self, program: &str) -> bool {
-        self.by_several.contains(&program)
+    /// Whether what is charged to a program, and names no port, may be of another port than the part's.
+    pub(super) fn is_of_several_ports(&self, charged: &Charged) -> bool {
+        matches!(charged, Charged::Program(name) if self.by_several.contains(&name.as_str()))
     }
 
     /// Whether a count belongs to the part. What a program does at no socket may be for any of its ports.
@@ -90,8 +90,7 @@ impl<'a> Part<'a> {
     /// Whether a count is of bytes that were encrypted below the sockets of a program that sends from
     /// several ports: nobody knows of which.
     pub(super) fn is_below_any_port(&self, count: &WatchedCount) -> bool {
-        let by_several =
-            matches!(&count.charged, Charged::Program(name) if self.is_of_several_ports(name));
+        let by_several = self.is_of_several_ports(&count.charged);
         by_several && count.port.is_none() && is_encrypted_below(count)
     }
 
@@ -129,10 +128,11 @@ impl fmt::Display for Part<'_> {
     }
 }
 
-/// Whether bytes are sent that leave by devices.
-fn sends_by_network(count: &WatchedCount) -> bool {
+/// Whether bytes were sent or received by devices. Only sockets of the network have ports.
+fn is_by_network(count: &WatchedCount) -> bool {
     const BY_DEVICES: [Family; 3] = [Family::Tcp, Family::Mptcp, Family::Udp];
-    count.bytes > 0 && sent_by(count).is_some_and(|family| BY_DEVICES.contains(&family))
+    let sends = || sent_by(count).is_some_and(|family| BY_DEVICES.contains(&family));
+    count.bytes > 0 && (count.port.is_some() || sends())
 }
 
 /// Whether a count was made at a socket, be it one whose port is not told apart.

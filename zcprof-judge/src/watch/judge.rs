@@ -7,6 +7,7 @@
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
 
 use super::against::{against, against_bound, tolerates};
+use super::below;
 use super::direction;
 use super::missed;
 use super::promise::Promise;
@@ -38,6 +39,8 @@ pub struct ClaimJudgement {
     pub hops: Vec<Span>,
     /// Framing that the verdict tolerates, in bytes.
     pub framing: u64,
+    /// Devices up to which a claim holds: behind them a process reads the packets.
+    pub up_to: Vec<String>,
 }
 
 /// Judges every claim of a record.
@@ -53,6 +56,8 @@ pub fn judge(watch: &Watch) -> Result<Vec<ClaimJudgement>, String> {
         let hops = spans(&traffic, Instrument::Callers);
         let framing = if tolerates(&promise) { traffic.framing(watch.framing) } else { 0 };
         let verdict = decide(watch, &promise, &traffic, framing);
+        let ends = verdict == Verdict::Holds && watch.direction == Direction::Tx;
+        let up_to = if ends { below::ends(&traffic) } else { Vec::new() };
         judgements.push(ClaimJudgement {
             of: asked.of.clone(),
             promise,
@@ -60,6 +65,7 @@ pub fn judge(watch: &Watch) -> Result<Vec<ClaimJudgement>, String> {
             traffic,
             hops,
             framing,
+            up_to,
         });
     }
     Ok(judgements)
@@ -125,12 +131,32 @@ impl ClaimJudgement {
             of: self.of.clone(),
             claim: self.promise.to_string(),
             verdict: self.verdict.name().to_owned(),
+            up_to: self.up_to.clone(),
             codes: why.iter().flat_map(|(codes, _)| codes.clone()).collect(),
             reasons: why.into_iter().map(|(_, text)| text).collect(),
             sent: traffic.sent(),
             copies: self.copies(),
             hops: copies.chain(exact).filter(|hop| hop.per_byte.most > 0.0).collect(),
         }
+    }
+
+    /// The verdict, and up to which devices it is known.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let verdict = self.verdict.name();
+        match self.up_to.as_slice() {
+            [] => verdict.to_owned(),
+            devices => format!("{verdict} up to {}", devices.join(", ")),
+        }
+    }
+
+    /// What is not known behind these devices.
+    #[must_use]
+    pub fn beyond(&self) -> Option<String> {
+        (!self.up_to.is_empty()).then(|| {
+            let devices = self.up_to.join(", ");
+            format!("behind {devices} a process reads the packets; which, and what it copies, is not known")
+        })
     }
 
     /// Copies per sent byte over all hops, deferred copies and framing included.

@@ -285,6 +285,10 @@ pub struct ClaimResult {
     pub claim: String,
     /// `holds`, `refuted` or `inconclusive`.
     pub verdict: String,
+    /// Devices up to which it holds: behind each a process reads the packets (a TUN device), and which process,
+    /// and what it copies, is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub up_to: Vec<String>,
     /// Codes of what refutes it or is missing; `zcprof explain CODE` says more.
     pub codes: Vec<String>,
     /// The same in words.

@@ -2,8 +2,10 @@
 
 use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Iter};
+use zcprof_judge::report::watch::{render_all, table};
 use zcprof_judge::run::ProbeState;
 use zcprof_judge::verdict::{Reason, Verdict};
+use zcprof_judge::watch::judge;
 use zcprof_judge::watch::record::{Charged, Of, Watch, WatchedCount, WatchedExit};
 
 use super::pipes::filled;
@@ -72,6 +74,12 @@ fn what_was_encrypted_below_may_be_of_any_port_that_the_program_sends_from() {
             let said = reasons(says(&watch, Of::Port(80), "transformed<=0.5"));
             assert_eq!(said, [Reason::EncryptedForAny(BODY, by.to_owned())]);
         }
+        // What is received is acknowledged, by the device that it comes from.
+        let mut receives = with(&one);
+        let received =
+            count("skb_copy_datagram_iter", Syscall::Read, File::Socket, Iter::User, BODY);
+        receives.counts.push(WatchedCount { port: Some(443), ..received });
+        assert_eq!(says(&receives, Of::Port(80), "zero-copy").name(), "inconclusive", "{by}");
         // Neither what other programs send nor what leaves by no device makes it another port's.
         let mut others = with(&one);
         let by_curl = at(Some(443), handed_over(BODY)).into_iter();
@@ -225,6 +233,42 @@ fn what_reached_no_device_at_all_is_no_zero() {
     let mut local = window("", &[local.to_vec(), written(BODY / 2000)]);
     local.exits.clear();
     assert_eq!(says(&local, Of::All, "zero-copy"), Verdict::Holds);
+}
+
+/// Where a process is the device, a claim holds up to there, and what that process does is not known.
+#[test]
+fn a_claim_holds_up_to_a_device_behind_which_a_process_reads() {
+    for kind in ["tun", "macvtap", "ipvtap"] {
+        let mut watch = window("zero-copy", &[handed_over(BODY)]);
+        watch.exits.push(exit("out0", kind, BODY));
+        let judged = judge(&watch).expect("known").remove(0);
+        let (name, record) = (format!("out0 ({kind})"), judged.outcome());
+        assert_eq!((record.verdict.as_str(), &record.up_to), ("holds", &vec![name.clone()]));
+        let text = table(&watch).expect("shown");
+        assert!(text.contains(&format!("zero-copy of all: holds up to {name} (0.000")), "{text}");
+        assert!(text.contains(&format!("behind {name} a process reads the packets")), "{text}");
+        let files = render_all(&watch).expect("rendered");
+        for file in ["report.html", "copies-per-byte.svg"] {
+            let (_, page) = files.iter().find(|(name, _)| *name == file).expect("a file");
+            let page = String::from_utf8_lossy(page);
+            assert!(page.contains(&format!("up to {name}")), "{file}");
+        }
+        // A port from which it may be.
+        watch.counts.extend(at(Some(443), handed_over(BODY)));
+        watch.claims[0].of = Of::Port(80);
+        let judged = judge(&watch).expect("known").remove(0);
+        assert_eq!((judged.verdict, judged.up_to), (Verdict::Holds, vec![name]));
+    }
+    let of = |change: &dyn Fn(&mut Watch)| {
+        let mut watch = window("zero-copy", &[handed_over(BODY)]);
+        watch.exits.push(exit("tun0", "tun", BODY));
+        change(&mut watch);
+        judge(&watch).expect("known").remove(0).up_to
+    };
+    assert!(of(&|w| w.exits.last_mut().expect("tun0").kind = "veth".to_owned()).is_empty());
+    assert!(of(&|w| w.exits.last_mut().expect("tun0").bytes = BODY / 2000).is_empty());
+    assert!(of(&|w| w.exits.last_mut().expect("tun0").charged = Charged::Elsewhere).is_empty());
+    assert!(of(&|w| w.counts.extend(written(BODY))).is_empty(), "it does not hold");
 }
 
 /// Where nobody knows what a device does, or which device it was, nobody knows that no more was copied.

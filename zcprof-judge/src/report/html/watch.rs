@@ -56,7 +56,7 @@ fn with_verdicts(mut columns: Vec<Column>, judgements: &[ClaimJudgement]) -> Vec
     first.heading = vec!["program or port".to_owned()];
     let said = |name: &String| {
         let its = judgements.iter().filter(|judgement| judgement.of.to_string() == *name);
-        let words = its.map(|one| format!("{}: {}", one.verdict.name(), one.promise));
+        let words = its.map(|one| format!("{}: {}", one.said(), one.promise));
         words.collect::<Vec<_>>().join("; ")
     };
     let cells: Vec<String> = first.cells.iter().map(said).collect();
@@ -78,6 +78,9 @@ fn of_window(judgement: &ClaimJudgement) -> VerdictLine {
     };
     let why = why(&judgement.verdict, &judgement.traffic.ledger);
     let what = format!("{} of {of}", judgement.promise);
-    let number = format!("{copies} copied per {done} byte, {sent} {done}");
+    let mut number = format!("{copies} copied per {done} byte, {sent} {done}");
+    if let Some(beyond) = judgement.beyond() {
+        number = format!("{number}; {beyond}");
+    }
     VerdictLine::new(Word::of(&judgement.verdict), what, number, why)
 }
