@@ -58,6 +58,7 @@ enum Job<'a> {
         words: Vec<String>,
         image: Option<PathBuf>,
         cpus: usize,
+        append: &'static str,
     },
     /// A cell of the matrix.
     Cell(matrix::GuestCell),
@@ -98,7 +99,8 @@ pub(super) fn run(
             let files = vec![bring(&tested.guest_tests, "/bin/guest-tests")];
             let files = with(tested, files);
             let cpus = guest::cpus();
-            Job::Part { name, guest, files, words: words.clone(), image: None, cpus }
+            let words = words.clone();
+            Job::Part { name, guest, files, words, image: None, cpus, append: "" }
         }));
     } else {
         let image = if wanted.is_whole() { Some(programs::image(cache, ready)?) } else { None };
@@ -126,9 +128,10 @@ pub(super) fn run(
     let (program, shelf) = (&tested.zcprof, "matrix-daily");
     let runner = CellRunner { cache, program, passes: &measured, fresh: true, shelf, append };
     let done = pool::at_a_time(at_a_time(wanted), jobs, |job| match job {
-        Job::Part { name, guest, files, words, image, cpus } => {
+        Job::Part { name, guest, files, words, image, cpus, append: more } => {
             let mut spec = guest.spec(files, words);
-            (spec.wire, spec.image, spec.cpus, spec.append) = (true, image, cpus, append);
+            let append = format!("{append} {more}");
+            (spec.wire, spec.image, spec.cpus, spec.append) = (true, image, cpus, &append);
             of_part(cache, name, &spec)
         }
         Job::Cell(cell) => of_cell(&runner, &cell),
@@ -174,7 +177,9 @@ fn job<'a>(
         (with(tested, files), of_test_program(&variables, words))
     };
     let (files, words) = match part.work {
-        Work::Tests(words) | Work::Programs(words) => test_program(words),
+        Work::Tests(words) | Work::TestsBootedWith(_, words) | Work::Programs(words) => {
+            test_program(words)
+        }
         Work::OtherTests => {
             let skipped = skipped_by_others();
             test_program(&skipped.iter().map(String::as_str).collect::<Vec<_>>())
@@ -190,7 +195,8 @@ fn job<'a>(
             (with(tested, with_libraries(kcat)?), of_measure(wanted.bytes, &more))
         }
     };
-    Ok(Some(Job::Part { name, guest, files, words, image, cpus }))
+    let append = if let Work::TestsBootedWith(append, _) = part.work { append } else { "" };
+    Ok(Some(Job::Part { name, guest, files, words, image, cpus, append }))
 }
 
 fn of_test_program(variables: &[(&str, String)], words: &[&str]) -> Vec<String> {

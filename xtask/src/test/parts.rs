@@ -26,6 +26,8 @@ pub(super) struct Part {
 pub(super) enum Work {
     /// The test program is told these words.
     Tests(&'static [&'static str]),
+    /// The same on a kernel that is started with the first words too.
+    TestsBootedWith(&'static str, &'static [&'static str]),
     /// The test program passes over the tests of all other parts.
     OtherTests,
     /// `zcprof measure` judges the claims of every transfer.
@@ -193,6 +195,14 @@ pub(super) const PARTS: &[Part] = &[
         nightly: KernelScope::One,
         cpus: Cpus::Several,
         left_out: "programs of others where containers have them",
+    },
+    Part {
+        name: "bounce buffers",
+        work: Work::TestsBootedWith("swiotlb=force", &["--ignored", "what_is_copied_for_devices"]),
+        daily: KernelScope::One,
+        nightly: KernelScope::Every(&[]),
+        cpus: Cpus::One,
+        left_out: "devices that the CPU copies for, on the other kernels: the same tracepoint tells it",
     },
     // These two cannot be undone, so that nothing comes after them.
     Part {

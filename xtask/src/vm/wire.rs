@@ -38,7 +38,12 @@ pub(super) fn devices() -> impl Iterator<Item = String> {
             format!("tap,id=wire{end},ifname=tap{end},script=no,downscript=no,vhost=off"),
             "-device".to_owned(),
             // Without a ROM, which the guest does not boot from and QEMU's package lacks.
-            format!("virtio-net-pci,netdev=wire{end},mac=52:54:00:00:00:0{end},romfile="),
+            // With iommu_platform the guest's kernel decides how the device gets at memory, as with a
+            // real one: by swiotlb=force it copies.
+            format!(
+                "virtio-net-pci,netdev=wire{end},mac=52:54:00:00:00:0{end},romfile=,\
+                 disable-legacy=on,iommu_platform=on"
+            ),
         ]
     })
 }

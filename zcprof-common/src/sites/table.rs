@@ -108,6 +108,9 @@ const FROM_KERNEL: &[Case] =
 /// Where the tracepoints on page faults are defined; since 6.16 in include/trace/events/exceptions.h.
 const FAULTS: &str = "arch/x86/include/asm/trace/exceptions.h";
 
+/// The site at which the CPU copies for devices.
+pub const BOUNCE_BUFFERS: &str = "swiotlb_bounced";
+
 /// Every site.
 pub const SITES: &[Site] = &[
     // ---- audit: the leaves. lib/Makefile strips their ftrace hooks, so only an execution
@@ -936,6 +939,16 @@ pub const SITES: &[Site] = &[
         // __dev_queue_xmit() (net/core/dev.c): each device on the way gets the packet, a tunnel's as
         // well as the one below it. With the packet's headers.
         bytes: Bytes::Exits(0),
+        cases: &[always(&[])],
+        ..Site::TRACEPOINT
+    },
+    Site {
+        name: BOUNCE_BUFFERS,
+        source: "include/trace/events/swiotlb.h",
+        // swiotlb_map() and iommu_dma_map_phys() (kernel/dma/swiotlb.c, drivers/iommu/dma-iommu.c): a
+        // device does not reach the memory, and the CPU copies into or out of a buffer that it does
+        // reach. Which of the two, and for whom, it does not tell.
+        bytes: Bytes::Requested(2),
         cases: &[always(&[])],
         ..Site::TRACEPOINT
     },

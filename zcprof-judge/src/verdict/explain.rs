@@ -133,6 +133,8 @@ codes! {
     UNKNOWN_DEVICE = "ZC226", "what happens below the sockets is not known";
     /// Packets whose bytes are in their own memory, spliced.
     MAY_BE_COPIED = "ZC227", "splice took received bytes that were not known to be in pages";
+    /// Encrypted virtual machines, devices that are not trusted.
+    BOUNCE_BUFFERS = "ZC228", "the CPU copied bytes for devices that do not reach all memory";
     /// A tracepoint is not watched.
     SYSCALLS_BLIND = "ZC230", "system calls could not be watched";
 }

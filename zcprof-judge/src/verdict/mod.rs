@@ -5,6 +5,7 @@
 //! that saw the payload go by instead. Whatever is short of that is `inconclusive`.
 
 pub(crate) mod below;
+pub(crate) mod bounce_buffers;
 pub mod code;
 pub mod explain;
 mod fill;
@@ -188,6 +189,8 @@ pub enum Reason {
     UnknownFiller(String),
     /// Nobody knows what a device does to packets.
     UnknownDevice(String),
+    /// So many bytes were copied for devices that do not reach all memory, and nobody knows whose.
+    BounceBuffers(u64),
     /// Of so many bytes that were sent, devices got no more than so many.
     ReachedNoDevice(u64, u64),
     /// A zero without a witness.

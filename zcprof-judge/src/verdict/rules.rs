@@ -8,7 +8,7 @@ use super::instruments::usable;
 use super::leaves;
 use super::tolerance::beyond_tolerance;
 use super::{Finding, Reason, Verdict};
-use super::{below, fill};
+use super::{below, bounce_buffers, fill};
 use crate::claim::Claim;
 use crate::ledger::Ledger;
 use crate::run::{Doubt, Pass, Run};
@@ -92,6 +92,8 @@ pub(super) fn decide(
     reasons.extend(unknown);
     if claim.moved.is_some() {
         reasons.extend(below::unbalanced(pass));
+        let counted = pass.counts.iter().map(|count| (&count.site as &str, count.bytes));
+        reasons.extend(bounce_buffers::judge(counted, coverage, ledger.payload));
     }
     retain_sound(&mut findings, &pass.doubts);
     if is_refuted(&findings, &reasons, contested) {

@@ -82,6 +82,13 @@ impl fmt::Display for Reason {
             Self::UnknownDevice(device) => {
                 write!(f, "it is unknown what {device} does to packets")
             }
+            Self::BounceBuffers(bytes) => {
+                write!(
+                    f,
+                    "the CPU copied {bytes} bytes into or out of buffers for devices that do not \
+                     reach all memory, and the kernel does not tell whose they are"
+                )
+            }
             Self::ReachedNoDevice(sent, reached) => {
                 write!(
                     f,

@@ -14,7 +14,7 @@ use super::unnamed;
 use crate::claim::Claim;
 use crate::verdict::instruments::usable;
 use crate::verdict::{Finding, Reason, Verdict};
-use crate::verdict::{beyond_tolerance, findings as found_by, leaves, rules};
+use crate::verdict::{beyond_tolerance, bounce_buffers, findings as found_by, leaves, rules};
 
 /// Most bytes of a TLS record that are not plaintext: header, explicit nonce and tag of TLS 1.2
 /// (RFC 5288), which are more than TLS 1.3's (RFC 8446, 5.2).
@@ -82,6 +82,9 @@ pub(super) fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framin
     }
     if traffic.direction == Direction::Tx && below::promises_no_more(promise) {
         reasons.extend(below::unseen(watch, traffic));
+        // For whomever it was: the tracepoint does not tell.
+        let counted = watch.counts.iter().map(|count| (&count.site as &str, count.bytes));
+        reasons.extend(bounce_buffers::judge(counted, &watch.coverage, ledger.payload));
     }
     if let Promise::Named(Claim { moved: Some(hop), .. }) = promise {
         reasons.extend(witness(traffic, *hop, framing));

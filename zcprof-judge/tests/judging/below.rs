@@ -1,6 +1,8 @@
 //! What happens below the sockets, by the devices that packets leave by.
 
+use zcprof_common::sites::BOUNCE_BUFFERS;
 use zcprof_common::vocabulary::{File, Iter, Process};
+use zcprof_judge::run::ProbeState;
 use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{self, Reason, Verdict};
 
@@ -74,6 +76,30 @@ fn what_a_policy_encrypts_refutes_and_what_is_copied_aside_does_not() {
     for site in ["tpacket_rcv", "nfulnl_log_packet", "do_wp_page", "copy_user_large_folio"] {
         assert_eq!(with(site).verdict, Verdict::Holds, "{site}");
     }
+}
+
+/// What the CPU copies for devices may be what was sent. The tracepoint says nobody's name, and a kernel without
+/// such buffers has none.
+#[test]
+fn what_is_copied_for_devices_is_no_zero() {
+    let with = |bytes, state: Option<ProbeState>| {
+        let mut pass = sendfile();
+        let nobody = (InSyscall::None, File::None);
+        pass.counts.push(count(Process::Elsewhere, BOUNCE_BUFFERS, nobody, Iter::None, bytes));
+        let mut run = run(vec![pass]);
+        let probe = run.coverage.probes.iter_mut().find(|probe| probe.site == BOUNCE_BUFFERS);
+        if let Some(state) = state {
+            probe.expect("a row").state = state;
+        }
+        verdict::judge(&run).expect("known").remove(0).verdict
+    };
+    let bounced = Reason::BounceBuffers(PAYLOAD);
+    assert_eq!(with(PAYLOAD, None), Verdict::Inconclusive(vec![bounced]));
+    assert_eq!(with(PAYLOAD / 2000, None), Verdict::Holds, "a few bytes of others");
+    assert_eq!(with(0, Some(ProbeState::NotOnThisKernel)), Verdict::Holds);
+    let refused = with(0, Some(ProbeState::Refused { reason: "no room".to_owned() }));
+    let Verdict::Inconclusive(reasons) = refused else { panic!("{refused:?}") };
+    assert!(matches!(reasons[..], [Reason::NotWatching(..)]), "{reasons:?}");
 }
 
 /// Who promises copies promises nothing of devices.

@@ -1,9 +1,11 @@
 //! What happens below the sockets of watched programs, where nothing names a port.
 
+use zcprof_common::sites::BOUNCE_BUFFERS;
 use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Iter};
 use zcprof_judge::report::watch::{render_all, table};
 use zcprof_judge::run::ProbeState;
+use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{Reason, Verdict};
 use zcprof_judge::watch::judge;
 use zcprof_judge::watch::record::{Charged, Of, Watch, WatchedCount, WatchedExit};
@@ -293,4 +295,22 @@ fn a_bound_on_copies_needs_devices_that_are_known() {
     // Copies that were seen are too many whatever the device does.
     unknown.counts.extend(written(BODY));
     assert_eq!(says(&unknown, Of::All, "copied<=0.1").name(), "refuted");
+}
+
+/// What the CPU copies for devices is charged to whoever is interrupted, and may be what was sent.
+#[test]
+fn what_is_copied_for_devices_is_no_zero_of_a_window() {
+    for bytes in [BODY, BODY / 2000] {
+        let mut watch = window("", &[handed_over(BODY)]);
+        let bounced = count(BOUNCE_BUFFERS, InSyscall::None, File::None, Iter::None, bytes);
+        watch.counts.push(WatchedCount { charged: Charged::Elsewhere, ..bounced });
+        for claim in ["zero-copy", "copied<=0.5"] {
+            let expected = match bytes {
+                BODY => Verdict::Inconclusive(vec![Reason::BounceBuffers(BODY)]),
+                _ => Verdict::Holds,
+            };
+            assert_eq!(says(&watch, Of::All, claim), expected, "{claim}");
+        }
+        assert_eq!(says(&watch, Of::All, "moved>=1"), Verdict::Holds);
+    }
 }

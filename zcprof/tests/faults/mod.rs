@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime, clock_settime};
 use zcprof::run::{Doubt, Run};
+use zcprof_common::sites::BOUNCE_BUFFERS;
 
 use super::leftovers::Scene;
 use super::{breakpoints, code, folder, measure, text};
@@ -262,6 +263,28 @@ fn times(run: &Run) -> Vec<f64> {
     let rounds = run.timings.iter().flat_map(|timing| &timing.rounds);
     let rounds = rounds.flat_map(|round| [round.seconds, round.server_cpu, round.consumer_cpu]);
     passes.chain(phases).chain(rounds).collect()
+}
+
+/// Devices that do not reach all memory get copies from the CPU, which no site at a socket sees. The kernel does
+/// so for all if it is started with `swiotlb=force`, and then the disks here are the only devices that need
+/// none: `cargo xtask test` starts a guest like that.
+#[test]
+#[ignore = "the kernel must be started with swiotlb=force"]
+fn what_is_copied_for_devices_is_no_zero() {
+    let cmdline = fs::read_to_string("/proc/cmdline").expect("readable");
+    assert!(cmdline.contains("swiotlb=force"), "{cmdline}");
+    for (network, expected, named) in [("loopback", 0, "holds"), ("virtio", 3, "ZC228")] {
+        let words = ["--cache", "warm", "--transfer", "sendfile", "--network", network];
+        let (output, run) = measure("bounce-buffers", &words);
+        assert_eq!(code(&output), expected, "{network}: {}", text(&output));
+        assert!(text(&output).contains(named), "{network}: {}", text(&output));
+        let run = run.expect("a record");
+        let pass = &run.passes[0];
+        let at_it = pass.counts.iter().filter(|count| count.site == BOUNCE_BUFFERS);
+        let copied: u64 = at_it.map(|count| count.bytes).sum();
+        println!("{network}: {copied} of {} bytes", pass.payload.bytes);
+        assert_eq!(copied >= pass.payload.bytes, expected == 3, "{network}: {copied}");
+    }
 }
 
 /// Which lockdown the kernel may be put into; it cannot be undone, so that this runs in a guest of

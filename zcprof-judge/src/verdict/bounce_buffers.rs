@@ -1,0 +1,30 @@
+//! Pure: what the CPU copies for devices that do not reach all memory.
+
+use zcprof_common::sites::BOUNCE_BUFFERS;
+use zcprof_common::vocabulary::Instrument;
+
+use super::Reason;
+use super::tolerance::beyond_tolerance;
+use crate::ledger::sum;
+use crate::run::{Coverage, ProbeState};
+
+/// What speaks against no copy, given the bytes that each site counted for whomever: the tracepoint does not
+/// tell whose bytes they are.
+pub(crate) fn judge<'a>(
+    counted: impl Iterator<Item = (&'a str, u64)>,
+    coverage: &Coverage,
+    payload: u64,
+) -> Option<Reason> {
+    let copied = sum(counted.filter(|(site, _)| *site == BOUNCE_BUFFERS).map(|(_, bytes)| bytes));
+    if beyond_tolerance(copied, payload) {
+        return Some(Reason::BounceBuffers(copied));
+    }
+    // A kernel without such buffers has no tracepoint, and records of older versions have no row.
+    match &coverage.probe(BOUNCE_BUFFERS)?.state {
+        ProbeState::Refused { reason } => {
+            let why = format!("{BOUNCE_BUFFERS}: {reason}");
+            Some(Reason::NotWatching(Instrument::Syscalls, why))
+        }
+        _ => None,
+    }
+}
