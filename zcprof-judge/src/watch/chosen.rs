@@ -131,8 +131,9 @@ impl fmt::Display for Part<'_> {
 /// Whether bytes were sent or received by devices. Only sockets of the network have ports.
 fn is_by_network(count: &WatchedCount) -> bool {
     const BY_DEVICES: [Family; 3] = [Family::Tcp, Family::Mptcp, Family::Udp];
-    let sends = || sent_by(count).is_some_and(|family| BY_DEVICES.contains(&family));
-    count.bytes > 0 && (count.port.is_some() || sends())
+    let sends = sent_by(count).is_some_and(|family| BY_DEVICES.contains(&family));
+    let receives = || direction::is_at(&count.site, count.iter, count.file, &[Hop::SocketToUser]);
+    count.bytes > 0 && (sends || count.port.is_some() && receives())
 }
 
 /// Whether a count was made at a socket, be it one whose port is not told apart.
