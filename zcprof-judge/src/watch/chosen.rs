@@ -41,16 +41,16 @@ pub(super) struct Part<'a> {
 impl<'a> Part<'a> {
     pub(super) fn of(counts: &'a [WatchedCount], of: &'a Of) -> Self {
         let mut part = Self { of, senders: Vec::new(), by_several: Vec::new() };
-        let Of::Port(port) = *of else { return part };
+        let Of::Port(number) = *of else { return part };
         for count in counts {
-            if let (Charged::Program(name), true) = (&count.charged, count.port == Some(port))
+            if let (Charged::Program(name), true) = (&count.charged, count.port == Some(number))
                 && !part.senders.contains(&name.as_str())
             {
                 part.senders.push(name);
             }
         }
         for count in counts {
-            if let (Charged::Program(name), true) = (&count.charged, count.port != Some(port))
+            if let (Charged::Program(name), true) = (&count.charged, count.port != Some(number))
                 && is_by_network(count)
                 && part.senders.contains(&name.as_str())
                 && !part.by_several.contains(&name.as_str())

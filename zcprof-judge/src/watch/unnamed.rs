@@ -47,14 +47,14 @@ fn is_by_leaf(count: &Count, source: Iter) -> bool {
     let Some(site) = site_of(count, Instrument::Audit) else { return false };
     let mut all = site.cases.iter().flat_map(|case| case.terms);
     count.syscall.memory_of(count.iter) == source
-        && all.any(|term| is_copied(term, Hop::UserToSocket))
-        && terms(site, count).iter().any(|term| is_copied(term, Hop::Arguments))
+        && all.any(|term| is_copied(*term, Hop::UserToSocket))
+        && terms(site, count).iter().any(|term| is_copied(*term, Hop::Arguments))
 }
 
 /// Whether a row around the leaves says that it took what was copied from memory over a hop.
 fn is_taken(count: &Count, hop: Hop) -> bool {
     site_of(count, Instrument::Callers)
-        .is_some_and(|site| terms(site, count).iter().any(|term| is_copied(term, hop)))
+        .is_some_and(|site| terms(site, count).iter().any(|term| is_copied(*term, hop)))
 }
 
 fn site_of(count: &Count, instrument: Instrument) -> Option<&'static Site> {
@@ -66,6 +66,6 @@ fn terms(site: &'static Site, count: &Count) -> &'static [Term] {
     site.terms(count.syscall.memory_of(count.iter), count.file).unwrap_or_default()
 }
 
-fn is_copied(term: &Term, hop: Hop) -> bool {
+fn is_copied(term: Term, hop: Hop) -> bool {
     (term.hop, term.disposition) == (hop, Disposition::Copied)
 }

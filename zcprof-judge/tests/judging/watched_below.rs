@@ -13,6 +13,9 @@ use zcprof_judge::watch::record::{Charged, Of, Watch, WatchedCount, WatchedExit}
 use super::pipes::filled;
 use super::watched::{BODY, count, handed_over, verdict, window, written};
 
+/// Has what a window's program sent encrypted.
+type Encrypts = fn(&mut Watch);
+
 fn program(name: &str) -> Charged {
     Charged::Program(name.to_owned())
 }
@@ -54,7 +57,7 @@ fn what_was_encrypted_below_may_be_of_any_port_that_the_program_sends_from() {
     let nginx = || Of::Program("nginx".to_owned());
     let (one, two) = ([handed_over(BODY)], [handed_over(BODY), at(Some(443), handed_over(BODY))]);
     let as_client = [handed_over(BODY), at(None, handed_over(BODY))];
-    let encrypt: [(&str, fn(&mut Watch)); 3] = [
+    let encrypt: [(&str, Encrypts); 3] = [
         ("wg0 (wireguard)", |w| w.exits.push(exit("wg0", "wireguard", BODY))),
         ("xfrm_output", |w| w.counts.push(by_policy(File::None))),
         ("xfrm_output", |w| w.counts.push(by_policy(File::Socket))),
@@ -77,11 +80,11 @@ fn what_was_encrypted_below_may_be_of_any_port_that_the_program_sends_from() {
             assert_eq!(said, [Reason::EncryptedForAny(BODY, by.to_owned())]);
         }
         // What is received is acknowledged, by the device that it comes from.
-        let mut receives = with(&one);
+        let mut downloads = with(&one);
         let received =
             count("skb_copy_datagram_iter", Syscall::Read, File::Socket, Iter::User, BODY);
-        receives.counts.push(WatchedCount { port: Some(443), ..received });
-        assert_eq!(says(&receives, Of::Port(80), "zero-copy").name(), "inconclusive", "{by}");
+        downloads.counts.push(WatchedCount { port: Some(443), ..received });
+        assert_eq!(says(&downloads, Of::Port(80), "zero-copy").name(), "inconclusive", "{by}");
         // Neither what other programs send nor what leaves by no device makes it another port's.
         let mut others = with(&one);
         let by_curl = at(Some(443), handed_over(BODY)).into_iter();
