@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use zcprof_judge::watch::record::StartedCommand;
 
 use super::{begin, is_barred};
 use crate::verdict::Exit;
@@ -24,13 +25,35 @@ pub(super) fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<ExitCode>
         output::print(report::watch::table(&watch)?.as_bytes())?;
     }
     if watch.claims.is_empty() {
-        let status = watch.command.and_then(|command| command.status).unwrap_or(0);
-        return Ok(ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)));
+        return Ok(ExitCode::from(watch.command.as_ref().map_or(0, code_of)));
     }
     Ok(watch_exit(&watch)?.into())
+}
+
+/// The code of a command that nothing was claimed of: its own, but none for what zcprof did to it when
+/// the window was over.
+fn code_of(command: &StartedCommand) -> u8 {
+    let status = command.status.filter(|_| !command.ended_by_us).unwrap_or(0);
+    u8::try_from(status).unwrap_or(u8::MAX)
 }
 
 pub(super) fn watch_exit(watch: &zcprof_judge::watch::Watch) -> Result<Exit> {
     let judgements = zcprof_judge::watch::judge(watch).map_err(anyhow::Error::msg)?;
     Ok(zcprof_judge::watch::exit(&judgements))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_ended_with_the_window_is_no_failure() {
+        let ended = |status, ended_by_us| {
+            code_of(&StartedCommand { line: Vec::new(), status, ended_by_us })
+        };
+        assert_eq!(ended(Some(143), true), 0);
+        assert_eq!(ended(Some(143), false), 143);
+        assert_eq!(ended(Some(7), false), 7);
+        assert_eq!(ended(None, false), 0);
+    }
 }
