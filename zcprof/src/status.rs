@@ -8,7 +8,9 @@ pub(crate) struct Status(String);
 impl Status {
     /// That of a process or thread; none if it has ended.
     pub(crate) fn of(number: u32) -> Option<Self> {
-        fs::read_to_string(format!("/proc/{number}/status")).ok().map(Self)
+        // The name in it may have been cut within a letter.
+        let status = fs::read(format!("/proc/{number}/status")).ok()?;
+        Some(Self(String::from_utf8_lossy(&status).into_owned()))
     }
 
     /// What stands behind a name, such as `Tgid:`.

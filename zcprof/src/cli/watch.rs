@@ -9,7 +9,7 @@ use zcprof_judge::watch::Promise;
 use zcprof_judge::watch::promise::millionths;
 use zcprof_judge::watch::record::{Asked, Direction, Of, Tolerance};
 
-use super::words::{capacity, direction, instrument, lacking, size};
+use super::words::{capacity, direction, instrument, kept_name, lacking, size};
 
 /// Options of `watch`.
 #[derive(Clone, Debug, Args)]
@@ -28,14 +28,15 @@ pub struct WatchArgs {
     #[arg(long = "pid", value_name = "PIDS", value_delimiter = ',')]
     pub pids: Vec<u32>,
     /// Programs to watch, by the name of their process (`/proc/PID/comm`): processes that run
-    /// already, and those that start later.
+    /// already, and those that start later. Of this name, as of every program's name here, the first
+    /// 15 bytes count, which are all that the kernel keeps.
     #[arg(long = "comm", value_name = "NAMES", value_delimiter = ',')]
     pub programs: Vec<String>,
     /// Programs to watch, by the path of their file: only processes that run already.
     #[arg(long = "exe", value_name = "PATHS", value_delimiter = ',')]
     pub files: Vec<PathBuf>,
     /// Programs to leave out, by the name of their process, no matter which program starts them.
-    #[arg(long = "exclude-comm", value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long = "exclude-comm", value_name = "NAMES", value_delimiter = ',', value_parser = kept_name)]
     pub excluded: Vec<String>,
     /// Watch the processes that listen at these local TCP ports, comma-separated.
     #[arg(long = "port", value_name = "PORTS", value_delimiter = ',')]
@@ -120,7 +121,7 @@ pub struct TopArgs {
     #[arg(long, value_name = "D", default_value = "tx", value_parser = direction())]
     pub direction: Direction,
     /// Programs to leave out, by the name of their process, no matter which program starts them.
-    #[arg(long = "exclude-comm", value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long = "exclude-comm", value_name = "NAMES", value_delimiter = ',', value_parser = kept_name)]
     pub excluded: Vec<String>,
     /// Withhold the audit, which costs most: zcprof then shows the copies that the callers see.
     #[arg(long)]
@@ -163,7 +164,7 @@ fn asked(text: &str) -> Result<Asked, String> {
             (Of::Port(number.map_err(|error| format!("{part}: {error}"))?), claim)
         }
         Some((part, claim)) if part.starts_with("program:") => {
-            (Of::Program(part["program:".len()..].to_owned()), claim)
+            (Of::Program(crate::probe::kept_name(&part["program:".len()..])), claim)
         }
         _ => (Of::All, text),
     };
@@ -210,6 +211,9 @@ mod tests {
         assert_eq!(of("copied<=0.02"), Of::All);
         assert_eq!(of("port:8080=zero-copy"), Of::Port(8080));
         assert_eq!(of("program:nginx=copied>=1"), Of::Program("nginx".to_owned()));
+        // The kernel keeps 15 bytes, and what is counted has such a name.
+        let kept = Of::Program("nginx-cache-man".to_owned());
+        assert_eq!(of("program:nginx-cache-manager=zero-copy"), kept);
         for wrong in ["port:x=zero-copy", "port:70000=zero-copy", "program:nginx=fast", "zero copy"]
         {
             assert!(asked(wrong).is_err(), "{wrong}");

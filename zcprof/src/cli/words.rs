@@ -76,6 +76,11 @@ pub(super) fn direction() -> impl TypedValueParser<Value = Direction> {
     one_of(Direction::ALL.map(|known| PossibleValue::new(known.name())), find)
 }
 
+/// A program's name, as far as the kernel keeps it.
+pub(super) fn kept_name(name: &str) -> Result<String, std::convert::Infallible> {
+    Ok(crate::probe::kept_name(name))
+}
+
 /// Any but `syscalls`, without which the others cannot say what they see.
 pub(super) fn instrument() -> impl TypedValueParser<Value = Instrument> {
     let able = Instrument::ALL.iter().filter(|one| **one != Instrument::Syscalls);

@@ -127,14 +127,10 @@ pub(super) fn watched(ebpf: &mut Ebpf) -> Result<Vec<(u32, u32)>> {
 /// # Errors
 /// The map cannot be read.
 pub(super) fn programs(ebpf: &mut Ebpf) -> Result<Vec<(u32, String)>> {
-    let programs: HashMap<_, [u8; 16], u32> = map(ebpf, "PROGRAMS")?;
-    let name = |comm: [u8; 16]| {
-        let end = comm.iter().position(|byte| *byte == 0).unwrap_or(comm.len());
-        String::from_utf8_lossy(&comm[..end]).into_owned()
-    };
+    let programs: HashMap<_, Comm, u32> = map(ebpf, "PROGRAMS")?;
     programs
         .iter()
-        .map(|found| found.map(|(comm, id)| (id, name(comm))).map_err(Into::into))
+        .map(|found| found.map(|(comm, id)| (id, text(comm))).map_err(Into::into))
         .collect()
 }
 
@@ -162,11 +158,22 @@ fn map<'a, K: aya::Pod, V: aya::Pod>(
 }
 
 /// A name as the kernel cuts it: 15 bytes and a zero (`TASK_COMM_LEN`, include/linux/sched.h).
-fn comm(name: &str) -> [u8; 16] {
+fn comm(name: &str) -> Comm {
     let mut comm = [0; 16];
     let length = name.len().min(15);
     comm[..length].copy_from_slice(&name.as_bytes()[..length]);
     comm
+}
+
+fn text(comm: Comm) -> String {
+    let end = comm.iter().position(|byte| *byte == 0).unwrap_or(comm.len());
+    String::from_utf8_lossy(&comm[..end]).into_owned()
+}
+
+/// What the kernel keeps of a program's name, as the programs' names are read: a longer name is the same
+/// program's.
+pub fn kept_name(name: &str) -> String {
+    text(comm(name))
 }
 
 /// Number of a control group and how deep below the root it is. Its number is its folder's inode
@@ -199,6 +206,13 @@ mod tests {
     fn a_name_is_cut_as_the_kernel_cuts_it() {
         assert_eq!(&comm("nginx")[..6], b"nginx\0");
         assert_eq!(&comm("a-very-long-program-name"), b"a-very-long-pro\0");
+        assert_eq!(kept_name("a-very-long-program-name"), "a-very-long-pro");
+        assert_eq!(kept_name("nginx"), "nginx");
+        // Bytes are cut, not letters.
+        assert_eq!(
+            kept_name("\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}"),
+            "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{fffd}"
+        );
     }
 
     #[test]

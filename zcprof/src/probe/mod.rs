@@ -33,7 +33,7 @@ use zcprof_common::vocabulary::{Hook, Instrument, Need, ProgramName};
 
 use crate::run::{Coverage, Doubt, Hole, ProbeState};
 use audit::Audit;
-pub use follow::{Adopt, CGROUPS, Follow};
+pub use follow::{Adopt, CGROUPS, Follow, kept_name};
 pub use memory::{give_back, of_maps};
 use plan::AttachPlan;
 use pokes::TextPokes;

@@ -33,7 +33,9 @@ pub(super) fn all() -> Vec<RunningProcess> {
 pub(super) fn one(pid: u32) -> Option<RunningProcess> {
     let status = Status::of(pid)?;
     let leader: u32 = status.field("Tgid:")?.parse().ok()?;
-    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    // A name that was cut within a letter is no UTF-8.
+    let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    let name = String::from_utf8_lossy(&name);
     let parent = status.field("PPid:")?.parse().ok()?;
     (leader == pid).then(|| RunningProcess {
         pid,

@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 
 use super::processes;
 use crate::cli;
-use crate::probe::{Adopt, CGROUPS, Probes};
+use crate::probe::{Adopt, CGROUPS, Probes, kept_name};
 
 /// Whom to watch.
 pub(super) struct Targets {
@@ -48,8 +48,8 @@ impl Targets {
         }
         let all = processes::all();
         for name in &options.programs {
-            let cut: String = name.chars().take(15).collect();
-            let of_it = all.iter().filter(|process| process.name == cut);
+            let kept = kept_name(name);
+            let of_it = all.iter().filter(|process| process.name == kept);
             found.roots.extend(of_it.map(|process| process.pid));
             found.described.push(format!("program {name}"));
         }
