@@ -58,7 +58,7 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
             adopt: targets.adopt.clone(),
             programs: targets.programs.clone(),
             by_program: true,
-            ports: Some(targets.ports.clone()),
+            ports: Some(targets.told_apart.clone()),
             small: u32::try_from(options.framing.size).unwrap_or(u32::MAX),
         },
         withheld: withheld(options),

@@ -1,8 +1,11 @@
 //! Whom to watch: what was asked for, as processes that there are and as rules for those to come.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
+
+use zcprof_judge::watch::record::Of;
 
 use super::processes;
 use crate::cli;
@@ -16,8 +19,10 @@ pub(super) struct Targets {
     pub(super) programs: Vec<String>,
     /// Processes that are watched from their next system call on.
     pub(super) adopt: Option<Adopt>,
+    /// Ports whose processes are watched.
+    ports: Vec<u16>,
     /// Ports that are told apart whatever they are.
-    pub(super) ports: Vec<u16>,
+    pub(super) told_apart: Vec<u16>,
     described: Vec<String>,
 }
 
@@ -34,6 +39,7 @@ impl Targets {
             roots: Vec::new(),
             programs: options.programs.clone(),
             adopt: None,
+            told_apart: told_apart(options),
             ports: options.ports.clone(),
             described: Vec::new(),
         };
@@ -130,6 +136,17 @@ impl Targets {
     }
 }
 
+/// Ports that are asked for, as targets or by a claim. The kernel may hand such a port out by itself, as it
+/// does 50051 (gRPC's), and those are told apart only if they are named.
+fn told_apart(options: &cli::WatchArgs) -> Vec<u16> {
+    let claimed = options.claims.iter().filter_map(|asked| match asked.of {
+        Of::Port(port) => Some(port),
+        Of::All | Of::Program(_) => None,
+    });
+    let ports: BTreeSet<u16> = options.ports.iter().copied().chain(claimed).collect();
+    ports.into_iter().collect()
+}
+
 fn adopted(options: &cli::WatchArgs, described: &mut Vec<String>) -> Result<Option<Adopt>> {
     if options.all {
         described.push("every process".to_owned());
@@ -153,4 +170,27 @@ fn below_cgroups(folder: &Path) -> PathBuf {
         return folder.to_owned();
     }
     Path::new(CGROUPS).join(folder.strip_prefix("/").unwrap_or(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    fn typed(words: &[&str]) -> cli::WatchArgs {
+        let words = ["zcprof", "watch"].iter().chain(words);
+        let cli::Command::Watch(options) = cli::Cli::parse_from(words).command else {
+            panic!("it is another command");
+        };
+        options
+    }
+
+    #[test]
+    fn a_port_that_is_claimed_is_told_apart_as_one_that_is_watched_is() {
+        let words =
+            ["--port", "9092", "--claim", "port:50051=zero-copy", "--claim", "port:9092=copied<=1"];
+        assert_eq!(told_apart(&typed(&words)), [9092, 50051]);
+        assert!(told_apart(&typed(&["--all", "--claim", "zero-copy"])).is_empty());
+    }
 }
