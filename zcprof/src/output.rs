@@ -5,12 +5,14 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use tempfile::NamedTempFile;
 use zcprof_judge::record::{self, Record, RecordKind, Unreadable};
 use zcprof_judge::watch::Watch;
 
 use crate::bench::cost::record::CostRun;
 use crate::bench::record::BenchRun;
 use crate::matrix::Matrix;
+use crate::privilege::{give, make_folders};
 use crate::report;
 use crate::run::{Run, Timing};
 
@@ -20,13 +22,13 @@ use crate::run::{Run, Timing};
 /// Names the folder and what the kernel says.
 pub fn check_writable(folder: &Path) -> Result<()> {
     let what = || format!("cannot write reports into {}", folder.display());
-    fs::create_dir_all(folder).with_context(what)?;
+    make_folders(folder).with_context(what)?;
     tempfile::tempfile_in(folder).with_context(what)?;
     Ok(())
 }
 
 /// Writes every report of a run: first all of them under temporary names, then each under its
-/// own, so that a full disk leaves no half of one.
+/// own, so that a full disk leaves no half of one. They belong to the user who called sudo.
 ///
 /// # Errors
 /// Names the file and what the kernel says.
@@ -78,15 +80,12 @@ pub fn write_diff(diff: &report::diff::Diff, folder: &Path) -> Result<()> {
 }
 
 fn write_files(files: impl Iterator<Item = (&'static str, Vec<u8>)>, folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    make_folders(folder).with_context(|| format!("making {}", folder.display()))?;
     let mut written = Vec::new();
     for (name, bytes) in files {
         let what = || format!("writing {} into {}", name, folder.display());
-        let mut file = tempfile::Builder::new()
-            .prefix(".zcprof-")
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .tempfile_in(folder)
-            .with_context(what)?;
+        let mut file = unnamed(folder).with_context(what)?;
+        give(file.as_file());
         file.write_all(&bytes).with_context(what)?;
         file.as_file().sync_all().with_context(what)?;
         written.push((file, folder.join(name)));
@@ -95,6 +94,18 @@ fn write_files(files: impl Iterator<Item = (&'static str, Vec<u8>)>, folder: &Pa
         file.persist(&path).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())
+}
+
+/// A new file in a folder, under a temporary name. The name that it is to have may be a link, or another's
+/// file: it is replaced, and never written into.
+///
+/// # Errors
+/// The kernel's own.
+pub(crate) fn unnamed(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(".zcprof-")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(folder)
 }
 
 /// Writes to standard output. A reader that has seen enough (`| head`) closes the pipe, which says

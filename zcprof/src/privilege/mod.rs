@@ -1,6 +1,7 @@
 //! What zcprof needs to be allowed, capability by capability; and how the workload's processes give
 //! all of it up.
 
+mod given;
 mod user;
 
 use anyhow::{Context as _, Result};
@@ -8,6 +9,7 @@ use caps::{CapSet, Capability, CapsHashSet};
 use nix::sys::prctl::set_no_new_privs;
 use zcprof_common::vocabulary::Instrument;
 
+pub(crate) use given::{give, make_folders};
 pub(crate) use user::User;
 
 /// A capability that zcprof uses (`capabilities(7)`).
@@ -83,7 +85,8 @@ pub const CAPABILITIES: &[CapabilityUse] = &[
     CapabilityUse {
         capability: Capability::CAP_CHOWN,
         instruments: &[],
-        adds: "give a log that zcprof made to the user that serves it (fs/attr.c)",
+        adds: "give a log that zcprof made to the user that serves it, and reports to the user who \
+               called sudo (fs/attr.c)",
     },
     CapabilityUse {
         capability: Capability::CAP_SETUID,

@@ -28,13 +28,26 @@ impl User {
     /// to be.
     pub(crate) fn ordinary() -> Option<Self> {
         Uid::effective().is_root().then(|| {
-            let said = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
-            let pair = said("SUDO_UID").zip(said("SUDO_GID"));
-            let (uid, gid) = pair
-                .filter(|(uid, _)| *uid != 0)
-                .unwrap_or_else(|| (overflow("overflowuid"), overflow("overflowgid")));
-            Self { uid: Uid::from_raw(uid), gid: Gid::from_raw(gid) }
+            Self::of_sudo().unwrap_or_else(|| Self {
+                uid: Uid::from_raw(overflow("overflowuid")),
+                gid: Gid::from_raw(overflow("overflowgid")),
+            })
         })
+    }
+
+    /// The user who called sudo; none if nobody did, if that was root, or if this process is not root.
+    pub(crate) fn of_sudo() -> Option<Self> {
+        let said = |name| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
+        let pair = said("SUDO_UID").zip(said("SUDO_GID")).filter(|(uid, _)| *uid != 0);
+        let (uid, gid) = pair.filter(|_| Uid::effective().is_root())?;
+        Some(Self { uid: Uid::from_raw(uid), gid: Gid::from_raw(gid) })
+    }
+
+    /// Makes this user the owner of what is open, or says why not.
+    pub(super) fn own_if_possible(self, opened: &File) {
+        if let Err(error) = fchown(opened, Some(self.uid), Some(self.gid)) {
+            log::warn!("a report stays root's, and is not {self}'s: {error}");
+        }
     }
 
     /// Who can do something with a log in this folder, with the least privileges: its owner, else

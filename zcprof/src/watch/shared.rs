@@ -13,6 +13,7 @@ use nix::unistd::{getpgrp, tcgetpgrp};
 use super::caller::Caller;
 use super::live::way::{Presentation, TerminalFacts, way};
 use crate::cli;
+use crate::output::unnamed;
 
 /// Name of the file beside the reports.
 const FILE: &str = "command.txt";
@@ -60,12 +61,13 @@ fn is_in_foreground() -> bool {
     tcgetpgrp(stdin()).is_ok_and(|group| group == getpgrp())
 }
 
-/// A file beside the reports, or one in the folder of temporary files; it belongs to the user
-/// who called sudo.
+/// A file beside the reports, or one in the folder of temporary files. It belongs to the user who the
+/// command runs as, for whom it may be `/dev/stderr`, which programs open by that name.
 fn file(options: &cli::WatchArgs) -> Result<(File, PathBuf)> {
     let (file, path) = if let Some(folder) = &options.out {
         let path = folder.join(FILE);
-        (File::create(&path).with_context(|| format!("making {}", path.display()))?, path)
+        let made = unnamed(folder).and_then(|file| Ok(file.persist(&path)?));
+        (made.with_context(|| format!("making {}", path.display()))?, path)
     } else {
         let made = tempfile::Builder::new().prefix("zcprof-command-").suffix(".txt").tempfile();
         made.and_then(|file| Ok(file.keep()?))
@@ -77,4 +79,30 @@ fn file(options: &cli::WatchArgs) -> Result<(File, PathBuf)> {
             .with_context(|| format!("giving {} away", path.display()))?;
     }
     Ok((file, path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write as _;
+
+    use clap::Parser as _;
+
+    use super::*;
+
+    /// Root would write into whatever the link names, and give it away.
+    #[test]
+    fn the_commands_file_is_made_anew_where_a_link_has_its_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let out = folder.path().display().to_string();
+        let cli = cli::Cli::parse_from(["zcprof", "watch", "--out", &out, "--", "true"]);
+        let cli::Command::Watch(options) = cli.command else { panic!("it is another command") };
+        let secret = folder.path().join("secret");
+        fs::write(&secret, "another's").expect("written");
+        std::os::unix::fs::symlink(&secret, folder.path().join(FILE)).expect("a link");
+        let (mut file, path) = file(&options).expect("made");
+        file.write_all(b"said").expect("written");
+        assert_eq!(fs::read_to_string(&secret).expect("there"), "another's");
+        assert_eq!(fs::read_to_string(path).expect("there"), "said");
+    }
 }
