@@ -2,6 +2,7 @@
 //! that it can be named to the probes, and waits at a pipe until it may become the command.
 #![expect(unsafe_code, reason = "what happens between fork and exec")]
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
@@ -11,12 +12,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use nix::sys::signal::{SigmaskHow, Signal, kill, sigprocmask};
-use nix::unistd::{Gid, Pid, Uid, setgroups, setresgid, setresuid};
+use nix::sys::signal::{SigmaskHow, sigprocmask};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use rustix::process::Signal;
 use zcprof_judge::watch::record;
 
 use super::caller::{Caller, OF_SUDO};
+use super::family::Family;
 use super::processes;
+use crate::measure::interrupt;
 use crate::measure::workers::state;
 use crate::probe::Probes;
 
@@ -30,6 +34,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Started {
     line: Vec<String>,
     pid: u32,
+    family: Family,
     go: Option<io::PipeWriter>,
     spawning: Option<JoinHandle<io::Result<Child>>>,
     child: Option<Child>,
@@ -63,7 +68,8 @@ impl Started {
         }
         let (mut pids, mut say) = io::pipe().context("making a pipe")?;
         let (mut wait, go) = io::pipe().context("making a pipe")?;
-        let mask = crate::measure::interrupt::mask_before();
+        let mask = interrupt::mask_before();
+        let mut family = Family::expect()?;
         let own_end = go.as_raw_fd();
         let before_exec = move || {
             // The child has this end too, and would wait for itself where zcprof is gone.
@@ -95,9 +101,12 @@ impl Started {
             return Err(failed.err().unwrap_or_else(|| io::Error::other("it ended at once")))
                 .with_context(|| format!("starting {program}"));
         }
+        let pid = u32::from_ne_bytes(pid);
+        family.begin(pid);
         Ok(Some(Self {
             line: line.to_vec(),
-            pid: u32::from_ne_bytes(pid),
+            pid,
+            family,
             go: Some(go),
             spawning: Some(spawning),
             child: None,
@@ -110,6 +119,11 @@ impl Started {
     /// Number of its process.
     pub(super) const fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// These processes of zcprof's are not of the command.
+    pub(super) fn except(&mut self, others: impl IntoIterator<Item = u32>) {
+        self.family.except(others);
     }
 
     /// Lets it run.
@@ -135,7 +149,11 @@ impl Started {
             && let Some(child) = &mut self.child
         {
             self.status = child.try_wait().context("waiting for the command")?;
+            if self.status.is_some() {
+                self.family.waited_for();
+            }
         }
+        self.family.bury();
         Ok(self.status.is_some())
     }
 
@@ -144,12 +162,13 @@ impl Started {
         self.status
     }
 
-    /// Ends it and what descends from it, if it has not ended: SIGTERM, and SIGKILL after 10 s.
+    /// Ends it and what descends from it, if it has not ended: SIGTERM, and SIGKILL after 10 s. A signal
+    /// to zcprof ends the waiting.
     ///
     /// # Errors
-    /// The probes cannot say who is left.
+    /// The probes cannot say who is left; or a signal came.
     pub(super) fn end(&mut self, probes: &mut Probes, own: &[u32]) -> Result<()> {
-        for (signal, patience) in [(Signal::SIGTERM, GRACE), (Signal::SIGKILL, GRACE)] {
+        for (signal, patience) in [(Signal::TERM, GRACE), (Signal::KILL, GRACE)] {
             let end = Instant::now() + patience;
             let left = self.left(probes, own)?;
             if left.is_empty() {
@@ -157,10 +176,11 @@ impl Started {
                 return Ok(());
             }
             self.ended_by_us |= !self.has_ended()?;
-            for pid in &left {
-                let _ = kill(Pid::from_raw(*pid), signal);
+            for pid in left {
+                self.family.signal(pid, signal);
             }
             while Instant::now() < end && !self.left(probes, own)?.is_empty() {
+                interrupt::check()?;
                 std::thread::sleep(PAUSE);
             }
         }
@@ -171,19 +191,14 @@ impl Started {
     }
 
     /// Processes of the command that are left: itself and those whose ancestor it was.
-    fn left(&mut self, probes: &mut Probes, own: &[u32]) -> Result<Vec<i32>> {
+    fn left(&mut self, probes: &mut Probes, own: &[u32]) -> Result<BTreeSet<u32>> {
         self.has_ended()?;
         let of_it = self.status.is_none().then_some(self.pid);
-        let all = processes::all();
-        let below = processes::with_descendants(&[self.pid], &all);
+        let members = self.family.members(&processes::all());
         let watched = probes.watched()?.into_iter().map(|(pid, _)| pid);
-        let watched = watched.filter(|pid| !own.contains(pid) && below.contains(pid));
+        let watched = watched.filter(|pid| !own.contains(pid) && members.contains(pid));
         let is_zombie = |pid: u32| state(pid).is_ok_and(|state| state == 'Z');
-        let left = of_it.into_iter().chain(watched).filter(|pid| !is_zombie(*pid));
-        let mut left: Vec<i32> = left.filter_map(|pid| i32::try_from(pid).ok()).collect();
-        left.sort_unstable();
-        left.dedup();
-        Ok(left)
+        Ok(of_it.into_iter().chain(watched).filter(|pid| !is_zombie(*pid)).collect())
     }
 
     /// How it ended: its exit code, or 128 and its signal.
@@ -212,9 +227,8 @@ impl Drop for Started {
         }
         let Some(child) = self.child.as_mut().filter(|_| !self.done) else { return };
         // What it has started would outlive it, and hold its terminal and pipes.
-        let of_it = processes::with_descendants(&[self.pid], &processes::all());
-        for pid in of_it.into_iter().filter_map(|pid| i32::try_from(pid).ok()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        for pid in self.family.members(&processes::all()) {
+            self.family.signal(pid, Signal::KILL);
         }
         let _ = child.wait();
     }
@@ -234,7 +248,7 @@ pub(super) fn write_into(command: &mut std::process::Command, output: Option<&Fi
 
 /// Gives a command back the signals that zcprof has blocked.
 pub(crate) fn with_signals(command: &mut std::process::Command) {
-    let mask = crate::measure::interrupt::mask_before();
+    let mask = interrupt::mask_before();
     let unblock = move || Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?);
     // SAFETY: one system call between fork and exec.
     unsafe { command.pre_exec(unblock) };

@@ -4,6 +4,7 @@
 mod caller;
 mod command;
 mod ends;
+mod family;
 mod live;
 mod processes;
 mod record;
@@ -74,6 +75,9 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
         log::warn!("no stacks are kept: that needs Linux 5.15");
     }
     let own = controls.processes();
+    if let Some(command) = &mut command {
+        command.except(own.iter().copied());
+    }
     targets.seed(&mut probes, &own)?;
     clock.lap("attach");
     let mut watch = begun(options, &targets)?;
@@ -94,7 +98,8 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
     if shared.live {
         window.show();
     }
-    window.wait(&mut probes, command.as_mut(), shared.file())?;
+    let waited = window.wait(&mut probes, command.as_mut(), shared.file());
+    waited.inspect_err(|_| end_anyway(command.as_mut(), &mut probes, &own))?;
     let snapshot = probes.snapshot()?;
     watch.seconds = window.seconds();
     let names = probes.programs()?;
@@ -170,6 +175,13 @@ fn begun(options: &cli::WatchArgs, targets: &Targets) -> Result<Watch> {
 
 fn withheld(options: &cli::WatchArgs) -> Vec<Instrument> {
     let audit = options.no_audit.then_some(Instrument::Audit);
+/// Ends the command as any window does, after something else went wrong, which alone is said.
+fn end_anyway(command: Option<&mut Started>, probes: &mut Probes, own: &[u32]) {
+    if let Some(Err(error)) = command.map(|command| command.end(probes, own)) {
+        log::debug!("{error:#}");
+    }
+}
+
     options.without.iter().copied().chain(audit).collect()
 }
 

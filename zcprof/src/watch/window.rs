@@ -141,6 +141,9 @@ impl<'a> Window<'a> {
             self.start_load(output)?;
             if Instant::now() >= self.due {
                 self.look(probes)?;
+            if let (Some(command), Some(load)) = (&mut command, &self.load) {
+                command.except([load.id()]);
+            }
             }
             if self.rest() {
                 break;

@@ -2,6 +2,7 @@
 //! The command is a transfer of zcprof's own, which is nobody's workload here.
 
 mod datagrams;
+mod ending;
 mod live;
 mod long;
 mod ports;
