@@ -11,6 +11,7 @@ pub mod direction;
 pub mod judge;
 mod missed;
 mod pipes;
+mod ports;
 pub mod promise;
 pub mod record;
 mod rules;
@@ -22,5 +23,6 @@ pub mod traffic;
 mod unnamed;
 
 pub use judge::{ClaimJudgement, exit, judge, so_far};
+pub use ports::claims_of_ports;
 pub use promise::Promise;
 pub use record::Watch;

@@ -10,7 +10,7 @@ use zcprof_judge::watch::record::{
     Asked, Charged, Direction, Kind, Of, Program, SCHEMA, StartedCommand, Tolerance, Watch,
     WatchedCount, WatchedExit,
 };
-use zcprof_judge::watch::{exit, judge};
+use zcprof_judge::watch::{claims_of_ports, exit, judge};
 
 use super::records::{every_leaf, run, sendfile};
 
@@ -356,6 +356,49 @@ fn ports_are_judged_apart() {
         watch.claims[0].of = of.clone();
         assert_eq!(verdict(&watch).name(), expected, "{of}");
     }
+}
+
+/// A server that is watched by its port may also copy what it sends from others; one that sends from no
+/// other is judged by all that it sends, so that nothing of unknown port is in doubt.
+#[test]
+fn a_window_about_a_port_judges_no_other() {
+    let mut other = [read(BODY), written(BODY)].concat();
+    for count in other.iter_mut().filter(|count| count.port.is_some()) {
+        count.port = Some(443);
+    }
+    let claimed = |ports: &[u16], parts: &[Vec<WatchedCount>]| {
+        let mut watch = window("zero-copy", parts);
+        watch.claims = claims_of_ports(&watch.claims, ports, &watch.counts, watch.direction);
+        let judged = judge(&watch).expect("known");
+        let verdicts = judged.iter().map(|judged| (judged.of.clone(), judged.verdict.name()));
+        verdicts.collect::<Vec<_>>()
+    };
+    let both = [handed_over(BODY), written(HEAD), other];
+    let alone = &both[..2];
+    assert_eq!(claimed(&[], &both), [(Of::All, "refuted")]);
+    assert_eq!(claimed(&[80], &both), [(Of::Port(80), "holds")]);
+    let each = [(Of::Port(80), "holds"), (Of::Port(443), "refuted")];
+    assert_eq!(claimed(&[80, 443], &both), [(Of::All, "refuted")]);
+    // One that sent nothing is no pass.
+    let idle = [(Of::Port(80), "holds"), (Of::Port(8080), "inconclusive")];
+    assert_eq!(claimed(&[80, 8080], alone), idle);
+    // Bytes whose port nobody knows are of neither.
+    let mut unknown = written(BODY);
+    for count in &mut unknown {
+        count.port = None;
+    }
+    let with_unknown = [&both[..], &[unknown]].concat();
+    assert_eq!(claimed(&[80, 443], &with_unknown), each);
+    assert_eq!(claimed(&[80], alone), [(Of::All, "holds")]);
+    assert_eq!(claimed(&[8080], alone), [(Of::Port(8080), "inconclusive")]);
+    // A claim about a part is what it was, and what is written into files leaves by no port.
+    let mut watch = window("zero-copy", &both);
+    watch.claims[0].of = Of::Port(443);
+    let of_80 =
+        |watch: &Watch| claims_of_ports(&watch.claims, &[80], &watch.counts, watch.direction);
+    assert_eq!(of_80(&watch), watch.claims);
+    (watch.claims[0].of, watch.direction) = (Of::All, Direction::File);
+    assert_eq!(of_80(&watch), watch.claims);
 }
 
 /// Takes evidence away from a window, or adds traffic.

@@ -36,9 +36,10 @@ pub struct WatchArgs {
     #[arg(long = "exe", value_name = "PATHS", value_delimiter = ',')]
     pub files: Vec<PathBuf>,
     /// Programs to leave out, by the name of their process, no matter which program starts them.
-    #[arg(long = "exclude-comm", value_name = "NAMES", value_delimiter = ',', value_parser = kept_name)]
+    #[arg(long = "exclude-comm", value_name = "NAMES", value_delimiter = ',', value_parser = kept_name())]
     pub excluded: Vec<String>,
-    /// Watch the processes that listen at these local TCP ports, comma-separated.
+    /// Claim of what is sent from these local ports, comma-separated; without another option that
+    /// names processes, watch those that listen there (TCP), also those that begin to later.
     #[arg(long = "port", value_name = "PORTS", value_delimiter = ',')]
     pub ports: Vec<u16>,
     /// Watch the processes of a control group (version 2) and of the groups below it.
@@ -121,7 +122,7 @@ pub struct TopArgs {
     #[arg(long, value_name = "D", default_value = "tx", value_parser = direction())]
     pub direction: Direction,
     /// Programs to leave out, by the name of their process, no matter which program starts them.
-    #[arg(long = "exclude-comm", value_name = "NAMES", value_delimiter = ',', value_parser = kept_name)]
+    #[arg(long = "exclude-comm", value_name = "NAMES", value_delimiter = ',', value_parser = kept_name())]
     pub excluded: Vec<String>,
     /// Withhold the audit, which costs most: zcprof then shows the copies that the callers see.
     #[arg(long)]

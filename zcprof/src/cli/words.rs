@@ -3,7 +3,7 @@
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 use zcprof_common::names;
 use zcprof_common::sites::{Bytes, Sign, Site};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
@@ -77,8 +77,8 @@ pub(super) fn direction() -> impl TypedValueParser<Value = Direction> {
 }
 
 /// A program's name, as far as the kernel keeps it.
-pub(super) fn kept_name(name: &str) -> Result<String, std::convert::Infallible> {
-    Ok(crate::probe::kept_name(name))
+pub(super) fn kept_name() -> impl TypedValueParser<Value = String> {
+    StringValueParser::new().map(|name| crate::probe::kept_name(&name))
 }
 
 /// Any but `syscalls`, without which the others cannot say what they see.

@@ -172,6 +172,7 @@ fn text(comm: Comm) -> String {
 
 /// What the kernel keeps of a program's name, as the programs' names are read: a longer name is the same
 /// program's.
+#[must_use]
 pub fn kept_name(name: &str) -> String {
     text(comm(name))
 }

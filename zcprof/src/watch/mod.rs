@@ -5,6 +5,8 @@ mod caller;
 mod command;
 mod ends;
 mod family;
+mod filters;
+mod listeners;
 mod live;
 mod processes;
 mod record;
@@ -18,7 +20,7 @@ use zcprof_common::layout::StackKey;
 use zcprof_common::vocabulary::{Instrument, Need};
 use zcprof_judge::watch::direction::permits;
 use zcprof_judge::watch::record::{Direction, Kind, SCHEMA, WatchedCount};
-use zcprof_judge::watch::{Promise, Watch, judge};
+use zcprof_judge::watch::{Promise, Watch, claims_of_ports, judge};
 
 use crate::cli;
 use crate::measure::{Clock, Controls, is_any_dax};
@@ -103,17 +105,17 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
     let snapshot = probes.snapshot()?;
     watch.seconds = window.seconds();
     let names = probes.programs()?;
-    (watch.programs, watch.counts, watch.exits) =
-        record::counted(&snapshot, &names, &own, &options.excluded);
+    let chosen = targets.chosen(options, &own);
+    (watch.programs, watch.counts, watch.exits) = record::counted(&snapshot, &names, chosen);
     let by_stack = |(key, value): (&StackKey, &_)| {
-        (*key, record::counted_by_stack(key, value, &names, &own, &options.excluded))
+        (*key, record::counted_by_stack(key, value, &names, chosen))
     };
     let counted: Vec<_> = snapshot.stacks.iter().map(by_stack).collect();
     watch.stacks = samples
         .map(|samples| stacks::record(&probes, samples, &counted, &watch.counts))
         .transpose()?;
     let ways = stacks::leaf_ways(&probes, &snapshot.stacks)?;
-    watch.leaf_stacks = record::by_leaf(&ways, &names, &own, &options.excluded);
+    watch.leaf_stacks = record::by_leaf(&ways, &names, chosen);
     if let Some((_, path)) = &shared.output {
         eprintln!("zcprof: what the command wrote is in {}", path.display());
     }
@@ -130,6 +132,8 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
     drop(probes);
     clock.lap("detach");
     watch.series = window.into_series(&watch.counts);
+    watch.claims =
+        claims_of_ports(&options.claims, &options.ports, &watch.counts, options.direction);
     watch.doubts = snapshot.doubts;
     watch.command = command.map(Started::into_record);
     watch.phases = clock.phases;
@@ -173,8 +177,6 @@ fn begun(options: &cli::WatchArgs, targets: &Targets) -> Result<Watch> {
     })
 }
 
-fn withheld(options: &cli::WatchArgs) -> Vec<Instrument> {
-    let audit = options.no_audit.then_some(Instrument::Audit);
 /// Ends the command as any window does, after something else went wrong, which alone is said.
 fn end_anyway(command: Option<&mut Started>, probes: &mut Probes, own: &[u32]) {
     if let Some(Err(error)) = command.map(|command| command.end(probes, own)) {
@@ -182,6 +184,8 @@ fn end_anyway(command: Option<&mut Started>, probes: &mut Probes, own: &[u32]) {
     }
 }
 
+fn withheld(options: &cli::WatchArgs) -> Vec<Instrument> {
+    let audit = options.no_audit.then_some(Instrument::Audit);
     options.without.iter().copied().chain(audit).collect()
 }
 

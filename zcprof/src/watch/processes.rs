@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -75,8 +75,13 @@ pub(super) fn with_descendants(roots: &[u32], all: &[RunningProcess]) -> BTreeSe
 
 /// Processes that have a socket which listens at a TCP port, in whatever network namespace.
 pub(super) fn listening_at(port: u16) -> BTreeSet<u32> {
+    holding(&listening_sockets(port))
+}
+
+/// Processes that have one of these sockets, by their inodes.
+pub(super) fn holding(sockets: &BTreeSet<u64>) -> BTreeSet<u32> {
     let inodes: BTreeSet<String> =
-        listening_sockets(port).into_iter().map(|inode| format!("socket:[{inode}]")).collect();
+        sockets.iter().map(|inode| format!("socket:[{inode}]")).collect();
     let holds = |pid: &u32| {
         let Ok(folder) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
         let links = folder.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
@@ -91,7 +96,7 @@ pub(super) fn is_listened_at(port: u16) -> bool {
 }
 
 /// Inodes of the sockets that listen at a TCP port, in every network namespace that a process is in.
-fn listening_sockets(port: u16) -> Vec<u64> {
+pub(super) fn listening_sockets(port: u16) -> BTreeSet<u64> {
     let mut one_of_each = BTreeMap::new();
     for process in all() {
         if let Ok(namespace) = fs::read_link(format!("/proc/{}/ns/net", process.pid)) {
@@ -113,6 +118,23 @@ fn listeners(table: &str, port: u16) -> Vec<u64> {
         .filter(|words| words.len() > 9 && words[3] == LISTEN && words[1].ends_with(&wanted))
         .filter_map(|words| words[9].parse().ok())
         .collect()
+}
+
+/// Folder of the control group (version 2) that this process is in (cgroups(7), /proc/PID/cgroup).
+pub(super) fn own_control_group() -> Option<PathBuf> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    Some(Path::new(crate::probe::CGROUPS).join(group))
+}
+
+/// Processes of a control group and of the groups below it.
+pub(super) fn in_control_group(folder: &Path) -> BTreeSet<u32> {
+    let listed = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+    let mut found: BTreeSet<u32> = listed.lines().filter_map(|line| line.parse().ok()).collect();
+    let below = fs::read_dir(folder).into_iter().flatten().flatten();
+    let groups = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    found.extend(groups.flat_map(|group| in_control_group(&group.path())));
+    found
 }
 
 /// Folder of a systemd unit's control group, as systemd says.

@@ -14,18 +14,27 @@ use crate::probe::Snapshot;
 use crate::stacks::LeafWay;
 use crate::syscall::InSyscall;
 
+/// Which subjects are watched for their own sake.
+#[derive(Clone, Copy)]
+pub(super) struct Chosen<'a> {
+    /// zcprof's processes: what these did is nobody's, and so is what the left-out programs did.
+    pub(super) own: &'a [u32],
+    /// Programs that are left out.
+    pub(super) excluded: &'a [String],
+    /// Programs that alone are not left out; all of them if none is named.
+    pub(super) only: &'a [String],
+}
+
 /// Name of the programs that were too many to be told apart.
 const OTHERS: &str = "(other programs)";
 
-/// The programs that were watched, the counts and the devices, sorted. `own` are zcprof's processes,
-/// and `excluded` programs that are not to be watched: what these did is nobody's.
+/// The programs that were watched, the counts and the devices, sorted.
 pub(super) fn counted(
     snapshot: &Snapshot,
     names: &[(u32, String)],
-    own: &[u32],
-    excluded: &[String],
+    chosen: Chosen<'_>,
 ) -> (Vec<Program>, Vec<WatchedCount>, Vec<WatchedExit>) {
-    let charged = |subject: u32| charged(subject, names, own, excluded);
+    let charged = |subject: u32| charged(subject, names, chosen);
     let mut programs = BTreeMap::new();
     let mut counts: Vec<_> = snapshot
         .counts
@@ -56,17 +65,19 @@ pub(super) fn counted(
     (programs, counts, exits)
 }
 
-/// Whom a subject's bytes are charged to.
-fn charged(subject: u32, names: &[(u32, String)], own: &[u32], excluded: &[String]) -> Charged {
+/// Whom a subject's bytes are charged to. Who has no name that is known may be any of those that are asked
+/// for.
+fn charged(subject: u32, names: &[(u32, String)], chosen: Chosen<'_>) -> Charged {
+    let is_left_out = |name: &String| {
+        chosen.excluded.contains(name) || !chosen.only.is_empty() && !chosen.only.contains(name)
+    };
     match subject {
         NO_OWNER => Charged::Unknown,
         ELSEWHERE => Charged::Elsewhere,
         OTHER_PROGRAMS => Charged::Program(OTHERS.to_owned()),
-        subject if own.contains(&subject) => Charged::Elsewhere,
-        subject => match name(subject, names) {
-            name if excluded.contains(&name) => Charged::Elsewhere,
-            name => Charged::Program(name),
-        },
+        subject if chosen.own.contains(&subject) => Charged::Elsewhere,
+        subject if known(subject, names).is_some_and(is_left_out) => Charged::Elsewhere,
+        subject => Charged::Program(name(subject, names)),
     }
 }
 
@@ -75,23 +86,21 @@ pub(super) fn counted_by_stack(
     key: &StackKey,
     value: &StackValue,
     names: &[(u32, String)],
-    own: &[u32],
-    excluded: &[String],
+    chosen: Chosen<'_>,
 ) -> WatchedCount {
     let value = Value { calls: value.calls, bytes: value.bytes, ..Value::default() };
-    count(&key.count, &value, charged(key.count.subject, names, own, excluded))
+    count(&key.count, &value, charged(key.count.subject, names, chosen))
 }
 
 /// What leaves copied, as the record has it. What is nobody's who is watched is left out.
 pub(super) fn by_leaf(
     ways: &[LeafWay],
     names: &[(u32, String)],
-    own: &[u32],
-    excluded: &[String],
+    chosen: Chosen<'_>,
 ) -> Vec<WatchedLeafStack> {
     let stack = |way: &LeafWay| {
         let value = Value { calls: way.value.calls, bytes: way.value.bytes, ..Value::default() };
-        let charged = charged(way.count.subject, names, own, excluded);
+        let charged = charged(way.count.subject, names, chosen);
         WatchedLeafStack {
             count: count(&way.count, &value, charged),
             functions: way.functions.clone(),
@@ -105,8 +114,11 @@ pub(super) fn by_leaf(
 
 /// A subject's program. One that was not seen to begin is known by its process's number.
 pub(super) fn name(subject: u32, names: &[(u32, String)]) -> String {
-    let known = names.iter().find(|(known, _)| *known == subject);
-    known.map_or_else(|| format!("process {subject}"), |(_, name)| name.clone())
+    known(subject, names).cloned().unwrap_or_else(|| format!("process {subject}"))
+}
+
+fn known(subject: u32, names: &[(u32, String)]) -> Option<&String> {
+    names.iter().find(|(known, _)| *known == subject).map(|(_, name)| name)
 }
 
 fn count(key: &Key, value: &Value, charged: Charged) -> WatchedCount {
@@ -127,4 +139,32 @@ fn count(key: &Key, value: &Value, charged: Charged) -> WatchedCount {
 
 fn order(count: &WatchedCount) -> impl Ord + '_ {
     (&count.charged, count.port, &count.site, count.syscall, count.iter, count.file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_left_out_by_name_and_nobody_else_is() {
+        let names = [(7, "nginx".to_owned()), (8, "php-fpm".to_owned()), (9, "zcprof".to_owned())];
+        let [nginx, php] = ["nginx", "php-fpm"].map(str::to_owned);
+        let whom = |subject: u32, chosen: Chosen<'_>| charged(subject, &names, chosen);
+        let program = |name: &str| Charged::Program(name.to_owned());
+        let all = Chosen { own: &[9], excluded: &[], only: &[] };
+        assert_eq!(
+            [7, 8, 9].map(|one| whom(one, all)),
+            [program("nginx"), program("php-fpm"), Charged::Elsewhere]
+        );
+        let excluded = [php.clone()];
+        let without = Chosen { excluded: &excluded, ..all };
+        assert_eq!([7, 8].map(|one| whom(one, without)), [program("nginx"), Charged::Elsewhere]);
+        let only = [nginx];
+        let chosen = Chosen { only: &only, ..all };
+        assert_eq!([7, 8].map(|one| whom(one, chosen)), [program("nginx"), Charged::Elsewhere]);
+        // It may be one of those.
+        assert_eq!(whom(10, chosen), program("process 10"));
+        assert_eq!(whom(OTHER_PROGRAMS, chosen), program(OTHERS));
+        assert_eq!(whom(NO_OWNER, chosen), Charged::Unknown);
+    }
 }

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use zcprof_judge::watch::Promise;
-use zcprof_judge::watch::record::{Of, Stretch, WatchedCount};
+use zcprof_judge::watch::record::{Asked, Of, Stretch, WatchedCount};
 use zcprof_judge::watch::series::{MOST, between, stretch, thin};
+use zcprof_judge::watch::{Promise, claims_of_ports};
 
 use crate::cli;
 
@@ -13,7 +13,6 @@ const FIRST: Duration = Duration::from_secs(1);
 
 /// What has been recorded so far.
 pub(super) struct WindowSeries {
-    claims: Vec<(Of, Promise)>,
     length: Duration,
     began: Instant,
     last: Instant,
@@ -23,18 +22,8 @@ pub(super) struct WindowSeries {
 
 impl WindowSeries {
     /// Begins with the window.
-    pub(super) fn new(options: &cli::WatchArgs, began: Instant) -> Self {
-        let claim = |asked: &zcprof_judge::watch::record::Asked| {
-            Some((asked.of.clone(), Promise::parse(&asked.claim).ok()?))
-        };
-        Self {
-            claims: options.claims.iter().filter_map(claim).collect(),
-            length: FIRST,
-            began,
-            last: began,
-            before: Vec::new(),
-            stretches: Vec::new(),
-        }
+    pub(super) const fn new(began: Instant) -> Self {
+        Self { length: FIRST, began, last: began, before: Vec::new(), stretches: Vec::new() }
     }
 
     /// Whether a stretch is long enough to end.
@@ -52,7 +41,8 @@ impl WindowSeries {
         let at = |moment: Instant| moment.duration_since(self.began).as_secs_f64();
         let new = between(&self.before, &counts);
         let times = (at(self.last), at(now));
-        self.stretches.push(stretch(times, &new, &self.claims, options.direction, options.framing));
+        let claims = claims(options, &counts);
+        self.stretches.push(stretch(times, &new, &claims, options.direction, options.framing));
         (self.last, self.before) = (now, counts);
         if self.stretches.len() > MOST {
             thin(&mut self.stretches);
@@ -61,15 +51,12 @@ impl WindowSeries {
     }
 
     /// What can be said of the claims by all that was counted so far; nothing where nothing is claimed.
-    pub(super) fn verdict_so_far(
-        &self,
-        counts: &[WatchedCount],
-        options: &cli::WatchArgs,
-    ) -> String {
-        if self.claims.is_empty() {
+    pub(super) fn verdict_so_far(counts: &[WatchedCount], options: &cli::WatchArgs) -> String {
+        let claims = claims(options, counts);
+        if claims.is_empty() {
             return String::new();
         }
-        match stretch((0.0, 0.0), counts, &self.claims, options.direction, options.framing).held {
+        match stretch((0.0, 0.0), counts, &claims, options.direction, options.framing).held {
             Some(true) => ", so far it holds".to_owned(),
             Some(false) => ", so far it is refuted".to_owned(),
             None => ", so far it is inconclusive".to_owned(),
@@ -86,4 +73,11 @@ impl WindowSeries {
         self.add(end, counts.to_vec(), options);
         self.stretches
     }
+}
+
+/// What is claimed by what was typed, given all that was counted in the window so far.
+fn claims(options: &cli::WatchArgs, counts: &[WatchedCount]) -> Vec<(Of, Promise)> {
+    let claims = claims_of_ports(&options.claims, &options.ports, counts, options.direction);
+    let claim = |asked: Asked| Some((asked.of, Promise::parse(&asked.claim).ok()?));
+    claims.into_iter().filter_map(claim).collect()
 }

@@ -1,15 +1,17 @@
 //! Whom to watch: what was asked for, as processes that there are and as rules for those to come.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 
 use zcprof_judge::watch::record::Of;
 
+use super::filters::{adopted, by_file, by_name, by_number};
+use super::listeners::Listeners;
 use super::processes;
+use super::record::Chosen;
 use crate::cli;
-use crate::probe::{Adopt, CGROUPS, Probes, kept_name};
+use crate::probe::{Adopt, Probes, kept_name};
 
 /// Whom to watch.
 pub(super) struct Targets {
@@ -17,9 +19,11 @@ pub(super) struct Targets {
     roots: Vec<u32>,
     /// Programs that are watched as soon as somebody runs them.
     pub(super) programs: Vec<String>,
+    /// Programs that alone are counted of those who are watched; all of them if none is named.
+    only: Vec<String>,
     /// Processes that are watched from their next system call on.
     pub(super) adopt: Option<Adopt>,
-    /// Ports whose processes are watched.
+    /// Ports whose listeners are watched.
     ports: Vec<u16>,
     /// Ports that are told apart whatever they are.
     pub(super) told_apart: Vec<u16>,
@@ -30,90 +34,80 @@ pub(super) struct Targets {
 const LISTINGS: usize = 100;
 
 impl Targets {
-    /// Finds them.
+    /// Finds them. Repeated options widen, and different ones narrow: who is watched is everybody whom each
+    /// of them means. A port narrows what is claimed, and names its listeners only where nobody else is
+    /// named.
     ///
     /// # Errors
     /// There is no such process, control group or unit, or nobody is to be watched.
     pub(super) fn find(options: &cli::WatchArgs) -> Result<Self> {
-        let mut found = Self {
-            roots: Vec::new(),
-            programs: options.programs.clone(),
-            adopt: None,
-            told_apart: told_apart(options),
-            ports: options.ports.clone(),
-            described: Vec::new(),
-        };
-        for pid in &options.pids {
-            let Some(process) = processes::one(*pid) else {
-                bail!(
-                    "there is no process {pid} (in this pid namespace; of a thread give its process)"
-                );
-            };
-            found.roots.push(*pid);
-            found.described.push(format!("pid {pid} ({})", process.name));
-        }
+        let mut described = Vec::new();
         let all = processes::all();
-        for name in &options.programs {
-            let kept = kept_name(name);
-            let of_it = all.iter().filter(|process| process.name == kept);
-            found.roots.extend(of_it.map(|process| process.pid));
-            found.described.push(format!("program {name}"));
+        let mut sets = Vec::new();
+        sets.extend(by_number(options, &all, &mut described)?);
+        let by_name = by_name(options, &all, &mut described);
+        sets.extend(by_file(options, &mut described)?);
+        let adopt = adopted(options, &mut described)?;
+        let (mut programs, mut only, mut ports) = (Vec::new(), Vec::new(), Vec::new());
+        let mut adopts = adopt.clone();
+        if let Some(by_name) = by_name {
+            if sets.is_empty() && adopt.is_none() {
+                programs.clone_from(&options.programs);
+                sets.push(by_name);
+            } else {
+                // Who is there may run another program later, and others of this name may come.
+                only = options.programs.iter().map(|name| kept_name(name)).collect();
+            }
         }
-        for path in &options.files {
-            let holders = processes::running(path)?;
-            ensure!(!holders.is_empty(), "no process runs {}", path.display());
-            found.roots.extend(holders);
-            found.described.push(path.display().to_string());
+        if let (false, Some(Adopt::Cgroup(folder))) = (sets.is_empty(), &adopt) {
+            sets.push(processes::in_control_group(folder));
         }
-        for port in &options.ports {
+        if !sets.is_empty() {
+            adopts = None;
+        }
+        described.extend(options.ports.iter().map(|port| format!("port {port}")));
+        if sets.is_empty() && adopt.is_none() && options.command.is_empty() {
+            ports.clone_from(&options.ports);
+        }
+        let is_narrowed = sets.len() > 1;
+        let mut roots = sets.into_iter().reduce(|one, other| &one & &other).unwrap_or_default();
+        ensure!(
+            !is_narrowed || !roots.is_empty(),
+            "there is no process that is all of this: {}",
+            described.join(", ")
+        );
+        for port in &ports {
             let holders = processes::listening_at(*port);
             if holders.is_empty() {
                 log::warn!("nobody listens at port {port} yet");
             }
-            found.roots.extend(holders);
-            found.described.push(format!("port {port}"));
+            roots.extend(holders);
         }
-        found.adopt = adopted(options, &mut found.described)?;
         ensure!(
-            !found.described.is_empty() || !options.command.is_empty(),
+            !described.is_empty() || !options.command.is_empty(),
             "nobody to watch: give a command after --, or --pid, --comm, --exe, --port, --cgroup, --unit or --all"
         );
-        Ok(found)
+        let told_apart = told_apart(options);
+        let roots = roots.into_iter().collect();
+        Ok(Self { roots, programs, only, adopt: adopts, ports, told_apart, described })
     }
 
-    /// Has the probes watch the processes that there are, with their descendants. Forks are followed
-    /// already, so that listing them until nothing new is found leaves nobody out.
+    /// Has the probes watch the processes that there are, with their descendants.
     ///
     /// # Errors
     /// There are too many.
     pub(super) fn seed(&self, probes: &mut Probes, own: &[u32]) -> Result<()> {
-        let mut known: Vec<(String, u32)> = Vec::new();
-        for _ in 0..LISTINGS {
-            let all = processes::all();
-            let wanted = processes::with_descendants(&self.roots, &all);
-            let watched: Vec<u32> = probes.watched()?.into_iter().map(|(pid, _)| pid).collect();
-            let new: Vec<_> = all
-                .iter()
-                .filter(|process| wanted.contains(&process.pid))
-                .filter(|process| !watched.contains(&process.pid) && !own.contains(&process.pid))
-                .filter(|process| process.pid != std::process::id())
-                .collect();
-            if new.is_empty() {
-                break;
-            }
-            for process in new {
-                let subject = known.iter().find(|(name, _)| *name == process.name);
-                let subject = if let Some((_, subject)) = subject {
-                    *subject
-                } else {
-                    probes.know(&process.name, process.pid)?;
-                    known.push((process.name.clone(), process.pid));
-                    process.pid
-                };
-                probes.watch(process.pid, subject)?;
-            }
-        }
-        Ok(())
+        watch_all(&self.roots, probes, own)
+    }
+
+    /// Those who listen at the ports, now or later.
+    pub(super) fn listeners(&self) -> Listeners {
+        Listeners::at(self.ports.clone())
+    }
+
+    /// Who of the watched is counted.
+    pub(super) fn chosen<'a>(&'a self, options: &'a cli::WatchArgs, own: &'a [u32]) -> Chosen<'a> {
+        Chosen { own, excluded: &options.excluded, only: &self.only }
     }
 
     /// The processes that there were, without their descendants.
@@ -136,6 +130,48 @@ impl Targets {
     }
 }
 
+/// Has the probes watch one more, with its descendants; says whether they do not yet.
+///
+/// # Errors
+/// There are too many.
+pub(super) fn add(pid: u32, probes: &mut Probes, own: &[u32]) -> Result<bool> {
+    let is_new = !own.contains(&pid) && probes.watched()?.iter().all(|(known, _)| *known != pid);
+    watch_all(&[pid], probes, own)?;
+    Ok(is_new)
+}
+
+/// Has the probes watch these processes with their descendants. Forks are followed already, so that listing
+/// them until nothing new is found leaves nobody out.
+fn watch_all(roots: &[u32], probes: &mut Probes, own: &[u32]) -> Result<()> {
+    for _ in 0..LISTINGS {
+        let all = processes::all();
+        let wanted = processes::with_descendants(roots, &all);
+        let watched: Vec<u32> = probes.watched()?.into_iter().map(|(pid, _)| pid).collect();
+        let new: Vec<_> = all
+            .iter()
+            .filter(|process| wanted.contains(&process.pid))
+            .filter(|process| !watched.contains(&process.pid) && !own.contains(&process.pid))
+            .filter(|process| process.pid != std::process::id())
+            .collect();
+        if new.is_empty() {
+            break;
+        }
+        let mut known = probes.programs()?;
+        for process in new {
+            let subject = known.iter().find(|(_, name)| *name == process.name);
+            let subject = if let Some((subject, _)) = subject {
+                *subject
+            } else {
+                probes.know(&process.name, process.pid)?;
+                known.push((process.pid, process.name.clone()));
+                process.pid
+            };
+            probes.watch(process.pid, subject)?;
+        }
+    }
+    Ok(())
+}
+
 /// Ports that are asked for, as targets or by a claim. The kernel may hand such a port out by itself, as it
 /// does 50051 (gRPC's), and those are told apart only if they are named.
 fn told_apart(options: &cli::WatchArgs) -> Vec<u16> {
@@ -145,31 +181,6 @@ fn told_apart(options: &cli::WatchArgs) -> Vec<u16> {
     });
     let ports: BTreeSet<u16> = options.ports.iter().copied().chain(claimed).collect();
     ports.into_iter().collect()
-}
-
-fn adopted(options: &cli::WatchArgs, described: &mut Vec<String>) -> Result<Option<Adopt>> {
-    if options.all {
-        described.push("every process".to_owned());
-        return Ok(Some(Adopt::All));
-    }
-    let folder = match (&options.cgroup, &options.unit) {
-        (Some(folder), _) => folder.clone(),
-        (None, Some(unit)) => match processes::control_group_of(unit) {
-            Ok(folder) => PathBuf::from(folder),
-            Err(why) => bail!("{why}"),
-        },
-        (None, None) => return Ok(None),
-    };
-    described.push(format!("control group {}", folder.display()));
-    Ok(Some(Adopt::Cgroup(below_cgroups(&folder))))
-}
-
-/// A control group's folder, given as that or as `/proc/PID/cgroup` names it.
-fn below_cgroups(folder: &Path) -> PathBuf {
-    if folder.starts_with(CGROUPS) {
-        return folder.to_owned();
-    }
-    Path::new(CGROUPS).join(folder.strip_prefix("/").unwrap_or(folder))
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::command::{Started, write_into};
 use super::ends::{Ends, in_words};
+use super::listeners::Listeners;
 use super::live::Live;
 use super::series::WindowSeries;
-use super::targets::Targets;
+use super::targets::{Targets, add};
 use crate::cli;
 use crate::measure::interrupt;
 use crate::probe::Probes;
@@ -17,8 +18,8 @@ use anyhow::{Context as _, Result, bail};
 use zcprof_common::sites::Site;
 use zcprof_common::vocabulary::Instrument;
 use zcprof_judge::run::Doubt;
-use zcprof_judge::watch::Watch;
 use zcprof_judge::watch::record::{Stretch, WatchedCount};
+use zcprof_judge::watch::{Watch, claims_of_ports};
 
 /// How often it is asked whether the window is over.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -37,15 +38,15 @@ const READY: Duration = Duration::from_secs(30);
 /// A window that is open.
 pub(super) struct Window<'a> {
     options: &'a cli::WatchArgs,
+    targets: &'a Targets,
     begin: Instant,
     closed: Option<Instant>,
     /// When it is looked again.
     due: Instant,
     said: Instant,
-    /// Whether the window ends with the last process.
-    by_process: bool,
     own: Vec<u32>,
     load: Option<Child>,
+    listeners: Listeners,
     series: WindowSeries,
     ends: Ends,
     /// The record as far as it goes.
@@ -59,7 +60,7 @@ impl<'a> Window<'a> {
     /// Opens it. `record` is what is known by now.
     pub(super) fn open(
         options: &'a cli::WatchArgs,
-        targets: &Targets,
+        targets: &'a Targets,
         own: Vec<u32>,
         record: Watch,
     ) -> Self {
@@ -67,14 +68,15 @@ impl<'a> Window<'a> {
         let now = Instant::now();
         Self {
             options,
+            targets,
+            listeners: targets.listeners(),
             begin: now,
             closed: None,
             due: now + LOOK,
             said: now,
-            by_process: targets.is_by_process(),
             own,
             load: None,
-            series: WindowSeries::new(options, now),
+            series: WindowSeries::new(now),
             ends: Ends::of(targets.roots()),
             record,
             live: None,
@@ -113,7 +115,7 @@ impl<'a> Window<'a> {
         probes.snapshot()?;
         let now = Instant::now();
         (self.begin, self.said, self.due) = (now, now, now + LOOK);
-        self.series = WindowSeries::new(self.options, now);
+        self.series = WindowSeries::new(now);
         Ok(())
     }
 
@@ -139,11 +141,11 @@ impl<'a> Window<'a> {
                 break;
             }
             self.start_load(output)?;
-            if Instant::now() >= self.due {
-                self.look(probes)?;
             if let (Some(command), Some(load)) = (&mut command, &self.load) {
                 command.except([load.id()]);
             }
+            if Instant::now() >= self.due {
+                self.look(probes)?;
             }
             if self.rest() {
                 break;
@@ -182,7 +184,7 @@ impl<'a> Window<'a> {
             }
             return Ok(true);
         }
-        let is_open = !self.by_process || self.options.load.is_some() || runs;
+        let is_open = !self.targets.is_by_process() || self.options.load.is_some() || runs;
         Ok(!is_open && self.left(probes)? == 0)
     }
 
@@ -220,6 +222,11 @@ impl<'a> Window<'a> {
         for ended in self.ends.look(false) {
             self.tell(&ended);
         }
+        for found in self.listeners.look() {
+            if add(found.pid, probes, &self.own)? {
+                self.tell(&format!("{} (pid {}) is watched from here on", found.name, found.pid));
+            }
+        }
         let is_line = self.live.is_none() && self.said.elapsed() >= LINE;
         let is_stretch = self.series.is_due(now);
         let mut alive = BTreeMap::new();
@@ -245,9 +252,13 @@ impl<'a> Window<'a> {
     fn read(&mut self, probes: &mut Probes) -> Result<Vec<(u32, String)>> {
         let snapshot = probes.peek()?;
         let names = probes.programs()?;
-        let counted = super::record::counted(&snapshot, &names, &self.own, &self.options.excluded);
+        let chosen = self.targets.chosen(self.options, &self.own);
+        let counted = super::record::counted(&snapshot, &names, chosen);
         let record = &mut self.record;
         (record.programs, record.counts, record.exits) = counted;
+        let options = self.options;
+        record.claims =
+            claims_of_ports(&options.claims, &options.ports, &record.counts, options.direction);
         record.doubts = snapshot.doubts;
         record.doubts.retain(is_known_by_now);
         self.record.seconds = self.seconds();
@@ -308,7 +319,7 @@ impl<'a> Window<'a> {
     fn line(&mut self) {
         self.said = Instant::now();
         let counts = &self.record.counts;
-        let verdict = self.series.verdict_so_far(counts, self.options);
+        let verdict = WindowSeries::verdict_so_far(counts, self.options);
         let sent = super::so_far(counts, self.options.direction);
         eprintln!("zcprof: {:.0} s: {sent}{verdict}", self.seconds());
     }

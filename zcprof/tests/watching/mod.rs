@@ -7,6 +7,7 @@ mod live;
 mod long;
 mod ports;
 mod scale;
+mod targets;
 
 use std::fs;
 use std::path::Path;

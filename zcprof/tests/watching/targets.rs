@@ -1,0 +1,148 @@
+//! Who is watched: by name, by file, by control group; and what is said of those who are not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use nix::mount::{MsFlags, mount};
+
+use super::super::{code, folder, text, wait_until};
+use super::{recorded, timed, unmissed, watch};
+
+/// More than the 15 bytes that the kernel keeps.
+const NAME: &str = "a-server-with-a-long-name";
+
+/// A copy of zcprof that is called so.
+fn named(name: &str) -> PathBuf {
+    let program = std::env::var("ZCPROF").expect("ZCPROF names the program under test");
+    let copy = folder(name).join(name);
+    fs::copy(program, &copy).expect("copied");
+    copy
+}
+
+/// Something that ends with the test.
+struct Serving(Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.kill().and_then(|()| self.0.wait()).expect("it ran");
+    }
+}
+
+/// A server that copies what it sends from this port, and hands over what it sends from the next one; and
+/// who fetches from it, on and on. `begun_by` are the words that start it.
+fn serving(program: &Path, port: u16, begun_by: &[&str]) -> Serving {
+    let mut command = timed("read_write,sendfile");
+    command.retain(|word| !word.starts_with("--rounds"));
+    command[0] = program.display().to_string();
+    let listen = format!("--listen=127.0.0.1:{port}");
+    let more = ["--rounds=100000".to_owned(), listen];
+    let words: Vec<String> = begun_by.iter().map(|word| (*word).to_owned()).collect();
+    let words = [words, command, more.to_vec()].concat();
+    let mut serving = Command::new(&words[0]);
+    serving.args(&words[1..]).stdout(Stdio::null()).stderr(Stdio::null());
+    let serving = Serving(serving.spawn().expect("it starts"));
+    let listens = |port: u16| {
+        let tables = fs::read_to_string("/proc/net/tcp").expect("a table");
+        tables.lines().any(|line| line.contains(&format!(":{port:04X} 00000000:0000 0A")))
+    };
+    wait_until("both ports are listened at", || listens(port) && listens(port + 1));
+    serving
+}
+
+/// Watches for three seconds what hands over and what copies; the first holds, and the second is refuted.
+fn tells_both_apart(port: u16, by: &[&str], out: &str) {
+    let out = folder(out);
+    let claims = [port + 1, port].map(|port| format!("port:{port}=zero-copy"));
+    let words = ["--for", "3s", "--out", &out.display().to_string()].map(str::to_owned);
+    let claims = claims.iter().flat_map(|claim| ["--claim".to_owned(), claim.clone()]);
+    let words: Vec<String> = words.into_iter().chain(claims).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(by.iter().copied()).collect();
+    let (output, record) = unmissed(|| {
+        let output = watch(&words);
+        let record = recorded(&out, &output);
+        (output, record)
+    });
+    let verdicts: Vec<_> = record.results.iter().map(|one| one.verdict.as_str()).collect();
+    assert_eq!(verdicts, ["holds", "refuted"], "{by:?}: {}", text(&output));
+    assert_eq!(code(&output), 1);
+    assert!(record.seconds >= 3.0, "{}", record.seconds);
+}
+
+#[test]
+fn a_program_is_found_by_its_name_and_by_its_file() {
+    let program = named(NAME);
+    let _serving = serving(&program, 4100, &[]);
+    tells_both_apart(4100, &["--comm", NAME], "by-name");
+    tells_both_apart(4100, &["--exe", &program.display().to_string()], "by-file");
+    // The same processes are everything here, and are left out by the same name.
+    let output =
+        watch(&["--comm", NAME, "--exclude-comm", NAME, "--for", "2s", "--claim", "copied>=0"]);
+    assert_eq!(code(&output), 3, "{}", text(&output));
+}
+
+#[test]
+fn a_claim_about_a_program_with_a_long_name_finds_it() {
+    let program = named(NAME);
+    let mut command = timed("sendfile");
+    command[0] = program.display().to_string();
+    let claim = format!("program:{NAME}=zero-copy");
+    let mut words = vec!["--out", "/data/long-name", "--claim", &claim, "--"];
+    words.extend(command.iter().map(String::as_str));
+    let (output, record) = unmissed(|| {
+        let output = watch(&words);
+        let record = recorded("/data/long-name", &output);
+        (output, record)
+    });
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert!(record.results[0].sent >= 16 << 20, "{:?}", record.results);
+}
+
+/// The kernel may hand such a port out by itself, and tells nobody that a server asked for it.
+#[test]
+fn a_claim_about_a_port_that_may_be_anybodys_finds_it() {
+    let program = std::env::var("ZCPROF").expect("ZCPROF names the program under test");
+    let serving = serving(Path::new(&program), 50_051, &[]);
+    tells_both_apart(50_051, &["--pid", &serving.0.id().to_string()], "ephemeral");
+}
+
+#[test]
+fn a_control_group_is_watched_and_who_is_outside_is_not() {
+    const GROUPS: &str = "/sys/fs/cgroup";
+    let group = Path::new(GROUPS).join("zcprof-tests");
+    if !Path::new(GROUPS).join("cgroup.procs").exists() {
+        let kind = Some("cgroup2");
+        mount(kind, GROUPS, kind, MsFlags::empty(), None::<&str>).expect("control groups");
+    }
+    fs::create_dir_all(&group).expect("a group");
+    let enter = "echo $$ > /sys/fs/cgroup/zcprof-tests/cgroup.procs; exec \"$@\"";
+    let program = std::env::var("ZCPROF").expect("ZCPROF names the program under test");
+    let inside = serving(Path::new(&program), 4200, &["sh", "-c", enter, "sh"]);
+    let outside = serving(Path::new(&program), 4300, &[]);
+    tells_both_apart(4200, &["--cgroup", "zcprof-tests"], "by-group");
+    let words = ["--cgroup", "/zcprof-tests", "--for", "2s", "--claim", "port:4301=copied>=0"];
+    let output = watch(&words);
+    assert_eq!(code(&output), 3, "{}", text(&output));
+    drop((inside, outside));
+
+    // A load would be watched with the group that zcprof is in.
+    let words = ["watch", "--cgroup", "zcprof-tests", "--while", "true"];
+    let mut own = Command::new("sh");
+    own.args(["-c", enter, "sh", &program]).args(words);
+    let output = own.output().expect("sh runs");
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert!(text(&output).contains("start zcprof outside of it"), "{}", text(&output));
+}
+
+#[test]
+fn a_load_that_fails_is_an_error_and_ends_the_command() {
+    let said = folder("failing-load");
+    let script = "trap 'echo 1 > $0/ended; exit' TERM; echo 1 > $0/runs; while :; do sleep 1; done";
+    let (folder, out) = (said.display().to_string(), said.join("out").display().to_string());
+    let load = format!("while ! test -s {folder}/runs; do sleep 1; done; exit 3");
+    let output = watch(&["--out", &out, "--while", &load, "--", "sh", "-c", script, &folder]);
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert!(text(&output).contains("the load failed (exit status: 3)"), "{}", text(&output));
+    assert!(said.join("ended").exists(), "the command was not asked to end");
+    assert!(!said.join("out/watch.json").exists());
+}
