@@ -38,6 +38,7 @@ mod time;
 mod timing;
 mod verdicts;
 pub mod watch;
+mod watch_line;
 mod watched;
 mod xml;
 

@@ -9,15 +9,16 @@ use super::columns::{Column, lay_out};
 use super::numbers::size;
 use super::stacks;
 use super::table::whereabouts;
+use super::watch_line::WatchLine;
 use super::watched;
 use super::{ReportError, html};
 use crate::syscall::InSyscall;
 use crate::verdict::code::why;
 use crate::verdict::{Verdict, control_failure, per_byte, watching};
-use crate::watch::judge::{ClaimJudgement, Span, judge, spans};
-use crate::watch::record::{Direction, MapMemory, Of, Watch};
+use crate::watch::judge::{ClaimJudgement, judge};
+use crate::watch::record::{Direction, MapMemory, Watch};
 use crate::watch::series;
-use crate::watch::traffic::{Traffic, parts};
+use crate::watch::traffic::Traffic;
 
 /// Files of a watched window, in the order in which they are written.
 ///
@@ -32,7 +33,10 @@ pub fn render_all(watch: &Watch) -> Result<Vec<(&'static str, Vec<u8>)>, ReportE
     if let Some(known) = &watch.stacks {
         files.extend(stacks::render_all(known, &watched::about(watch))?);
     }
-    files.push((html::FILE, html::watch(watch, columns(&lines(watch), watch.direction), &files)?));
+    files.push((
+        html::FILE,
+        html::watch(watch, columns(&WatchLine::all(watch), watch.direction), &files)?,
+    ));
     Ok(files)
 }
 
@@ -169,24 +173,8 @@ fn interval(judgement: &ClaimJudgement) -> String {
     if least == most { most } else { format!("{least} to {most}") }
 }
 
-/// A line of the table.
-struct WatchLine {
-    name: String,
-    traffic: Traffic,
-    spans: Vec<Span>,
-}
-
-fn lines(watch: &Watch) -> Vec<WatchLine> {
-    let line = |of: &Of| {
-        let traffic = Traffic::of(watch, of);
-        let spans = spans(&traffic, Instrument::Callers);
-        WatchLine { name: of.to_string(), traffic, spans }
-    };
-    parts(watch).iter().map(line).collect()
-}
-
 fn numbers(watch: &Watch) -> String {
-    let lines = lines(watch);
+    let lines = WatchLine::all(watch);
     if lines.iter().all(|line| line.traffic.sent() == 0) {
         return nothing(watch.direction).to_owned();
     }
@@ -203,16 +191,15 @@ fn numbers(watch: &Watch) -> String {
 /// The numbers of each line.
 fn columns(lines: &[WatchLine], direction: Direction) -> Vec<Column> {
     let mut columns = vec![
-        column("", true, lines, |line| line.name.clone()),
+        column("", true, lines, |line| line.of.to_string()),
         column(direction.done(), false, lines, |line| size(line.traffic.sent())),
     ];
     for hop in Hop::ALL.iter().copied() {
-        let most =
-            |line: &WatchLine| line.spans.iter().find(|span| span.hop == hop).map(|s| s.most);
-        if lines.iter().any(|line| most(line).is_some_and(|bytes| bytes > 0)) {
+        let most = |line: &WatchLine| line.bytes(hop, Disposition::Copied);
+        if lines.iter().any(|line| most(line) > 0) {
             let heading = format!("{}|copied", hop.name().replace(' ', "|").replace("->", "->|"));
             columns.push(column(&heading, false, lines, |line| {
-                per_byte(most(line).unwrap_or(0), line.traffic.sent())
+                per_byte(most(line), line.traffic.sent())
             }));
         }
     }
@@ -225,9 +212,9 @@ fn columns(lines: &[WatchLine], direction: Direction) -> Vec<Column> {
     ];
     for (heading, hop, disposition) in shown {
         let is_sent = direction == Direction::Tx;
-        if is_sent && lines.iter().any(|line| line.traffic.seen(hop, disposition) > 0) {
+        if is_sent && lines.iter().any(|line| line.bytes(hop, disposition) > 0) {
             columns.push(column(heading, false, lines, |line| {
-                per_byte(line.traffic.seen(hop, disposition), line.traffic.sent())
+                per_byte(line.bytes(hop, disposition), line.traffic.sent())
             }));
         }
     }

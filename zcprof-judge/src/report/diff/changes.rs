@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
+use zcprof_common::vocabulary::{Disposition, Hop, Process};
 
-use crate::ledger::{InstrumentAccount, sum};
+use crate::ledger::sum;
 use crate::report::ReportError;
 use crate::report::reading::Reading;
+use crate::report::watch_line::WatchLine;
 use crate::run::{Pass, Run};
 use crate::stacks::Stacks;
 use crate::stacks::tree::{Label, ways};
 use crate::watch::Watch;
-use crate::watch::record::Of;
-use crate::watch::traffic::{Traffic, parts};
+use crate::watch::record::{Direction, Of};
+use crate::watch::traffic::Traffic;
 
 /// One byte per byte.
 pub(super) const ONE: u128 = 1_000_000_000;
@@ -41,29 +42,29 @@ impl Change {
     }
 }
 
-/// A window, by what is sent at all, and by each program and port.
+/// A window, by what is sent at all, and by each program and port: the numbers of its table.
 pub(super) fn of_window(before: &Watch, after: &Watch) -> Vec<Change> {
     let amounts = |watch: &Watch| {
         let mut amounts = Amounts::new();
-        for of in parts(watch) {
-            let traffic = Traffic::of(watch, &of);
-            let account = traffic.ledger.account(Instrument::Callers);
-            add(&mut amounts, &name(&of), traffic.sent(), |place| bytes(account, place));
+        for line in WatchLine::all(watch) {
+            let name = name(&line.of, watch.direction);
+            add(&mut amounts, &name, line.traffic.sent(), |(hop, how)| line.bytes(hop, how));
         }
         amounts
     };
     joined(&amounts(before), &amounts(after))
 }
 
-fn name(of: &Of) -> String {
-    match of {
-        Of::All => "all that was sent".to_owned(),
-        Of::Program(_) | Of::Port(_) => of.to_string(),
-    }
+/// Whether a change is of a window as a whole, whose parts are its programs and also its ports.
+pub(super) fn is_of_all(change: &Change, direction: Direction) -> bool {
+    change.way.first() == Some(&Label::Charged(name(&Of::All, direction)))
 }
 
-fn bytes(account: &InstrumentAccount, (hop, disposition): (Hop, Disposition)) -> u64 {
-    account.bytes(Process::Server, hop, disposition)
+fn name(of: &Of, direction: Direction) -> String {
+    match of {
+        Of::All => format!("all that was {}", direction.done()),
+        Of::Program(_) | Of::Port(_) => of.to_string(),
+    }
 }
 
 /// The passes of a run, by transfer and state of the page cache.

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use zcprof_common::vocabulary::{Disposition, Hop};
+
 use super::changes::{Change, ONE};
-use super::table::{shown, word};
+use super::table::shown;
 use crate::report::stacks::label;
 use crate::report::stacks::sheet::{Bar, LegendKey, Sheet, places};
 use crate::stacks::tree::{Label, is_copied};
@@ -66,10 +68,21 @@ fn finding(per: &str, rows: &[Change]) -> String {
         return format!("Nothing changed by 0.001 per {per}");
     };
     let name = row.way.first().map(label).unwrap_or_default();
-    let (hop, what) = (row.place.0.name(), row.place.1.name());
     let (before, after) = row.amounts();
-    let word = word(row);
-    format!("{name}: {hop} {what} {word}, from {} to {} per {per}", shown(before), shown(after))
+    let (bytes, [from, to]) = (bytes(row.place), [before, after].map(shown));
+    match (row.before, row.after) {
+        (None, _) => format!("{name} is not in before; after: {to} {bytes} per {per}"),
+        (_, None) => format!("{name} is not in after; before: {from} {bytes} per {per}"),
+        _ => {
+            let grew = if after > before { "grew" } else { "shrank" };
+            format!("{name}: {bytes} {grew} from {from} to {to} per {per}")
+        }
+    }
+}
+
+/// `bytes copied user->socket`.
+fn bytes((hop, disposition): (Hop, Disposition)) -> String {
+    format!("bytes {} {}", disposition.name(), hop.name())
 }
 
 fn grown(changes: &[Change]) -> Vec<DiffNode> {

@@ -14,11 +14,14 @@ const LEAST: u128 = ONE / 2000;
 pub(super) fn render(names: [&str; 2], per: &str, rows: &[Change]) -> String {
     let mut changed: Vec<&Change> = rows.iter().filter(|row| row.size() >= LEAST).collect();
     changed.sort_by_key(|row| Reverse(row.size()));
-    let same = rows.len() - changed.len();
+    let same = match rows.len() - changed.len() {
+        1 => "1 number is the same".to_owned(),
+        many => format!("{many} numbers are the same"),
+    };
     // Writing to a String cannot fail.
     let mut text = format!("before: {}\nafter:  {}\n\n", names[0], names[1]);
     if changed.is_empty() {
-        let _ = writeln!(text, "Nothing changed by 0.001 per {per}; {same} numbers are the same.");
+        let _ = writeln!(text, "Nothing changed by 0.001 per {per}; {same}.");
         return text;
     }
     let _ = writeln!(text, "Bytes per {per}, the largest change first:\n");
@@ -36,7 +39,7 @@ pub(super) fn render(names: [&str; 2], per: &str, rows: &[Change]) -> String {
         column("change", false, &change),
         column("", true, &|row| word(row).to_owned()),
     ]));
-    let _ = writeln!(text, "\n{same} numbers are the same.");
+    let _ = writeln!(text, "\n{same}.");
     text
 }
 
@@ -64,7 +67,7 @@ fn change(row: &Change) -> String {
 }
 
 /// What became of it, from before to after.
-pub(super) fn word(row: &Change) -> &'static str {
+fn word(row: &Change) -> &'static str {
     match (row.before, row.after) {
         (None, _) => "not in before",
         (_, None) => "not in after",
