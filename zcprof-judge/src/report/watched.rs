@@ -58,6 +58,16 @@ impl TrafficBar {
         thousandths(bytes, self.traffic.sent())
     }
 
+    /// The hops that copied more than some headers, most first: all of them where none did.
+    fn places(&self) -> String {
+        let mut spans: Vec<&Span> = self.spans.iter().collect();
+        spans.sort_by_key(|span| std::cmp::Reverse(span.most));
+        if self.thousandths(spans.first().map_or(0, |span| span.most)) >= 20 {
+            spans.retain(|span| self.thousandths(span.most) >= 20);
+        }
+        spans.iter().map(|span| span.hop.name()).collect::<Vec<_>>().join(", ")
+    }
+
     /// `0.000 to 1.003`, or one number where both are the same.
     fn number(&self) -> String {
         let [least, most] =
@@ -69,15 +79,10 @@ impl TrafficBar {
 /// The picture.
 pub(super) fn render(watch: &Watch) -> Result<Vec<u8>, ReportError> {
     let judgements = judge(watch).map_err(ReportError::Claim)?;
-    let parts: Vec<_> = parts(watch).into_iter().map(|of| TrafficBar::of(watch, of)).collect();
-    let parts: Vec<_> = parts.into_iter().filter(|part| part.traffic.sent() > 0).collect();
+    let parts = bars(watch);
     let words: Vec<_> = judgements.iter().map(|judged| Word::of(&judged.verdict)).collect();
-    // No zero is concluded but by a claim of it that holds.
-    let seen = judgements.iter().any(|judged| {
-        let zero = matches!(&judged.promise, Promise::Named(claim) if claim.copies() == 0);
-        zero && judged.of == Of::All && judged.verdict == Verdict::Holds
-    });
-    let (mut canvas, y) = Canvas::titled("watched", &finding(&parts, watch.direction, seen));
+    let title = in_words(&parts, watch.direction, is_zero(&judgements));
+    let (mut canvas, y) = Canvas::titled("watched", &title);
     let said = (refuted(&judgements), about(watch));
     let top = tally(&mut canvas, y, &words, (&said.0, &said.1)) + 24;
     let widest = parts.iter().map(|part| part.thousandths(part.most()).max(1000)).max();
@@ -107,6 +112,26 @@ pub(super) fn render(watch: &Watch) -> Result<Vec<u8>, ReportError> {
     Ok(canvas.finish())
 }
 
+/// What the picture shows, in a sentence.
+pub(super) fn finding(watch: &Watch) -> Result<String, ReportError> {
+    let judgements = judge(watch).map_err(ReportError::Claim)?;
+    Ok(in_words(&bars(watch), watch.direction, is_zero(&judgements)))
+}
+
+/// The parts that something is known of.
+fn bars(watch: &Watch) -> Vec<TrafficBar> {
+    let parts = parts(watch).into_iter().map(|of| TrafficBar::of(watch, of));
+    parts.filter(|part| part.traffic.sent() > 0).collect()
+}
+
+/// Whether a copy would have been seen: no zero is concluded but by a claim of it that holds.
+fn is_zero(judgements: &[ClaimJudgement]) -> bool {
+    judgements.iter().any(|judged| {
+        let zero = matches!(&judged.promise, Promise::Named(claim) if claim.copies() == 0);
+        zero && judged.of == Of::All && judged.verdict == Verdict::Holds
+    })
+}
+
 /// Which claims are refuted.
 fn refuted(judgements: &[ClaimJudgement]) -> String {
     let refuted = judgements.iter().filter(|j| Word::of(&j.verdict) == Word::Refuted);
@@ -133,8 +158,8 @@ pub(super) fn about(watch: &Watch) -> String {
     )
 }
 
-/// What the picture shows, in a sentence; `seen` if a copy would have been seen.
-fn finding(parts: &[TrafficBar], direction: Direction, seen: bool) -> String {
+/// The same of its bars; `seen` if a copy would have been seen.
+fn in_words(parts: &[TrafficBar], direction: Direction, seen: bool) -> String {
     let done = direction.done();
     let Some(all) = parts.first() else { return format!("Nothing was {done}") };
     let sent = size(all.traffic.sent());
@@ -147,14 +172,30 @@ fn finding(parts: &[TrafficBar], direction: Direction, seen: bool) -> String {
         return format!("Copies per byte {done}: {told}");
     }
     let number = all.number();
+    let by = by_whom(parts);
     if most < 20 {
         format!("{number} copies per {done} byte: of {sent} little more than headers")
     } else if least == most && least % 1000 <= 20 {
-        format!("Each byte of {sent} {done} was copied {number} times")
+        format!("Each byte of {sent} {done} was copied {number} times{by}: {}", all.places())
     } else if least == most {
-        format!("{number} copies per byte of {sent} {done}")
+        format!("{number} copies per byte of {sent} {done}{by}: {}", all.places())
     } else {
-        format!("{number} copies per byte of {sent} {done}: what was read may be what was {done}")
+        let places = all.places();
+        format!(
+            "{number} copies per byte of {sent} {done}{by}: {places}; what was read may be what was {done}"
+        )
+    }
+}
+
+/// Whose bytes were copied, where it is one program's, or those of one above all.
+fn by_whom(parts: &[TrafficBar]) -> String {
+    let programs = parts.iter().filter(|part| matches!(part.of, Of::Program(_)));
+    let mut programs: Vec<_> = programs.filter(|part| part.most() > 0).collect();
+    programs.sort_by_key(|part| std::cmp::Reverse(part.most()));
+    match &*programs {
+        [] => String::new(),
+        [only] => format!(", by {}", only.of),
+        [first, ..] => format!(", most by {}", first.of),
     }
 }
 
@@ -274,10 +315,10 @@ fn legend(canvas: &mut Canvas, top: i32, parts: &[TrafficBar]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Direction, finding};
+    use super::{Direction, in_words};
 
     #[test]
     fn a_window_without_traffic_says_so() {
-        assert_eq!(finding(&[], Direction::Tx, true), "Nothing was sent");
+        assert_eq!(in_words(&[], Direction::Tx, true), "Nothing was sent");
     }
 }

@@ -16,7 +16,7 @@ use zcprof_judge::watch::Watch;
 
 use super::hostile::with_doctype;
 use super::stacks::{NAMES, any_stacks, by_hand};
-use super::watched::{BODY, handed_over, window, written};
+use super::watched::{BODY, handed_over, read, window, written};
 
 const PAGE: &str = "report.html";
 
@@ -39,8 +39,14 @@ pub(super) fn of_window(known: &Watch) -> String {
     page(watch::render_all(known).expect("rendered"))
 }
 
-/// What is true of every page. It is written so that XML's readers can read it too.
+/// What is true of every page on which something was claimed.
 fn check(page: &str) {
+    stands_alone(page, &["verdicts", "pictures", "numbers"]);
+}
+
+/// What is true of every page, with the sections that it must have in their order. It is written so that
+/// XML's readers can read it too.
+fn stands_alone(page: &str, sections: &[&str]) {
     assert!(page.len() < 2 << 20, "{} bytes", page.len());
     let tree = roxmltree::Document::parse_with_options(page, with_doctype())
         .unwrap_or_else(|error| panic!("{error}: {page}"));
@@ -72,9 +78,20 @@ fn check(page: &str) {
     for word in ["@import", "url(http", "fetch(", "XMLHttpRequest"] {
         assert!(!page.contains(word), "{word}");
     }
-    let sections = ["verdicts", "pictures", "numbers"];
-    let places = sections.map(|id| page.find(&format!("<section id=\"{id}\">")));
+    let place = |id: &&str| page.find(&format!("<section id=\"{id}\">"));
+    let places: Vec<_> = sections.iter().map(place).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{sections:?} at {places:?}");
+    for section in tree.descendants().filter(|node| node.has_tag_name("section")) {
+        let id = section.attribute("id").unwrap_or_default();
+        let words = section.descendants().filter(|node| node.is_text());
+        let words: Vec<_> = words.filter_map(|node| node.text()).map(str::trim).collect();
+        let filled = words.iter().filter(|words| !words.is_empty()).count();
+        assert!(filled > 1, "{id} is a heading alone");
+        let sorts = |node: roxmltree::Node<'_, '_>| node.attribute("class") == Some("sort");
+        let sortable = section.descendants().any(|node| node.has_tag_name("table") && sorts(node));
+        assert!(id != "numbers" || sortable, "its numbers have no table that can be sorted");
+        assert!(id != "verdicts" || page.contains("class=\"tally\""), "no verdict among verdicts");
+    }
 }
 
 /// What can be wider than a screen scrolls in a box of its own, by keyboard too, and not with the page.
@@ -95,9 +112,45 @@ fn a_page_of_every_kind_stands_alone() {
     for name in ["classic", "transfers", "refuted", "syscalls"] {
         check(&of_run(name));
     }
-    check(&page(bench::render_all(&golden::<BenchRun>("bench/bench.json")).expect("rendered")));
+    let timed = page(bench::render_all(&golden::<BenchRun>("bench/bench.json")).expect("rendered"));
+    stands_alone(&timed, &["pictures", "numbers"]);
+    assert!(!timed.contains("Verdicts"), "a benchmark claims nothing");
     check(&page(matrix::render_all(&golden::<Matrix>("matrix/matrix.json")).expect("rendered")));
     check(&of_window(&golden("watch/watch.json")));
+}
+
+/// A benchmark's page says what was found, and has each contestant in each setting on a line.
+#[test]
+fn a_benchmark_is_called_what_its_picture_is_and_can_be_sorted() {
+    let known = golden::<BenchRun>("bench/bench.json");
+    let page = page(bench::render_all(&known).expect("rendered"));
+    assert!(page.contains("<h1>Throughput at 1 MiB, sendfile against nginx sendfile: "), "{page}");
+    let (_, body) = page.split_once("<tbody>").expect("a table");
+    let rows = body.split("</tbody>").next().map(|rows| rows.matches("<tr>").count());
+    assert_eq!(rows, Some(known.cells.len() * known.contestants.len()));
+    assert!(page.contains("<td>nginx read</td><td class=\"n\">4 KiB</td><td class=\"n\">1</td><td class=\"n\">0.121</td>"));
+}
+
+/// Without a claim the page is called what was found, and has no verdicts.
+#[test]
+fn a_window_without_a_claim_is_called_what_was_found() {
+    let mut known = window("zero-copy", &[read(BODY), written(BODY)]);
+    known.claims.clear();
+    let page = of_window(&known);
+    stands_alone(&page, &["pictures", "numbers"]);
+    assert!(!page.contains("<section id=\"verdicts\">") && !page.contains("#verdicts"), "{page}");
+    let found = "1.000 to 2.000 copies per byte of 64 MiB sent, by nginx: \
+                 page cache-&gt;user, user-&gt;socket; what was read may be what was sent";
+    assert!(page.contains(&format!("<h1>{found}</h1>")), "{page}");
+    known.stacks = Some(by_hand());
+    let page = of_window(&known);
+    let by_whom = "send_body&lt;&amp;str&gt; of nginx copied 3.0 MiB of 4.7 MiB, 63.1 %";
+    assert!(page.contains(&format!("<h1>{by_whom}</h1>\n<p>{found}</p>")), "{page}");
+    // What is claimed comes first again.
+    known.claims = window("zero-copy", &[]).claims;
+    assert!(
+        of_window(&known).contains("<h1>pid 80 (nginx): zero-copy of all that was sent is refuted")
+    );
 }
 
 /// A verdict is a word and a sign, with the code's whole page.

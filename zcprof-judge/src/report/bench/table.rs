@@ -17,12 +17,12 @@ const WIDTH: usize = 120;
 const NUMBER: usize = 8;
 
 /// A column at the end of a line.
-struct Last {
-    heading: [&'static str; 2],
-    cell: fn(&BenchCell, &Series) -> String,
+pub(super) struct Last {
+    pub(super) heading: [&'static str; 2],
+    pub(super) cell: fn(&BenchCell, &Series) -> String,
 }
 
-const CALLS: Last = Last {
+pub(super) const CALLS: Last = Last {
     heading: ["calls", "per MiB"],
     cell: |cell, series| match series.calls {
         Some(calls) if cell.payload > 0 => {
@@ -32,7 +32,7 @@ const CALLS: Last = Last {
     },
 };
 
-const FAIRNESS: Last = Last {
+pub(super) const FAIRNESS: Last = Last {
     heading: ["slowest/", "median"],
     cell: |cell, series| {
         let spread = UNFAIRNESS.of(cell, series);

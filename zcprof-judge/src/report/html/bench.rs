@@ -1,21 +1,29 @@
-//! A benchmark as a page. It claims nothing, so there is no verdict.
+//! A benchmark as a page. It claims nothing of copies, so there is no verdict.
 
 use super::Files;
 use super::page::Page;
 use crate::bench::record::BenchRun;
-use crate::report::numbers::size_of;
+use crate::report::columns::Column;
+use crate::report::numbers::{counted, size_of};
 use crate::report::table::whereabouts;
 
 /// The page; `findings` are what the pictures say in their titles.
-pub(in super::super) fn bench(run: &BenchRun, findings: [String; 2], files: Files<'_>) -> Vec<u8> {
-    let (contestants, cells) = (run.contestants.len(), run.cells.len());
+pub(in super::super) fn bench(
+    run: &BenchRun,
+    findings: [String; 2],
+    columns: Vec<Column>,
+    files: Files<'_>,
+) -> Vec<u8> {
+    let number = |many: usize| u64::try_from(many).unwrap_or(u64::MAX);
+    let contestants = counted(number(run.contestants.len()), "way", "ways");
+    let cells = counted(number(run.cells.len()), "setting", "settings");
     let conditions = &run.conditions;
     let [throughput, cpu] = findings;
     Page {
-        title: format!("{contestants} ways to send a log, timed in {cells} settings"),
+        title: throughput,
         about: vec![
-            throughput,
             cpu,
+            format!("{contestants} to send a log, timed in {cells}"),
             whereabouts(&run.zcprof, &run.kernel),
             format!(
                 "a log of {} on {}, {}, {} rounds",
@@ -26,10 +34,10 @@ pub(in super::super) fn bench(run: &BenchRun, findings: [String; 2], files: File
             ),
         ],
         said: Vec::new(),
-        nothing_said: "A benchmark claims nothing of copies; its comparison is at the table's end.",
+        nothing_said: None,
         files,
         stacks: None,
-        columns: Vec::new(),
+        columns,
         coverage: None,
         text: "table.txt",
     }

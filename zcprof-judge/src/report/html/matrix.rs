@@ -41,7 +41,7 @@ pub(in super::super) fn matrix(
             off,
         ],
         said: lines(cells),
-        nothing_said: "The matrix has no cell.",
+        nothing_said: Some("The matrix has no cell."),
         files,
         stacks: None,
         columns: verdicts_first(columns),

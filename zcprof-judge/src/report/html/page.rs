@@ -33,8 +33,8 @@ pub(super) struct Page<'a> {
     pub(super) about: Vec<String>,
     /// Empty where nothing was claimed.
     pub(super) said: Vec<VerdictLine>,
-    /// What is said where nothing was.
-    pub(super) nothing_said: &'static str,
+    /// What is said where there might have been verdicts; none where nothing was to be judged.
+    pub(super) nothing_said: Option<&'static str>,
     /// The other files of the same record.
     pub(super) files: Files<'a>,
     pub(super) stacks: Option<&'a Stacks>,
@@ -47,7 +47,8 @@ pub(super) struct Page<'a> {
 impl Page<'_> {
     /// The file.
     pub(super) fn html(&self) -> Vec<u8> {
-        let mut sections = vec![("verdicts", "Verdicts", self.verdicts())];
+        let mut sections = Vec::new();
+        sections.extend(self.verdicts().map(|said| ("verdicts", "Verdicts", said)));
         sections.push(("pictures", "Pictures", pictures::html(self.files)));
         if self.stacks.is_some() {
             sections.push(("stacks", "Who copied", self.who()));
@@ -83,11 +84,12 @@ impl Page<'_> {
         .into_bytes()
     }
 
-    fn verdicts(&self) -> String {
+    /// None where nothing was claimed.
+    fn verdicts(&self) -> Option<String> {
         if self.said.is_empty() {
-            return format!("<p>{}</p>\n", escaped(self.nothing_said));
+            return self.nothing_said.map(|said| format!("<p>{}</p>\n", escaped(said)));
         }
-        said::html(&self.said)
+        Some(said::html(&self.said))
     }
 
     /// The flame graph, and the functions that copied most.

@@ -41,7 +41,7 @@ pub(in super::super) fn run(run: &Run, files: Files<'_>) -> Result<Vec<u8>, Repo
         title,
         about,
         said,
-        nothing_said: "No pass was made.",
+        nothing_said: Some("No pass was made."),
         files,
         stacks: run.stacks.as_ref(),
         columns: verdicts_first(columns(&reading)),

@@ -7,8 +7,11 @@ use super::verdict_line::VerdictLine;
 use crate::report::ReportError;
 use crate::report::columns::Column;
 use crate::report::numbers::size_of;
+use crate::report::stacks::flame;
 use crate::report::table::whereabouts;
 use crate::report::verdicts::Word;
+use crate::report::watched;
+use crate::stacks::tree::Tree;
 use crate::verdict::code::why;
 use crate::watch::judge::{ClaimJudgement, judge};
 use crate::watch::record::{Of, Watch};
@@ -25,22 +28,30 @@ pub(in super::super) fn watch(
     let judgements = judge(watch).map_err(ReportError::Claim)?;
     let said: Vec<VerdictLine> = judgements.iter().map(of_window).collect();
     let targets = watch.targets.join(" and ");
+    let mut found = findings(watch)?;
     let title = match title::of(&said) {
         // The line below names the command.
         Some(verdicts) if targets == COMMAND => verdicts,
         Some(verdicts) => format!("{targets}: {verdicts}"),
-        None => format!("Nothing was claimed of {targets}"),
+        None => found.remove(0),
     };
     let watched = format!("Watched {targets} for {:.1} s", watch.seconds);
     let watched = match &watch.command {
         Some(command) => format!("{watched}: {}", command.line.join(" ")),
         None => watched,
     };
+    let mut about = found;
+    about.extend([watched, whereabouts(&watch.zcprof, &watch.kernel)]);
+    if said.is_empty() {
+        about.push(
+            "Nothing was claimed, so there is no verdict: --claim zero-copy asks for one".into(),
+        );
+    }
     Ok(Page {
         title,
-        about: vec![watched, whereabouts(&watch.zcprof, &watch.kernel)],
+        about,
         said,
-        nothing_said: "Nothing was claimed; --claim zero-copy would be judged.",
+        nothing_said: None,
         files,
         stacks: watch.stacks.as_ref(),
         columns: with_verdicts(columns, &judgements),
@@ -48,6 +59,15 @@ pub(in super::super) fn watch(
         text: "table.txt",
     }
     .html())
+}
+
+/// What was found, the most particular first: which function copied most where there are stacks, and how
+/// often each byte was copied.
+fn findings(watch: &Watch) -> Result<Vec<String>, ReportError> {
+    let known = watch.stacks.as_ref().map(|stacks| (stacks, Tree::of(stacks)));
+    let known = known.filter(|(_, tree)| tree.root().copied() > 0);
+    let by_whom = known.map(|(stacks, tree)| flame::finding(stacks, &tree));
+    Ok(by_whom.into_iter().chain([watched::finding(watch)?]).collect())
 }
 
 /// The table's columns, with what was said of each row.
