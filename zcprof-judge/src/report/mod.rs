@@ -3,9 +3,11 @@
 //! a line in [`FORMATS`] and its golden.
 
 mod advances;
+mod advice;
 mod arrow;
 mod bars;
 pub mod bench;
+mod calls;
 mod canvas;
 mod closing;
 mod columns;

@@ -3,22 +3,21 @@
 
 use std::fmt::Write as _;
 
-use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument, Process};
+use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument};
 
+use super::advice;
 use super::columns::{Column, lay_out};
-use super::numbers::size;
+use super::numbers::{counted, size};
 use super::stacks;
 use super::table::whereabouts;
 use super::watch_line::WatchLine;
 use super::watched;
 use super::{ReportError, html};
-use crate::syscall::InSyscall;
 use crate::verdict::code::why;
-use crate::verdict::{Verdict, control_failure, per_byte, watching};
+use crate::verdict::{control_failure, per_byte, watching};
 use crate::watch::judge::{ClaimJudgement, judge};
 use crate::watch::record::{Direction, MapMemory, Watch};
 use crate::watch::series;
-use crate::watch::traffic::Traffic;
 
 /// Files of a watched window, in the order in which they are written.
 ///
@@ -64,7 +63,7 @@ pub fn table(watch: &Watch) -> Result<String, ReportError> {
     let judgements = judge(watch).map_err(ReportError::Claim)?;
     let mut text = heading(watch);
     for judgement in &judgements {
-        text.push_str(&verdict(judgement));
+        text.push_str(&verdict(watch, judgement));
     }
     if judgements.is_empty() {
         text.push_str("Nothing is claimed (--claim zero-copy).\n");
@@ -98,7 +97,7 @@ fn heading(watch: &Watch) -> String {
     text
 }
 
-fn verdict(judgement: &ClaimJudgement) -> String {
+fn verdict(watch: &Watch, judgement: &ClaimJudgement) -> String {
     let traffic = &judgement.traffic;
     let (copies, done) = (interval(judgement), traffic.direction.done());
     let mut text = format!(
@@ -111,19 +110,18 @@ fn verdict(judgement: &ClaimJudgement) -> String {
     if let Some(beyond) = judgement.beyond() {
         let _ = writeln!(text, "  {beyond}");
     }
+    // What to change comes before the evidence.
+    text.push_str(&advice::text(watch, judgement));
     for why in why(&judgement.verdict, &traffic.ledger) {
         let codes: Vec<_> = why.codes.iter().map(|code| code.name).collect();
         let _ = writeln!(text, "  {} {}", codes.join(" "), why.text);
     }
-    if let (Verdict::Refuted(_), Direction::Tx) = (&judgement.verdict, traffic.direction) {
-        text.push_str(&pair(traffic));
-    }
     if judgement.framing > 0 {
         let _ = writeln!(
             text,
-            "  framing tolerated: {} per byte in {} calls, the largest of {}",
+            "  framing tolerated: {} per byte in {}, the largest of {}",
             per_byte(judgement.framing, traffic.sent()),
-            traffic.calls,
+            counted(traffic.calls, "call", "calls"),
             size(traffic.largest)
         );
     }
@@ -148,23 +146,6 @@ fn stretches(watch: &Watch) -> String {
         let _ = write!(text, "; a claim failed in {failed} of {sent} stretches that sent");
     }
     text + "\n"
-}
-
-/// The calls by which the bytes came into the program's memory and left it.
-fn pair(traffic: &Traffic) -> String {
-    let callers = traffic.ledger.account(Instrument::Callers);
-    let by = |hop| {
-        let entry = callers.entry(Process::Server, hop, Disposition::Copied);
-        entry.filter(|entry| entry.bytes > 0).map(|entry| InSyscall::joined(&entry.syscalls))
-    };
-    let (read, sent) = (by(Hop::PageCacheToUser), by(Hop::UserToSocket));
-    match (read, sent) {
-        (Some(read), Some(sent)) => {
-            format!("  read by {read} and sent by {sent}; sendfile would hand the pages over\n")
-        }
-        (None, Some(sent)) => format!("  sent by {sent} from the program's own memory\n"),
-        _ => String::new(),
-    }
 }
 
 fn interval(judgement: &ClaimJudgement) -> String {
@@ -259,8 +240,10 @@ fn notes(watch: &Watch) -> String {
     let failed: Vec<_> = failed.collect();
     let looked: Vec<_> = looked.map(Instrument::name).collect();
     if failed.is_empty() && !looked.is_empty() {
-        let (by, known) = (looked.join(" and "), watch.controls.len());
-        let _ = writeln!(text, "Controls: {known} known truths seen as known by {by}.");
+        let known = u64::try_from(watch.controls.len()).unwrap_or(u64::MAX);
+        let known = counted(known, "known truth", "known truths");
+        let by = looked.join(" and ");
+        let _ = writeln!(text, "Controls: {known} seen as known by {by}.");
     }
     for (instrument, failure) in failed {
         let _ = writeln!(text, "Control of {} failed: {failure}", instrument.name());

@@ -29,7 +29,7 @@ fn title(picture: &str) -> String {
 }
 
 /// What the same program sends by another port.
-fn at_port(port: u16, mut counts: Vec<WatchedCount>) -> Vec<WatchedCount> {
+pub(super) fn at_port(port: u16, mut counts: Vec<WatchedCount>) -> Vec<WatchedCount> {
     for count in counts.iter_mut().filter(|count| count.port.is_some()) {
         count.port = Some(port);
     }

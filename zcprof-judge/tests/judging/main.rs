@@ -1,6 +1,7 @@
 //! The judge, on records made by hand and on records made at random.
 
 mod accounts;
+mod advice;
 mod below;
 mod charge;
 mod diff;

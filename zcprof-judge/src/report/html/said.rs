@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::arrows::unbroken;
 use super::reasons;
 use super::title;
 use super::verdict_line::{VerdictLine, WORDS};
@@ -91,7 +92,7 @@ fn blocks(all: &[VerdictLine]) -> Vec<Vec<&VerdictLine>> {
     blocks
 }
 
-/// What a verdict is about, its number, and the place if the block has more than one.
+/// What a verdict is about, its number, the place if the block has more than one, and what to change.
 fn line(said: &VerdictLine, is_placed: bool) -> String {
     let place = if is_placed {
         format!(" <span class=\"place\">{}</span>", escaped(&said.place))
@@ -99,5 +100,8 @@ fn line(said: &VerdictLine, is_placed: bool) -> String {
         String::new()
     };
     let (what, number) = (escaped(&said.what), escaped(&said.number));
-    format!("<li><span>{what}</span> <span class=\"number\">{number}</span>{place}</li>\n")
+    let advice =
+        said.advice.iter().map(|line| format!("\n<p class=\"advice\">{}</p>", unbroken(line)));
+    let advice: String = advice.collect();
+    format!("<li><span>{what}</span> <span class=\"number\">{number}</span>{place}{advice}</li>\n")
 }

@@ -20,6 +20,8 @@ pub(super) struct VerdictLine {
     pub(super) number: String,
     /// Where; empty if the whole page is about one place.
     pub(super) place: String,
+    /// What copied and what to change, a paragraph each.
+    pub(super) advice: Vec<String>,
     /// How many verdicts it stands for.
     pub(super) count: usize,
     /// What refutes it, or is missing; nothing if it holds.
@@ -30,6 +32,15 @@ impl VerdictLine {
     /// One verdict in the page's place.
     pub(super) fn new(word: Word, what: String, number: String, why: Vec<Why>) -> Self {
         let why = why.into_iter().map(Reason::of).collect();
-        Self { word, as_known: false, what, number, place: String::new(), count: 1, why }
+        Self {
+            word,
+            as_known: false,
+            what,
+            number,
+            place: String::new(),
+            advice: Vec::new(),
+            count: 1,
+            why,
+        }
     }
 }

@@ -5,6 +5,7 @@ use super::page::Page;
 use super::title;
 use super::verdict_line::VerdictLine;
 use crate::report::ReportError;
+use crate::report::advice;
 use crate::report::columns::Column;
 use crate::report::numbers::size_of;
 use crate::report::stacks::flame;
@@ -26,7 +27,8 @@ pub(in super::super) fn watch(
     files: Files<'_>,
 ) -> Result<Vec<u8>, ReportError> {
     let judgements = judge(watch).map_err(ReportError::Claim)?;
-    let said: Vec<VerdictLine> = judgements.iter().map(of_window).collect();
+    let said: Vec<VerdictLine> =
+        judgements.iter().map(|judgement| of_window(watch, judgement)).collect();
     let targets = watch.targets.join(" and ");
     let mut found = findings(watch)?;
     let title = match title::of(&said) {
@@ -86,7 +88,7 @@ fn with_verdicts(mut columns: Vec<Column>, judgements: &[ClaimJudgement]) -> Vec
     columns
 }
 
-fn of_window(judgement: &ClaimJudgement) -> VerdictLine {
+fn of_window(watch: &Watch, judgement: &ClaimJudgement) -> VerdictLine {
     let copies = judgement.copies();
     let [least, most] = [copies.least, copies.most].map(|number| format!("{number:.3}"));
     let copies = if least == most { most } else { format!("{least} to {most}") };
@@ -102,5 +104,6 @@ fn of_window(judgement: &ClaimJudgement) -> VerdictLine {
     if let Some(beyond) = judgement.beyond() {
         number = format!("{number}; {beyond}");
     }
-    VerdictLine::new(Word::of(&judgement.verdict), what, number, why)
+    let line = VerdictLine::new(Word::of(&judgement.verdict), what, number, why);
+    VerdictLine { advice: advice::lines(watch, judgement), ..line }
 }
