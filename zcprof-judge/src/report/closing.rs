@@ -1,4 +1,4 @@
-//! The five last lines: verdict, cause, exit code, reports, and what to type next.
+//! The five last lines of a run: verdict, cause, exit code, reports, and what to type next.
 
 use std::cmp::Reverse;
 
@@ -141,8 +141,8 @@ fn next(reading: &Reading<'_>, exit: Exit, terminal: &Terminal<'_>) -> String {
     }
 }
 
-/// The items that fit, at least one, and how many more transfers there are.
-fn fit(items: &[(usize, String)], room: usize) -> String {
+/// The items that fit, at least one, and how many more there are.
+pub(super) fn fit(items: &[(usize, String)], room: usize) -> String {
     let more = |from: usize| {
         let count: usize = items[from..].iter().map(|(count, _)| count).sum();
         if from == items.len() { String::new() } else { format!("; and {count} more") }

@@ -40,6 +40,7 @@ mod time;
 mod timing;
 mod verdicts;
 pub mod watch;
+mod watch_closing;
 mod watch_line;
 mod watched;
 mod xml;

@@ -10,6 +10,8 @@ use super::columns::{Column, lay_out};
 use super::numbers::{counted, size};
 use super::stacks;
 use super::table::whereabouts;
+use super::terminal::Terminal;
+use super::watch_closing;
 use super::watch_line::WatchLine;
 use super::watched;
 use super::{ReportError, html};
@@ -77,6 +79,19 @@ pub fn table(watch: &Watch) -> Result<String, ReportError> {
     }
     text.push_str(&notes(watch));
     Ok(text)
+}
+
+/// What stands below the table when a window is over; `code` is the exit code of a watch where nothing is
+/// claimed.
+///
+/// # Errors
+/// A claim that this version does not know.
+pub fn last_lines(
+    watch: &Watch,
+    code: Option<u8>,
+    terminal: &Terminal<'_>,
+) -> Result<String, ReportError> {
+    watch_closing::lines(watch, code, terminal)
 }
 
 fn heading(watch: &Watch) -> String {

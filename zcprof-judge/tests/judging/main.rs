@@ -18,6 +18,7 @@ mod rules;
 mod stacks;
 mod unexplained;
 mod unnamed;
+mod watch_closing;
 mod watched;
 mod watched_at_random;
 mod watched_below;

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::measure::{exit, print_run};
-use super::watch::watch_exit;
+use super::watch::{print_watch, watch_exit};
 use crate::verdict::Exit;
 use crate::{cli, output, report, terminal};
 
@@ -36,11 +36,12 @@ fn report_watch(
     path: &Path,
     watch: &zcprof_judge::watch::Watch,
 ) -> Result<Exit> {
-    if let Some(folder) = place(options, path) {
+    let written = place(options, path);
+    if let Some(folder) = written {
         output::check_writable(folder)?;
         output::write_watch(watch, folder)?;
     }
-    output::print(report::watch::table(watch)?.as_bytes())?;
+    print_watch(watch, None, written.or_else(|| reports_beside(path)))?;
     if options.exit_zero { Ok(Exit::Holds) } else { watch_exit(watch) }
 }
 
@@ -48,7 +49,7 @@ pub(super) fn judge(path: &Path) -> Result<Exit> {
     let path = output::locate(path, &["run.json", "matrix.json", "watch.json"])?;
     match output::read_any(&path)? {
         output::Any::Watch(watch) => {
-            output::print(report::watch::table(&watch)?.as_bytes())?;
+            print_watch(&watch, None, reports_beside(&path))?;
             watch_exit(&watch)
         }
         output::Any::Run(run) => {

@@ -1,13 +1,15 @@
 //! `zcprof watch` and `zcprof top`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use zcprof_judge::watch::Watch;
 use zcprof_judge::watch::record::StartedCommand;
 
 use super::{begin, is_barred};
 use crate::verdict::Exit;
-use crate::{cli, output, report};
+use crate::{cli, output, report, terminal};
 
 /// Watches, and ends as the verdict says; without a claim as the command did.
 pub(super) fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<ExitCode> {
@@ -22,7 +24,8 @@ pub(super) fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<ExitCode>
     if options.json {
         output::print(&report::watch::json(&watch)?)?;
     } else {
-        output::print(report::watch::table(&watch)?.as_bytes())?;
+        let code = watch.command.as_ref().map_or(0, code_of);
+        print_watch(&watch, Some(code), options.out.as_deref())?;
     }
     if watch.claims.is_empty() {
         return Ok(ExitCode::from(watch.command.as_ref().map_or(0, code_of)));
@@ -37,7 +40,14 @@ fn code_of(command: &StartedCommand) -> u8 {
     u8::try_from(status).unwrap_or(u8::MAX)
 }
 
-pub(super) fn watch_exit(watch: &zcprof_judge::watch::Watch) -> Result<Exit> {
+/// The table and the last lines; `code` is the exit code of a watch where nothing is claimed.
+pub(super) fn print_watch(watch: &Watch, code: Option<u8>, place: Option<&Path>) -> Result<()> {
+    let table = report::watch::table(watch)?;
+    let last = terminal::shown(place, |to| report::watch::last_lines(watch, code, to))?;
+    output::print(format!("{table}\n{last}").as_bytes())
+}
+
+pub(super) fn watch_exit(watch: &Watch) -> Result<Exit> {
     let judgements = zcprof_judge::watch::judge(watch).map_err(anyhow::Error::msg)?;
     Ok(zcprof_judge::watch::exit(&judgements))
 }
