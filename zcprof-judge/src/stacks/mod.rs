@@ -2,6 +2,7 @@
 //! rests on them; what is missing from them has a name and a number of bytes.
 
 pub mod record;
+pub mod runtimes;
 pub mod top;
 pub mod tree;
 

@@ -35,6 +35,16 @@ pub struct Frame {
     pub file: String,
 }
 
+impl Frame {
+    /// Whether code ran that no symbol names: of a file without symbols, or made at run time without a map.
+    #[must_use]
+    pub fn is_unnamed(&self) -> bool {
+        let name = self.name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+        let is_so = |name: &str| name == "no symbol" || name.starts_with("0x");
+        self.kind == FrameKind::User && name.is_some_and(is_so)
+    }
+}
+
 /// What kind of frame it is.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,

@@ -97,11 +97,17 @@ pub struct Top {
 }
 
 impl Top {
-    /// The function's name for a sentence: of `<a::Type as b::Trait>::run`, which is how Rust names what a
+    /// The function for a sentence, by its name if it has one: of `<a::Type as b::Trait>::run`, which is how Rust names what a
     /// type does for a trait, `Type::run`.
     #[must_use]
     pub fn name(&self) -> String {
-        let name = &self.frame.name;
+        let Frame { kind, name, file } = &self.frame;
+        if *kind == FrameKind::Missing {
+            return format!("a function that is not known ({name})");
+        }
+        if self.frame.is_unnamed() {
+            return format!("a function without a name ({file})");
+        }
         let parts = name.strip_prefix('<').and_then(|rest| rest.split_once(" as "));
         let parts = parts.and_then(|(of, rest)| Some((of, rest.rsplit_once(">::")?.1)));
         let Some((of, function)) = parts else { return name.clone() };
@@ -111,9 +117,18 @@ impl Top {
     }
 }
 
+fn begins(text: &str, all: &[&str]) -> bool {
+    all.iter().any(|begin| text.starts_with(begin))
+}
+
+/// Whether code has no name that is the program's own: whose functions call the kernel for others is known by
+/// their file.
+pub(super) fn lacks_name(frame: &Frame) -> bool {
+    frame.is_unnamed() && !begins(&frame.file, CARRYING_FILES)
+}
+
 /// Whether a frame stands between the program and the kernel.
 fn carries(frame: &Frame) -> bool {
-    let begins = |text: &str, all: &[&str]| all.iter().any(|begin| text.starts_with(begin));
     let call = frame.name.trim_start_matches('_');
     let call = call.strip_prefix("libc_").unwrap_or(call);
     begins(&frame.file, CARRYING_FILES)

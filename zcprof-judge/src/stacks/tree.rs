@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use zcprof_common::vocabulary::{Disposition, Hop};
 
 use super::record::{Frame, FrameKind, Stack, Stacks};
+use super::top::lacks_name;
 
 /// What a node of the tree stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,14 +78,24 @@ pub fn lost() -> Frame {
     Frame { kind: FrameKind::Missing, name: "stack lost".to_owned(), file: String::new() }
 }
 
+/// What stacks lack some of whose code no symbol names.
+pub const NO_NAME: &str = "no name";
+
+/// What a stack lacks; none if it is whole, and every function of the program's own has its name.
+#[must_use]
+pub fn lacks(stacks: &Stacks, stack: &Stack) -> Option<String> {
+    let gone = frames(stacks, stack).find(|frame| frame.kind == FrameKind::Missing);
+    let is_named = || !frames(stacks, stack).any(|frame| lacks_name(&frame));
+    gone.map(|gone| gone.name).or_else(|| (!is_named()).then(|| NO_NAME.to_owned()))
+}
+
 /// Bytes by what is missing from their stacks, the most first.
 #[must_use]
 pub fn missing(stacks: &Stacks) -> Vec<(String, u128)> {
     let mut by_name = BTreeMap::<String, u128>::new();
     for stack in &stacks.stacks {
-        let gone = frames(stacks, stack).find(|frame| frame.kind == FrameKind::Missing);
-        if let Some(gone) = gone {
-            *by_name.entry(gone.name).or_default() += u128::from(stack.bytes);
+        if let Some(gone) = lacks(stacks, stack) {
+            *by_name.entry(gone).or_default() += u128::from(stack.bytes);
         }
     }
     for gone in &stacks.lost {
@@ -163,7 +174,7 @@ impl Tree {
         &self.nodes[0]
     }
 
-    /// Bytes whose way is not wholly known: lost, cut, without symbols or without a sender.
+    /// Bytes whose way is not wholly known: lost, cut, without names or without a sender.
     #[must_use]
     pub fn incomplete(stacks: &Stacks) -> u128 {
         missing(stacks).into_iter().map(|(_, bytes)| bytes).sum()

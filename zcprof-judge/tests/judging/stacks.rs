@@ -8,7 +8,7 @@ use zcprof_judge::report::watch::render_all;
 use zcprof_judge::stacks::Stacks;
 use zcprof_judge::stacks::record::{Frame, FrameKind, LostBytes, Stack};
 use zcprof_judge::stacks::top::functions;
-use zcprof_judge::stacks::tree::Tree;
+use zcprof_judge::stacks::tree::{Tree, missing};
 use zcprof_judge::watch::record::Charged;
 
 use super::watched::{BODY, handed_over, window, written};
@@ -84,6 +84,83 @@ fn the_function_that_copies_is_named_and_not_the_library() {
     let title = tree.root_element().children().find(|node| node.has_tag_name("title"));
     let said = title.and_then(|node| node.text()).expect("a title");
     assert_eq!(said, "send_body<&str> of nginx copied 3.0 MiB of 4.7 MiB, 63.1 %");
+}
+
+/// One stack by such frames of a program, the outermost first.
+fn by_frames(frames: Vec<Frame>) -> Stacks {
+    let way: Vec<u32> = (0..).take(frames.len()).collect();
+    let stacks = vec![stack(&way, Hop::UserToSocket, Disposition::Copied, 1 << 20)];
+    Stacks { frames, stacks, lost: Vec::new() }
+}
+
+/// The line of the table that says who copied, and those below it.
+fn said(stacks: &Stacks) -> String {
+    let table = text(stacks, "table.txt");
+    let (_, said) = table.split_once("Copied by: ").expect("said");
+    said.split("\n\n").next().expect("lines").to_owned()
+}
+
+/// Code that nobody can name is no function that is named, and its stacks count as what they are.
+#[test]
+fn code_without_a_name_is_counted_and_never_named() {
+    use FrameKind::{Kernel, User};
+    let known = |name: &str, file: &str| {
+        by_frames(vec![
+            frame(User, "main", "server"),
+            frame(User, name, file),
+            frame(User, "__libc_write", "libc.so.6"),
+            frame(Kernel, "tcp_sendmsg_locked", ""),
+        ])
+    };
+    for (name, file) in [("[no symbol]", "memory"), ("[0x1234]", "server")] {
+        let stacks = known(name, file);
+        assert_eq!(missing(&stacks), [("no name".to_owned(), 1 << 20)], "{name}");
+        let svg = text(&stacks, "flamegraph.svg");
+        let title = svg.split_once("</title>").expect("a title").0;
+        assert!(title.ends_with("100.0 %") && !title.contains(name), "{title}");
+        assert!(title.contains(&format!("a function without a name ({file}) of nginx copied")));
+        assert!(svg.contains("100.0 % of the bytes have no whole stack with names"), "{name}");
+        let said = said(&stacks);
+        assert!(said.contains("100.0 % of the bytes (no name 1,048,576 B, 100.0 %)"), "{said}");
+    }
+    // A function of the C library's own, or of the program's with its name, is not missed.
+    for (name, file) in [("[0x1234]", "libc.so.6"), ("copy", "server"), ("[vdso]", "[vdso]")] {
+        let stacks = known(name, file);
+        assert_eq!(missing(&stacks), [], "{name} of {file}");
+        assert!(said(&stacks).ends_with("Every stack is whole and named."), "{}", said(&stacks));
+    }
+}
+
+/// Who runs a runtime that can give names is told how.
+#[test]
+fn runtimes_that_lack_names_have_a_hint() {
+    use FrameKind::{Missing, User};
+    let hints = |frames: Vec<Frame>| {
+        let said = said(&by_frames(frames));
+        said.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let made = || frame(User, "[no symbol]", "memory");
+    let named = |name: &str| frame(User, name, "");
+    let python = || frame(User, "_PyEval_EvalFrameDefault", "python3.12");
+    let jvm = || frame(User, "JavaMain", "libjvm.so");
+    for (frames, remedy) in [
+        (vec![jvm(), made()], "-XX:+PreserveFramePointer"),
+        (vec![frame(Missing, "stack cut", ""), jvm()], "-XX:+PreserveFramePointer"),
+        (vec![frame(User, "node::Start", "node"), made()], "--perf-basic-prof"),
+        (vec![python()], "PYTHONPERFSUPPORT=1"),
+    ] {
+        let said = hints(frames);
+        assert!(said.len() == 1 && said[0].contains(": 100.0 % of the bytes. "), "{said:?}");
+        assert!(said[0].contains(remedy), "{said:?}");
+    }
+    for frames in [
+        vec![jvm(), named("void Serve.copy(int)")],
+        vec![frame(User, "node::Start", "node"), named("LazyCompile:~serve serve.js:1")],
+        vec![python(), named("py::serve:serve.py"), python()],
+        vec![frame(User, "main", "node_exporter"), made()],
+    ] {
+        assert_eq!(hints(frames), [""; 0]);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::said;
 use super::verdict_line::VerdictLine;
 use crate::report::columns::Column;
 use crate::report::numbers::{share, size_of};
-use crate::report::stacks::FLAME;
+use crate::report::stacks::{FLAME, hints};
 use crate::report::xml::escaped;
 use crate::run::Coverage;
 use crate::stacks::Stacks;
@@ -115,8 +115,10 @@ impl Page<'_> {
         let more = top.len().saturating_sub(TOP);
         let more =
             if more > 0 { format!("<p>And {more} functions more.</p>\n") } else { String::new() };
+        let hints = hints(stacks).into_iter();
+        let hints: String = hints.map(|hint| format!("<p>{}</p>\n", escaped(&hint))).collect();
         format!(
-            "{}<h3>The functions that copied</h3>\n{}{more}",
+            "{}{hints}<h3>The functions that copied</h3>\n{}{more}",
             pictures::figure(FLAME, svg),
             grid::html("The functions that copied, those of most bytes first", &columns)
         )
@@ -127,7 +129,8 @@ impl Page<'_> {
             [] => String::new(),
             columns => {
                 let rows = columns[0].cells.len();
-                let table = grid::html("Every number of the record's table", columns);
+                let caption = format!("Numbers, in columns; {} has all of them", self.text);
+                let table = grid::html(&caption, columns);
                 let all =
                     format!("<details><summary>All {rows} rows</summary>\n{table}</details>\n");
                 if rows > OPEN_ROWS { all } else { table }

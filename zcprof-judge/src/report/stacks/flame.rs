@@ -31,14 +31,9 @@ pub(in super::super) fn finding(stacks: &Stacks, tree: &Tree) -> String {
     worst.map_or_else(
         || format!("{} copied, and no stack says by whom", size_of(copied)),
         |worst| {
-            let name = match worst.frame.kind {
-                FrameKind::Missing => {
-                    format!("a function that is not known ({})", worst.frame.name)
-                }
-                _ => worst.name(),
-            };
             format!(
-                "{name} of {} copied {} of {}, {}",
+                "{} of {} copied {} of {}, {}",
+                worst.name(),
                 worst.charged,
                 size_of(worst.bytes),
                 size_of(copied),
@@ -52,9 +47,9 @@ fn said(stacks: &Stacks, tree: &Tree, about: &str) -> String {
     let all = tree.root().bytes();
     let incomplete = Tree::incomplete(stacks);
     let missing = if incomplete == 0 {
-        "every stack is whole".to_owned()
+        "every stack is whole and named".to_owned()
     } else {
-        format!("{} of the bytes have no whole stack", share(incomplete, all))
+        format!("{} of the bytes have no whole stack with names", share(incomplete, all))
     };
     format!(
         "{about} · width is bytes at a site: {} copied, {} handed over or filled · {missing}",
@@ -93,7 +88,7 @@ fn bar(node: &Node, from: u128, all: u128) -> Bar {
 /// The colour: the hop's where there is one only.
 fn class(node: &Node) -> String {
     if let Label::Frame(frame) = &node.label
-        && frame.kind == FrameKind::Missing
+        && (frame.kind == FrameKind::Missing || frame.is_unnamed())
     {
         return "missing".to_owned();
     }

@@ -11,6 +11,7 @@ use super::ReportError;
 use super::numbers::{grouped, share};
 use crate::stacks::Stacks;
 use crate::stacks::record::{Frame, FrameKind};
+use crate::stacks::runtimes::{Runtime, lacking};
 use crate::stacks::top::functions;
 use crate::stacks::tree::{Label, Tree, missing};
 
@@ -39,8 +40,8 @@ pub(super) fn summary(stacks: &Stacks) -> String {
     let (copied, all) = (tree.root().copied(), tree.root().bytes());
     let top = functions(stacks);
     let named = top.iter().take(NAMED).map(|top| {
-        let function =
-            if top.frame.kind == FrameKind::User { top.name() } else { name(&top.frame) };
+        let is_missing = top.frame.kind == FrameKind::Missing;
+        let function = if is_missing { name(&top.frame) } else { top.name() };
         format!("{function} of {} ({})", top.charged, share(top.bytes, copied))
     });
     let named: Vec<_> = named.collect();
@@ -51,7 +52,7 @@ pub(super) fn summary(stacks: &Stacks) -> String {
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let by_name = missing(stacks);
     let missing = if by_name.is_empty() {
-        "Every stack is whole.".to_owned()
+        "Every stack is whole and named.".to_owned()
     } else {
         let incomplete = Tree::incomplete(stacks);
         let by_name = by_name.iter().map(|(name, bytes)| {
@@ -59,9 +60,23 @@ pub(super) fn summary(stacks: &Stacks) -> String {
             format!("{name} {exact} B, {}", share(*bytes, all))
         });
         let by_name: Vec<_> = by_name.collect();
-        format!("No whole stack: {} of the bytes ({}).", share(incomplete, all), by_name.join("; "))
+        format!(
+            "No whole stack with names: {} of the bytes ({}).",
+            share(incomplete, all),
+            by_name.join("; ")
+        )
     };
-    format!("Copied by: {}{more}. {missing}\n", named.join(", "))
+    let hints: String = hints(stacks).iter().map(|hint| format!("{hint}\n")).collect();
+    format!("Copied by: {}{more}. {missing}\n{hints}", named.join(", "))
+}
+
+/// How to get the names that are missing, a line for each runtime.
+pub(super) fn hints(stacks: &Stacks) -> Vec<String> {
+    let all = Tree::of(stacks).root().bytes();
+    let said = |(runtime, bytes): (&Runtime, u128)| {
+        format!("{}: {} of the bytes. {}.", runtime.lacks, share(bytes, all), runtime.remedy)
+    };
+    lacking(stacks).into_iter().map(said).collect()
 }
 
 /// What a node stands for, in words.
