@@ -260,7 +260,7 @@ fn probes(run: &Run, instrument: Instrument) -> Option<String> {
 fn fate(probe: &Probe) -> String {
     match &probe.state {
         ProbeState::Attached { by, missed: Some(missed), .. } if *missed > 0 => {
-            format!("by {by}, {missed} runs missed")
+            format!("by {by}, {} missed", counted(*missed, "run", "runs"))
         }
         ProbeState::Attached { by, .. } => format!("by {by}"),
         ProbeState::NotOnThisKernel => "not on this kernel".to_owned(),

@@ -241,7 +241,8 @@ fn beside(passes: &[&Judged<'_>], reading: &Reading<'_>) -> String {
         };
         let bytes = each(passes.iter().map(|pass| pass.per_byte(Some(of(pass).0))));
         let calls = each(passes.iter().map(|pass| grouped(of(pass).1)));
-        format!("{} {bytes} {presumed}{}, {calls} calls", hop.name(), what.name())
+        let word = if calls == "1" { "call" } else { "calls" };
+        format!("{} {bytes} {presumed}{}, {calls} {word}", hop.name(), what.name())
     };
     kinds.iter().map(says).collect::<Vec<_>>().join("; ")
 }

@@ -106,7 +106,10 @@ fn a_matrix_tells_apart_what_was_known_beforehand() {
     let page = page(matrix::render_all(&known).expect("rendered"));
     let tree = parsed(&page);
     let (said, news) = (title(&tree), refuted - as_known);
-    let of_all = format!("{news} of {} claims are refuted: ", known.cells.len());
+    let (thousands, rest) = (known.cells.len() / 1000, known.cells.len() % 1000);
+    assert!(thousands > 0, "so many that they are grouped, as every number of the page is");
+    let of_all = format!("{news} of {thousands},{rest:03} claims are refuted: ");
+    assert!(page.contains(&format!("All {thousands},{rest:03} rows")), "the table too");
     let more = format!("; {as_known} more are refuted, as known beforehand");
     assert!(said.starts_with(&of_all) && said.ends_with(&more), "{said}");
     assert!(all(&tree, "verdicts").concat().lines().count() < 150, "cells share lines");

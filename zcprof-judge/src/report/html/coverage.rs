@@ -6,6 +6,7 @@ use zcprof_common::vocabulary::Instrument;
 
 use super::grid;
 use crate::report::columns::Column;
+use crate::report::numbers::counted;
 use crate::report::xml::escaped;
 use crate::run::{Coverage, Probe, ProbeState};
 
@@ -67,7 +68,7 @@ fn became(state: &ProbeState) -> String {
         ProbeState::Attached { symbol, by, missed } => {
             let missed = match missed {
                 Some(0) => "no run missed".to_owned(),
-                Some(runs) => format!("{runs} runs missed"),
+                Some(runs) => format!("{} missed", counted(*runs, "run", "runs")),
                 None => "missed runs are not counted by this kernel".to_owned(),
             };
             format!("watched at {symbol} by {by}; {missed}")

@@ -11,7 +11,7 @@ use super::pictures;
 use super::said;
 use super::verdict_line::VerdictLine;
 use crate::report::columns::Column;
-use crate::report::numbers::{share, size_of};
+use crate::report::numbers::{counted, grouped, share, size_of};
 use crate::report::stacks::{FLAME, hints};
 use crate::report::xml::escaped;
 use crate::run::Coverage;
@@ -112,9 +112,10 @@ impl Page<'_> {
             column("copied", false, shown().map(|top| size_of(top.bytes)).collect()),
             column("share", false, shown().map(|top| share(top.bytes, all)).collect()),
         ];
-        let more = top.len().saturating_sub(TOP);
-        let more =
-            if more > 0 { format!("<p>And {more} functions more.</p>\n") } else { String::new() };
+        let more = match top.len().saturating_sub(TOP) {
+            0 => String::new(),
+            more => format!("<p>And {} more.</p>\n", counted(more as u64, "function", "functions")),
+        };
         let hints = hints(stacks).into_iter();
         let hints: String = hints.map(|hint| format!("<p>{}</p>\n", escaped(&hint))).collect();
         format!(
@@ -131,8 +132,9 @@ impl Page<'_> {
                 let rows = columns[0].cells.len();
                 let caption = format!("Numbers, in columns; {} has all of them", self.text);
                 let table = grid::html(&caption, columns);
+                let shown = grouped(rows as u64);
                 let all =
-                    format!("<details><summary>All {rows} rows</summary>\n{table}</details>\n");
+                    format!("<details><summary>All {shown} rows</summary>\n{table}</details>\n");
                 if rows > OPEN_ROWS { all } else { table }
             }
         };

@@ -1,6 +1,7 @@
 //! Verdicts in a sentence.
 
 use super::verdict_line::{VerdictLine, WORDS};
+use crate::report::numbers;
 use crate::report::verdicts::Word;
 
 /// Claims that are named; of more only the number is said.
@@ -42,8 +43,8 @@ pub(super) fn counted(said: &[VerdictLine], word: Word) -> Option<String> {
 
 /// `8 claims are inconclusive`.
 pub(super) fn claims(count: usize, word: Word) -> String {
-    let claims = if count == 1 { "claim" } else { "claims" };
-    format!("{count} {claims} {}", predicate(word, count))
+    let claims = numbers::counted(u64::try_from(count).unwrap_or(u64::MAX), "claim", "claims");
+    format!("{claims} {}", predicate(word, count))
 }
 
 fn predicate(word: Word, count: usize) -> String {
@@ -73,6 +74,7 @@ mod tests {
         let said = of(&[refuted.clone(), line(Word::Refuted, "b")]).expect("a sentence");
         assert_eq!(said, "zero-copy of port 81 and b are refuted");
         assert_eq!(of(&vec![refuted; 4]).expect("a sentence"), "4 claims are refuted");
-        assert_eq!(of(&vec![holds; 4]).expect("a sentence"), "4 claims hold");
+        let many = of(&vec![holds; 1131]).expect("a sentence");
+        assert_eq!(many, "1,131 claims hold", "as the cells that they are of");
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use super::super::columns::{Column, lay_out};
+use super::super::numbers::counted;
+use super::notes::many;
 use crate::matrix::{Known, Matrix, MatrixCell};
 use crate::verdict::per_byte;
 
@@ -86,18 +88,25 @@ fn name(cell: &MatrixCell) -> String {
     format!("{}, {} {}", setting(&cell.setting), cell.transfer, cell.cache.name())
 }
 
+fn cells(number: usize) -> String {
+    counted(u64::try_from(number).unwrap_or(u64::MAX), "cell", "cells")
+}
+
 fn sum(matrix: &Matrix) -> String {
     let count = |verdict: &str| matrix.cells.iter().filter(|c| c.verdict == verdict).count();
     let compared: Vec<_> = matrix.cells.iter().filter(|cell| cell.off.is_some()).collect();
     let as_known = matrix.cells.iter().filter(|cell| cell.is_refuted_as_known()).count();
-    let as_known =
-        if as_known > 0 { format!(" ({as_known} as known beforehand)") } else { String::new() };
+    let as_known = if as_known > 0 {
+        format!(" ({} as known beforehand)", many(as_known))
+    } else {
+        String::new()
+    };
     let mut text = format!(
-        "{} cells: {} hold, {} refuted{as_known}, {} inconclusive\n",
-        matrix.cells.len(),
-        count("holds"),
-        count("refuted"),
-        count("inconclusive")
+        "{}: {} hold, {} refuted{as_known}, {} inconclusive\n",
+        cells(matrix.cells.len()),
+        many(count("holds")),
+        many(count("refuted")),
+        many(count("inconclusive"))
     );
     let unseen = |cell: &&MatrixCell| {
         let between = cell.known.is_some_and(|known| known.between_files > 0);
@@ -118,8 +127,8 @@ fn sum(matrix: &Matrix) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "{} cells with a known truth: |measured - known| is at most {} per payload byte ({})",
-            compared.len(),
+            "{} with a known truth: |measured - known| is at most {} per payload byte ({})",
+            cells(compared.len()),
             share(worst),
             name(worst)
         );
