@@ -10,6 +10,7 @@ mod instruments;
 mod page_words;
 mod pages;
 mod pipes;
+mod pprof;
 mod properties;
 mod ranking;
 mod receiving;

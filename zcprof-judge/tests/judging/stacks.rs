@@ -2,7 +2,6 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use std::io::Read as _;
 use zcprof_common::vocabulary::{Disposition, Hop};
 use zcprof_judge::report::watch::render_all;
 use zcprof_judge::stacks::Stacks;
@@ -56,14 +55,14 @@ pub(crate) fn by_hand() -> Stacks {
     Stacks { frames, stacks, lost: vec![gone] }
 }
 
-fn file(stacks: &Stacks, name: &str) -> Vec<u8> {
+pub(super) fn file(stacks: &Stacks, name: &str) -> Vec<u8> {
     let mut watch = window("zero-copy", &[handed_over(BODY), written(BODY / 500)]);
     watch.stacks = Some(stacks.clone());
     let files = render_all(&watch).expect("rendered");
     files.into_iter().find(|(file, _)| *file == name).expect(name).1
 }
 
-fn text(stacks: &Stacks, name: &str) -> String {
+pub(super) fn text(stacks: &Stacks, name: &str) -> String {
     String::from_utf8(file(stacks, name)).expect("text")
 }
 
@@ -283,40 +282,4 @@ proptest! {
             prop_assert!(!attribute.name().starts_with("on") && attribute.name() != "href");
         }
     }
-
-    /// The profile is gzip of as many samples as there are stacks.
-    #[test]
-    fn pprof_has_every_stack(stacks in any_stacks()) {
-        let mut plain = Vec::new();
-        let packed = file(&stacks, "stacks.pb.gz");
-        flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut plain).expect("gzip");
-        let samples = fields(&plain).into_iter().filter(|(tag, _)| *tag == 2).count();
-        prop_assert_eq!(samples, stacks.stacks.len() + stacks.lost.len());
-    }
-}
-
-fn number(bytes: &[u8], at: &mut usize) -> u64 {
-    let (mut value, mut shift) = (0, 0);
-    loop {
-        let byte = bytes[*at];
-        *at += 1;
-        value |= u64::from(byte & 0x7f) << shift;
-        shift += 7;
-        if byte < 0x80 {
-            return value;
-        }
-    }
-}
-
-/// The fields of a protobuf message: their numbers, and what those of wire type 2 hold.
-fn fields(bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
-    let (mut at, mut all) = (0, Vec::new());
-    while at < bytes.len() {
-        let key = number(bytes, &mut at);
-        let value = number(bytes, &mut at);
-        let length = if key & 7 == 2 { usize::try_from(value).expect("a length") } else { 0 };
-        all.push((key >> 3, bytes[at..at + length].to_vec()));
-        at += length;
-    }
-    all
 }

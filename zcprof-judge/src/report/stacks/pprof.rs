@@ -1,6 +1,6 @@
 //! `stacks.pb.gz`: pprof's profile.proto (github.com/google/pprof, proto/profile.proto), gzip'd. Its
 //! seven messages need two of protobuf's wire types, so that the encoding is here, and no compiler of
-//! schemas is needed to build; `go tool pprof` reads it in a test where there is a Go.
+//! schemas is needed to build. A test reads it by the same schema, and compares it with the folded text.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
