@@ -219,6 +219,7 @@ fn very_many_stacks_stay_a_small_picture() {
     assert!(svg.len() < 1 << 20, "{}", svg.len());
     // The root, the program, and a frame and its place for each stack.
     assert!(svg.contains("17,002 narrower frames are not drawn"), "said");
+    assert!(svg.contains(" data-more=\"17002\">"), "the search knows");
     assert!(svg.contains("<title>f9999\nin a"), "the widest is there");
 }
 

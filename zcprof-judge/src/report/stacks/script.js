@@ -1,6 +1,7 @@
 (function(){
 "use strict";
 var svg=document.querySelector("svg.zf"),group=svg.querySelector("g.bars");
+svg.setAttribute("role","group");
 var left=+group.dataset.left,room=+group.dataset.width,letter=+group.dataset.letter,ns=svg.namespaceURI;
 var bars=Array.prototype.map.call(group.querySelectorAll("g.b"),function(g){
  return{g:g,x:+g.dataset.x,w:+g.dataset.w,text:g.querySelector("title").textContent.split("\n")[0],
@@ -20,7 +21,7 @@ function place(bar,x,w){
 function zoom(x,w){bars.forEach(function(bar){place(bar,x,w);});}
 function whole(){zoom(0,1);}
 bars.forEach(function(bar){
- if(bar.w>.02)bar.g.setAttribute("tabindex","0");
+ if(bar.w>.02){bar.g.setAttribute("tabindex","0");bar.g.setAttribute("role","button");}
  bar.g.addEventListener("click",function(){zoom(bar.x,bar.w);});
  bar.g.addEventListener("keydown",function(e){if(e.key==="Enter")zoom(bar.x,bar.w);});
 });
@@ -41,7 +42,8 @@ input.addEventListener("input",function(){
   bar.g.classList.toggle("hit",hit);
   if(hit){count++;if(bar.x>=end-1e-9){sum+=bar.w;end=bar.x+bar.w;}}
  });
- said.textContent=word===""?usual:count+" frames, "+(100*sum).toFixed(1)+" % of the bytes";
+ var of=group.dataset.more?" of the "+bars.length.toLocaleString("en")+" drawn frames":count===1?" frame":" frames";
+ said.textContent=word===""?usual:count+of+", "+(100*sum).toFixed(1)+" % of the bytes";
 });
 document.addEventListener("keydown",function(e){
  if(e.key==="Escape"){whole();}

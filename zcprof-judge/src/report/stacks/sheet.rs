@@ -1,10 +1,11 @@
 //! Bars of bytes above each other, as SVG: readable as it is, searched and zoomed by a small script in
-//! it, by nothing from elsewhere.
+//! it, by nothing from elsewhere. To a screen reader it is an image, until the script makes a group of it
+//! in which there is something to type and to press: within an image nobody would find that.
 
 use std::fmt::Write as _;
 
 use crate::report::lettering::Type;
-use crate::report::numbers::grouped;
+use crate::report::numbers::counted;
 use crate::report::xml::escaped;
 
 /// Width of the picture.
@@ -78,10 +79,13 @@ impl Sheet {
             self.draw(&mut body, bar, top);
         }
         let (keys, mut bottom) = self.legend(end);
-        let mut note = String::new();
+        let (mut note, mut more) = (String::new(), String::new());
         if left_out > 0 {
             bottom += 20;
-            let said = format!("{} narrower frames are not drawn", grouped(left_out as u64));
+            // The script searches what is drawn, and has to say so.
+            more = format!(" data-more=\"{left_out}\"");
+            let said = counted(left_out as u64, "narrower frame is", "narrower frames are");
+            let said = format!("{said} not drawn");
             let _ =
                 writeln!(note, r#"<text class="s" x="{EDGE}" y="{}">{said}</text>"#, bottom - 6);
         }
@@ -95,7 +99,7 @@ impl Sheet {
 <style>{style}</style>
 <defs><pattern id="zf-moved" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="stripe" width="2" height="6"/></pattern></defs>
 <rect class="paper" width="{WIDTH}" height="{height}"/>
-{heading}<g class="bars" data-left="{EDGE}" data-width="{}" data-letter="{LETTER}">
+{heading}<g class="bars" data-left="{EDGE}" data-width="{}" data-letter="{LETTER}"{more}>
 {body}</g>
 {keys}{note}<script>/*<![CDATA[*/
 {script}
