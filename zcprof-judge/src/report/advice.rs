@@ -163,5 +163,5 @@ fn ports(ports: &[u16]) -> String {
 pub(super) fn text(watch: &Watch, judgement: &ClaimJudgement) -> String {
     let wrap = |line: &String| wrapped(line, WIDTH);
     let lines = lines(watch, judgement);
-    lines.iter().flat_map(wrap).map(|line| format!("  {line}\n")).collect()
+    lines.iter().flat_map(wrap).fold(String::new(), |text, line| text + "  " + &line + "\n")
 }

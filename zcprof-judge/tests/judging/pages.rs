@@ -83,7 +83,7 @@ fn stands_alone(page: &str, sections: &[&str]) {
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{sections:?} at {places:?}");
     for section in tree.descendants().filter(|node| node.has_tag_name("section")) {
         let id = section.attribute("id").unwrap_or_default();
-        let words = section.descendants().filter(|node| node.is_text());
+        let words = section.descendants().filter(roxmltree::Node::is_text);
         let words: Vec<_> = words.filter_map(|node| node.text()).map(str::trim).collect();
         let filled = words.iter().filter(|words| !words.is_empty()).count();
         assert!(filled > 1, "{id} is a heading alone");

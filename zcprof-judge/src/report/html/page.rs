@@ -116,8 +116,8 @@ impl Page<'_> {
             0 => String::new(),
             more => format!("<p>And {} more.</p>\n", counted(more as u64, "function", "functions")),
         };
-        let hints = hints(stacks).into_iter();
-        let hints: String = hints.map(|hint| format!("<p>{}</p>\n", escaped(&hint))).collect();
+        let paragraph = |text: String, hint: &String| text + "<p>" + &escaped(hint) + "</p>\n";
+        let hints = hints(stacks).iter().fold(String::new(), paragraph);
         format!(
             "{}{hints}<h3>The functions that copied</h3>\n{}{more}",
             pictures::figure(FLAME, svg),

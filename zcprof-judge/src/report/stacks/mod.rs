@@ -66,7 +66,7 @@ pub(super) fn summary(stacks: &Stacks) -> String {
             by_name.join("; ")
         )
     };
-    let hints: String = hints(stacks).iter().map(|hint| format!("{hint}\n")).collect();
+    let hints = hints(stacks).iter().fold(String::new(), |text, hint| text + hint + "\n");
     format!("Copied by: {}{more}. {missing}\n{hints}", named.join(", "))
 }
 
