@@ -316,6 +316,14 @@ impl Probes {
         Ok(Totals::read(&self.ebpf, &mut self.audit)?.since(&self.before, self.by_program))
     }
 
+    /// The same by stack, as far as stacks are kept.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn peek_stacks(&self) -> Result<StackCounts> {
+        Ok(stacks::since(&self.stacks()?, &self.before.stacks))
+    }
+
     /// The groups of leaves that some work has to be repeated for, by what it needs: the first
     /// always, and each with a leaf that only this work reaches.
     #[must_use]

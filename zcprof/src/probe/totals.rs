@@ -35,7 +35,8 @@ pub(super) struct Totals {
 pub struct Snapshot {
     /// Counts, zero ones left out.
     pub counts: BTreeMap<Key, Value>,
-    /// The same by stack, as far as stacks are kept; nothing in a [`super::Probes::peek`].
+    /// The same by stack, as far as stacks are kept; nothing in a [`super::Probes::peek`]:
+    /// [`super::Probes::peek_stacks`] has them.
     pub stacks: StackCounts,
     /// Bytes that devices got, by subject and device.
     pub exits: BTreeMap<DeviceKey, u64>,

@@ -52,7 +52,7 @@ struct Sections {
 #[derive(Default)]
 pub(super) struct Binaries {
     places: BTreeMap<(String, u64), usize>,
-    pub(super) all: Vec<Binary>,
+    pub(super) all: Vec<Arc<Binary>>,
 }
 
 impl Binaries {
@@ -71,7 +71,7 @@ impl Binaries {
         let file = foreign::open(by_mapping).or_else(|_| by_path()).ok()?;
         let name = Path::new(&mapping.path).file_name().unwrap_or_default();
         let name = name.to_string_lossy().trim_end_matches(" (deleted)").to_owned();
-        self.all.push(Binary::of(file, name));
+        self.all.push(Arc::new(Binary::of(file, name)));
         self.places.insert(mapping.file.clone(), self.all.len() - 1);
         Some(self.all.len() - 1)
     }

@@ -49,12 +49,13 @@ impl ProcessRoot {
         open_regular(&self.find(path, OFlags::empty())?)
     }
 
-    /// Reads a file that the process's user or root wrote, of at most so many bytes.
+    /// Reads what was found, if it is a regular file of at most so many bytes that the process's user or
+    /// root wrote.
     ///
     /// # Errors
-    /// There is none, it is somebody else's or longer, or the kernel's own.
-    pub(super) fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
-        let file = self.open(path)?;
+    /// It is no file, somebody else's or longer, or the kernel's own.
+    pub(super) fn read_found(&self, found: &impl AsFd, most: u64) -> io::Result<Vec<u8>> {
+        let file = open_regular(found)?;
         let owner = file.metadata()?.uid();
         if owner != 0 && owner != self.user {
             return refused(format!("it belongs to user {owner}, the process to {}", self.user));
@@ -110,7 +111,8 @@ mod tests {
     /// A folder as a process's root, and what reading a path in it gives.
     fn read(root: &Path, user: u32, path: &str) -> io::Result<Vec<u8>> {
         let root = File::open(root)?.into();
-        ProcessRoot { root, user }.read(Path::new(path), 100)
+        let root = ProcessRoot { root, user };
+        root.read_found(&root.find(Path::new(path), OFlags::empty())?, 100)
     }
 
     #[test]

@@ -13,6 +13,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::foreign::{self, ProcessRoot};
 use super::maps::Mapping;
+use super::runs::Run;
 use crate::status::Status;
 
 /// How long a machine may take to listen, and to answer.
@@ -31,11 +32,12 @@ pub(super) fn is_one(mapping: &Mapping) -> bool {
 }
 
 /// Has it write its map to where [`super::names`] looks for it; says why it could not be asked.
-pub(super) fn ask_for_map(process: u32) -> Result<(), String> {
+pub(super) fn ask_for_map(run: &Run) -> Result<(), String> {
+    let process = run.process;
     let pid = i32::try_from(process).ok().and_then(Pid::from_raw).ok_or("no such process")?;
     // Held before it is looked at, so that no other process that gets its number is woken.
     let held = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| error.to_string())?;
-    let status = Status::of(process).ok_or("it has ended")?;
+    let status = Status::of(process).filter(|_| run.lives()).ok_or("it has ended")?;
     let own = status.own_number().ok_or("it has no number of its own")?;
     let text = |error: io::Error| format!("its /tmp/.java_pid{own}: {error}");
     let root = ProcessRoot::of(process).map_err(text)?;

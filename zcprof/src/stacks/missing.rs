@@ -10,6 +10,8 @@ pub(super) const NO_USER: &str = "kernel worker";
 pub(super) const CUT: &str = "stack cut";
 /// The process had ended before its files could be opened.
 pub(super) const GONE: &str = "symbols gone";
+/// It copied less than those whose names are looked up while the window is open.
+pub(super) const SMALLER: &str = "smaller stacks, named at the end";
 
 /// The frame that stands for it.
 pub(super) fn frame(what: &str) -> Frame {

@@ -1,17 +1,21 @@
 //! Stacks of copies: unwinds what the probes sampled, gives it names, and makes the record of it. The
 //! user's half is unwound as soon as its sample comes, because the process may end; names are looked up
-//! when the window is over.
+//! when the window is over, and of what a live view shows meanwhile too.
 
 mod binaries;
 mod code;
 mod debug;
 mod foreign;
+mod image;
 mod jvm;
 mod kernel;
 mod leaves;
+mod live;
 mod maps;
 mod missing;
 mod names;
+mod perf_map;
+mod runs;
 mod samples;
 mod spaces;
 mod unwind;
@@ -31,7 +35,8 @@ use zcprof_judge::watch::record::{Charged, WatchedCount};
 use crate::probe::{self, Probes};
 use kernel::KernelNames;
 pub use leaves::{LeafWay, leaf_ways};
-use names::Names;
+pub use live::{FoundStacks, LiveStacks};
+use names::{Moment, Names};
 pub use samples::Samples;
 
 /// Every frame once.
@@ -72,27 +77,42 @@ pub fn record(
 ) -> Result<Stacks> {
     // The ring is given back before anything else is taken.
     let users = samples.close();
-    // What leaves copied has no user's half.
-    let is_kept = |(key, count): &&Counted| {
-        SITES[usize::from(key.count.site)].instrument == Instrument::Callers
-            && count.charged != Charged::Elsewhere
-    };
-    let counted: Vec<&Counted> = counted.iter().filter(is_kept).collect();
-    let numbers: BTreeSet<_> =
-        counted.iter().map(|(key, _)| key.kernel).filter(|number| *number >= 0).collect();
-    let halves = probes.kernel_halves(&numbers)?;
+    let counted: Vec<&Counted> = counted.iter().filter(|counted| is_kept(counted)).collect();
+    let halves = probes.kernel_halves(&kernel_numbers(counted.iter().copied()))?;
+    let ways: BTreeSet<_> = counted.iter().map(|(key, ..)| key.user).collect();
+    let places = ways.iter().filter_map(|user| users.places(*user)).flatten().collect();
+    let mut names = Names::default();
+    names.look_up(&places, &users.binaries.all, users.runs(), Moment::End);
+    let frames = |user| users.places(user).map(|stack| names.frames(stack));
+    Ok(charged(&counted, &halves, frames, counts))
+}
+
+/// Whether something is kept of a stack: what leaves copied has no user's half.
+fn is_kept((key, count): &Counted) -> bool {
+    SITES[usize::from(key.count.site)].instrument == Instrument::Callers
+        && count.charged != Charged::Elsewhere
+}
+
+/// The kernel's halves that there are of stacks.
+fn kernel_numbers<'a>(counted: impl Iterator<Item = &'a Counted>) -> BTreeSet<i32> {
+    counted.map(|(key, _)| key.kernel).filter(|number| *number >= 0).collect()
+}
+
+/// The record of stacks, given the kernel's halves and what the user's are called, the outermost first.
+fn charged(
+    counted: &[&Counted],
+    halves: &BTreeMap<i32, Vec<u64>>,
+    user_frames: impl Fn(u64) -> Option<Vec<Frame>>,
+    counts: &[WatchedCount],
+) -> Stacks {
     let kernel = KernelNames::of(halves.values().flatten().copied());
-    let names = Names::of(&users, &counted.iter().map(|(key, ..)| key.user).collect());
     let mut frames = Frames::default();
     let mut details = Vec::new();
     for (key, count) in counted {
         let mut stack = match key.user {
             NOT_OWN => vec![missing::frame(missing::DEFERRED)],
             NO_USER => vec![missing::frame(missing::NO_USER)],
-            user => match users.places(user) {
-                Some(stack) => names.frames(stack),
-                None => vec![lost()],
-            },
+            user => user_frames(user).unwrap_or_else(|| vec![lost()]),
         };
         let site = &SITES[usize::from(key.count.site)];
         match halves.get(&key.kernel) {
@@ -102,5 +122,5 @@ pub fn record(
         let frames = stack.into_iter().map(|frame| frames.place(frame)).collect();
         details.push(StackCount { count: count.clone(), way: key.user, frames });
     }
-    Ok(charge(frames.all, &details, counts))
+    charge(frames.all, &details, counts)
 }

@@ -2,80 +2,139 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
-use std::path::Path;
+use std::sync::Arc;
 
 use blazesym::symbolize::source::Source;
 use blazesym::symbolize::{Input, Symbolized, Symbolizer};
 use zcprof_judge::stacks::record::{Frame, FrameKind};
 
-use super::foreign::ProcessRoot;
-use super::samples::Users;
+use super::binaries::Binary;
+use super::perf_map::PerfMap;
+use super::runs::Run;
 use super::unwind::FrameLocation;
 use super::{jvm, missing};
-use crate::status::Status;
 
-/// Names of every place that is in some stack.
+/// When names are looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// While the window is open: nobody is asked for anything.
+    Meanwhile,
+    /// At its end.
+    End,
+}
+
+/// Names of every place that was looked up.
+#[derive(Default)]
 pub(super) struct Names {
+    symbolizer: Symbolizer,
     /// The frames of a place, the outermost first: more than one where functions are inlined.
     of: BTreeMap<FrameLocation, Vec<Frame>>,
+    /// Maps of runs, by number.
+    maps: BTreeMap<u32, CompiledNames>,
+}
+
+/// What is known of the code that a run has compiled.
+struct CompiledNames {
+    /// Its map, and how long that was when it was read.
+    map: PerfMap,
+    length: u64,
+    /// What stands for a place that the map does not name.
+    unknown: Frame,
 }
 
 impl Names {
-    /// Looks up those of the stacks with these numbers.
-    pub(super) fn of(users: &Users, wanted: &BTreeSet<u64>) -> Self {
-        let stacks = wanted.iter().filter_map(|user| users.places(*user));
-        let places: BTreeSet<_> = stacks.flatten().collect();
-        let mut of = BTreeMap::new();
-        let symbolizer = Symbolizer::new();
-        for (at, binary) in users.binaries.all.iter().enumerate() {
+    /// Looks up those places that are not known yet. What is compiled at run time may have been compiled
+    /// since.
+    pub(super) fn look_up(
+        &mut self,
+        places: &BTreeSet<FrameLocation>,
+        binaries: &[Arc<Binary>],
+        runs: &[Run],
+        moment: Moment,
+    ) {
+        for (at, binary) in binaries.iter().enumerate() {
             let offsets: Vec<u64> = places
                 .range(FrameLocation::File(at, 0)..=FrameLocation::File(at, u64::MAX))
+                .filter(|place| !self.of.contains_key(place))
                 .filter_map(|place| match place {
                     FrameLocation::File(_, offset) => Some(*offset),
                     _ => None,
                 })
                 .collect();
-            if offsets.is_empty() {
-                continue;
-            }
-            let source = Source::Elf(binary.symbols());
-            let found = symbolizer.symbolize(&source, Input::FileOffset(&offsets));
-            let found = found.unwrap_or_default();
-            for (at_offset, offset) in offsets.iter().enumerate() {
-                let frames = match found.get(at_offset) {
-                    Some(Symbolized::Sym(symbol)) => std::iter::once(&symbol.name)
-                        .chain(symbol.inlined.iter().map(|inlined| &inlined.name))
-                        .map(|name| user(name, &binary.name))
-                        .collect(),
-                    _ => vec![user(&format!("[{offset:#x}]"), &binary.name)],
-                };
-                of.insert(FrameLocation::File(at, *offset), frames);
+            if !offsets.is_empty() {
+                self.look_up_in(at, binary, &offsets);
             }
         }
-        let mut maps: BTreeMap<u32, PerfMap> = BTreeMap::new();
-        for place in &places {
+        let mut renewed = BTreeSet::new();
+        for place in places {
             let frame = match place {
                 FrameLocation::File(..) => continue,
-                FrameLocation::Memory(process, address) => {
-                    let map = maps.entry(*process).or_insert_with(|| {
-                        if users.is_java(*process)
-                            && let Err(error) = jvm::ask_for_map(*process)
-                        {
-                            log::warn!("process {process}: no map of what Java compiled: {error}");
-                        }
-                        PerfMap::of(*process)
-                    });
-                    match map.name(*address) {
-                        Some(name) => user(name, ""),
-                        None => user("[no symbol]", "memory"),
+                FrameLocation::Memory(number, address) => {
+                    if renewed.insert(*number) {
+                        self.renew_map(*number, runs.get(*number as usize), moment);
                     }
+                    self.maps.get(number).map_or_else(gone, |known| known.frame(*address))
                 }
-                FrameLocation::Gone => missing::frame(missing::GONE),
+                FrameLocation::Gone => gone(),
                 FrameLocation::Cut => missing::frame(missing::CUT),
             };
-            of.insert(*place, vec![frame]);
+            self.of.insert(*place, vec![frame]);
         }
-        Self { of }
+    }
+
+    /// Looks up places in a file.
+    fn look_up_in(&mut self, at: usize, binary: &Binary, offsets: &[u64]) {
+        let source = Source::Elf(binary.symbols());
+        let found = self.symbolizer.symbolize(&source, Input::FileOffset(offsets));
+        let found = found.unwrap_or_default();
+        for (at_offset, offset) in offsets.iter().enumerate() {
+            let frames = match found.get(at_offset) {
+                Some(Symbolized::Sym(symbol)) => std::iter::once(&symbol.name)
+                    .chain(symbol.inlined.iter().map(|inlined| &inlined.name))
+                    .map(|name| user(name, &binary.name))
+                    .collect(),
+                _ => vec![user(&format!("[{offset:#x}]"), &binary.name)],
+            };
+            self.of.insert(FrameLocation::File(at, *offset), frames);
+        }
+    }
+
+    /// Reads a run's map, unless that is as long as it was.
+    fn renew_map(&mut self, number: u32, run: Option<&Run>, moment: Moment) {
+        let Some(run) = run else { return };
+        if run.is_java
+            && moment == Moment::End
+            && run.lives()
+            && let Err(error) = jvm::ask_for_map(run)
+        {
+            log::warn!("process {}: no map of what Java compiled: {error}", run.process);
+        }
+        let Some(place) = run.map() else { return };
+        let length = place.length();
+        let known = self.maps.get(&number).map(|known| known.length);
+        if known.is_some() && known == length.as_ref().ok().copied() {
+            return;
+        }
+        let map = length.and_then(|length| Ok((place.read()?, length)));
+        if let Err(error) = &map
+            && error.kind() != ErrorKind::NotFound
+        {
+            log::warn!(
+                "process {}: its {} is not read: {error}",
+                run.process,
+                place.path.display()
+            );
+        }
+        let unknown = match &map {
+            // It writes one only when it is asked.
+            Err(_) if run.is_java && !run.lives() => gone(),
+            Err(_) if run.is_java && moment == Moment::Meanwhile => {
+                user("[compiled by Java, named at the end]", "memory")
+            }
+            _ => user("[no symbol]", "memory"),
+        };
+        let (map, length) = map.unwrap_or_default();
+        self.maps.insert(number, CompiledNames { map, length, unknown });
     }
 
     /// The frames of a stack, the outermost first.
@@ -88,86 +147,83 @@ impl Names {
     }
 }
 
+impl CompiledNames {
+    fn frame(&self, address: u64) -> Frame {
+        self.map.name(address).map_or_else(|| self.unknown.clone(), |name| user(name, ""))
+    }
+}
+
+fn gone() -> Frame {
+    missing::frame(missing::GONE)
+}
+
 fn user(name: &str, file: &str) -> Frame {
     Frame { kind: FrameKind::User, name: name.to_owned(), file: file.to_owned() }
 }
 
-/// Bytes of the largest map that is read: some million functions.
-const MOST: u64 = 128 << 20;
-
-/// The map that a process writes of what it compiled: lines `START SIZE name`, hexadecimal
-/// (tools/perf/Documentation/jit-interface.txt).
-#[derive(Default)]
-struct PerfMap {
-    entries: BTreeMap<u64, (u64, String)>,
-}
-
-impl PerfMap {
-    /// That of a process, in its own file system and under the number that it has there; empty where it
-    /// has none, or none that can be believed.
-    fn of(process: u32) -> Self {
-        let own = Status::of(process).and_then(|status| status.own_number());
-        let Some(own) = own else { return Self::default() };
-        let path = format!("/tmp/perf-{own}.map");
-        let map = ProcessRoot::of(process).and_then(|root| root.read(Path::new(&path), MOST));
-        if let Err(error) = &map
-            && error.kind() != ErrorKind::NotFound
-        {
-            log::warn!("process {process}: its {path} is not read: {error}");
-        }
-        Self::parse(&String::from_utf8_lossy(&map.unwrap_or_default()))
-    }
-
-    fn parse(text: &str) -> Self {
-        let entry = |line: &str| {
-            let mut words = line.splitn(3, ' ');
-            let mut hex = || {
-                let word = words.next()?;
-                u64::from_str_radix(word.trim_start_matches("0x"), 16).ok()
-            };
-            Some((hex()?, (hex()?, words.next()?.to_owned())))
-        };
-        // Memory is used again: the later line holds.
-        Self { entries: text.lines().filter_map(entry).collect() }
-    }
-
-    fn name(&self, address: u64) -> Option<&str> {
-        let (start, (size, name)) = self.entries.range(..=address).next_back()?;
-        (address - start < *size).then_some(name.as_str())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::process::Command;
 
-    #[test]
-    fn a_perf_map_names_what_is_within_its_entries() {
-        let map =
-            PerfMap::parse("7f00 100 void Main.copy(int)\n8000 0x10 again\nrubbish\n7f00 80 last");
-        assert_eq!(map.name(0x7f00), Some("last"));
-        assert_eq!(map.name(0x7f7f), Some("last"));
-        assert_eq!(map.name(0x7f80), None);
-        assert_eq!(map.name(0x8008), Some("again"));
-        assert_eq!(map.name(0x10), None);
-    }
+    use super::super::image::image_of;
+    use super::super::runs::Runs;
+    use super::super::samples::Users;
+    use super::*;
 
     /// This test itself, by a stack of one frame.
     #[test]
     fn a_function_of_this_program_has_its_name() {
         let mut users = Users::default();
         let mapping = super::super::maps::of(std::process::id());
-        let here = PerfMap::parse as *const () as u64;
+        let here = Names::renew_map as *const () as u64;
         let mapping = mapping.iter().find(|mapping| mapping.range.contains(&here)).expect("mapped");
         let binary = users.binaries.of(std::process::id(), mapping).expect("opened");
         let place = FrameLocation::File(binary, here - mapping.range.start + mapping.offset);
         users.keep(7, &[place, FrameLocation::Cut]);
-        let frames = Names::of(&users, &[7].into()).frames(users.places(7).expect("kept"));
+        let mut names = Names::default();
+        let places = users.places(7).expect("kept").collect();
+        names.look_up(&places, &users.binaries.all, &[], Moment::End);
+        let frames = names.frames(users.places(7).expect("kept"));
         assert_eq!(frames[0].name, missing::CUT);
         assert!(
-            frames[1].name.contains("PerfMap") && frames[1].name.contains("parse"),
+            frames[1].name.contains("Names") && frames[1].name.contains("renew_map"),
             "{frames:?}"
         );
         assert!(frames[1].file.starts_with("zcprof"), "{frames:?}");
+    }
+
+    /// A process writes a map of what it compiled, and ends. Another that has its number by now has none of
+    /// its names, and of a virtual machine that was never asked they are gone.
+    #[test]
+    fn what_an_ended_process_compiled_has_its_name() {
+        let mut child = Command::new("sleep").arg("60").spawn().expect("sleep starts");
+        // It is another run until it has begun.
+        while std::fs::read(format!("/proc/{}/comm", child.id())).expect("it lives") != b"sleep\n" {
+            std::thread::yield_now();
+        }
+        let image = image_of(child.id()).expect("it lives");
+        let mut runs = Runs::default();
+        let held = runs.number(child.id(), image);
+        let other = runs.number(child.id(), [image[0] ^ 16, image[1]]);
+        runs.hold(held);
+        runs.hold(other);
+        let mut names = Names::default();
+        let [here, there] = [held, other].map(|run| FrameLocation::Memory(run, 0x1008));
+        let mut said = |runs: &Runs, moment| {
+            names.look_up(&[here, there].into(), &[], &runs.all, moment);
+            [here, there].map(|place| names.frames([place].into_iter())[0].name.clone())
+        };
+        assert_eq!(said(&runs, Moment::Meanwhile), ["[no symbol]", missing::GONE]);
+        let map = format!("/tmp/perf-{}.map", child.id());
+        std::fs::write(&map, "1000 10 copies\n").expect("written");
+        assert_eq!(said(&runs, Moment::Meanwhile), ["copies", missing::GONE]);
+        child.kill().and_then(|()| child.wait()).expect("it ran");
+        std::fs::write(&map, "1000 10 copies\n1008 4 last\n").expect("written");
+        assert_eq!(said(&runs, Moment::End), ["last", missing::GONE]);
+        std::fs::remove_file(&map).expect("it was there");
+        let mut unasked = Names::default();
+        runs.is_java(held);
+        unasked.look_up(&[here].into(), &[], &runs.all, Moment::End);
+        assert_eq!(unasked.frames([here].into_iter()), [missing::frame(missing::GONE)]);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::mem::offset_of;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ use aya::maps::{MapData, RingBuf};
 use zcprof_common::layout::Sample;
 
 use super::binaries::Binaries;
+use super::live::LiveStacks;
+use super::runs::Run;
 use super::spaces::Spaces;
 use super::unwind::FrameLocation;
 
@@ -23,7 +25,18 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// The thread that takes samples.
 pub struct Samples {
     closed: Arc<AtomicBool>,
-    thread: JoinHandle<Users>,
+    thread: JoinHandle<()>,
+    users: SharedUsers,
+}
+
+/// What the thread has unwound by now. Who else looks at it is quick about it: the ring fills meanwhile.
+#[derive(Clone, Default)]
+pub(super) struct SharedUsers(Arc<Mutex<Users>>);
+
+impl SharedUsers {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Users> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The user halves of stacks. Their memory has a bound: the programs send a sample of each of so many ways
@@ -49,35 +62,45 @@ impl Samples {
     pub fn take(mut ring: RingBuf<MapData>) -> std::io::Result<Self> {
         let closed = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&closed);
+        let users = SharedUsers::default();
+        let shared = users.clone();
         let thread =
             std::thread::Builder::new().name("zcprof stacks".to_owned()).spawn(move || {
-                let mut users = Users::default();
                 loop {
                     // What came before it was closed is still taken.
                     let last = seen.load(Ordering::Acquire);
                     while let Some(item) = ring.next() {
-                        users.add(&item);
+                        shared.lock().add(&item);
                     }
                     if last {
-                        return users;
+                        return;
                     }
                     std::thread::sleep(PAUSE);
                 }
             })?;
-        Ok(Self { closed, thread })
+        Ok(Self { closed, thread, users })
     }
 
     /// Takes what is left, and ends.
     pub(super) fn close(self) -> Users {
         self.closed.store(true, Ordering::Release);
-        self.thread.join().unwrap_or_default()
+        match self.thread.join() {
+            Ok(()) => std::mem::take(&mut *self.users.lock()),
+            Err(_) => Users::default(),
+        }
+    }
+
+    /// What looks names up while the window is open.
+    #[must_use]
+    pub fn live(&self) -> LiveStacks {
+        LiveStacks::of(self.users.clone())
     }
 }
 
 impl Users {
-    /// Whether a process is a virtual machine of Java's.
-    pub(super) fn is_java(&self, process: u32) -> bool {
-        self.spaces.is_java(process)
+    /// The runs in whose memory some are, by number.
+    pub(super) fn runs(&self) -> &[Run] {
+        &self.spaces.runs.all
     }
 
     /// The places of a stack, the innermost first; none if its sample did not come.

@@ -2,25 +2,23 @@
 //! each request has thousands of processes and one program.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use super::binaries::Binaries;
+use super::image::{Image, image_of};
 use super::jvm;
 use super::maps::{self, Mapping};
+use super::runs::Runs;
 use super::unwind::{AddressSpace, FrameLocation};
 
 /// Most address spaces that are kept. One that is wanted again is read again, if its process lives.
 const KEPT: usize = 64;
 
-/// What tells one run of a program from others ([`zcprof_common::layout::Sample::image`]): the kernel
-/// chooses both at random when the program is run, and a fork keeps them.
-pub(super) type Image = [u64; 2];
-
 /// The address spaces of processes whose stacks are unwound, the last used at the end.
 #[derive(Default)]
 pub(super) struct Spaces {
     kept: Vec<KnownSpace>,
-    java: BTreeSet<u32>,
+    /// Whose they were.
+    pub(super) runs: Runs,
 }
 
 struct KnownSpace {
@@ -31,11 +29,6 @@ struct KnownSpace {
 }
 
 impl Spaces {
-    /// Whether a process is a virtual machine of Java's.
-    pub(super) fn is_java(&self, process: u32) -> bool {
-        self.java.contains(&process)
-    }
-
     /// The places of a stack, the innermost first. `registers` are instruction pointer, stack pointer and
     /// frame pointer.
     pub(super) fn unwind(
@@ -46,19 +39,24 @@ impl Spaces {
         stack: &[u8],
         binaries: &mut Binaries,
     ) -> Vec<FrameLocation> {
+        let run = self.runs.number(process, image);
         let known = self.used(|known| known.image == image && known.processes.contains(&process));
         if !known && !self.look(process, image, binaries) {
             return vec![FrameLocation::Gone];
         }
-        let mut unwound = self.last(|space| space.unwind(process, registers, stack));
+        let mut unwound = self.last(|space| space.unwind(process, run, registers, stack));
         // What was mapped since is not among the mappings: once more, with them.
         if known
             && unwound.as_ref().is_none_or(|(_, is_known)| !is_known)
             && self.look(process, image, binaries)
         {
-            unwound = self.last(|space| space.unwind(process, registers, stack));
+            unwound = self.last(|space| space.unwind(process, run, registers, stack));
         }
-        unwound.map_or_else(|| vec![FrameLocation::Gone], |(places, _)| places)
+        let places = unwound.map_or_else(|| vec![FrameLocation::Gone], |(places, _)| places);
+        if places.iter().any(|place| matches!(place, FrameLocation::Memory(..))) {
+            self.runs.hold(run);
+        }
+        places
     }
 
     fn last<T>(&mut self, with: impl FnOnce(&mut AddressSpace) -> T) -> Option<T> {
@@ -84,7 +82,8 @@ impl Spaces {
             known.processes.remove(&process);
         }
         if mappings.iter().any(jvm::is_one) {
-            self.java.insert(process);
+            let run = self.runs.number(process, image);
+            self.runs.is_java(run);
         }
         if !self.used(|known| known.image == image && known.space.has(&mappings)) {
             let space = AddressSpace::new(process, mappings, binaries);
@@ -107,17 +106,6 @@ fn mapped(process: u32, image: Image) -> Vec<Mapping> {
     }
     let mappings = maps::of(process);
     if image_of(process) == Some(image) { mappings } else { Vec::new() }
-}
-
-/// The fields 26 and 28 of `/proc/PID/stat` (do_task_stat(), fs/proc/array.c, 5.15 to 7.3); none if the
-/// process is gone.
-fn image_of(process: u32) -> Option<Image> {
-    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The second field is a name in brackets, which may have anything in it.
-    let (_, fields) = text.rsplit_once(')')?;
-    let mut fields = fields.split_ascii_whitespace().skip(23);
-    let mut next = |skipped: usize| fields.nth(skipped)?.parse().ok();
-    Some([next(0)?, next(1)?])
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ const MOST: usize = 512;
 pub(super) enum FrameLocation {
     /// In a file: which, and the byte's offset in it.
     File(usize, u64),
-    /// In memory of a process that no file backs, as compilers at run time write it.
+    /// In memory of a run ([`super::runs`]) that no file backs, as compilers at run time write it.
     Memory(u32, u64),
     /// In a process that had ended, or in a file that could not be opened.
     Gone,
@@ -60,17 +60,18 @@ impl AddressSpace {
         self.mappings.iter().position(|mapping| mapping.range.contains(&address))
     }
 
-    /// The places of a process's stack, the innermost first, and whether all are within the mappings.
+    /// The places of the stack of a process's run, the innermost first, and whether all are within the mappings.
     /// `registers` are instruction pointer, stack pointer and frame pointer.
     pub(super) fn unwind(
         &mut self,
         process: u32,
+        run: u32,
         registers: [u64; 3],
         stack: &[u8],
     ) -> (Vec<FrameLocation>, bool) {
         let (addresses, whole) = self.addresses(process, registers, stack);
         let is_known = addresses.iter().all(|address| self.mapping(*address).is_some());
-        let places = addresses.iter().map(|address| self.place(process, *address));
+        let places = addresses.iter().map(|address| self.place(run, *address));
         let cut = (!whole).then_some(FrameLocation::Cut);
         (places.chain(cut).collect(), is_known)
     }
@@ -114,7 +115,8 @@ impl AddressSpace {
         if !frame.is_return_address() {
             return None;
         }
-        let place = self.place(process, frame.address_for_lookup());
+        // No run is meant.
+        let place = self.place(u32::MAX, frame.address_for_lookup());
         if !matches!(place, FrameLocation::Memory(..)) {
             return None;
         }
@@ -122,14 +124,14 @@ impl AddressSpace {
         *self.given_back.entry(address).or_insert_with(|| code::given_back(process, address))
     }
 
-    fn place(&self, process: u32, address: u64) -> FrameLocation {
+    fn place(&self, run: u32, address: u64) -> FrameLocation {
         let Some(at) = self.mapping(address) else { return FrameLocation::Gone };
         let mapping = &self.mappings[at];
         match self.files[at] {
             Some(binary) => {
                 FrameLocation::File(binary, address - mapping.range.start + mapping.offset)
             }
-            None if mapping.file.1 == 0 => FrameLocation::Memory(process, address),
+            None if mapping.file.1 == 0 => FrameLocation::Memory(run, address),
             None => FrameLocation::Gone,
         }
     }
@@ -177,14 +179,14 @@ mod tests {
         let mut binaries = Binaries::default();
         let own = std::process::id();
         let mut space = AddressSpace::new(own, maps::of(own), &mut binaries);
-        let (places, is_known) = space.unwind(own, registers, &stack);
+        let (places, is_known) = space.unwind(own, 0, registers, &stack);
         assert!(places.len() > 5 && is_known, "{places:?}");
         assert!(
             !places.contains(&FrameLocation::Cut) && !places.contains(&FrameLocation::Gone),
             "{places:?}"
         );
         // What is not mapped cannot be looked up.
-        let (places, is_known) = space.unwind(own, [16, registers[1], registers[2]], &stack);
+        let (places, is_known) = space.unwind(own, 0, [16, registers[1], registers[2]], &stack);
         assert_eq!((places.first(), is_known), (Some(&FrameLocation::Gone), false));
     }
 }

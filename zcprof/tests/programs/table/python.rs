@@ -1,13 +1,28 @@
 //! Programs of Python: its own server, aiohttp, and a server that sends in as many ways as a program
 //! can (serve.py).
 
-use super::{BASE, COPIES, Claims, ProgramCase, REFUTED, TLS};
+use super::{BASE, COPIES, Claims, ProgramCase, REFUTED, Sends, TLS};
 
 const PYTHON: ProgramCase = ProgramCase { process: "python3", ..BASE };
 
 /// The interpreter reads its own modules, which it might have sent for all that is known.
 const ONCE: Claims =
     &[("zero-copy", "refuted"), ("copied<=1.05", "holds"), ("copied<=0.99", "refuted")];
+
+/// It sends what it has read, and has ended when the window does.
+const SENDS: &str = "import socket
+def by_sending(to, body):
+    to.sendall(body)
+with socket.create_connection((\"ADDRESS\", 8080)) as to, open(\"/www/body\", \"rb\") as file:
+    by_sending(to, file.read())
+";
+
+/// Takes whatever comes.
+const TAKES: &str = "import socket
+by = socket.create_server((\"\", 8080)).accept()[0]
+while by.recv(65536):
+    pass
+";
 
 /// A way of `serve.py`: the name, the way, and what differs from one that hands over.
 macro_rules! serves {
@@ -52,6 +67,17 @@ pub(super) const ROWS: &[ProgramCase] = &[
         claims: COPIES.claims,
         truth: COPIES.truth,
         copiers: &[("py::by_copy", 1.0)],
+        ..PYTHON
+    },
+    ProgramCase {
+        name: "Python, sends with its map and ends",
+        command: &["/usr/bin/python3", "-X", "perf", "-c", SENDS],
+        beside: &["/usr/bin/python3", "-c", TAKES],
+        load: "",
+        sends: Sends::Once,
+        claims: REFUTED,
+        truth: Some((1.0, 0.0)),
+        copiers: &[("py::by_sending", 1.0)],
         ..PYTHON
     },
     ProgramCase {
