@@ -149,6 +149,20 @@ mod tests {
         child.wait().expect("waited for");
     }
 
+    /// Its parent has waited for it by then: from 6.15 on the kernel says it all the same.
+    #[test]
+    fn a_process_that_was_killed_and_waited_for_is_told_of_as_well_as_the_kernel_does() {
+        let mut child = Command::new("sleep").arg("60").spawn().expect("sleep starts");
+        while processes::one(child.id()).is_none_or(|process| process.name != "sleep") {
+            std::thread::yield_now();
+        }
+        let mut ends = Ends::of(&[child.id()]);
+        child.kill().and_then(|()| child.wait()).expect("it ran");
+        let tells = crate::probe::kernel::version().expect("a version") >= (6, 15);
+        let how = if tells { "was killed by SIGKILL (9)" } else { "has ended" };
+        assert_eq!(ends.look(true), [format!("sleep (pid {}) {how}", child.id())]);
+    }
+
     #[test]
     fn how_a_command_ended_is_said_in_words() {
         assert_eq!(in_words(ExitStatus::from_raw(0)), "ended with 0");
