@@ -81,7 +81,7 @@ pub enum Command {
     /// without it the command's own. The first Ctrl-C ends the window, and zcprof still judges it.
     Watch(WatchArgs),
     /// Show who on this machine copies how much: a table that renews itself, of every program that
-    /// sends, by hop. q ends the table and reports.
+    /// sends, by hop and by stack. q ends the table and reports.
     ///
     /// The same as watch --all without an end. Without a terminal, zcprof prints every ten seconds
     /// what was sent; Ctrl-C or SIGTERM ends the window.

@@ -127,6 +127,9 @@ pub struct TopArgs {
     /// Withhold the audit, which costs most: zcprof then shows the copies that the callers see.
     #[arg(long)]
     pub no_audit: bool,
+    /// Keep no stacks: zcprof then shows who copied at which hop, but not by which function.
+    #[arg(long)]
+    pub no_stacks: bool,
     /// Folder for watch.json and the reports, which are written at the end.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -148,8 +151,7 @@ impl TopArgs {
             direction: self.direction,
             excluded: self.excluded.clone(),
             no_audit: self.no_audit,
-            // The flame graph is in that folder alone.
-            no_stacks: self.out.is_none(),
+            no_stacks: self.no_stacks,
             out: self.out.clone(),
             json: self.json,
             ..Whole::parse_from(["watch", "--all"]).watch
@@ -226,6 +228,7 @@ mod tests {
             direction: Direction::Rx,
             excluded: vec!["cp".to_owned()],
             no_audit: true,
+            no_stacks: false,
             out: None,
             json: false,
         }
@@ -235,12 +238,11 @@ mod tests {
     fn top_watches_everybody_and_has_no_end() {
         let top = top_of_all();
         let watch = top.watch();
-        assert!(!watch.keeps_stacks(), "nobody would see them");
+        assert!(watch.keeps_stacks(), "a row's details show them");
         assert!(watch.all && watch.no_audit && watch.time.is_none() && watch.claims.is_empty());
         assert_eq!((watch.direction, watch.excluded), (Direction::Rx, top.excluded));
         assert_eq!(watch.framing, Tolerance { size: 4096, millionths: 10_000 });
-        let out = Some(PathBuf::from("reports"));
-        assert!(TopArgs { out, ..top_of_all() }.watch().keeps_stacks());
+        assert!(!TopArgs { no_stacks: true, ..top_of_all() }.watch().keeps_stacks());
     }
 
     #[test]

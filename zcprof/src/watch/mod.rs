@@ -12,6 +12,7 @@ mod processes;
 mod record;
 mod series;
 mod shared;
+mod shown;
 mod targets;
 mod window;
 
@@ -98,7 +99,7 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
     }
     window.skip(&mut probes)?;
     if shared.live {
-        window.show();
+        window.show(samples.as_ref().map(Samples::live));
     }
     let waited = window.wait(&mut probes, command.as_mut(), shared.file());
     waited.inspect_err(|_| end_anyway(command.as_mut(), &mut probes, &own))?;

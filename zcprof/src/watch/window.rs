@@ -10,10 +10,12 @@ use super::ends::{Ends, in_words};
 use super::listeners::Listeners;
 use super::live::Live;
 use super::series::WindowSeries;
+use super::shown::RowStacks;
 use super::targets::{Targets, add};
 use crate::cli;
 use crate::measure::interrupt;
 use crate::probe::Probes;
+use crate::stacks::LiveStacks;
 use anyhow::{Context as _, Result, bail};
 use zcprof_common::sites::Site;
 use zcprof_common::vocabulary::Instrument;
@@ -52,6 +54,8 @@ pub(super) struct Window<'a> {
     /// The record as far as it goes.
     record: Watch,
     live: Option<Live>,
+    /// What names stacks while a table has the terminal; none where no stacks are kept.
+    stacks: Option<RowStacks>,
     /// What was said while a table had the terminal.
     kept: Vec<String>,
 }
@@ -80,13 +84,15 @@ impl<'a> Window<'a> {
             ends: Ends::of(targets.roots()),
             record,
             live: None,
+            stacks: None,
             kept: Vec::new(),
         }
     }
 
-    /// Shows it as a table from now on.
-    pub(super) fn show(&mut self) {
-        match Live::open(self.record.clone()) {
+    /// Shows it as a table from now on, with what is known of its stacks.
+    pub(super) fn show(&mut self, stacks: Option<LiveStacks>) {
+        self.stacks = stacks.map(RowStacks::of);
+        match Live::open(self.record.clone(), self.stacks.is_some()) {
             Ok(live) => self.live = Some(live),
             Err(error) => log::warn!("no table can be drawn: {error}"),
         }
@@ -147,6 +153,7 @@ impl<'a> Window<'a> {
             if Instant::now() >= self.due {
                 self.look(probes)?;
             }
+            self.show_stacks();
             if self.rest() {
                 break;
             }
@@ -155,7 +162,7 @@ impl<'a> Window<'a> {
         for ended in self.ends.look(true) {
             self.tell(&ended);
         }
-        self.live = None;
+        (self.live, self.stacks) = (None, None);
         for said in std::mem::take(&mut self.kept) {
             eprintln!("{said}");
         }
@@ -234,6 +241,7 @@ impl<'a> Window<'a> {
             let names = self.read(probes)?;
             if self.live.is_some() {
                 alive = self.alive(probes, &names)?;
+                self.seek_stacks(probes, &names)?;
             }
         }
         if is_stretch {
@@ -246,6 +254,25 @@ impl<'a> Window<'a> {
         self.give_up_if(shown.transpose());
         self.due = now + LOOK.max(now.elapsed() * REST);
         Ok(())
+    }
+
+    /// Has the stacks of that row looked up whose details are shown.
+    fn seek_stacks(&mut self, probes: &Probes, names: &[(u32, String)]) -> Result<()> {
+        let Some(stacks) = &mut self.stacks else { return Ok(()) };
+        let program = self.live.as_ref().and_then(Live::detailed);
+        let charged = |key: &_, value: &_| {
+            super::record::counted_by_stack(key, value, names, &self.own, &self.options.excluded)
+        };
+        stacks.seek(probes, program, charged, &self.record.counts)
+    }
+
+    /// Shows what was found of them.
+    fn show_stacks(&mut self) {
+        let found = self.stacks.as_mut().and_then(RowStacks::found);
+        if let (Some(found), Some(live)) = (found, &mut self.live) {
+            let shown = live.explain(found);
+            self.give_up_if(shown);
+        }
     }
 
     /// Reads what has been counted into the record; says which programs there are, by subject.

@@ -101,6 +101,7 @@ fn driven_by_keys() -> (ExitStatus, Watch) {
         ["port 4001", "moved page cache->socket", "sendfile"].iter().all(|word| has(lines, word))
     };
     println!("{}", pty.wait_for("hops and calls", details).join("\n"));
+    pty.wait_for("beside a claim no stacks are kept", |lines| has(lines, "none are kept"));
     pty.press("\x1b");
     pty.wait_for("the table again", |lines| has(lines, "worst hop"));
     pty.press("\x1b");
@@ -134,6 +135,41 @@ fn driven_by_keys() -> (ExitStatus, Watch) {
     assert!(lines.iter().any(|line| line.contains("was killed by SIGKILL")), "{lines:#?}");
     (status, record)
 }
+
+/// Who copies is said by the name of a function, while the window is open; and so it is at its end.
+#[test]
+fn enter_names_the_functions_of_a_row_that_copy() {
+    let mut served = serving();
+    let pid = served.id().to_string();
+    let out = "/data/live-functions";
+    for words in [&["watch", "--pid", &pid, "--out", out] as &[&str], &["top"]] {
+        let mut pty = in_terminal(words, &[]);
+        pty.resize(60, 200);
+        pty.wait_for("a row", |lines| row(lines, "4000").is_some());
+        pty.press("/4000\r");
+        pty.wait_for("the row alone", |lines| row(lines, "4001").is_none());
+        pty.press("\r");
+        let names = |lines: &[String]| {
+            let of_copies = lines.iter().skip_while(|line| !line.contains("Functions that copy"));
+            let mut of_copies = of_copies.skip(1).take_while(|line| !line.contains("Stacks, the"));
+            of_copies.any(|line| line.contains(COPIER) && line.contains("(zcprof)"))
+        };
+        println!("{}", pty.wait_for("the function that copies", names).join("\n"));
+        let kernels = |lines: &[String]| has(lines, "tcp_sendmsg_locked < ");
+        pty.wait_for("the kernel's half", kernels);
+        pty.press("\x1b");
+        pty.wait_for("the table again", |lines| has(lines, "worst hop"));
+        pty.press("q");
+        assert!(pty.wait().success(), "{:#?}", pty.lines());
+    }
+    served.kill().and_then(|()| served.wait()).expect("it ran");
+    let stacks = record(out).stacks.expect("kept");
+    let tops = zcprof_judge::stacks::top::functions(&stacks);
+    assert!(tops.iter().any(|top| top.frame.name.contains(COPIER)), "{tops:#?}");
+}
+
+/// A part of the name of what the server copies by.
+const COPIER: &str = "read_write";
 
 /// Looking changes nothing: the same command is judged as in the test without a terminal, to the byte
 /// that is claimed. What it writes does not reach the terminal.

@@ -35,8 +35,23 @@ fn plain(text: String) -> Line {
     Line { heading: false, text }
 }
 
+/// What is known of stacks while the window is open.
+pub(super) enum KnownStacks {
+    /// None are kept.
+    NotKept,
+    /// Their names are being looked up.
+    Sought,
+    /// Those of a program, as they were a moment ago.
+    Of {
+        /// Its name.
+        program: String,
+        /// All of its stacks.
+        stacks: Stacks,
+    },
+}
+
 /// What is known of a row.
-pub(super) fn lines(record: &Watch, row: &LiveRow) -> Vec<Line> {
+pub(super) fn lines(record: &Watch, row: &LiveRow, known: &KnownStacks) -> Vec<Line> {
     let traffic = row.traffic(record);
     let done = record.direction.done();
     let mut lines = vec![
@@ -51,11 +66,19 @@ pub(super) fn lines(record: &Watch, row: &LiveRow) -> Vec<Line> {
     for instrument in [Instrument::Callers, Instrument::Audit] {
         lines.extend(hops(&traffic, instrument));
     }
-    lines.extend(record.stacks.as_ref().map_or_else(
-        || vec![heading("Stacks".to_owned()), plain("none are recorded".to_owned())],
-        |known| stacks(known, &row.id),
-    ));
+    lines.extend(match known {
+        KnownStacks::Of { program, stacks } if *program == row.id.program => {
+            self::stacks(stacks, &row.id)
+        }
+        KnownStacks::NotKept => instead("none are kept; beside a claim --stacks keeps them"),
+        _ => instead("being looked up"),
+    });
     lines
+}
+
+/// What stands where stacks are not.
+fn instead(why: &str) -> Vec<Line> {
+    vec![heading("Stacks".to_owned()), plain(why.to_owned())]
 }
 
 /// A row by its name.
@@ -153,14 +176,14 @@ mod tests {
     use super::super::tests::golden;
     use super::*;
 
-    fn text(record: &Watch) -> String {
+    fn text(record: &Watch, known: &KnownStacks) -> String {
         let row = &rows(record, None, &BTreeMap::new())[0];
-        lines(record, row).into_iter().map(|line| line.text + "\n").collect()
+        lines(record, row, known).into_iter().map(|line| line.text + "\n").collect()
     }
 
     #[test]
     fn details_have_hops_sites_calls_and_why_a_claim_fails() {
-        let said = text(&golden());
+        let said = text(&golden(), &KnownStacks::NotKept);
         for word in [
             "so far refuted",
             "copied user->socket",
@@ -173,14 +196,22 @@ mod tests {
     }
 
     #[test]
-    fn stacks_are_listed_if_the_record_has_them() {
-        let mut record = golden();
-        let known = record.stacks.clone().expect("the golden record has stacks");
-        let top = functions(&known)[0].frame.name.clone();
-        let said = text(&record);
+    fn stacks_are_listed_when_they_are_found() {
+        let record = golden();
+        let stacks = record.stacks.clone().expect("the golden record has stacks");
+        let top = functions(&stacks)[0].frame.name.clone();
+        let program = record.programs[0].name.clone();
+        let known = KnownStacks::Of { program, stacks: stacks.clone() };
+        let said = text(&record, &known);
         assert!(said.contains(&top) && said.contains(" < "), "{top}: {said}");
-        record.stacks = None;
-        let said = text(&record);
-        assert!(said.contains("none are recorded") && !said.contains(&top), "{said}");
+        let others = KnownStacks::Of { program: "another".to_owned(), stacks };
+        for (known, word) in [
+            (KnownStacks::NotKept, "none are kept"),
+            (KnownStacks::Sought, "being looked up"),
+            (others, "being looked up"),
+        ] {
+            let said = text(&record, &known);
+            assert!(said.contains(word) && !said.contains(&top), "{word}: {said}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use zcprof_judge::watch::record::{Of, Watch};
 use zcprof_judge::watch::traffic::Traffic;
 
 use super::columns::{COLUMNS, GAP, SO_FAR, copies, rate, that_fit};
-use super::details;
+use super::details::{self, KnownStacks};
 use super::rows::{LiveRow, RowNumbers, so_far};
 use super::state::{KEYS, Screen, ViewState};
 use crate::watch::size;
@@ -23,6 +23,8 @@ pub(super) struct View<'a> {
     pub(super) record: &'a Watch,
     /// Its rows.
     pub(super) rows: &'a [LiveRow],
+    /// What is known of who copied.
+    pub(super) stacks: &'a KnownStacks,
     /// What the user chose.
     pub(super) state: &'a ViewState,
     /// What happened last, if something did.
@@ -142,7 +144,7 @@ fn named(column: usize, done: &str) -> String {
 fn details_of(view: &View<'_>) -> Vec<details::Line> {
     let chosen = view.state.selected.as_ref();
     let row = view.rows.iter().find(|row| Some(&row.id) == chosen);
-    row.map(|row| details::lines(view.record, row)).unwrap_or_default()
+    row.map(|row| details::lines(view.record, row, view.stacks)).unwrap_or_default()
 }
 
 fn keys() -> Vec<details::Line> {

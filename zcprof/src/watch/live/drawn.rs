@@ -36,7 +36,9 @@ impl Drawn {
 
     fn draw(&mut self) -> Vec<String> {
         let Self { record, rows, state, colour, .. } = self;
-        let view = View { record, rows, state, said: Some("nginx has ended"), colour: *colour };
+        let stacks = &KnownStacks::NotKept;
+        let said = Some("nginx has ended");
+        let view = View { record, rows, stacks, state, said, colour: *colour };
         self.terminal.draw(|frame| draw(frame, &view)).expect("drawn");
         lines(self.terminal.backend().buffer())
     }

@@ -17,10 +17,12 @@ use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use zcprof_judge::watch::Watch;
 use zcprof_judge::watch::record::WatchedCount;
 
+use crate::stacks::FoundStacks;
 use crate::terminal;
+use details::KnownStacks;
 use draw::{View, draw};
 use rows::{LiveRow, rows};
-use state::{Next, ViewState};
+use state::{Next, Screen, ViewState};
 
 /// The shortest time that keys are waited for: in no time at all crossterm reads none.
 const AT_ONCE: Duration = Duration::from_millis(1);
@@ -30,6 +32,7 @@ pub(super) struct Live {
     terminal: DefaultTerminal,
     record: Watch,
     rows: Vec<LiveRow>,
+    stacks: KnownStacks,
     state: ViewState,
     /// What had been counted at the last look, and when that was.
     before: Option<(Vec<WatchedCount>, Instant)>,
@@ -38,11 +41,11 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// Takes the terminal, and shows a window that has just begun.
+    /// Takes the terminal, and shows a window that has just begun. `kept` says whether its stacks are.
     ///
     /// # Errors
     /// The terminal's own.
-    pub(super) fn open(record: Watch) -> io::Result<Self> {
+    pub(super) fn open(record: Watch, kept: bool) -> io::Result<Self> {
         // What is being done is taken away first: it would stand there again at the end.
         terminal::hold();
         // Its panic hook gives the terminal back before the message is printed.
@@ -51,7 +54,8 @@ impl Live {
         let state = ViewState::new(sort, !record.claims.is_empty());
         let colour = terminal::colour();
         let (rows, before, said) = (Vec::new(), None, None);
-        let mut live = Self { terminal, record, rows, state, before, said, colour };
+        let stacks = if kept { KnownStacks::Sought } else { KnownStacks::NotKept };
+        let mut live = Self { terminal, record, rows, stacks, state, before, said, colour };
         live.draw()?;
         Ok(live)
     }
@@ -71,6 +75,21 @@ impl Live {
         self.rows = rows(record, before, alive);
         self.record = record.clone();
         self.before = Some((record.counts.clone(), now));
+        self.draw()
+    }
+
+    /// The program whose details are shown.
+    pub(super) fn detailed(&self) -> Option<&str> {
+        let shown = self.state.selected.as_ref();
+        shown.filter(|_| self.state.page == Screen::Details).map(|id| id.program.as_str())
+    }
+
+    /// Shows the stacks of a program, as they were found.
+    ///
+    /// # Errors
+    /// The terminal's own.
+    pub(super) fn explain(&mut self, (program, stacks): FoundStacks) -> io::Result<()> {
+        self.stacks = KnownStacks::Of { program, stacks };
         self.draw()
     }
 
@@ -103,6 +122,7 @@ impl Live {
         let view = View {
             record: &self.record,
             rows: &self.rows,
+            stacks: &self.stacks,
             state: &self.state,
             said: self.said.as_deref(),
             colour: self.colour,

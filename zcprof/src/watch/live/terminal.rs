@@ -24,7 +24,7 @@ fn in_terminal(name: &str, variables: &[(&str, &str)]) -> Pty {
 }
 
 fn shown() -> Live {
-    let mut live = Live::open(golden()).expect("a terminal");
+    let mut live = Live::open(golden(), false).expect("a terminal");
     renew(&mut live);
     live
 }
@@ -64,7 +64,7 @@ fn keys_and_sizes_change_what_is_shown_and_q_gives_the_terminal_back() {
 #[test]
 #[ignore = "it needs a terminal, which the next test makes"]
 fn looks_up_when_keys_have_come_and_the_size_has_changed() {
-    let mut live = Live::open(golden()).expect("a terminal");
+    let mut live = Live::open(golden(), false).expect("a terminal");
     // The first look has crossterm heed the signal.
     assert!(!live.rest(Duration::from_millis(50)).expect("a terminal"));
     renew(&mut live);
