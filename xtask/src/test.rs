@@ -202,6 +202,10 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
     if let Some(why) = without_go {
         println!("NOT TESTED: Kafka's clients for Go: {why}");
     }
+    let on_host = longer.is_none() && !options.clients && !options.programs;
+    if on_host && BROWSERS.iter().all(|name| process::find(name).is_none()) {
+        println!("NOT TESTED: report.html in a browser: there is no Chromium here");
+    }
     for what in stages.left_out() {
         println!("NOT TESTED: {what}");
     }
@@ -211,6 +215,9 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         (true, true) => Exit::Holds,
     })
 }
+
+/// Names of Chromium, one of which zcprof/tests/browser.rs starts.
+const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "headless_shell"];
 
 /// What this run did not test: nobody may take it for tested.
 fn left_out(options: &Options, kernels: &[&'static GuestKernel], ready: &Ready) -> String {
