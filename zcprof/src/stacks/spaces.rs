@@ -133,4 +133,24 @@ mod tests {
         assert_eq!(first(own, image), known);
         assert_eq!((spaces.kept.len(), binaries.all.is_empty()), (1, false));
     }
+
+    /// The kernel's page in this process is backed by no file, as compiled code is not.
+    #[test]
+    fn of_a_run_with_code_in_memory_its_map_is_held_at_once() {
+        let own = std::process::id();
+        let image = image_of(own).expect("it lives");
+        let in_file = image_of as *const () as u64;
+        let mappings = maps::of(own);
+        let page = mappings.iter().find(|mapping| mapping.path == "[vdso]").expect("mapped");
+        let (mut spaces, mut binaries) = (Spaces::default(), Binaries::default());
+        let mut is_held = |ip| {
+            let registers = [ip, 0x7000_0000_0000, 0];
+            let place = spaces.unwind(own, image, registers, &[], &mut binaries)[0];
+            (place, spaces.runs.all[0].map.is_some())
+        };
+        let (place, held) = is_held(in_file);
+        assert!(matches!(place, FrameLocation::File(..)) && !held, "{place:?}");
+        let at = page.range.start + 64;
+        assert_eq!(is_held(at), (FrameLocation::Memory(0, at), true));
+    }
 }
