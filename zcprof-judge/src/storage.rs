@@ -67,7 +67,8 @@ pub const FILLERS: &[Filler] = &[
     through("f2fs", "fs/f2fs/data.c"),        // likewise
     through("vfat", "fs/mpage.c"),
     through("exfat", "fs/mpage.c"),
-    through("iso9660", "fs/mpage.c"),
+    through("iso9660", "fs/mpage.c"), // likewise
+    transforms("zisofs", "fs/isofs/compress.c", "decompresses"),
     transforms("squashfs", "fs/squashfs/file.c", "decompresses"),
     transforms("compressed extents", "fs/btrfs/compression.c", "are decompressed"),
     copies("inline data", "fs/ext4/inline.c", "is copied out of the inode"),
@@ -144,6 +145,8 @@ pub struct Storage<'a> {
     pub seen: bool,
     /// There is nothing to fill from.
     pub memory: bool,
+    /// There is a device.
+    pub device: bool,
 }
 
 impl<'a> Storage<'a> {
@@ -161,13 +164,20 @@ impl<'a> Storage<'a> {
                 }
                 Some((Fill::Seen, _)) => storage.seen = true,
                 Some((Fill::Memory, _)) => storage.memory = true,
-                Some((Fill::Through | Fill::Device, _)) => {}
+                Some((Fill::Device, _)) => storage.device = true,
+                Some((Fill::Through, _)) => {}
             }
             ends = row.is_none_or(|row| row.fill != Fill::Through);
         }
         // What passes pages on passes them to something.
         storage.unknown.extend(layers.last().filter(|_| !ends));
         storage
+    }
+
+    /// Whether all that is filled is what processes answer (FUSE), as far as is known.
+    #[must_use]
+    pub fn is_of_processes_alone(&self) -> bool {
+        self.seen && self.by_cpu.is_empty() && !self.memory && !self.device
     }
 
     /// In a few words, for a reader: `by a device`, `by copying (loop /dev/loop0)`.
@@ -229,6 +239,12 @@ mod tests {
         assert_eq!(unknown(&["ext4", "dm-linear"]), 1);
         assert_eq!(unknown(&["tmpfs"]), 0);
         assert!(Storage::of(&stack(&["overlay", "fuse.sshfs"])).seen);
+        let by_processes = |kinds: &[&str]| Storage::of(&stack(kinds)).is_of_processes_alone();
+        assert!(by_processes(&["overlay", "fuse.sshfs"]));
+        assert!(!by_processes(&["overlay", "fuse", "ext4", "virtio_blk"]));
+        assert!(!by_processes(&["overlay", "fuse", "tmpfs"]));
+        assert!(!by_processes(&["overlay", "fuse", "nfs4"]));
+        assert!(!by_processes(&plain));
         let summary = |kinds: &[&str]| Storage::of(&stack(kinds)).summary();
         assert_eq!(summary(&plain), "by a device");
         assert!(

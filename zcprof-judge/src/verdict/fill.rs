@@ -7,7 +7,7 @@ use super::tolerance::beyond_tolerance;
 use super::{Finding, Reason};
 use crate::claim::Claim;
 use crate::ledger::{Ledger, sum};
-use crate::run::{Cache, Pass, StorageLayer};
+use crate::run::{Cache, Doubt, Pass, StorageLayer};
 use crate::storage::Storage;
 use crate::syscall::InSyscall;
 
@@ -57,6 +57,46 @@ pub(super) fn judge(
     }
     let reasons = storage.unknown.iter().map(|layer| Reason::UnknownFiller(layer.to_string()));
     (findings, reasons.collect())
+}
+
+/// What the CPU copied of what FUSE daemons answered, if the claim has a say in it. Whose mount an answer
+/// is for no site tells (`fuse_dev_do_write()`, fs/fuse/dev.c, 6.12): only what pages that were moved
+/// cannot have filled was certainly copied for the log.
+pub(super) fn answered(
+    claim: &Claim,
+    pass: &Pass,
+    ledger: &Ledger,
+    layers: &[StorageLayer],
+) -> (Option<Finding>, Option<Reason>) {
+    let by_callers = |what| ledger.account(Instrument::Callers).bytes(Process::Server, HOP, what);
+    let (copied, moved) = (by_callers(Disposition::Copied), by_callers(Disposition::Moved));
+    if !claim.from_storage || !beyond_tolerance(copied, ledger.payload) {
+        return (None, None);
+    }
+    let of_the_log =
+        if Storage::of(layers).is_of_processes_alone() { entered(pass, ledger) } else { 0 };
+    let certain = copied.min(of_the_log.saturating_sub(moved));
+    if beyond_tolerance(certain, ledger.payload) {
+        let place = (Instrument::Callers, HOP, Disposition::Copied);
+        return (Some(Finding::of(ledger, place, certain, 0)), None);
+    }
+    let why = format!(
+        "of what FUSE daemons answered, {copied} bytes were copied and {moved} bytes moved, and what \
+         was copied may have been for another mount than the log's"
+    );
+    (None, Some(Reason::UnknownFiller(why)))
+}
+
+/// Bytes of the log that entered the page cache, at least.
+fn entered(pass: &Pass, ledger: &Ledger) -> u64 {
+    let is_doubted = pass.doubts.iter().any(|doubt| matches!(doubt, Doubt::CacheState { .. }));
+    match pass.cache {
+        Cache::Cold | Cache::Uncached if !is_doubted => ledger.payload,
+        _ => {
+            let filled = ledger.account(Instrument::Syscalls);
+            filled.bytes(Process::Server, HOP, Disposition::Filled).min(ledger.payload)
+        }
+    }
 }
 
 /// Bytes that storage brought: all of the payload if nothing was resident, by any count.

@@ -82,8 +82,8 @@ pub(super) fn contradictions(
     let account = ledger.account(instrument);
     let mut findings = Vec::new();
     for hop in Hop::ALL.iter().copied().filter(|hop| sees_copies(instrument, *hop)) {
-        // How the page cache was filled is for claims that begin at storage.
-        if hop == Hop::StorageToPageCache && !claim.from_storage {
+        // How the page cache was filled is for claims that begin at storage (`fill.rs`).
+        if hop == Hop::StorageToPageCache {
             continue;
         }
         // The server answers requests from its socket; the workload named those bytes.

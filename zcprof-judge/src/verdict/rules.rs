@@ -68,8 +68,13 @@ pub(super) fn decide(
     if usable.contains(&Instrument::Audit) {
         reasons.extend(leaves::missing(&blind, claim, ledger));
     }
-    let mut findings: Vec<_> =
-        usable.iter().flat_map(|i| contradictions(claim, *i, &blind, ledger)).collect();
+    let mut findings = Vec::new();
+    if usable.contains(&Instrument::Callers) {
+        let (copied, unknown) = fill::answered(claim, pass, ledger, &run.workload.storage);
+        findings.extend(copied);
+        reasons.extend(unknown);
+    }
+    findings.extend(usable.iter().flat_map(|i| contradictions(claim, *i, &blind, ledger)));
     if !usable.contains(&Instrument::Callers) && misplaces(ledger) {
         // What is placed wrongly is missing elsewhere; the sum is right all the same.
         let all: u32 = claim.copied.iter().map(|(_, copies)| copies).sum();

@@ -383,21 +383,67 @@ fn a_cold_zero_is_as_good_as_what_fills_the_page_cache() {
     }
 }
 
+/// A pass of a file that a process serves, of whose pages some were moved and some copied.
+fn answered(storage: &[&str], copied: u64, moved: u64) -> Run {
+    let mut run = run(vec![sendfile()]);
+    run.passes[0].cache = Cache::Cold;
+    run.passes[0].claim = Some("zero-copy-from-storage".to_owned());
+    run.workload.storage = stack(storage);
+    for (site, bytes) in
+        [("fuse_dev_do_write", copied + moved), ("replace_page_cache_folio", moved)]
+    {
+        let call = (Syscall::Writev, File::Other);
+        run.passes[0].counts.push(count(Process::Server, site, call, Iter::None, bytes));
+    }
+    run
+}
+
 /// A FUSE daemon's answers are counted; those whose pages were moved are not copied.
 #[test]
 fn what_a_process_fills_is_what_a_site_saw() {
-    let fuse = |copied| {
-        let mut run = run(vec![sendfile()]);
-        run.passes[0].cache = Cache::Cold;
-        run.passes[0].claim = Some("zero-copy-from-storage".to_owned());
-        run.workload.storage = stack(&["overlay", "fuse.sshfs"]);
-        let call = (Syscall::Writev, File::Other);
-        let answer = count(Process::Server, "fuse_dev_do_write", call, Iter::None, copied);
-        run.passes[0].counts.push(answer);
-        run
+    let fuse = |copied, moved| answered(&["overlay", "fuse.sshfs"], copied, moved);
+    assert_eq!(codes(&fuse(PAYLOAD, 0)), ["ZC118"]);
+    assert_eq!(codes(&fuse(PAYLOAD / 2, PAYLOAD / 2)), ["ZC118"]);
+    assert_eq!(only_verdict(&fuse(PAYLOAD / 2000, 0)), Verdict::Holds);
+    assert_eq!(only_verdict(&fuse(PAYLOAD / 2000, PAYLOAD)), Verdict::Holds);
+}
+
+/// Whose mount a daemon's answer is for, no site tells.
+#[test]
+fn answers_for_a_strangers_fuse_mount_refute_nothing() {
+    let fuse = |copied, moved| answered(&["fuse"], copied, moved);
+    // The log's daemon moved its pages, and a stranger read as much from another mount.
+    let strangers = fuse(PAYLOAD, PAYLOAD);
+    assert!(matches!(reasons(&strangers)[..], [Reason::UnknownFiller(_)]));
+    assert_eq!(codes(&strangers), ["ZC215"]);
+    // Pages cannot have filled more than were moved; the rest of the payload was copied.
+    for (copied, moved, certain) in
+        [(2 * PAYLOAD, 0, PAYLOAD), (PAYLOAD, PAYLOAD / 4, PAYLOAD - PAYLOAD / 4)]
+    {
+        let Verdict::Refuted(findings) = only_verdict(&fuse(copied, moved)) else {
+            panic!("{copied} bytes were copied")
+        };
+        assert_eq!((findings.len(), findings[0].bytes), (1, certain), "{findings:?}");
+    }
+    // A warm pass fills nothing, unless pages are seen to enter the page cache.
+    let mut warm = fuse(PAYLOAD, 0);
+    warm.passes[0].cache = Cache::Warm;
+    assert_eq!(codes(&warm), ["ZC215"]);
+    let fill = |file| {
+        let call = (Syscall::Sendfile, file);
+        let site = "mm_filemap_add_to_page_cache";
+        count(Process::Server, site, call, Iter::None, PAYLOAD)
     };
-    assert_eq!(codes(&fuse(PAYLOAD)), ["ZC118"]);
-    assert_eq!(only_verdict(&fuse(PAYLOAD / 2000)), Verdict::Holds);
+    warm.passes[0].counts.push(fill(File::Regular));
+    assert_eq!(codes(&warm), ["ZC118"]);
+    // Nor does one whose page cache did not obey.
+    let mut doubted = fuse(PAYLOAD, 0);
+    doubted.passes[0].doubts.push(Doubt::CacheState { resident: 1, pages: 2 });
+    assert_eq!(codes(&doubted), ["ZC210", "ZC215"]);
+    // Some of the log is on a disk: how much of it a daemon answered is not known.
+    let mixed = ["overlay", "fuse", "ext4", "virtio_blk"];
+    assert_eq!(codes(&answered(&mixed, PAYLOAD, 0)), ["ZC215"]);
+    assert_eq!(only_verdict(&answered(&mixed, 0, PAYLOAD / 2)), Verdict::Holds);
 }
 
 /// A leaf that only writers reach, and a pass that wrote: its silence is no zero.

@@ -77,8 +77,8 @@ fn value(by_stack: StackValue) -> Value {
 fn count(bench: &TestBench, key: &Key, value: &Value) -> Count {
     let site = &SITES[usize::from(key.site)];
     let process = process(bench, key);
-    // A FUSE daemon's answers cannot be told apart by whom they are for, but during a pass nobody but
-    // the server reads the segments.
+    // A FUSE daemon's answers cannot be told apart by whom they are for. During a pass nobody but the
+    // server reads the segments, and what is too much for these the judge lays to other mounts.
     let answers = site.need == Need::Process;
     let for_server = answers && bench.is_on_fuse() && process == Process::Elsewhere;
     Count {
