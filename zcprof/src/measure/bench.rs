@@ -4,11 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 
 use super::bench_log::{is_cached, open_or_make};
 use super::kcat::Kcat;
-use super::storage::{self, Mount};
+use super::storage::{Mount, Stored};
 use super::temporary::Temporary;
 use super::workers::{Consumer, ENDING, PAUSE, Server};
 use crate::cli;
@@ -18,7 +18,7 @@ use crate::fetch::log::Log;
 use crate::fetch::socket::SocketKind;
 use crate::network::{End, Network};
 use crate::privilege::User;
-use crate::run::{StorageLayer, Workload};
+use crate::run::Workload;
 use crate::transfer::TransferSpec;
 use zcprof_judge::storage::Storage;
 
@@ -37,8 +37,8 @@ pub(super) struct TestBench {
     pub(super) control: Vec<Share>,
     /// Whether the segments have a page cache, which can be filled and emptied.
     pub(super) cached: bool,
-    /// What stores the segments, from their file system down.
-    storage: Vec<StorageLayer>,
+    /// What stores the segments, all of them.
+    pub(super) storage: Stored,
     /// Consumes in the built-in consumer's place, controls excepted.
     pub(super) kcat: Option<Kcat>,
     /// Takes the place of the mode that the options name, for a reception.
@@ -118,7 +118,7 @@ impl TestBench {
             consumer,
             plain,
             cached: is_cached(&log)?,
-            storage: storage::layers(&log.segments().first().context("an empty log")?.path)?,
+            storage: Stored::of(log.segments().iter().map(|segment| &*segment.path))?,
             log,
             options,
             full,
@@ -130,11 +130,6 @@ impl TestBench {
         })
     }
 
-    /// What the log's folder is mounted as.
-    pub(super) fn mount(&self) -> Result<Mount> {
-        Mount::of(self.log.folder())
-    }
-
     /// What is served to whom.
     pub(super) fn workload(&self) -> Result<Workload> {
         Ok(Workload {
@@ -144,7 +139,7 @@ impl TestBench {
             segments: u32::try_from(self.log.segments().len())?,
             log_bytes: self.log.bytes(),
             file_system: self.file_system().to_owned(),
-            storage: self.storage.clone(),
+            storage: self.storage.layers.clone(),
             network: if self.options.network.is_loopback() {
                 path(self.options.socket, self.options.listen)
             } else {
@@ -161,15 +156,15 @@ impl TestBench {
         })
     }
 
-    /// Whether a process serves the segments' bytes, at whatever depth: fs/fuse/inode.c names both
+    /// Whether a process serves some of the segments' bytes, at whatever depth: fs/fuse/inode.c names both
     /// kinds.
     pub(super) fn is_on_fuse(&self) -> bool {
-        Storage::of(&self.storage).seen
+        Storage::of(&self.storage.layers).seen
     }
 
-    /// The file system that holds the segments.
+    /// The file system that holds the first segment.
     pub(super) fn file_system(&self) -> &str {
-        self.storage.first().map_or("unknown", |layer| &layer.kind)
+        &self.storage.file_system
     }
 
     /// Whether server and consumer speak over plain TCP on the loopback device.

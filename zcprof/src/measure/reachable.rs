@@ -33,12 +33,12 @@ pub(super) fn unneeded(
     if !bench.is_on_fuse() {
         unneeded.push((Need::Process, "no process serves the log's files".to_owned()));
     }
-    let mount = bench.mount()?;
-    if !mount.is_dax() {
-        unneeded.push((Need::Dax, format!("the log's {} is not mounted with dax", mount.kind)));
+    let file_system = bench.file_system();
+    if !bench.storage.is_dax {
+        unneeded.push((Need::Dax, format!("the log's {file_system} is not mounted with dax")));
     }
-    if mount.kind != "proc" {
-        let reason = format!("the log is on {} and not in /proc", mount.kind);
+    if !bench.storage.has("proc") {
+        let reason = format!("the log is on {file_system} and not in /proc");
         unneeded.push((Need::KernelMemory, reason));
     }
     Ok(unneeded)

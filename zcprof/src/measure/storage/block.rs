@@ -36,6 +36,12 @@ impl BlockDevice {
     pub(super) fn name(&self) -> String {
         format!("/dev/{}", name(&self.folder))
     }
+
+    /// Its size in bytes.
+    pub(super) fn size(&self) -> Option<u64> {
+        let sectors: u64 = word(&self.folder.join("size"))?.parse().ok()?;
+        sectors.checked_mul(512)
+    }
 }
 
 /// What a device is, by what is in its folder.
@@ -59,13 +65,28 @@ fn kinds(folder: &Path, number: (u32, u32)) -> Vec<String> {
     let driver = fs::read_link(folder.join("device/driver")).ok();
     let driver = driver.and_then(|link| Some(link.file_name()?.to_string_lossy().into_owned()));
     vec![match driver {
-        Some(driver) if driver == "sd" || driver == "sr" => {
-            format!("{driver} ({})", host(folder))
+        Some(driver) => {
+            let is_scsi = driver == "sd" || driver == "sr";
+            let kind = if is_scsi { format!("{driver} ({})", host(folder)) } else { driver };
+            // Its driver is that of a device; what is behind it is none.
+            bus_of_software(folder).map_or(kind.clone(), |bus| format!("{kind} on {bus}"))
         }
-        Some(driver) => driver,
         // One that the kernel makes up itself: `ram0`, `zram0`, `nbd0`.
         None => name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned(),
     }]
+}
+
+/// Buses at whose other end is a program or another machine: USB over the network
+/// (drivers/usb/usbip/vhci_hcd.c), USB gadgets of this machine's own (drivers/usb/gadget/udc/dummy_hcd.c),
+/// virtio by a process (drivers/vdpa/vdpa_user/vduse_dev.c) or simulated (drivers/vdpa/vdpa_sim). All
+/// read in 6.12.
+const SOFTWARE: &[&str] = &["vhci_hcd", "dummy_hcd", "vduse", "vdpasim"];
+
+/// The bus of software that a device hangs on; `None` of one that hangs on hardware.
+fn bus_of_software(folder: &Path) -> Option<String> {
+    let names = folder.iter().map(|part| part.to_string_lossy());
+    let mut names = names.filter(|name| SOFTWARE.iter().any(|bus| name.starts_with(bus)));
+    names.next().map(std::borrow::Cow::into_owned)
 }
 
 /// By what an NVMe disk is reached; of one with several paths, by what the first is.
@@ -124,4 +145,28 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     let mut folders: Vec<_> = entries.map(|entry| entry.path()).collect();
     folders.sort();
     folders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_is_software_is_told_from_one_of_hardware() {
+        let bus = |folder: &str| bus_of_software(Path::new(folder));
+        let usb = "usb3/3-1/3-1:1.0/host2/target2:0:0/2:0:0:0/block/sdb";
+        let over_network = bus(&format!("/sys/devices/platform/vhci_hcd.0/{usb}"));
+        assert_eq!(over_network.as_deref(), Some("vhci_hcd.0"));
+        assert_eq!(bus("/sys/devices/vduse/vdpa0/virtio1/block/vda").as_deref(), Some("vduse"));
+        for hardware in [
+            "/sys/devices/pci0000:00/0000:00:04.0/virtio1/block/vda",
+            "/sys/devices/platform/a003e00.virtio_mmio/virtio0/block/vda",
+            "/sys/devices/pci0000:00/0000:00:01.1/ata1/host0/target0:0:0/0:0:0:0/block/sda",
+            "/sys/devices/css0/0.0.0001/0.0.0000/virtio1/block/vda",
+            "/sys/devices/pci0000:ae/0000:ae:00.0/vdpa0/virtio2/block/vdb",
+            &format!("/sys/devices/pci0000:00/0000:00:14.0/{usb}"),
+        ] {
+            assert_eq!(bus(hardware), None, "{hardware}");
+        }
+    }
 }

@@ -7,12 +7,20 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 
+use nix::errno::Errno;
+
 /// Extents that one call is asked for.
 const AT_ONCE: usize = 256;
 
-/// FIEMAP_EXTENT_LAST, FIEMAP_EXTENT_ENCODED, FIEMAP_EXTENT_DATA_INLINE
-/// (include/uapi/linux/fiemap.h).
+/// FIEMAP_FLAG_SYNC (include/uapi/linux/fiemap.h): what is not written yet is written first, for
+/// a file system compresses, or decides on it, when it writes.
+const SYNC: u32 = 0x1;
+
+/// FIEMAP_EXTENT_LAST, FIEMAP_EXTENT_UNKNOWN, FIEMAP_EXTENT_DELALLOC, FIEMAP_EXTENT_ENCODED,
+/// FIEMAP_EXTENT_DATA_INLINE.
 const LAST: u32 = 0x1;
+const UNKNOWN: u32 = 0x2;
+const DELAYED: u32 = 0x4;
 const ENCODED: u32 = 0x8;
 const INLINE: u32 = 0x200;
 
@@ -54,33 +62,88 @@ pub(super) struct Treatment {
     pub(super) encoded: bool,
     /// They are in the file system's own blocks, and copied out of them.
     pub(super) inline: bool,
+    /// It is not decided yet.
+    pub(super) undecided: bool,
 }
 
-/// Reads the extents of a file.
+impl Treatment {
+    /// Of the extents with these flags.
+    fn of(flags: impl Iterator<Item = u32>) -> Self {
+        let all = flags.fold(0, |all, flags| all | flags);
+        let has = |any: u32| all & any != 0;
+        Self { encoded: has(ENCODED), inline: has(INLINE), undecided: has(UNKNOWN | DELAYED) }
+    }
+}
+
+/// Reads the extents of a file, once they are written. A file system that tells nothing of extents does
+/// nothing to them that they would tell.
 ///
 /// # Errors
-/// The file system tells nothing of extents, and the kernel's own.
+/// The kernel's own.
 pub(super) fn treatment(file: &Path) -> io::Result<Treatment> {
     let file = File::open(file)?;
-    let (mut told, mut start) = (Treatment::default(), 0);
+    let told = told(&file)?;
+    if !told.undecided {
+        return Ok(told);
+    }
+    // btrfs compresses in threads of its own, which only fsync waits for (before 6.9).
+    file.sync_all()?;
+    self::told(&file)
+}
+
+fn told(file: &File) -> io::Result<Treatment> {
+    let end = file.metadata()?.len();
+    let (mut flags, mut start) = (Vec::new(), 0);
     loop {
         let mut map = Map {
             start,
             length: u64::MAX - start,
-            flags: 0,
+            flags: SYNC,
             mapped: 0,
             room: u32::try_from(AT_ONCE).unwrap_or(0),
             reserved: 0,
             extents: [Extent::default(); AT_ONCE],
         };
         // SAFETY: the kernel writes the header and at most `room` extents.
-        unsafe { fiemap(file.as_raw_fd(), &raw mut map) }?;
+        match unsafe { fiemap(file.as_raw_fd(), &raw mut map) } {
+            Err(Errno::EOPNOTSUPP | Errno::ENOTTY) => return Ok(Treatment::default()),
+            done => done?,
+        };
         let extents = &map.extents[..map.mapped as usize];
-        told.encoded |= extents.iter().any(|extent| extent.flags & ENCODED != 0);
-        told.inline |= extents.iter().any(|extent| extent.flags & INLINE != 0);
+        // XFS keeps room behind a file's end, for more that may be written.
+        let of_file = extents.iter().filter(|extent| extent.logical < end);
+        flags.extend(of_file.map(|extent| extent.flags));
         match extents.last() {
             Some(last) if last.flags & LAST == 0 => start = last.logical + last.length,
-            _ => return Ok(told),
+            _ => return Ok(Treatment::of(flags.into_iter())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_written_yet_is_not_decided() {
+        let of = |flags: &[u32]| Treatment::of(flags.iter().copied());
+        assert_eq!(of(&[0, LAST]), Treatment::default());
+        assert_eq!(of(&[0, DELAYED | UNKNOWN]), Treatment { undecided: true, ..of(&[]) });
+        assert_eq!(of(&[DELAYED]), Treatment { undecided: true, ..of(&[]) });
+        assert_eq!(of(&[ENCODED, LAST]), Treatment { encoded: true, ..of(&[]) });
+        assert_eq!(of(&[INLINE]), Treatment { inline: true, ..of(&[]) });
+    }
+
+    /// On ext4, xfs and btrfs a file that was written just now has no blocks yet.
+    #[test]
+    fn a_fresh_file_is_written_before_it_is_asked() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.zcprof-fresh");
+        let path = path.with_extension(std::process::id().to_string());
+        fs::write(&path, vec![1; 1 << 20]).expect("written");
+        let told = treatment(&path);
+        fs::remove_file(&path).expect("removed");
+        assert!(!told.expect("told").undecided);
     }
 }

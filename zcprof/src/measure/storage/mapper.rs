@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;
 
+use super::number;
+
 /// Room for what the kernel says, in bytes.
 const ROOM: usize = 16 << 10;
 
@@ -44,7 +46,7 @@ nix::ioctl_readwrite_bad!(
 ///
 /// # Errors
 /// The kernel's own: only root may ask.
-pub(super) fn targets((major, minor): (u32, u32)) -> io::Result<Vec<String>> {
+pub(super) fn targets(device: (u32, u32)) -> io::Result<Vec<String>> {
     let control = File::options().read(true).write(true).open("/dev/mapper/control")?;
     let mut request = Box::new(DmIoctl {
         version: [4, 0, 0],
@@ -55,8 +57,7 @@ pub(super) fn targets((major, minor): (u32, u32)) -> io::Result<Vec<String>> {
         flags: TABLE,
         event: 0,
         padding: 0,
-        // huge_encode_dev() (include/linux/kdev_t.h).
-        device: u64::from(minor & 0xff) | u64::from(major) << 8 | u64::from(minor & !0xff) << 12,
+        device: number::encoded(device),
         name: [0; 128],
         uuid: [0; 129],
         rest: [0; 7],

@@ -18,6 +18,8 @@ pub(crate) struct Mount {
     pub(crate) kind: String,
     /// Where.
     pub(super) point: PathBuf,
+    /// The folder of the file system that is seen there: `/`, or what was bound there.
+    pub(super) root: PathBuf,
     /// What: a device, or whatever the file system calls itself.
     pub(super) source: PathBuf,
     /// Numbers of the device; the first is 0 where there is none.
@@ -59,27 +61,14 @@ impl Mount {
         self.words().any(|word| word.starts_with(b"dax") && word != *b"dax=never")
     }
 
-    /// The file of one of an overlay's layers that is seen as `file`: the uppermost that has one.
-    /// `None` if none has it by that name (a folder was renamed, or the layers are not to be seen
-    /// from here).
-    pub(super) fn layer_with(&self, file: &Path) -> Option<PathBuf> {
-        let file = file.canonicalize().ok()?;
-        let within = file.strip_prefix(&self.point).ok()?;
-        let below = self.layers().into_iter().map(|layer| layer.join(within));
-        below.into_iter().find(|path| path.is_absolute() && path.is_file())
+    /// The value of an option, by its name with an equals sign; each time that it is there.
+    pub(super) fn values(&self, name: &[u8]) -> Vec<Vec<u8>> {
+        self.words().filter_map(|word| Some(word.strip_prefix(name)?.to_vec())).collect()
     }
 
-    /// An overlay's layers, the upper one first (ovl_show_options(), fs/overlayfs/params.c, 6.12).
-    fn layers(&self) -> Vec<PathBuf> {
-        let of = |name: &[u8]| -> Vec<Vec<u8>> {
-            self.words().filter_map(|word| Some(word.strip_prefix(name)?.to_vec())).collect()
-        };
-        let mut layers = of(b"upperdir=");
-        for all in of(b"lowerdir=") {
-            layers.extend(split_unescaped(&all, b':').into_iter().map(<[u8]>::to_vec));
-        }
-        layers.extend(of(b"lowerdir+="));
-        layers.iter().map(|layer| path(&without_backslashes(layer))).collect()
+    /// Whether there is an option of this name, without a value.
+    pub(super) fn has(&self, name: &[u8]) -> bool {
+        self.words().any(|word| word == name)
     }
 
     /// A comma in an option's value is escaped (seq_show_option(), include/linux/seq_file.h).
@@ -99,7 +88,7 @@ pub(crate) fn is_any_dax() -> Result<bool> {
 }
 
 /// A line: the mount's number, and the mount.
-fn parse(line: &[u8]) -> Option<(u64, Mount)> {
+pub(super) fn parse(line: &[u8]) -> Option<(u64, Mount)> {
     let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
     // After the sixth word are any number of optional ones, and then a hyphen.
     let hyphen = 6 + words.get(6..)?.iter().position(|word| *word == b"-")?;
@@ -109,6 +98,7 @@ fn parse(line: &[u8]) -> Option<(u64, Mount)> {
     let options = [words[5], b",", of_its_own].concat();
     let mount = Mount {
         kind: String::from_utf8_lossy(&unescape(kind)).into_owned(),
+        root: path(&unescape(words[3])),
         point: path(&unescape(words[4])),
         source: path(&unescape(source)),
         device: (major.parse().ok()?, minor.parse().ok()?),
@@ -133,33 +123,7 @@ fn unescape(text: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// Parts between separators that no backslash is before.
-fn split_unescaped(text: &[u8], separator: u8) -> Vec<&[u8]> {
-    let mut parts = Vec::new();
-    let (mut start, mut at) = (0, 0);
-    while at < text.len() {
-        if text[at] == b'\\' {
-            at += 1;
-        } else if text[at] == separator {
-            parts.push(&text[start..at]);
-            start = at + 1;
-        }
-        at += 1;
-    }
-    parts.push(&text[start..]);
-    parts
-}
-
-fn without_backslashes(text: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut bytes = text.iter();
-    while let Some(byte) = bytes.next() {
-        plain.extend(if *byte == b'\\' { bytes.next() } else { Some(byte) });
-    }
-    plain
-}
-
-fn path(bytes: &[u8]) -> PathBuf {
+pub(super) fn path(bytes: &[u8]) -> PathBuf {
     OsString::from_vec(bytes.to_vec()).into()
 }
 
@@ -177,14 +141,6 @@ mod tests {
         assert!(!mount.is_dax());
         assert_eq!(parse(b""), None);
         assert_eq!(parse(b"36 35 98:0 / / rw"), None);
-    }
-
-    #[test]
-    fn an_overlay_has_its_layers_in_order() {
-        let line = br"40 35 0:50 / /merged rw - overlay overlay rw,lowerdir=/a\134:b:/c\040d,upperdir=/up,workdir=/w";
-        let (_, mount) = parse(line).expect("a mount");
-        let layers: Vec<_> = ["/up", "/a:b", "/c d"].iter().map(PathBuf::from).collect();
-        assert_eq!(mount.layers(), layers);
     }
 
     #[test]
