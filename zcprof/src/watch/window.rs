@@ -260,9 +260,9 @@ impl<'a> Window<'a> {
     fn seek_stacks(&mut self, probes: &Probes, names: &[(u32, String)]) -> Result<()> {
         let Some(stacks) = &mut self.stacks else { return Ok(()) };
         let program = self.live.as_ref().and_then(Live::detailed);
-        let charged = |key: &_, value: &_| {
-            super::record::counted_by_stack(key, value, names, &self.own, &self.options.excluded)
-        };
+        let chosen = self.targets.chosen(self.options, &self.own);
+        let charged =
+            |key: &_, value: &_| super::record::counted_by_stack(key, value, names, chosen);
         stacks.seek(probes, program, charged, &self.record.counts)
     }
 
