@@ -35,6 +35,9 @@ pub struct Frame {
     pub file: String,
 }
 
+/// What stands for the file of code that a runtime made.
+pub const MEMORY: &str = "memory";
+
 impl Frame {
     /// Whether code ran that no symbol names: of a file without symbols, or made at run time without a map.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::record::{Frame, FrameKind, Stack, Stacks};
+use super::record::{Frame, FrameKind, MEMORY, Stack, Stacks};
 use super::tree::frames;
 
 /// A runtime whose functions no file names.
@@ -42,7 +42,7 @@ const RUNTIMES: [Runtime; 3] = [
 
 /// Code that a runtime made is in memory that no file has.
 fn is_made(frame: &Frame) -> bool {
-    frame.is_unnamed() && frame.file == "memory"
+    frame.is_unnamed() && frame.file == MEMORY
 }
 
 fn has_no_name_or_end(_: &Runtime, all: &[Frame]) -> bool {

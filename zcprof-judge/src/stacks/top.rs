@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::record::{Frame, FrameKind, Stack, Stacks};
+use super::record::{Frame, FrameKind, MEMORY, Stack, Stacks};
 use super::tree::{frames, is_copied};
 
 /// Files whose functions call the kernel for others, by how their names begin.
@@ -106,7 +106,10 @@ impl Top {
             return format!("a function that is not known ({name})");
         }
         if self.frame.is_unnamed() {
-            return format!("a function without a name ({file})");
+            return match &**file {
+                MEMORY => "a function without a name, made at run time,".to_owned(),
+                file => format!("a function without a name in {file}"),
+            };
         }
         let parts = name.strip_prefix('<').and_then(|rest| rest.split_once(" as "));
         let parts = parts.and_then(|(of, rest)| Some((of, rest.rsplit_once(">::")?.1)));

@@ -111,13 +111,16 @@ fn code_without_a_name_is_counted_and_never_named() {
             frame(Kernel, "tcp_sendmsg_locked", ""),
         ])
     };
-    for (name, file) in [("[no symbol]", "memory"), ("[0x1234]", "server")] {
+    for (name, file, called) in
+        [("[no symbol]", "memory", ", made at run time,"), ("[0x1234]", "server", " in server")]
+    {
         let stacks = known(name, file);
         assert_eq!(missing(&stacks), [("no name".to_owned(), 1 << 20)], "{name}");
         let svg = text(&stacks, "flamegraph.svg");
         let title = svg.split_once("</title>").expect("a title").0;
         assert!(title.ends_with("100.0 %") && !title.contains(name), "{title}");
-        assert!(title.contains(&format!("a function without a name ({file}) of nginx copied")));
+        let called = format!("A function without a name{called} of nginx copied");
+        assert!(title.contains(&called), "{title}");
         assert!(svg.contains("100.0 % of the bytes have no whole stack with names"), "{name}");
         let said = said(&stacks);
         assert!(said.contains("100.0 % of the bytes (no name 1,048,576 B, 100.0 %)"), "{said}");

@@ -619,8 +619,14 @@ fn the_picture_of_a_window_says_the_finding() {
     for (parts, title) in [
         (vec![handed_over(BODY)], "Nothing was copied of 64 MiB that were sent"),
         (vec![handed_over(BODY), written(HEAD)], "little more than headers"),
-        (vec![written(BODY)], "Each byte of 64 MiB sent was copied 1.000 times"),
-        (vec![read(BODY), written(BODY)], "what was read may be what was sent"),
+        (
+            vec![written(BODY)],
+            "Each byte of 64 MiB sent was copied 1.000 times, by nginx: user-&gt;socket",
+        ),
+        (
+            vec![read(BODY), written(BODY)],
+            "by nginx: page cache-&gt;user, user-&gt;socket; what was read may be what was sent",
+        ),
         (Vec::new(), "Nothing was sent"),
     ] {
         let svg = drawn(&parts);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use blazesym::symbolize::source::Source;
 use blazesym::symbolize::{Input, Symbolized, Symbolizer};
-use zcprof_judge::stacks::record::{Frame, FrameKind};
+use zcprof_judge::stacks::record::{Frame, FrameKind, MEMORY};
 
 use super::binaries::Binary;
 use super::perf_map::PerfMap;
@@ -129,9 +129,9 @@ impl Names {
             // It writes one only when it is asked.
             Err(_) if run.is_java && !run.lives() => gone(),
             Err(_) if run.is_java && moment == Moment::Meanwhile => {
-                user("[compiled by Java, named at the end]", "memory")
+                user("[compiled by Java, named at the end]", MEMORY)
             }
-            _ => user("[no symbol]", "memory"),
+            _ => user("[no symbol]", MEMORY),
         };
         let (map, length) = map.unwrap_or_default();
         self.maps.insert(number, CompiledNames { map, length, unknown });

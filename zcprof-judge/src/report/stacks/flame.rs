@@ -31,9 +31,12 @@ pub(in super::super) fn finding(stacks: &Stacks, tree: &Tree) -> String {
     worst.map_or_else(
         || format!("{} copied, and no stack says by whom", size_of(copied)),
         |worst| {
+            let name = worst.name();
+            let nobody =
+                name.strip_prefix("a function ").map(|which| format!("A function {which}"));
             format!(
                 "{} of {} copied {} of {}, {}",
-                worst.name(),
+                nobody.unwrap_or(name),
                 worst.charged,
                 size_of(worst.bytes),
                 size_of(copied),
