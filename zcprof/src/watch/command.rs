@@ -180,6 +180,10 @@ impl Started {
                 self.family.signal(pid, signal);
             }
             while Instant::now() < end && !self.left(probes, own)?.is_empty() {
+                if interrupt::interrupted() {
+                    // Taking the probes down first would take seconds.
+                    self.kill();
+                }
                 interrupt::check()?;
                 std::thread::sleep(PAUSE);
             }
@@ -188,6 +192,13 @@ impl Started {
         self.done = left.is_empty();
         ensure!(self.done, "the command's processes do not end: {left:?}");
         Ok(())
+    }
+
+    /// Kills it, and what descends from it.
+    fn kill(&self) {
+        for pid in self.family.members(&processes::all()) {
+            self.family.signal(pid, Signal::KILL);
+        }
     }
 
     /// Processes of the command that are left: itself and those whose ancestor it was.
@@ -210,9 +221,15 @@ impl Started {
         record::StartedCommand {
             line: std::mem::take(&mut self.line),
             status: code,
-            ended_by_us: self.ended_by_us,
+            ended_by_us: self.ended_by_us || is_by_key(status, interrupt::is_window_over()),
         }
     }
+}
+
+/// Whether a command ended by the key that ended the window: a terminal sends SIGINT to both.
+fn is_by_key(status: Option<ExitStatus>, is_window_over: bool) -> bool {
+    let signal = status.and_then(|status| status.signal());
+    is_window_over && signal == Some(Signal::INT.as_raw())
 }
 
 /// A command that was never let run ends when the pipe closes; one that runs is killed with all that it
@@ -225,12 +242,13 @@ impl Drop for Started {
         {
             let _ = ended.wait();
         }
-        let Some(child) = self.child.as_mut().filter(|_| !self.done) else { return };
-        // What it has started would outlive it, and hold its terminal and pipes.
-        for pid in self.family.members(&processes::all()) {
-            self.family.signal(pid, Signal::KILL);
+        if self.child.is_some() && !self.done {
+            // What it has started would outlive it, and hold its terminal and pipes.
+            self.kill();
         }
-        let _ = child.wait();
+        if let Some(child) = self.child.as_mut().filter(|_| !self.done) {
+            let _ = child.wait();
+        }
     }
 }
 
@@ -264,4 +282,20 @@ fn become_it(caller: &Caller) -> io::Result<()> {
     setresgid(gid, gid, gid)?;
     setresuid(uid, uid, uid)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_ends_by_the_key_that_ends_the_window_and_by_no_other() {
+        let by = |signal| Some(ExitStatus::from_raw(signal));
+        let interrupt = Signal::INT.as_raw();
+        assert!(is_by_key(by(interrupt), true));
+        assert!(!is_by_key(by(interrupt), false), "somebody else has sent it");
+        assert!(!is_by_key(by(Signal::SEGV.as_raw()), true));
+        assert!(!is_by_key(by(interrupt << 8), true), "that is an exit code");
+        assert!(!is_by_key(None, true));
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Child;
 
@@ -90,6 +91,23 @@ fn a_signal_ends_the_window_and_the_report_is_written() {
         assert_eq!(watching.wait().expect("waited for").code(), Some(0));
         assert!(out.join("watch.json").exists() && out.join("ended").exists());
     }
+}
+
+/// The key ends the command too.
+#[test]
+fn a_key_that_ends_the_window_is_no_failure_of_the_command() {
+    let out = folder("by-key");
+    let script = "echo 1 > $0/runs; exec sleep 100000";
+    let folder = out.display().to_string();
+    let mut zcprof = zcprof(&["watch", "--out", &folder, "--", "sh", "-c", script, &folder]);
+    let mut watching = zcprof.process_group(0).spawn().expect("zcprof starts");
+    number(&out.join("runs"));
+    let group = Pid::from_raw(i32::try_from(watching.id()).expect("a pid"));
+    nix::sys::signal::killpg(group, Signal::SIGINT).expect("it runs");
+    assert_eq!(watching.wait().expect("waited for").code(), Some(0));
+    let record = fs::read(out.join("watch.json")).expect("a record");
+    let record: zcprof_judge::watch::Watch = zcprof_judge::record::read(&record).expect("a record");
+    assert!(record.command.expect("a command").ended_by_us);
 }
 
 #[test]
