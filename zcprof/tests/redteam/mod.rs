@@ -3,11 +3,13 @@
 
 mod fuse;
 mod ipsec;
+mod layers;
 mod moving;
 mod nfs;
 mod nfs4;
 mod random;
 mod storage;
+mod stranger;
 mod table;
 
 use std::fs;
@@ -22,10 +24,12 @@ use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use self::fuse::Mounted;
 use self::ipsec::Encrypted;
+use self::layers::Layered;
 use self::moving::Moving;
 use self::nfs::Remote;
 use self::nfs4::ServedByKernel;
 use self::storage::Stacked;
+use self::stranger::Stranger;
 use self::table::{Backing, RequiredBytes, SABOTAGES, Sabotage, Surroundings, Trial};
 use super::share::Share;
 use super::{code, folder, guest_folder, text, zcprof};
@@ -289,7 +293,13 @@ enum PreparedBacking {
         PathBuf,
         #[expect(dead_code, reason = "it is there to be dropped last")] Option<Mounted>,
     ),
+    Layered(Layered),
     Mounts(Vec<PathBuf>),
+    /// One of the others, and somebody who reads a FUSE file meanwhile.
+    Beside(
+        #[expect(dead_code, reason = "he is there to be dropped first")] Stranger,
+        Box<PreparedBacking>,
+    ),
 }
 
 impl PreparedBacking {
@@ -316,6 +326,18 @@ impl PreparedBacking {
             Backing::MovingFuse => Self::Moving(Moving::new(&folder("moving"), bytes)),
             Backing::BehindIpsec => Self::BehindIpsec(log, Encrypted::up()),
             Backing::Loop { direct } => Self::Stacked(Stacked::looped(direct)),
+            Backing::HiddenLoop => Self::Stacked(Stacked::hidden()),
+            Backing::OtherOwner { copied_up } => {
+                Self::Layered(Layered::with_another_owner(copied_up))
+            }
+            Backing::CopiedUp { direct } => {
+                Self::Layered(Layered::with_one_segment_copied_up(direct))
+            }
+            Backing::BesideStranger { moving } => {
+                let own = if moving { Backing::MovingFuse } else { Backing::Fuse };
+                let own = Box::new(Self::up(own, bytes));
+                Self::Beside(Stranger::new(bytes), own)
+            }
             Backing::Encrypted => Self::Stacked(Stacked::encrypted()),
             Backing::Compressed => Self::Stacked(Stacked::compressed()),
             Backing::Nfs => Self::Remote(Remote::new(&folder("nfs"), bytes)),
@@ -330,7 +352,7 @@ impl PreparedBacking {
                 let upper = base.join("upper");
                 fs::create_dir(&upper).expect("a folder");
                 tmpfs(&upper);
-                let merged = overlay(&lower, &upper);
+                let merged = overlay(&lower, &upper, "");
                 let file = merged.join("bytes");
                 Self::Overlay(vec![upper, merged], file, Some(fuse))
             }
@@ -346,7 +368,7 @@ impl PreparedBacking {
                 let file = std::fs::File::create(lower.join("bytes")).expect("made");
                 std::io::Write::write_all(&mut &file, &content(bytes)).expect("written");
                 file.sync_all().expect("written");
-                let merged = overlay(&lower, &base);
+                let merged = overlay(&lower, &base, "");
                 let file = merged.join("bytes");
                 mounted.push(merged);
                 Self::Overlay(mounted, file, None)
@@ -364,6 +386,8 @@ impl PreparedBacking {
             Self::Stacked(stacked) => stacked.log(),
             Self::Remote(remote) => remote.file(),
             Self::ServedByKernel(served) => served.file(),
+            Self::Layered(layered) => layered.log(),
+            Self::Beside(_, own) => own.log(),
             Self::Mounts(_) => "/proc/1/mountinfo".into(),
         }
     }
@@ -384,14 +408,18 @@ fn content(bytes: usize) -> Vec<u8> {
     (0_u32..).flat_map(u32::to_le_bytes).take(bytes).collect()
 }
 
-/// Mounts an overlay of a folder, whose changes and mount point are in another; returns that point.
-fn overlay(lower: &Path, upper: &Path) -> PathBuf {
+/// Mounts an overlay of a folder, whose changes and mount point are in another, with more options; returns
+/// that point.
+fn overlay(lower: &Path, upper: &Path, more: &str) -> PathBuf {
     let [changes, work, merged] = ["upper", "work", "merged"].map(|name| upper.join(name));
     for path in [&changes, &work, &merged] {
         fs::create_dir(path).expect("a folder");
     }
     let [lower, changes, work] = [lower, &changes, &work].map(Path::display);
-    let options = format!("lowerdir={lower},upperdir={changes},workdir={work}");
+    let mut options = format!("lowerdir={lower},upperdir={changes},workdir={work}");
+    if !more.is_empty() {
+        options = format!("{options},{more}");
+    }
     let none = MsFlags::empty();
     mount(Some("overlay"), &merged, Some("overlay"), none, Some(options.as_str()))
         .expect("overlayfs mounts");

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use nix::mount::{MsFlags, mount, umount};
 
-use super::folder;
+use super::{folder, tmpfs};
 
 /// 8 MiB of a repeated KiB as a file `bytes` in a squashfs.
 const SQUASHFS: &[u8] = include_bytes!("../data/repeated.squashfs");
@@ -141,6 +141,8 @@ impl Drop for Crypt {
 /// A file system on such a device; all of it is gone with this.
 pub(super) struct Stacked {
     mounted: PathBuf,
+    /// What is mounted over the folder of a loop device's file.
+    over: Option<PathBuf>,
     // In the order in which they are given up.
     _crypt: Option<Crypt>,
     _loop: Loop,
@@ -153,17 +155,31 @@ impl Stacked {
         let device = Loop::on(&backing(&base), direct);
         make_ext4(&device.path);
         let mounted = mounted(&base, &device.path, "ext4", MsFlags::empty());
-        Self { mounted, _crypt: None, _loop: device }
+        Self { mounted, over: None, _crypt: None, _loop: device }
     }
 
-    /// The same with dm-crypt on the loop device, which has direct I/O: what is left is decryption.
+    /// ext4 by a loop device with direct I/O, in a file over which something else was mounted, with a file of
+    /// the same name.
+    pub(super) fn hidden() -> Self {
+        let base = folder("loop-hidden");
+        let over = base.join("below");
+        fs::create_dir(&over).expect("a folder");
+        let device = Loop::on(&backing(&over), true);
+        make_ext4(&device.path);
+        let mounted = mounted(&base, &device.path, "ext4", MsFlags::empty());
+        tmpfs(&over);
+        fs::write(over.join("backing"), "another file").expect("written");
+        Self { mounted, over: Some(over), _crypt: None, _loop: device }
+    }
+
+    /// ext4 on dm-crypt on a loop device, which has direct I/O: what is left is decryption.
     pub(super) fn encrypted() -> Self {
         let base = folder("crypt");
         let device = Loop::on(&backing(&base), true);
         let crypt = Crypt::on(&device.path, BACKING);
         make_ext4(&crypt.path);
         let mounted = mounted(&base, &crypt.path, "ext4", MsFlags::empty());
-        Self { mounted, _crypt: Some(crypt), _loop: device }
+        Self { mounted, over: None, _crypt: Some(crypt), _loop: device }
     }
 
     /// A squashfs with a file of 8 MiB.
@@ -174,7 +190,12 @@ impl Stacked {
         File::open(&image).and_then(|file| file.sync_all()).expect("on the disk");
         let device = Loop::on(&image, true);
         let mounted = mounted(&base, &device.path, "squashfs", MsFlags::MS_RDONLY);
-        Self { mounted, _crypt: None, _loop: device }
+        Self { mounted, over: None, _crypt: None, _loop: device }
+    }
+
+    /// Where it is mounted.
+    pub(super) fn mounted(&self) -> &Path {
+        &self.mounted
     }
 
     /// A log's folder, which is not there yet, or the one file.
@@ -187,6 +208,9 @@ impl Stacked {
 impl Drop for Stacked {
     fn drop(&mut self) {
         umount(&self.mounted).expect("nothing of it is open");
+        if let Some(over) = &self.over {
+            umount(over).expect("nothing of it is open");
+        }
     }
 }
 

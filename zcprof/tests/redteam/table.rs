@@ -68,6 +68,8 @@ pub(super) enum Backing {
         /// The loop device reads the file past the page cache.
         direct: bool,
     },
+    /// A log on ext4 in a file on the disk, under whose name is another file by now.
+    HiddenLoop,
     /// A log on ext4 on dm-crypt.
     Encrypted,
     /// A file in a squashfs.
@@ -76,6 +78,22 @@ pub(super) enum Backing {
     Nfs,
     /// The same by the kernel's own server, by version 4.2.
     Nfs4,
+    /// A file in an overlay of a squashfs, whose owner was changed.
+    OtherOwner {
+        /// The upper layer, on ext4, has the whole file; else only its owner.
+        copied_up: bool,
+    },
+    /// A log in an overlay, of which the upper layer, on ext4, has the first segment alone; the others are
+    /// on ext4 in a file on the disk.
+    CopiedUp {
+        /// The loop device reads the file past the page cache.
+        direct: bool,
+    },
+    /// A FUSE file, while somebody reads one of another mount.
+    BesideStranger {
+        /// The daemon hands its pages over; the other mount's does not.
+        moving: bool,
+    },
     /// A log on ext4, and IPsec encrypts what this host sends to itself.
     BehindIpsec,
     /// A file in the lower layer of an overlay.
@@ -131,7 +149,20 @@ impl fmt::Display for Backing {
             Self::OverlayOfFuse => "a FUSE file in an overlay",
             Self::Loop { direct: false } => "a log in a loop device",
             Self::Loop { direct: true } => "a log in a loop device with direct I/O",
+            Self::HiddenLoop => "a log in a loop device, over whose file another is mounted",
             Self::Encrypted => "a log on dm-crypt",
+            Self::OtherOwner { copied_up: false } => "a metacopy in an overlay of squashfs",
+            Self::OtherOwner { copied_up: true } => "a file copied up in an overlay of squashfs",
+            Self::CopiedUp { direct: false } => {
+                "a log copied up in part, the rest in a loop device"
+            }
+            Self::CopiedUp { direct: true } => {
+                "a log copied up in part, the rest in a loop device with direct I/O"
+            }
+            Self::BesideStranger { moving: false } => "a FUSE file beside another mount",
+            Self::BesideStranger { moving: true } => {
+                "a FUSE file whose pages are moved beside another mount"
+            }
             Self::Compressed => "a file in a squashfs",
             Self::Nfs => "a file on NFS",
             Self::Nfs4 => "a file on NFSv4",
@@ -263,6 +294,22 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
         ],
     },
     Sabotage {
+        name: "a FUSE file, and a stranger who reads another mount",
+        reason: "ZC118",
+        case: from_storage(Backing::BesideStranger { moving: false }),
+        // With the stranger's.
+        seen: &[between(StorageToPageCache, Copied, 1.0, 1000.0), MOVED],
+        twins: &[of("sendfile", at(Backing::BesideStranger { moving: false }))],
+    },
+    Sabotage {
+        // Nobody can tell whose the copied answers are.
+        name: "a FUSE file whose pages are moved, and a stranger who reads another mount",
+        reason: "ZC215",
+        case: from_storage(Backing::BesideStranger { moving: true }),
+        seen: &[exactly(Callers, StorageToPageCache, Moved, 1.0), MOVED],
+        twins: &[from_storage(Backing::MovingFuse)],
+    },
+    Sabotage {
         name: "a FUSE file below an overlay, not in the page cache",
         reason: "ZC118",
         case: from_storage(Backing::OverlayOfFuse),
@@ -281,6 +328,33 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
             from_storage(Backing::Loop { direct: true }),
             from_storage(Backing::Disk),
             of("sendfile", at(Backing::Loop { direct: false })),
+        ],
+    },
+    Sabotage {
+        name: "a loop device over whose file another is mounted",
+        reason: "ZC215",
+        case: from_storage(Backing::HiddenLoop),
+        seen: &[MOVED],
+        twins: &[
+            from_storage(Backing::Loop { direct: true }),
+            of("sendfile", at(Backing::HiddenLoop)),
+        ],
+    },
+    Sabotage {
+        name: "a log of which the first segment alone is on the disk",
+        reason: "ZC119",
+        case: from_storage(Backing::CopiedUp { direct: false }),
+        seen: &[MOVED],
+        twins: &[from_storage(Backing::CopiedUp { direct: true })],
+    },
+    Sabotage {
+        name: "an overlay's file whose owner alone is on the disk",
+        reason: "ZC120",
+        case: from_storage(Backing::OtherOwner { copied_up: false }),
+        seen: &[MOVED],
+        twins: &[
+            from_storage(Backing::OtherOwner { copied_up: true }),
+            of("sendfile", at(Backing::OtherOwner { copied_up: false })),
         ],
     },
     Sabotage {
