@@ -94,8 +94,9 @@ mod tests {
     #[test]
     fn what_is_held_of_a_run_outlives_it_and_is_no_other_runs() {
         let mut child = Command::new("sleep").arg("60").spawn().expect("sleep starts");
-        // It is another run until it has begun.
-        while std::fs::read(format!("/proc/{}/comm", child.id())).expect("it lives") != b"sleep\n" {
+        // It is another run until it sleeps.
+        let stat = || std::fs::read_to_string(format!("/proc/{}/stat", child.id()));
+        while !stat().expect("it lives").contains("(sleep) S") {
             std::thread::yield_now();
         }
         let image = image_of(child.id()).expect("it lives");

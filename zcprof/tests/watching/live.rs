@@ -143,7 +143,8 @@ fn enter_names_the_functions_of_a_row_that_copy() {
     let out = "/data/live-functions";
     for words in [&["watch", "--pid", &pid, "--out", out] as &[&str], &["top"]] {
         let mut pty = in_terminal(words, &[]);
-        pty.resize(60, 200);
+        // Stacks stand below all hops.
+        pty.resize(150, 200);
         pty.wait_for("a row", |lines| row(lines, "4000").is_some());
         pty.press("/4000\r");
         pty.wait_for("the row alone", |lines| row(lines, "4001").is_none());
@@ -154,7 +155,7 @@ fn enter_names_the_functions_of_a_row_that_copy() {
             of_copies.any(|line| line.contains(COPIER) && line.contains("(zcprof)"))
         };
         println!("{}", pty.wait_for("the function that copies", names).join("\n"));
-        let kernels = |lines: &[String]| has(lines, "tcp_sendmsg_locked < ");
+        let kernels = |lines: &[String]| has(lines, "tcp_sendmsg_locked < tcp_sendmsg");
         pty.wait_for("the kernel's half", kernels);
         pty.press("\x1b");
         pty.wait_for("the table again", |lines| has(lines, "worst hop"));
