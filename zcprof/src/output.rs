@@ -5,14 +5,13 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use tempfile::NamedTempFile;
 use zcprof_judge::record::{self, Record, RecordKind, Unreadable};
 use zcprof_judge::watch::Watch;
 
 use crate::bench::cost::record::CostRun;
 use crate::bench::record::BenchRun;
 use crate::matrix::Matrix;
-use crate::privilege::{give, make_folders};
+use crate::privilege::{give, make_folders, unnamed};
 use crate::report;
 use crate::run::{Run, Timing};
 
@@ -94,18 +93,6 @@ fn write_files(files: impl Iterator<Item = (&'static str, Vec<u8>)>, folder: &Pa
         file.persist(&path).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())
-}
-
-/// A new file in a folder, under a temporary name. The name that it is to have may be a link, or another's
-/// file: it is replaced, and never written into.
-///
-/// # Errors
-/// The kernel's own.
-pub(crate) fn unnamed(folder: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new()
-        .prefix(".zcprof-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(folder)
 }
 
 /// Writes to standard output. A reader that has seen enough (`| head`) closes the pipe, which says

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use zcprof_common::vocabulary::{Disposition, Hop};
 
+use super::carriers::lacks_name;
 use super::record::{Frame, FrameKind, Stack, Stacks};
-use super::top::lacks_name;
 
 /// What a node of the tree stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,6 +10,7 @@ use std::path::{Component, Path};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, mkdirat};
+use tempfile::NamedTempFile;
 
 use super::User;
 
@@ -19,6 +20,18 @@ use super::User;
 /// The kernel's own.
 pub(crate) fn make_folders(folder: &Path) -> io::Result<()> {
     User::of_sudo().map_or_else(|| fs::create_dir_all(folder), |user| make_for(user, folder))
+}
+
+/// A new file in a folder, under a temporary name. The name that it is to have may be a link, or another's
+/// file: it is replaced, and never written into.
+///
+/// # Errors
+/// The kernel's own.
+pub(crate) fn unnamed(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(".zcprof-")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(folder)
 }
 
 /// Gives a file that was just made to the user who called sudo, if somebody did. Some file systems know

@@ -9,7 +9,7 @@ use caps::{CapSet, Capability, CapsHashSet};
 use nix::sys::prctl::set_no_new_privs;
 use zcprof_common::vocabulary::Instrument;
 
-pub(crate) use given::{give, make_folders};
+pub(crate) use given::{give, make_folders, unnamed};
 pub(crate) use user::User;
 
 /// A capability that zcprof uses (`capabilities(7)`).

@@ -11,7 +11,7 @@ use zcprof_judge::stacks::record::Frame;
 use zcprof_judge::watch::record::WatchedCount;
 
 use super::names::{Moment, Names};
-use super::samples::SharedUsers;
+use super::samples::{Samples, SharedUsers};
 use super::unwind::FrameLocation;
 use super::{Counted, charged, is_kept, kernel_numbers, missing};
 use crate::probe::Probes;
@@ -46,8 +46,10 @@ struct Question {
 }
 
 impl LiveStacks {
-    pub(super) const fn of(users: SharedUsers) -> Self {
-        Self { users, thread: None }
+    /// For what these samples show.
+    #[must_use]
+    pub fn of(samples: &Samples) -> Self {
+        Self { users: samples.users(), thread: None }
     }
 
     /// Whether it has yet to answer.

@@ -11,7 +11,6 @@ use aya::maps::{MapData, RingBuf};
 use zcprof_common::layout::Sample;
 
 use super::binaries::Binaries;
-use super::live::LiveStacks;
 use super::runs::Run;
 use super::spaces::Spaces;
 use super::unwind::FrameLocation;
@@ -90,10 +89,9 @@ impl Samples {
         }
     }
 
-    /// What looks names up while the window is open.
-    #[must_use]
-    pub fn live(&self) -> LiveStacks {
-        LiveStacks::of(self.users.clone())
+    /// What has been unwound by now.
+    pub(super) fn users(&self) -> SharedUsers {
+        self.users.clone()
     }
 }
 

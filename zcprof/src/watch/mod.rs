@@ -28,7 +28,7 @@ use crate::measure::{Clock, Controls, is_any_dax};
 use crate::network::all_without_nocache;
 use crate::probe::{Follow, KeptStacks, Options, Probes, kernel};
 use crate::run::Coverage;
-use crate::stacks::{self, Samples};
+use crate::stacks::{self, LiveStacks, Samples};
 use crate::terminal;
 pub(crate) use command::with_signals;
 
@@ -99,7 +99,7 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
     }
     window.skip(&mut probes)?;
     if shared.live {
-        window.show(samples.as_ref().map(Samples::live));
+        window.show(samples.as_ref().map(LiveStacks::of));
     }
     let waited = window.wait(&mut probes, command.as_mut(), shared.file());
     waited.inspect_err(|_| end_anyway(command.as_mut(), &mut probes, &own))?;

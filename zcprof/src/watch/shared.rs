@@ -13,7 +13,7 @@ use nix::unistd::{getpgrp, tcgetpgrp};
 use super::caller::Caller;
 use super::live::way::{Presentation, TerminalFacts, way};
 use crate::cli;
-use crate::output::unnamed;
+use crate::privilege::unnamed;
 
 /// Name of the file beside the reports.
 const FILE: &str = "command.txt";

@@ -2,11 +2,11 @@
 
 mod axis;
 mod chart;
-mod columns;
 mod comparison;
 mod finding;
 mod panel;
 mod quantity;
+mod sortable;
 mod table;
 mod title;
 
@@ -39,7 +39,7 @@ fn findings(run: &BenchRun) -> [String; 2] {
 pub fn render_all(run: &BenchRun) -> Result<Vec<(&'static str, Vec<u8>)>, ReportError> {
     let shown = |format: &Format| Ok((format.file_name, (format.render)(run)?));
     let mut files: Vec<_> = FORMATS.iter().map(shown).collect::<Result<_, ReportError>>()?;
-    files.push((html::FILE, html::bench(run, findings(run), columns::columns(run), &files)));
+    files.push((html::FILE, html::bench(run, findings(run), sortable::columns(run), &files)));
     Ok(files)
 }
 
