@@ -106,6 +106,19 @@ pub(super) const PARTS: &[Part] = &[
                    on one",
     },
     Part {
+        name: "whom a window is about",
+        work: Work::Tests(&[
+            "watching::children_in",
+            "watching::ending::",
+            "watching::ports::",
+            "watching::targets::",
+        ]),
+        daily: KernelScope::One,
+        nightly: KernelScope::Every(&[]),
+        cpus: Cpus::One,
+        left_out: "whom windows are about and how they end, on the other kernels: the same code chooses",
+    },
+    Part {
         name: "live view",
         work: Work::Tests(&["watching::live::"]),
         daily: KernelScope::One,
