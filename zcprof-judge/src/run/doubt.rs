@@ -21,7 +21,8 @@ pub enum Doubt {
         /// How often.
         times: u64,
     },
-    /// A fork, an exec or an exit was not followed, so that a process may have been overlooked.
+    /// A fork, an exec or an exit was not followed, or a process listened before it was watched, so that a
+    /// process may have been overlooked.
     Unfollowed {
         /// How often.
         times: u64,

@@ -132,7 +132,10 @@ impl fmt::Display for Doubt {
             Self::Missed { site, runs } => write!(f, "the probe at {site} missed {runs} runs"),
             Self::Lost { what, times } => write!(f, "{what}, {times} times"),
             Self::Unfollowed { times } => {
-                write!(f, "{times} forks, execs or exits of processes were not followed")
+                write!(
+                    f,
+                    "{times} forks, execs, exits or first listens of processes were not followed"
+                )
             }
             Self::UnwatchedCpu { cpu } => write!(f, "CPU {cpu} came online and was not watched"),
             Self::ModuleLoaded { module } => write!(

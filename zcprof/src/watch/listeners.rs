@@ -17,7 +17,7 @@ impl Listeners {
     }
 
     /// Processes that have a socket which was not there at the last look. What one of them has sent by then
-    /// is not counted, as if the window had begun for it now.
+    /// is not counted, which the window's doubts say.
     pub(super) fn look(&mut self) -> Vec<RunningProcess> {
         let now = self.sockets();
         let new: BTreeSet<u64> = now.difference(&self.seen).copied().collect();

@@ -132,10 +132,10 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
     (watch.coverage, watch.leaves) = (probes.coverage(), probes.leaves());
     drop(probes);
     clock.lap("detach");
+    watch.doubts = window.doubts(snapshot.doubts);
     watch.series = window.into_series(&watch.counts);
     watch.claims =
         claims_of_ports(&options.claims, &options.ports, &watch.counts, options.direction);
-    watch.doubts = snapshot.doubts;
     watch.command = command.map(Started::into_record);
     watch.phases = clock.phases;
     settle(&mut watch)?;

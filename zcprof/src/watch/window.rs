@@ -53,6 +53,8 @@ pub(super) struct Window<'a> {
     ends: Ends,
     /// The record as far as it goes.
     record: Watch,
+    /// Processes that are watched since later than the window's begin, and may have sent before.
+    late: u64,
     live: Option<Live>,
     /// What names stacks while a table has the terminal; none where no stacks are kept.
     stacks: Option<RowStacks>,
@@ -83,6 +85,7 @@ impl<'a> Window<'a> {
             series: WindowSeries::new(now),
             ends: Ends::of(targets.roots()),
             record,
+            late: 0,
             live: None,
             stacks: None,
             kept: Vec::new(),
@@ -231,6 +234,7 @@ impl<'a> Window<'a> {
         }
         for found in self.listeners.look() {
             if add(found.pid, probes, &self.own)? {
+                self.late += 1;
                 self.tell(&format!("{} (pid {}) is watched from here on", found.name, found.pid));
             }
         }
@@ -286,10 +290,16 @@ impl<'a> Window<'a> {
         let options = self.options;
         record.claims =
             claims_of_ports(&options.claims, &options.ports, &record.counts, options.direction);
-        record.doubts = snapshot.doubts;
-        record.doubts.retain(is_known_by_now);
+        self.record.doubts = self.doubts(snapshot.doubts);
+        self.record.doubts.retain(is_known_by_now);
         self.record.seconds = self.seconds();
         Ok(names)
+    }
+
+    /// Doubts of the probes, and what processes did before they were watched, which is in no account.
+    pub(super) fn doubts(&self, mut known: Vec<Doubt>) -> Vec<Doubt> {
+        known.extend((self.late > 0).then_some(Doubt::Unfollowed { times: self.late }));
+        known
     }
 
     /// How many processes of each program live.
