@@ -35,17 +35,29 @@ impl Listeners {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use socket2::{Domain, Socket, Type};
+
     use super::*;
+
+    /// A socket of several that may listen at a port.
+    fn listening(port: u16) -> Socket {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.set_reuse_port(true).expect("a socket");
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()).expect("a port");
+        socket.listen(1).expect("it listens");
+        socket
+    }
 
     #[test]
     fn who_begins_to_listen_is_found_once() {
-        let first = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = first.local_addr().expect("an address").port();
+        let first = listening(0);
+        let port = first.local_addr().expect("an address").as_socket().expect("IPv4").port();
         let mut listeners = Listeners::at(vec![port]);
         assert_eq!(listeners.look().len(), 1);
         assert!(listeners.look().is_empty(), "it was there");
-        drop(first);
-        let _second = std::net::TcpListener::bind(("127.0.0.1", port)).expect("it is free");
+        let _second = listening(port);
         let pids: Vec<_> = listeners.look().into_iter().map(|found| found.pid).collect();
         assert_eq!(pids, [std::process::id()]);
         assert!(listeners.look().is_empty());
