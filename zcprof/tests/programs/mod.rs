@@ -18,7 +18,7 @@ use std::path::Path;
 use zcprof::verdict::beyond_tolerance;
 use zcprof_common::vocabulary::{Disposition, Hop};
 use zcprof_judge::watch::Watch;
-use zcprof_judge::watch::record::{ClaimResult, Interval, Of};
+use zcprof_judge::watch::record::{ClaimResult, Interval};
 
 use self::counters::Before;
 use self::image::{BODY, ROOT, set_up};
@@ -138,9 +138,9 @@ fn at(result: &ClaimResult, hop: Hop, disposition: Disposition) -> Interval {
     found.map_or(Interval::default(), |at| at.per_byte)
 }
 
-/// Bytes that were sent in all.
+/// Bytes that were sent in all, or from the port that the window is about.
 fn sent(watch: &Watch) -> u64 {
-    watch.results.iter().find(|result| result.of == Of::All).map_or(0, |result| result.sent)
+    watch.results.iter().map(|result| result.sent).max().unwrap_or(0)
 }
 
 /// Words of a row in which an address stands.
