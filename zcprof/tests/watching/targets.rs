@@ -64,8 +64,8 @@ fn is_handed_over(result: &ClaimResult, output: &Output) {
 fn tells_both_apart(port: u16, by: &[&str], out: &str) {
     let out = folder(out);
     let folder = out.display().to_string();
-    let [copies, hands_over] = [port, port + 1].map(|port| format!("port:{port}=zero-copy"));
-    let words = ["--for", "3s", "--out", &folder, "--claim", &copies, "--claim", &hands_over];
+    let [of_copies, of_moves] = [port, port + 1].map(|port| format!("port:{port}=zero-copy"));
+    let words = ["--for", "3s", "--out", &folder, "--claim", &of_copies, "--claim", &of_moves];
     let output = watch(&[&words[..], by].concat());
     let record = recorded(&out, &output);
     let [copied, handed_over] = &record.results[..] else { panic!("{:?}", record.results) };
