@@ -19,7 +19,7 @@ pub(crate) fn judge<'a>(
     if beyond_tolerance(copied, payload) {
         return Some(Reason::BounceBuffers(copied));
     }
-    // A kernel without such buffers has no tracepoint, and records of older versions have no row.
+    // Records of older versions have no row.
     match &coverage.probe(BOUNCE_BUFFERS)?.state {
         ProbeState::Refused { reason } => {
             let why = format!("{BOUNCE_BUFFERS}: {reason}");

@@ -20,17 +20,9 @@ pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut AttachPlan, counted: bool) {
         let row = &SITES[site];
         match first(ways(row.bytes, counted), |by| attach_by(ebpf, row, &symbol, by)) {
             Ok(by) => plan.attached(site, &symbol, by),
-            Err(error) if lacks(&error) => plan.set(site, ProbeState::NotOnThisKernel),
             Err(error) => plan.set(site, ProbeState::Refused { reason: format!("{error:#}") }),
         }
     }
-}
-
-/// Whether the kernel has no such tracepoint: ENOENT of bpf_raw_tp_link_attach(), kernel/bpf/syscall.c, 5.10
-/// to 7.3.
-fn lacks(error: &anyhow::Error) -> bool {
-    let errors = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    errors.into_iter().any(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// The ways to attach a row, in the order in which they are tried. System calls and page faults come
