@@ -152,9 +152,11 @@ impl Traffic {
     }
 
     /// Bytes that an instrument did not see copied into sockets because a run was missed that would have
-    /// seen them: the leaves copied them.
+    /// seen them: the leaves copied them. None if the leaves copied more than missed runs hide: then something
+    /// else is wrong too.
     pub(super) fn overlooked(&self, account: &InstrumentAccount) -> u64 {
-        self.by_leaves().saturating_sub(into_sockets(account)).min(self.hidden.in_results)
+        let unseen = self.by_leaves().saturating_sub(into_sockets(account));
+        if unseen <= self.hidden.in_results { unseen } else { 0 }
     }
 
     /// Bytes that the leaves copied into sockets.
