@@ -81,6 +81,7 @@ fn is_empty(folder: &File) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::swapped::while_swapped;
     use super::*;
 
     #[test]
@@ -111,7 +112,6 @@ mod tests {
     /// folders are, again and again.
     #[test]
     fn a_link_that_is_put_in_the_way_gives_no_folder_away() {
-        const TRIES: usize = 1000;
         let Some(user) = User::ordinary() else {
             println!("skipped: only root gives anything away");
             return;
@@ -122,22 +122,10 @@ mod tests {
         let (way, link) = (base.path().join("way"), base.path().join("link"));
         fs::create_dir(&way).expect("made");
         std::os::unix::fs::symlink(roots.path(), &link).expect("a link");
-        let stop = std::sync::atomic::AtomicBool::new(false);
-        let order = std::sync::atomic::Ordering::Relaxed;
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !stop.load(order) {
-                    let (here, flags) =
-                        (nix::fcntl::AT_FDCWD, nix::fcntl::RenameFlags::RENAME_EXCHANGE);
-                    let _ = nix::fcntl::renameat2(here, &way, here, &link, flags);
-                }
-            });
-            for _ in 0..TRIES {
-                let _ = make_for(user, &way.join("inner"));
-                let _ = fs::remove_dir(base.path().join("way/inner"));
-                let _ = fs::create_dir(roots.path().join("inner"));
-            }
-            stop.store(true, order);
+        while_swapped(&way, &link, || {
+            let _ = make_for(user, &way.join("inner"));
+            let _ = fs::remove_dir(base.path().join("way/inner"));
+            let _ = fs::create_dir(roots.path().join("inner"));
         });
         let owner = fs::metadata(roots.path()).expect("there").uid();
         assert_eq!(owner, 0, "a folder that was there was given away");

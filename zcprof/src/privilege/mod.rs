@@ -2,6 +2,8 @@
 //! all of it up.
 
 mod given;
+#[cfg(test)]
+mod swapped;
 mod user;
 
 use anyhow::{Context as _, Result};

@@ -171,6 +171,7 @@ fn overflow(name: &str) -> u32 {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use super::super::swapped::while_swapped;
     use super::*;
 
     #[test]
@@ -191,7 +192,6 @@ mod tests {
     /// root's, again and again, while root gives the folder away.
     #[test]
     fn a_link_that_is_put_in_the_way_gives_nothing_away() {
-        const TRIES: usize = 1000;
         let Some(user) = User::ordinary() else {
             println!("skipped: only root gives anything away");
             return;
@@ -204,22 +204,11 @@ mod tests {
         let base = folder.path().canonicalize().expect("a real path");
         let (log, link) = (base.join("log"), base.join("link"));
         std::os::unix::fs::symlink(roots.path(), &link).expect("a link");
-        let stop = std::sync::atomic::AtomicBool::new(false);
-        let order = std::sync::atomic::Ordering::Relaxed;
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !stop.load(order) {
-                    let flags = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
-                    let _ = nix::fcntl::renameat2(AT_FDCWD, &log, AT_FDCWD, &link, flags);
-                }
-            });
-            for _ in 0..TRIES {
-                let _ = fs::create_dir_all(log.join("0"));
-                let _ = fs::write(log.join("0/segment"), "bytes");
-                let _ = user.own_all_in(&log);
-                let _ = user.own_all_in(&log.join("0"));
-            }
-            stop.store(true, order);
+        while_swapped(&log, &link, || {
+            let _ = fs::create_dir_all(log.join("0"));
+            let _ = fs::write(log.join("0/segment"), "bytes");
+            let _ = user.own_all_in(&log);
+            let _ = user.own_all_in(&log.join("0"));
         });
         for path in [roots.path(), &roots.path().join("0"), &secret] {
             let owner = fs::metadata(path).expect("there").uid();

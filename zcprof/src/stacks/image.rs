@@ -16,3 +16,22 @@ pub(super) fn image_of(process: u32) -> Option<Image> {
     let mut next = |skipped: usize| fields.nth(skipped)?.parse().ok();
     Some([next(0)?, next(1)?])
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    /// A process that sleeps, and what tells it from others.
+    pub(in super::super) fn sleeping() -> (Child, Image) {
+        let child = Command::new("sleep").arg("60").spawn().expect("sleep starts");
+        // It is another run until it sleeps.
+        let stat = || fs::read_to_string(format!("/proc/{}/stat", child.id()));
+        while !stat().expect("it lives").contains("(sleep) S") {
+            std::thread::yield_now();
+        }
+        let image = image_of(child.id()).expect("it lives");
+        (child, image)
+    }
+}

@@ -163,9 +163,7 @@ fn user(name: &str, file: &str) -> Frame {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
-    use super::super::image::image_of;
+    use super::super::image::tests::sleeping;
     use super::super::runs::Runs;
     use super::super::samples::Users;
     use super::*;
@@ -196,13 +194,7 @@ mod tests {
     /// its names, and of a virtual machine that was never asked they are gone.
     #[test]
     fn what_an_ended_process_compiled_has_its_name() {
-        let mut child = Command::new("sleep").arg("60").spawn().expect("sleep starts");
-        // It is another run until it sleeps.
-        let stat = || std::fs::read_to_string(format!("/proc/{}/stat", child.id()));
-        while !stat().expect("it lives").contains("(sleep) S") {
-            std::thread::yield_now();
-        }
-        let image = image_of(child.id()).expect("it lives");
+        let (mut child, image) = sleeping();
         let mut runs = Runs::default();
         let held = runs.number(child.id(), image);
         let other = runs.number(child.id(), [image[0] ^ 16, image[1]]);
@@ -223,7 +215,7 @@ mod tests {
         assert_eq!(said(&runs, Moment::End), ["last", missing::GONE]);
         std::fs::remove_file(&map).expect("it was there");
         let mut unasked = Names::default();
-        runs.is_java(held);
+        runs.note_java(held);
         unasked.look_up(&[here].into(), &[], &runs.all, Moment::End);
         assert_eq!(unasked.frames([here].into_iter()), [missing::frame(missing::GONE)]);
     }

@@ -66,7 +66,7 @@ impl Runs {
     }
 
     /// Notes that a run is a virtual machine of Java's.
-    pub(super) fn is_java(&mut self, number: u32) {
+    pub(super) fn note_java(&mut self, number: u32) {
         if let Some(run) = self.all.get_mut(number as usize) {
             run.is_java = true;
         }
@@ -87,19 +87,12 @@ impl Runs {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
+    use super::super::image::tests::sleeping;
     use super::*;
 
     #[test]
     fn what_is_held_of_a_run_outlives_it_and_is_no_other_runs() {
-        let mut child = Command::new("sleep").arg("60").spawn().expect("sleep starts");
-        // It is another run until it sleeps.
-        let stat = || std::fs::read_to_string(format!("/proc/{}/stat", child.id()));
-        while !stat().expect("it lives").contains("(sleep) S") {
-            std::thread::yield_now();
-        }
-        let image = image_of(child.id()).expect("it lives");
+        let (mut child, image) = sleeping();
         let mut runs = Runs::default();
         let [held, unheld] = [image, image].map(|image| runs.number(child.id(), image));
         assert_eq!(held, unheld, "the same run");

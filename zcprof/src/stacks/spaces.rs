@@ -83,7 +83,7 @@ impl Spaces {
         }
         if mappings.iter().any(jvm::is_one) {
             let run = self.runs.number(process, image);
-            self.runs.is_java(run);
+            self.runs.note_java(run);
         }
         if !self.used(|known| known.image == image && known.space.has(&mappings)) {
             let space = AddressSpace::new(process, mappings, binaries);

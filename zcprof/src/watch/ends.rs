@@ -122,17 +122,22 @@ fn of_zombie(pid: u32) -> Option<i32> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::process::{Child, Command};
 
     use super::*;
 
-    #[test]
-    fn a_process_that_is_killed_is_told_of_once() {
-        let mut child = Command::new("sleep").arg("60").spawn().expect("sleep starts");
+    fn sleeping() -> Child {
+        let child = Command::new("sleep").arg("60").spawn().expect("sleep starts");
         // It has its name only some time after it has begun.
         while processes::one(child.id()).is_none_or(|process| process.name != "sleep") {
             std::thread::yield_now();
         }
+        child
+    }
+
+    #[test]
+    fn a_process_that_is_killed_is_told_of_once() {
+        let mut child = sleeping();
         let mut ends = Ends::of(&[child.id()]);
         assert_eq!(ends.look(true), [""; 0]);
         child.kill().expect("it runs");
@@ -152,10 +157,7 @@ mod tests {
     /// Its parent has waited for it by then: from 6.15 on the kernel says it all the same.
     #[test]
     fn a_process_that_was_killed_and_waited_for_is_told_of_as_well_as_the_kernel_does() {
-        let mut child = Command::new("sleep").arg("60").spawn().expect("sleep starts");
-        while processes::one(child.id()).is_none_or(|process| process.name != "sleep") {
-            std::thread::yield_now();
-        }
+        let mut child = sleeping();
         let mut ends = Ends::of(&[child.id()]);
         child.kill().and_then(|()| child.wait()).expect("it ran");
         let tells = crate::probe::kernel::version().expect("a version") >= (6, 15);

@@ -72,9 +72,8 @@ mod tests {
     #[test]
     fn a_file_is_known_by_its_number_and_not_by_its_name() {
         assert_eq!(size_of::<LoopInfo>(), 232);
-        let base = std::env::temp_dir().join(format!("zcprof-backing-{}", std::process::id()));
-        fs::create_dir(&base).expect("made");
-        let [file, other] = ["file", "other"].map(|name| base.join(name));
+        let base = tempfile::tempdir().expect("a folder");
+        let [file, other] = ["file", "other"].map(|name| base.path().join(name));
         fs::write(&file, "bytes").expect("written");
         fs::write(&other, "bytes").expect("written");
         let data = fs::metadata(&file).expect("there");
@@ -89,6 +88,5 @@ mod tests {
         assert!(!Backing { device: device + 1, ..backing }.is(&file));
         let itself = number::encoded((259, 300));
         assert_eq!(Backing { itself, ..backing }.block_device(), Some((259, 300)));
-        fs::remove_dir_all(base).expect("removed");
     }
 }

@@ -58,8 +58,6 @@ pub(super) fn is_larger_than(file: &Path, device: u64) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::super::mounts::parse;
     use super::*;
 
@@ -69,16 +67,14 @@ mod tests {
             let line = format!("40 35 7:0 / /cd ro - iso9660 /dev/loop0 ro,{options}");
             parse(line.as_bytes()).expect("a mount").1
         };
-        let path = std::env::temp_dir().join(format!("zcprof-stored-{}", std::process::id()));
-        let file = File::create(&path).expect("made");
+        let file = tempfile::tempfile().expect("made");
         file.set_len(1 << 20).expect("a hole");
-        let hole = fs::metadata(&path).expect("there");
+        let hole = file.metadata().expect("there");
         assert!(is_zisofs(&mount("map=n"), &hole));
         assert!(!is_zisofs(&mount("nocompress,map=n"), &hole));
         assert!(!is_zisofs(&mount("norock"), &hole));
         file.set_len(0).expect("cut");
-        assert!(!is_zisofs(&mount("map=n"), &fs::metadata(&path).expect("there")));
-        fs::remove_file(&path).expect("removed");
+        assert!(!is_zisofs(&mount("map=n"), &file.metadata().expect("there")));
     }
 
     #[test]

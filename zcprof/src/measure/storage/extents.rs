@@ -122,7 +122,7 @@ fn told(file: &File) -> io::Result<Treatment> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::io::Write as _;
 
     use super::*;
 
@@ -139,11 +139,8 @@ mod tests {
     /// On ext4, xfs and btrfs a file that was written just now has no blocks yet.
     #[test]
     fn a_fresh_file_is_written_before_it_is_asked() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.zcprof-fresh");
-        let path = path.with_extension(std::process::id().to_string());
-        fs::write(&path, vec![1; 1 << 20]).expect("written");
-        let told = treatment(&path);
-        fs::remove_file(&path).expect("removed");
-        assert!(!told.expect("told").undecided);
+        let mut file = tempfile::NamedTempFile::new_in(env!("CARGO_MANIFEST_DIR")).expect("made");
+        file.write_all(&vec![1; 1 << 20]).expect("written");
+        assert!(!treatment(file.path()).expect("told").undecided);
     }
 }

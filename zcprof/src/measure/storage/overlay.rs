@@ -154,8 +154,9 @@ mod tests {
 
     #[test]
     fn the_uppermost_file_with_data_is_what_is_read() {
-        let base = std::env::temp_dir().join(format!("zcprof-layers-{}", std::process::id()));
-        let [upper, lower, lowest] = ["upper", "lower", "lowest"].map(|name| base.join(name));
+        let base = tempfile::tempdir().expect("a folder");
+        let [upper, lower, lowest] =
+            ["upper", "lower", "lowest"].map(|name| base.path().join(name));
         for (layer, name) in [(&upper, "log/0"), (&lower, "log/0"), (&lowest, "log/1")] {
             let file = layer.join(name);
             fs::create_dir_all(file.parent().expect("a folder")).expect("made");
@@ -187,7 +188,6 @@ mod tests {
         assert!(data_in(&layers, Path::new("log/0"), refused).is_err());
         let relative = [PathBuf::from("upper"), lower];
         assert!(data_in(&relative, Path::new("log/0"), |_, _| Ok(false)).is_err());
-        fs::remove_dir_all(base).expect("removed");
     }
 
     #[test]
