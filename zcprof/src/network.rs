@@ -126,7 +126,7 @@ impl Network {
         }
     }
 
-    /// The devices, if for neither is copied past the processor's cache.
+    /// Why nothing is copied past the processor's cache for either device, if so it is.
     ///
     /// # Errors
     /// A device that does not tell its features.
@@ -139,7 +139,7 @@ impl Network {
         }
         let mut names = self.devices.to_vec();
         names.dedup();
-        Ok(Some(names.join(" and ")))
+        Ok(Some(feature::are_off(&feature::PAST_THE_CACHE, &names.join(" and "))))
     }
 
     /// Where the server listens, if the user wants it at `wanted`.
@@ -151,7 +151,7 @@ impl Network {
     }
 }
 
-/// All devices of this network namespace, if for none is copied past the processor's cache.
+/// The same for all devices of this network namespace.
 ///
 /// # Errors
 /// A device that does not tell its features.
@@ -170,7 +170,7 @@ pub(crate) fn all_without_nocache() -> Result<Option<String>> {
         names.push(name);
     }
     names.sort_unstable();
-    Ok(Some(names.join(", ")))
+    Ok(Some(feature::are_off(&feature::PAST_THE_CACHE, &names.join(", "))))
 }
 
 /// Makes the pair, one end here and one in the other namespace.

@@ -24,11 +24,8 @@ pub(super) fn unneeded(
     if receive.is_empty() {
         unneeded.push((Need::Receives, "the consumer receives by copy alone".to_owned()));
     }
-    if let Some(devices) = bench.network.without_nocache()? {
-        unneeded.push((
-            Need::NocacheDevice,
-            format!("tx-nocache-copy and tls-hw-tx-offload are off on {devices}"),
-        ));
+    if let Some(reason) = bench.network.without_nocache()? {
+        unneeded.push((Need::NocacheDevice, reason));
     }
     if !bench.is_on_fuse() {
         unneeded.push((Need::Process, "no process serves the log's files".to_owned()));

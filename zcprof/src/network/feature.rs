@@ -74,6 +74,11 @@ pub(super) fn is_any_on(device: &str, features: &[&str]) -> Result<bool> {
     Ok(false)
 }
 
+/// Says that some devices have none of some.
+pub(super) fn are_off(features: &[&str], devices: &str) -> String {
+    format!("{} are off on {devices}", features.join(" and "))
+}
+
 /// Gives it to a device.
 ///
 /// # Errors

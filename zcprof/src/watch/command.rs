@@ -242,11 +242,12 @@ impl Drop for Started {
         {
             let _ = ended.wait();
         }
-        if self.child.is_some() && !self.done {
-            // What it has started would outlive it, and hold its terminal and pipes.
-            self.kill();
+        if self.child.is_none() || self.done {
+            return;
         }
-        if let Some(child) = self.child.as_mut().filter(|_| !self.done) {
+        // What it has started would outlive it, and hold its terminal and pipes.
+        self.kill();
+        if let Some(child) = &mut self.child {
             let _ = child.wait();
         }
     }

@@ -21,7 +21,7 @@ use zcprof_common::layout::StackKey;
 use zcprof_common::vocabulary::{Instrument, Need};
 use zcprof_judge::watch::direction::permits;
 use zcprof_judge::watch::record::{Direction, Kind, SCHEMA, WatchedCount};
-use zcprof_judge::watch::{Promise, Watch, claims_of_ports, judge};
+use zcprof_judge::watch::{Promise, Watch, judge};
 
 use crate::cli;
 use crate::measure::{Clock, Controls, is_any_dax};
@@ -134,8 +134,7 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
     clock.lap("detach");
     watch.doubts = window.doubts(snapshot.doubts);
     watch.series = window.into_series(&watch.counts);
-    watch.claims =
-        claims_of_ports(&options.claims, &options.ports, &watch.counts, options.direction);
+    watch.claims = targets::claims(options, &watch.counts);
     watch.command = command.map(Started::into_record);
     watch.phases = clock.phases;
     settle(&mut watch)?;
@@ -250,11 +249,8 @@ fn unneeded() -> Result<Vec<(Need, String)>> {
             "what is read of /proc/kcore leaves by copies that are seen".to_owned(),
         ),
     ];
-    if let Some(devices) = all_without_nocache()? {
-        unneeded.push((
-            Need::NocacheDevice,
-            format!("tx-nocache-copy and tls-hw-tx-offload are off on {devices}"),
-        ));
+    if let Some(reason) = all_without_nocache()? {
+        unneeded.push((Need::NocacheDevice, reason));
     }
     if !is_any_dax()? {
         unneeded.push((Need::Dax, "no file system is mounted with dax".to_owned()));

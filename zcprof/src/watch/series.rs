@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use zcprof_judge::watch::Promise;
 use zcprof_judge::watch::record::{Asked, Of, Stretch, WatchedCount};
 use zcprof_judge::watch::series::{MOST, between, stretch, thin};
-use zcprof_judge::watch::{Promise, claims_of_ports};
 
+use super::targets;
 use crate::cli;
 
 /// Length of a stretch at first: it doubles whenever there are too many.
@@ -77,7 +78,6 @@ impl WindowSeries {
 
 /// What is claimed by what was typed, given all that was counted in the window so far.
 fn claims(options: &cli::WatchArgs, counts: &[WatchedCount]) -> Vec<(Of, Promise)> {
-    let claims = claims_of_ports(&options.claims, &options.ports, counts, options.direction);
     let claim = |asked: Asked| Some((asked.of, Promise::parse(&asked.claim).ok()?));
-    claims.into_iter().filter_map(claim).collect()
+    targets::claims(options, counts).into_iter().filter_map(claim).collect()
 }

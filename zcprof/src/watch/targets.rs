@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 
-use zcprof_judge::watch::record::Of;
+use zcprof_judge::watch::claims_of_ports;
+use zcprof_judge::watch::record::{Asked, Of, WatchedCount};
 
 use super::filters::{adopted, by_file, by_name, by_number};
 use super::listeners::Listeners;
@@ -49,7 +50,6 @@ impl Targets {
         sets.extend(by_file(options, &mut described)?);
         let adopt = adopted(options, &mut described)?;
         let (mut programs, mut only, mut ports) = (Vec::new(), Vec::new(), Vec::new());
-        let mut adopts = adopt.clone();
         if let Some(by_name) = by_name {
             if sets.is_empty() && adopt.is_none() {
                 programs.clone_from(&options.programs);
@@ -62,9 +62,7 @@ impl Targets {
         if let (false, Some(Adopt::Cgroup(folder))) = (sets.is_empty(), &adopt) {
             sets.push(processes::in_control_group(folder));
         }
-        if !sets.is_empty() {
-            adopts = None;
-        }
+        let adopt = adopt.filter(|_| sets.is_empty());
         described.extend(options.ports.iter().map(|port| format!("port {port}")));
         if sets.is_empty() && adopt.is_none() && options.command.is_empty() {
             ports.clone_from(&options.ports);
@@ -89,7 +87,7 @@ impl Targets {
         );
         let told_apart = told_apart(options);
         let roots = roots.into_iter().collect();
-        Ok(Self { roots, programs, only, adopt: adopts, ports, told_apart, described })
+        Ok(Self { roots, programs, only, adopt, ports, told_apart, described })
     }
 
     /// Has the probes watch the processes that there are, with their descendants.
@@ -170,6 +168,11 @@ fn watch_all(roots: &[u32], probes: &mut Probes, own: &[u32]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is claimed by what was typed, given all that was counted.
+pub(super) fn claims(options: &cli::WatchArgs, counts: &[WatchedCount]) -> Vec<Asked> {
+    claims_of_ports(&options.claims, &options.ports, counts, options.direction)
 }
 
 /// Ports that are asked for, as targets or by a claim. The kernel may hand such a port out by itself, as it

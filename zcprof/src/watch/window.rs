@@ -11,7 +11,7 @@ use super::listeners::Listeners;
 use super::live::Live;
 use super::series::WindowSeries;
 use super::shown::RowStacks;
-use super::targets::{Targets, add};
+use super::targets::{Targets, add, claims};
 use crate::cli;
 use crate::measure::interrupt;
 use crate::probe::Probes;
@@ -20,8 +20,8 @@ use anyhow::{Context as _, Result, bail};
 use zcprof_common::sites::Site;
 use zcprof_common::vocabulary::Instrument;
 use zcprof_judge::run::Doubt;
+use zcprof_judge::watch::Watch;
 use zcprof_judge::watch::record::{Stretch, WatchedCount};
-use zcprof_judge::watch::{Watch, claims_of_ports};
 
 /// How often it is asked whether the window is over.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -149,9 +149,9 @@ impl<'a> Window<'a> {
             if self.is_over(probes, runs)? {
                 break;
             }
-            self.start_load(output)?;
-            if let (Some(command), Some(load)) = (&mut command, &self.load) {
-                command.except([load.id()]);
+            let load = self.start_load(output)?;
+            if let Some(command) = &mut command {
+                command.except(load);
             }
             if Instant::now() >= self.due {
                 self.look(probes)?;
@@ -204,10 +204,10 @@ impl<'a> Window<'a> {
         Ok(watched.iter().filter(|(pid, _)| !self.own.contains(pid)).count())
     }
 
-    /// Starts the load when the port is listened at.
-    fn start_load(&mut self, output: Option<&File>) -> Result<()> {
+    /// Starts the load when the port is listened at; says which process it is, once.
+    fn start_load(&mut self, output: Option<&File>) -> Result<Option<u32>> {
         let Some(line) = self.options.load.as_ref().filter(|_| self.load.is_none()) else {
-            return Ok(());
+            return Ok(None);
         };
         if let Some(port) = self.options.ready
             && !super::processes::is_listened_at(port)
@@ -215,14 +215,14 @@ impl<'a> Window<'a> {
             if self.begin.elapsed() > READY {
                 bail!("nobody listens at port {port} after {} s", READY.as_secs());
             }
-            return Ok(());
+            return Ok(None);
         }
         let mut shell = std::process::Command::new("sh");
         shell.arg("-c").arg(line);
         write_into(&mut shell, output)?;
         super::command::with_signals(&mut shell);
-        self.load = Some(shell.spawn().with_context(|| format!("starting the load {line:?}"))?);
-        Ok(())
+        let load = shell.spawn().with_context(|| format!("starting the load {line:?}"))?;
+        Ok(Some(self.load.insert(load).id()))
     }
 
     /// Looks what has been counted, and shows it. The last snapshot stays what it was, so that nothing
@@ -287,9 +287,7 @@ impl<'a> Window<'a> {
         let counted = super::record::counted(&snapshot, &names, chosen);
         let record = &mut self.record;
         (record.programs, record.counts, record.exits) = counted;
-        let options = self.options;
-        record.claims =
-            claims_of_ports(&options.claims, &options.ports, &record.counts, options.direction);
+        record.claims = claims(self.options, &record.counts);
         self.record.doubts = self.doubts(snapshot.doubts);
         self.record.doubts.retain(is_known_by_now);
         self.record.seconds = self.seconds();
