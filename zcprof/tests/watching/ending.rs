@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::super::{code, folder, text, wait_until, zcprof};
-use super::{recorded, watch};
+use super::{record, recorded, watch};
 
 /// A number that a script wrote into a file.
 fn number(file: &Path) -> i32 {
@@ -105,9 +105,7 @@ fn a_key_that_ends_the_window_is_no_failure_of_the_command() {
     let group = Pid::from_raw(i32::try_from(watching.id()).expect("a pid"));
     nix::sys::signal::killpg(group, Signal::SIGINT).expect("it runs");
     assert_eq!(watching.wait().expect("waited for").code(), Some(0));
-    let record = fs::read(out.join("watch.json")).expect("a record");
-    let record: zcprof_judge::watch::Watch = zcprof_judge::record::read(&record).expect("a record");
-    assert!(record.command.expect("a command").ended_by_us);
+    assert!(record(out).command.expect("a command").ended_by_us);
 }
 
 #[test]

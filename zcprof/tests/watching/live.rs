@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 
 use nix::mount::{MsFlags, mount};
 use zcprof_judge::run::Doubt;
@@ -10,7 +10,7 @@ use zcprof_judge::watch::Watch;
 
 use super::super::pty::Pty;
 use super::super::{PATIENCE, zcprof};
-use super::{timed, unmissed};
+use super::{record, timed, unmissed};
 
 /// zcprof in a terminal.
 fn in_terminal(words: &[&str], variables: &[(&str, &str)]) -> Pty {
@@ -24,19 +24,10 @@ fn in_terminal(words: &[&str], variables: &[(&str, &str)]) -> Pty {
     Pty::start(command, PATIENCE)
 }
 
-/// A server that copies what it sends from port 4000 twice, and hands over what it sends from port 4001;
-/// and who fetches from it, on and on.
+/// At the ports 4000 and 4001.
 fn serving() -> Child {
-    let mut command = timed("read_write,sendfile");
-    command.retain(|word| !word.starts_with("--rounds"));
-    let mut serving = Command::new(&command[0]);
-    serving.args(&command[1..]).args(["--rounds=100000", "--listen=127.0.0.1:4000"]);
-    serving.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("zcprof starts")
-}
-
-fn record(folder: &str) -> Watch {
-    let read = fs::read(Path::new(folder).join("watch.json")).expect("a record");
-    zcprof_judge::record::read(&read).expect("a record")
+    let program = std::env::var("ZCPROF").expect("ZCPROF names the program under test");
+    super::serving(Path::new(&program), 4000, &[])
 }
 
 /// Whether a word stands somewhere on the screen.

@@ -11,7 +11,7 @@ mod targets;
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Child, Command, Output, Stdio};
 
 use zcprof_common::sites::Site;
 use zcprof_common::syscalls::Syscall;
@@ -37,9 +37,23 @@ fn timed(transfer: &str) -> Vec<String> {
     let command = [&program as &str].into_iter().chain(words).chain(files);
     let command: Vec<String> = command.map(str::to_owned).collect();
     // What is written in the window may be what is sent from it.
-    let made = std::process::Command::new(&command[0]).args(&command[1..]).output();
+    let made = Command::new(&command[0]).args(&command[1..]).output();
     assert!(made.expect("zcprof runs").status.success());
     command
+}
+
+/// A server that copies what it sends from this port twice, and hands over what it sends from the next one;
+/// and who fetches from it, on and on. `begun_by` are the words that start it.
+fn serving(program: &Path, port: u16, begun_by: &[&str]) -> Child {
+    let mut command = timed("read_write,sendfile");
+    command.retain(|word| !word.starts_with("--rounds"));
+    command[0] = program.display().to_string();
+    let listen = format!("--listen=127.0.0.1:{port}");
+    let words = begun_by.iter().map(|word| (*word).to_owned()).chain(command);
+    let words: Vec<String> = words.chain(["--rounds=100000".to_owned(), listen]).collect();
+    let mut serving = Command::new(&words[0]);
+    serving.args(&words[1..]).stdout(Stdio::null()).stderr(Stdio::null());
+    serving.spawn().expect("it starts")
 }
 
 /// A number of bytes in `/proc/PID/status`.
@@ -68,7 +82,13 @@ fn missed(record: &Watch) -> u64 {
     record.doubts.iter().map(runs).sum()
 }
 
-/// What a window recorded in a folder; if it recorded nothing, what zcprof said.
+/// What a window recorded in a folder.
+fn record(out: impl AsRef<Path>) -> Watch {
+    let read = fs::read(out.as_ref().join("watch.json")).expect("a record");
+    zcprof_judge::record::read(&read).expect("a record")
+}
+
+/// The same; if it recorded nothing, what zcprof said.
 fn recorded(out: impl AsRef<Path>, output: &Output) -> Watch {
     let read = fs::read(out.as_ref().join("watch.json"));
     let read = read.unwrap_or_else(|error| panic!("{error}: {}", text(output)));
@@ -118,7 +138,7 @@ fn children_in_a_pid_namespace_are_followed() {
         let command = timed(transfer);
         let (output, record) = unmissed(|| {
             let out = "/data/in-a-namespace";
-            let mut apart = std::process::Command::new("/bin/busybox");
+            let mut apart = Command::new("/bin/busybox");
             apart.args(["unshare", "-m", "-p", "-f", "--mount-proc", &program, "watch"]);
             apart.args(["--out", out, "--claim", "zero-copy", "--"]).args(&command);
             let output = apart.output().expect("unshare runs");
@@ -224,7 +244,7 @@ fn the_command_gets_what_a_shell_would_have_given_it() {
     let got = |by: &str| fs::read_to_string(format!("/data/{by}")).expect("written");
     let output = watch(&["--", "sh", "-c", script, "/data/by-zcprof"]);
     assert_eq!(code(&output), 0, "{}", text(&output));
-    let mut shell = std::process::Command::new("sh");
+    let mut shell = Command::new("sh");
     let done = shell.args(["-c", script, "/data/by-shell"]).stdout(std::process::Stdio::piped());
     assert!(done.output().expect("sh runs").status.success());
     assert_eq!(got("by-zcprof"), got("by-shell"));

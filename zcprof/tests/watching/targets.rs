@@ -31,19 +31,9 @@ impl Drop for Serving {
     }
 }
 
-/// A server that copies what it sends from this port, and hands over what it sends from the next one; and
-/// who fetches from it, on and on. `begun_by` are the words that start it.
+/// The same server until the test ends, from when it listens.
 fn serving(program: &Path, port: u16, begun_by: &[&str]) -> Serving {
-    let mut command = timed("read_write,sendfile");
-    command.retain(|word| !word.starts_with("--rounds"));
-    command[0] = program.display().to_string();
-    let listen = format!("--listen=127.0.0.1:{port}");
-    let more = ["--rounds=100000".to_owned(), listen];
-    let words: Vec<String> = begun_by.iter().map(|word| (*word).to_owned()).collect();
-    let words = [words, command, more.to_vec()].concat();
-    let mut serving = Command::new(&words[0]);
-    serving.args(&words[1..]).stdout(Stdio::null()).stderr(Stdio::null());
-    let serving = Serving(serving.spawn().expect("it starts"));
+    let serving = Serving(super::serving(program, port, begun_by));
     let listens = |port: u16| {
         let tables = fs::read_to_string("/proc/net/tcp").expect("a table");
         tables.lines().any(|line| line.contains(&format!(":{port:04X} 00000000:0000 0A")))
