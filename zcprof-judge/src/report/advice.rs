@@ -10,8 +10,9 @@ use super::calls::{CopiedBy, is_at, is_of_senders};
 use super::columns::wrapped;
 use super::numbers::size;
 use crate::verdict::Verdict;
+use crate::watch::chosen::Part;
 use crate::watch::judge::ClaimJudgement;
-use crate::watch::record::{Direction, Watch};
+use crate::watch::record::{Direction, Watch, WatchedCount};
 
 /// Where a program may get into its memory what it sends, and what would hand the pages over instead.
 const SOURCES: [(Hop, &str, &str); 3] = [
@@ -33,10 +34,12 @@ enum Ratio {
 impl Ratio {
     /// Response headers, and what TLS adds to a record of 16 KiB, are less than a twentieth.
     const fn of(read: u64, sent: u64) -> Self {
-        match () {
-            () if sent > read.saturating_add(read / 20) => Self::More,
-            () if sent < read - read / 20 => Self::Fewer,
-            () => Self::Same,
+        if sent > read.saturating_add(read / 20) {
+            Self::More
+        } else if sent < read - read / 20 {
+            Self::Fewer
+        } else {
+            Self::Same
         }
     }
 
@@ -113,8 +116,9 @@ pub(super) fn lines(watch: &Watch, judgement: &ClaimJudgement) -> Vec<String> {
     if sent.bytes() == 0 {
         return Vec::new();
     }
-    let senders = is_of_senders(watch, of);
-    let everywhere = CopiedBy::at(watch, Hop::UserToSocket, &senders).bytes();
+    let part = Part::of(&watch.counts, of);
+    let senders = |count: &WatchedCount| is_of_senders(&part, count);
+    let everywhere = CopiedBy::at(watch, Hop::UserToSocket, senders).bytes();
     let at = ports(&sent.ports());
     let beside = match judgement.traffic.ledger.handed_over_at_all() {
         0 => String::new(),
@@ -122,7 +126,7 @@ pub(super) fn lines(watch: &Watch, judgement: &ClaimJudgement) -> Vec<String> {
     };
     let how = format!("sent by {}{at} ({}{beside})", sent.calls(), size(sent.bytes()));
     let sources =
-        SOURCES.map(|(hop, from, instead)| (CopiedBy::at(watch, hop, &senders), from, instead));
+        SOURCES.map(|(hop, from, instead)| (CopiedBy::at(watch, hop, senders), from, instead));
     let most = sources.iter().max_by_key(|(read, ..)| read.bytes());
     // A server that is asked for something reads requests.
     let source = most.filter(|(read, ..)| read.bytes() > sent.bytes() / 20);
@@ -141,8 +145,8 @@ pub(super) fn lines(watch: &Watch, judgement: &ClaimJudgement) -> Vec<String> {
         Ratio::of(read.bytes(), sent.bytes())
     };
     let pair = format!("{from} by {} ({}), {how}", read.calls(), size(read.bytes()));
-    let remedies = Cause::of(ratio, &sent.ports()).into_iter().map(|cause| cause.remedy(instead));
-    let remedies: Vec<_> = remedies.collect();
+    let causes = Cause::of(ratio, &sent.ports());
+    let remedies: Vec<_> = causes.into_iter().map(|cause| cause.remedy(instead)).collect();
     let helps = format!("if the program {}", remedies.join("; if it "));
     vec![pair + ratio.words(), helps]
 }

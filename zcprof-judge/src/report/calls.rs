@@ -7,6 +7,7 @@ use zcprof_common::sites::{Sign, Site};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
 
 use crate::syscall::InSyscall;
+use crate::watch::chosen::Part;
 use crate::watch::record::{Charged, Of, Watch, WatchedCount};
 
 /// Bytes that were copied at a hop.
@@ -68,20 +69,8 @@ fn copied_at(count: &WatchedCount, hop: Hop) -> i128 {
 }
 
 /// Whether a count was made by those who sent a part. What a program reads may be for any of its ports.
-pub(super) fn is_of_senders(watch: &Watch, of: &Of) -> impl Fn(&WatchedCount) -> bool {
-    let of = of.clone();
-    let mut senders = Vec::new();
-    for count in watch.counts.iter().filter(|count| is_at(count, &of)) {
-        if let Charged::Program(name) = &count.charged
-            && !senders.contains(name)
-        {
-            senders.push(name.clone());
-        }
-    }
-    move |count| match &count.charged {
-        Charged::Program(name) => senders.contains(name),
-        Charged::Unknown | Charged::Elsewhere => false,
-    }
+pub(super) fn is_of_senders(part: &Part<'_>, count: &WatchedCount) -> bool {
+    matches!(&count.charged, Charged::Program(name) if part.is_of(name))
 }
 
 /// Whether a count was made by a watched program in a part itself.

@@ -255,8 +255,7 @@ fn notes(watch: &Watch) -> String {
     let failed: Vec<_> = failed.collect();
     let looked: Vec<_> = looked.map(Instrument::name).collect();
     if failed.is_empty() && !looked.is_empty() {
-        let known = u64::try_from(watch.controls.len()).unwrap_or(u64::MAX);
-        let known = counted(known, "known truth", "known truths");
+        let known = counted(watch.controls.len() as u64, "known truth", "known truths");
         let by = looked.join(" and ");
         let _ = writeln!(text, "Controls: {known} seen as known by {by}.");
     }

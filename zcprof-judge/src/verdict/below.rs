@@ -121,6 +121,11 @@ pub(crate) fn unwatched(pass: &Pass, coverage: &Coverage) -> Option<Reason> {
     (!is_watched && sent > 0).then_some(Reason::ReachedNoDevice(sent, 0))
 }
 
+/// Whether devices get what is sent by sockets of a family.
+pub(crate) fn is_network(family: Family) -> bool {
+    IP.contains(&family)
+}
+
 /// What the judged program sent that devices get.
 pub(crate) fn sent_by_network(pass: &Pass) -> u64 {
     sent_by(pass, IP, is_server)

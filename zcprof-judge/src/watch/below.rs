@@ -4,8 +4,9 @@ use zcprof_common::sites::{Bytes, Site};
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use super::as_pass::BelowAnyPort;
+use super::chosen::{is_program, sent_by};
 use super::promise::{Bound, Promise};
-use super::record::{Charged, Direction, Of, Watch};
+use super::record::{Charged, Watch};
 use super::traffic::Traffic;
 use crate::ledger::sum;
 use crate::run::Count;
@@ -86,8 +87,9 @@ pub(super) fn unseen(watch: &Watch, traffic: &Traffic) -> Option<Reason> {
     if let Some(reason) = below::unwatched(&traffic.pass, &watch.coverage) {
         return Some(reason);
     }
-    let of_window = Traffic::counted(&watch.counts, &Of::All, Direction::Tx);
-    let of_window = below::sent_by_network(&of_window.pass);
+    let by_programs = watch.counts.iter().filter(|count| is_program(count));
+    let by_programs = by_programs.filter(|count| sent_by(count).is_some_and(below::is_network));
+    let of_window = sum(by_programs.map(|count| count.bytes));
     let known = watch.exits.iter().filter(|exit| exit.charged != Charged::Elsewhere);
     let reached = sum(known.map(|exit| exit.bytes));
     let by_network = below::sent_by_network(&traffic.pass);

@@ -1,5 +1,6 @@
 //! Which counts of a window belong to a part of what was sent, and as whose they are taken there.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use zcprof_common::sites::Site;
@@ -29,50 +30,41 @@ pub(super) fn sent_by(count: &WatchedCount) -> Option<Family> {
 }
 
 /// A part of what was sent, and who sent it.
-pub(super) struct Part<'a> {
+pub(crate) struct Part<'a> {
     of: &'a Of,
     /// Programs that sent from the part's port; none where the part is no port's.
-    senders: Vec<&'a str>,
+    senders: BTreeSet<&'a str>,
     /// Of these, the programs that sent or received at other ports too: what is known of such a program
     /// and names no port may be any of these ports', be it that it only acknowledges what it received.
-    by_several: Vec<&'a str>,
+    by_several: BTreeSet<&'a str>,
 }
 
 impl<'a> Part<'a> {
-    pub(super) fn of(counts: &'a [WatchedCount], of: &'a Of) -> Self {
-        let mut part = Self { of, senders: Vec::new(), by_several: Vec::new() };
+    /// The part of all that was counted.
+    pub(crate) fn of(counts: &'a [WatchedCount], of: &'a Of) -> Self {
+        let mut part = Self { of, senders: BTreeSet::new(), by_several: BTreeSet::new() };
         let Of::Port(number) = *of else { return part };
-        for count in counts {
-            if let (Charged::Program(name), true) = (&count.charged, count.port == Some(number))
-                && !part.senders.contains(&name.as_str())
-            {
-                part.senders.push(name);
-            }
-        }
-        for count in counts {
-            if let (Charged::Program(name), true) = (&count.charged, count.port != Some(number))
-                && is_by_network(count)
-                && part.senders.contains(&name.as_str())
-                && !part.by_several.contains(&name.as_str())
-            {
-                part.by_several.push(name);
-            }
-        }
+        let (here, elsewhere): (Vec<_>, Vec<_>) =
+            counts.iter().partition(|count| count.port == Some(number));
+        part.senders.extend(here.into_iter().filter_map(program));
+        let by_network = elsewhere.into_iter().filter(|count| is_by_network(count));
+        let by_senders = by_network.filter_map(program).filter(|name| part.is_of(name));
+        part.by_several = by_senders.collect();
         part
     }
 
     /// Whether the part is of a program's bytes.
-    pub(super) fn is_of(&self, program: &str) -> bool {
+    pub(crate) fn is_of(&self, program: &str) -> bool {
         match self.of {
             Of::All => true,
             Of::Program(wanted) => program == wanted,
-            Of::Port(_) => self.senders.contains(&program),
+            Of::Port(_) => self.senders.contains(program),
         }
     }
 
     /// Whether what is charged to a program, and names no port, may be of another port than the part's.
     pub(super) fn is_of_several_ports(&self, charged: &Charged) -> bool {
-        matches!(charged, Charged::Program(name) if self.by_several.contains(&name.as_str()))
+        matches!(charged, Charged::Program(name) if self.by_several.contains(name.as_str()))
     }
 
     /// Whether a count belongs to the part. What a program does at no socket may be for any of its ports.
@@ -125,6 +117,14 @@ impl<'a> Part<'a> {
 impl fmt::Display for Part<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.of.fmt(f)
+    }
+}
+
+/// The program that a count is charged to.
+fn program(count: &WatchedCount) -> Option<&str> {
+    match &count.charged {
+        Charged::Program(name) => Some(name),
+        Charged::Unknown | Charged::Elsewhere => None,
     }
 }
 

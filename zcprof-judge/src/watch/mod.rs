@@ -6,7 +6,7 @@ mod apart;
 mod as_pass;
 mod below;
 pub mod charge;
-mod chosen;
+pub(crate) mod chosen;
 pub mod direction;
 pub mod judge;
 mod missed;

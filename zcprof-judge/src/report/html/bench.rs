@@ -14,9 +14,8 @@ pub(in super::super) fn bench(
     columns: Vec<Column>,
     files: Files<'_>,
 ) -> Vec<u8> {
-    let number = |many: usize| u64::try_from(many).unwrap_or(u64::MAX);
-    let contestants = counted(number(run.contestants.len()), "way", "ways");
-    let cells = counted(number(run.cells.len()), "setting", "settings");
+    let contestants = counted(run.contestants.len() as u64, "way", "ways");
+    let cells = counted(run.cells.len() as u64, "setting", "settings");
     let conditions = &run.conditions;
     let [throughput, cpu] = findings;
     Page {

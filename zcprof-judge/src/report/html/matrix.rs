@@ -30,7 +30,7 @@ pub(in super::super) fn matrix(
         1 => format!("1 cell is off by more than 0.001 per byte {known}"),
         _ => format!("{off} cells are off by more than 0.001 per byte {known}"),
     };
-    let measured = counted(u64::try_from(cells.len()).unwrap_or(u64::MAX), "cell", "cells");
+    let measured = counted(cells.len() as u64, "cell", "cells");
     Page {
         title,
         about: vec![

@@ -97,7 +97,8 @@ impl Page<'_> {
         let Some(stacks) = self.stacks else { return String::new() };
         let svg = pictures::svg(self.files, FLAME).unwrap_or_default();
         // What is lost is part of the whole, as in the picture.
-        let all = Tree::of(stacks).root().copied();
+        let tree = Tree::of(stacks);
+        let all = tree.root().copied();
         let top = functions(stacks);
         let column = |heading: &str, left, cells: Vec<String>| Column {
             heading: vec![heading.to_owned()],
@@ -117,7 +118,7 @@ impl Page<'_> {
             more => format!("<p>And {} more.</p>\n", counted(more as u64, "function", "functions")),
         };
         let paragraph = |text: String, hint: &String| text + "<p>" + &escaped(hint) + "</p>\n";
-        let hints = hints(stacks).iter().fold(String::new(), paragraph);
+        let hints = hints(stacks, tree.root().bytes()).iter().fold(String::new(), paragraph);
         format!(
             "{}{hints}<h3>The functions that copied</h3>\n{}{more}",
             pictures::figure(FLAME, svg),

@@ -43,7 +43,7 @@ pub(super) fn counted(said: &[VerdictLine], word: Word) -> Option<String> {
 
 /// `8 claims are inconclusive`.
 pub(super) fn claims(count: usize, word: Word) -> String {
-    let claims = numbers::counted(u64::try_from(count).unwrap_or(u64::MAX), "claim", "claims");
+    let claims = numbers::counted(count as u64, "claim", "claims");
     format!("{claims} {}", predicate(word, count))
 }
 

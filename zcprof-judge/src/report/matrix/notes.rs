@@ -134,7 +134,7 @@ impl Note {
 
 /// A number of cells as it is written.
 pub(super) fn many(number: usize) -> String {
-    grouped(u64::try_from(number).unwrap_or(u64::MAX))
+    grouped(number as u64)
 }
 
 /// The title: what is refuted, or that nothing is.

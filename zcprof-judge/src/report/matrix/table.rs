@@ -89,7 +89,7 @@ fn name(cell: &MatrixCell) -> String {
 }
 
 fn cells(number: usize) -> String {
-    counted(u64::try_from(number).unwrap_or(u64::MAX), "cell", "cells")
+    counted(number as u64, "cell", "cells")
 }
 
 fn sum(matrix: &Matrix) -> String {

@@ -66,13 +66,12 @@ pub(super) fn summary(stacks: &Stacks) -> String {
             by_name.join("; ")
         )
     };
-    let hints = hints(stacks).iter().fold(String::new(), |text, hint| text + hint + "\n");
+    let hints = hints(stacks, all).iter().fold(String::new(), |text, hint| text + hint + "\n");
     format!("Copied by: {}{more}. {missing}\n{hints}", named.join(", "))
 }
 
-/// How to get the names that are missing, a line for each runtime.
-pub(super) fn hints(stacks: &Stacks) -> Vec<String> {
-    let all = Tree::of(stacks).root().bytes();
+/// How to get the names that are missing, a line for each runtime; `all` is the bytes of all stacks.
+pub(super) fn hints(stacks: &Stacks, all: u128) -> Vec<String> {
     let said = |(runtime, bytes): (&Runtime, u128)| {
         format!("{}: {} of the bytes. {}.", runtime.lacks, share(bytes, all), runtime.remedy)
     };
