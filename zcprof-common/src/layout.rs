@@ -61,6 +61,9 @@ pub const NO_FD: u8 = 0xff;
 /// `ITER_DISCARD` (64), beside two bits of flags (include/linux/uio.h).
 pub const ITER_TYPES: usize = 128;
 
+/// Entries of [`Value::sizes`].
+pub const SIZES: usize = 32;
+
 /// What is counted together: one subject, one system call, one site, one port, one kind of iterator
 /// and file. Sixteen bytes without padding, because a map key is compared as bytes.
 #[repr(C)]
@@ -84,7 +87,7 @@ pub struct Key {
 
 /// What was counted under a [`Key`] on one CPU.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value {
     /// Times the site was reached.
     pub calls: u64,
@@ -96,9 +99,22 @@ pub struct Value {
     pub small_bytes: u64,
     /// Bytes of the largest call.
     pub largest: u64,
+    /// Calls by the length of their number of bytes in bits: the first had none, the second one, the third
+    /// two or three, and so on; the last has all that are longer.
+    pub sizes: [u32; SIZES],
+}
+
+impl Default for Value {
+    fn default() -> Self {
+        Self::ZERO
+    }
 }
 
 impl Value {
+    /// Nothing.
+    pub const ZERO: Self =
+        Self { calls: 0, bytes: 0, small_calls: 0, small_bytes: 0, largest: 0, sizes: [0; SIZES] };
+
     /// With what was counted on another CPU.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
@@ -108,18 +124,20 @@ impl Value {
             small_calls: self.small_calls + other.small_calls,
             small_bytes: self.small_bytes + other.small_bytes,
             largest: self.largest.max(other.largest),
+            sizes: core::array::from_fn(|at| self.sizes[at].saturating_add(other.sizes[at])),
         }
     }
 
     /// What was counted since `before`; the largest call is that of the whole time.
     #[must_use]
-    pub const fn since(self, before: Self) -> Self {
+    pub fn since(self, before: Self) -> Self {
         Self {
             calls: self.calls - before.calls,
             bytes: self.bytes - before.bytes,
             small_calls: self.small_calls - before.small_calls,
             small_bytes: self.small_bytes - before.small_bytes,
             largest: self.largest,
+            sizes: core::array::from_fn(|at| self.sizes[at].saturating_sub(before.sizes[at])),
         }
     }
 }
@@ -137,6 +155,22 @@ pub struct Inflight {
     /// Which way through the program led to it ([`StackKey::user`]); [`NOT_OWN`] while that is not
     /// asked yet.
     pub user: u64,
+    /// The `struct file *` that it names, if that is a regular file; else zero.
+    pub open_file: u64,
+    /// The `struct sock *` that it names or sends by, or zero.
+    pub sock: u64,
+}
+
+impl Inflight {
+    /// No system call is current.
+    pub const NOWHERE: Self = Self {
+        syscall: NO_SYSCALL,
+        file: crate::vocabulary::File::None as u16,
+        port: NO_PORT,
+        user: NOT_OWN,
+        open_file: 0,
+        sock: 0,
+    };
 }
 
 /// Bytes of a user stack that are copied to be unwound.
@@ -304,6 +338,8 @@ pub struct Config {
     /// The first and last of the ports that the kernel hands out by itself
     /// (`net.ipv4.ip_local_port_range`).
     pub ephemeral: [u32; 2],
+    /// Whether system calls are told apart by file and by peer.
+    pub by_object: u32,
     /// Most bytes of a small call.
     pub small: u32,
     /// Which stacks are kept: [`STACKS_OF_CALLERS`], [`STACKS_OF_LEAVES`], both or neither.
@@ -349,6 +385,7 @@ impl Config {
         cgroup_level: 0,
         by_program: 0,
         by_port: 0,
+        by_object: 0,
         ephemeral: [0; 2],
         small: 0,
         stacks: 0,
@@ -403,8 +440,8 @@ mod tests {
     #[test]
     fn layout_has_no_padding() {
         assert_eq!(size_of::<Key>(), 4 + 4 + 2 + 2 + 1 + 1 + 2);
-        assert_eq!(size_of::<Value>(), 40);
-        assert_eq!(size_of::<Inflight>(), 16);
+        assert_eq!(size_of::<Value>(), 5 * 8 + 4 * SIZES);
+        assert_eq!(size_of::<Inflight>(), 4 + 2 + 2 + 3 * 8);
         assert_eq!(size_of::<Entered>(), 16);
         assert_eq!(size_of::<EnteredKey>(), 16);
         assert_eq!(size_of::<StackKey>(), 16 + 8 + 4 + 4);
@@ -413,6 +450,6 @@ mod tests {
         assert_eq!(size_of::<Flow>(), 36);
         assert_eq!(size_of::<DeviceKey>(), 36);
         let offsets = size_of::<Offsets>() + size_of::<TupleOffsets>();
-        assert_eq!(size_of::<Config>(), 4 * 25 + offsets + ITER_TYPES + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * 26 + offsets + ITER_TYPES + MAX_SYSCALLS);
     }
 }

@@ -120,7 +120,13 @@ offsets! {
         fdt_fd = "fdtable.fd";
         fdt_max_fds = "fdtable.max_fds";
         file_inode = "file.f_inode";
+        file_dentry = "file.f_path.dentry" or "file.__f_path.dentry", optional;
+        dentry_name = "dentry.d_name.name" or "dentry.__d_name.name", optional;
+        dentry_parent = "dentry.d_parent", optional;
         inode_mode = "inode.i_mode";
+        inode_number = "inode.i_ino", optional;
+        inode_super = "inode.i_sb", optional;
+        super_device = "super_block.s_dev", optional;
         /// A folio is its first page, and before 5.16 it was called that (include/linux/mm_types.h).
         folio_flags = "folio.flags" or "page.flags";
         /// The byte that holds a large folio's order: a member of its own in 6.1, the low byte of

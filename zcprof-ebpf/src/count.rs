@@ -1,11 +1,10 @@
 //! The counters: per-CPU sums, keyed by process, system call, site and iterator.
 
+use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{HashMap, PerCpuHashMap};
 use aya_log_ebpf::debug;
-use zcprof_common::layout::{
-    ELSEWHERE, Entered, EnteredKey, Inflight, Key, Lost, NO_PORT, NO_SYSCALL, NOT_OWN, Value,
-};
+use zcprof_common::layout::{ELSEWHERE, Entered, EnteredKey, Inflight, Key, Lost, SIZES, Value};
 use zcprof_common::sites::{Bytes, SITES};
 use zcprof_common::vocabulary::{File, Instrument};
 
@@ -21,9 +20,8 @@ static COUNTS: PerCpuHashMap<Key, Value> = PerCpuHashMap::with_max_entries(8192,
 #[map]
 pub(crate) static ENTERED: HashMap<EnteredKey, Entered> = HashMap::with_max_entries(4096, 0);
 
-/// No system call is current.
-const NOWHERE: Inflight =
-    Inflight { syscall: NO_SYSCALL, file: File::None as u16, port: NO_PORT, user: NOT_OWN };
+/// What a key has before it was reached.
+static UNREACHED: Value = Value::ZERO;
 
 /// Counts one call at a site.
 #[inline(always)]
@@ -64,7 +62,7 @@ pub(crate) fn add_for<C: OnStack>(ctx: &C, site: u16, owner: u32, bytes: u64) {
 /// The same, where it is known in what kind of file the bytes are.
 #[inline(always)]
 pub(crate) fn add_for_in<C: OnStack>(ctx: &C, site: u16, owner: u32, file: File, bytes: u64) {
-    let place = Inflight { file: file as u16, ..NOWHERE };
+    let place = Inflight { file: file as u16, ..Inflight::NOWHERE };
     let key = key(site, owner, &place, kernel::NO_ITER);
     add_at(&key, bytes);
     stacks::keep(ctx, &key, bytes, || false);
@@ -73,15 +71,15 @@ pub(crate) fn add_for_in<C: OnStack>(ctx: &C, site: u16, owner: u32, file: File,
 /// Counts bytes that a device gets of somebody's packets: nothing is copied there, and no stack is kept.
 #[inline(always)]
 pub(crate) fn add_exit(site: u16, owner: u32, bytes: u64) {
-    add_at(&key(site, owner, &NOWHERE, kernel::NO_ITER), bytes);
+    add_at(&key(site, owner, &Inflight::NOWHERE, kernel::NO_ITER), bytes);
 }
 
 /// Whom to charge, and the system call that it is in.
 #[inline(always)]
 fn now() -> (u32, Inflight) {
     match below::subject() {
-        ELSEWHERE => (ELSEWHERE, NOWHERE),
-        subject => (subject, current::get().unwrap_or(NOWHERE)),
+        ELSEWHERE => (ELSEWHERE, Inflight::NOWHERE),
+        subject => (subject, current::get().unwrap_or(Inflight::NOWHERE)),
     }
 }
 
@@ -135,23 +133,36 @@ const fn key(site: u16, subject: u32, inflight: &Inflight, iter: u8) -> Key {
 fn add_at(key: &Key, bytes: u64) -> bool {
     let is_small = bytes <= u64::from(kernel::configured(&CONFIG.small));
     let (small_calls, small_bytes) = if is_small { (1, bytes) } else { (0, 0) };
-    if let Some(value) = COUNTS.get_ptr_mut(key) {
-        // SAFETY: the kernel gave this CPU's own value; nothing else on this CPU writes it
-        // while this program runs.
-        unsafe {
-            (*value).calls += 1;
-            (*value).bytes += bytes;
-            (*value).small_calls += small_calls;
-            (*value).small_bytes += small_bytes;
-            if bytes > (*value).largest {
-                (*value).largest = bytes;
-            }
+    let known = COUNTS.get_ptr_mut(key);
+    let Some(value) = known.or_else(|| begin(key)) else { return true };
+    let length = u32::BITS - (bytes.min(u64::from(u32::MAX)) as u32).leading_zeros();
+    // SAFETY: the kernel gave this CPU's own value; nothing else on this CPU writes it
+    // while this program runs.
+    unsafe {
+        (*value).calls += 1;
+        (*value).bytes += bytes;
+        (*value).small_calls += small_calls;
+        (*value).small_bytes += small_bytes;
+        if bytes > (*value).largest {
+            (*value).largest = bytes;
         }
-        return false;
+        // The compiler may know that it fits, and the verifier does not.
+        let at = core::hint::black_box(length.min(SIZES as u32 - 1)) as usize & (SIZES - 1);
+        (*value).sizes[at] += 1;
     }
-    let value = Value { calls: 1, bytes, small_calls, small_bytes, largest: bytes };
-    if let Err(error) = COUNTS.insert(key, &value, 0) {
-        lose_or_busy(Lost::Counts, error);
+    known.is_none()
+}
+
+/// Makes room for a key.
+#[inline(always)]
+fn begin(key: &Key) -> Option<*mut Value> {
+    const EEXIST: i32 = -17; // include/uapi/asm-generic/errno-base.h
+    match COUNTS.insert(key, &UNREACHED, u64::from(BPF_NOEXIST)) {
+        // Another CPU was faster: this one has a value of its own all the same.
+        Ok(()) | Err(EEXIST) => COUNTS.get_ptr_mut(key),
+        Err(error) => {
+            lose_or_busy(Lost::Counts, error);
+            None
+        }
     }
-    true
 }

@@ -3,13 +3,12 @@
 use aya_ebpf::helpers;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
-use zcprof_common::layout::{
-    ELSEWHERE, Inflight, Lost, MAX_SYSCALLS, NO_FD, NO_PORT, NO_SYSCALL, NOT_OWN,
-};
+use zcprof_common::layout::{ELSEWHERE, Inflight, Lost, MAX_SYSCALLS, NO_FD, NO_SYSCALL, NOT_OWN};
 use zcprof_common::syscalls::{IO_URING_ENTER, PEEKS, SENDMMSG, flags_argument};
 use zcprof_common::vocabulary::File;
 
 use crate::loss::lose;
+use crate::place::Place;
 use crate::{CONFIG, kernel, place, who};
 
 /// Keyed by thread (`bpf_get_current_pid_tgid()`); watched processes only.
@@ -25,14 +24,16 @@ pub(crate) fn enter(number: i64, argument: impl Fn(u8) -> u32) {
     }
     // The numbers of 32-bit calls mean others (arch/x86/entry/syscalls/syscall_32.tbl).
     let number = if kernel::is_compat() { i64::from(NO_SYSCALL) } else { number };
-    let (file, port) = match fd_argument(number) {
-        NO_FD => (File::None as u8, NO_PORT),
+    let place = match fd_argument(number) {
+        NO_FD => Place::NONE,
         at => place::of(kernel::file(argument(at))),
     };
     const MSG_PEEK: u32 = 2; // include/linux/socket.h
     let looks = flags_argument(number).is_some_and(|at| argument(at) & MSG_PEEK != 0);
     let number = if looks { number | i64::from(PEEKS) } else { number };
-    let inflight = Inflight { syscall: number as i32, file: u16::from(file), port, user: NOT_OWN };
+    let Place { kind, port, open_file, sock } = place;
+    let (syscall, file) = (number as i32, u16::from(kind));
+    let inflight = Inflight { syscall, file, port, user: NOT_OWN, open_file, sock };
     if INFLIGHT.insert(&thread, &inflight, 0).is_err() {
         lose(Lost::Inflight);
     }
@@ -62,7 +63,7 @@ pub(crate) fn begin_scope(file: File) {
         Some(inflight) if inflight.syscall == NO_SYSCALL => NO_SYSCALL,
         Some(_) => return,
     };
-    let inflight = Inflight { syscall, file: file as u16, port: NO_PORT, user: NOT_OWN };
+    let inflight = Inflight { syscall, file: file as u16, ..Inflight::NOWHERE };
     if INFLIGHT.insert(&thread, &inflight, 0).is_err() {
         lose(Lost::Inflight);
     }
@@ -76,18 +77,18 @@ pub(crate) fn end_scope() {
     if inflight.syscall == NO_SYSCALL {
         let _ = INFLIGHT.remove(&thread);
     } else if let IO_URING_ENTER | SENDMMSG = inflight.syscall {
-        let inflight = Inflight { file: File::None as u16, port: NO_PORT, ..inflight };
+        let inflight =
+            Inflight { syscall: inflight.syscall, user: inflight.user, ..Inflight::NOWHERE };
         let _ = INFLIGHT.insert(&thread, &inflight, 0);
     }
 }
 
-/// From here on the current thread works on a socket of that port.
+/// From here on the current thread works on a `struct sock *` of that port.
 #[inline(always)]
-pub(crate) fn at_port(port: u16) {
-    let Some(inflight) = get() else { return };
-    if inflight.port != port {
-        let thread = helpers::bpf_get_current_pid_tgid();
-        let _ = INFLIGHT.insert(&thread, &Inflight { port, ..inflight }, 0);
+pub(crate) fn at_socket(sock: u64, port: u16) {
+    if let Some(inflight) = INFLIGHT.get_ptr_mut(&helpers::bpf_get_current_pid_tgid()) {
+        // SAFETY: the entry is this thread's own, and nobody else writes it.
+        unsafe { ((*inflight).sock, (*inflight).port) = (sock, port) };
     }
 }
 

@@ -2,6 +2,7 @@
 
 use aya_ebpf::helpers;
 use zcprof_common::layout::{Flow, ITER_TYPES, Lost};
+use zcprof_common::objects::{FileId, FileName, PeerKey};
 use zcprof_common::offsets::NO_OFFSET;
 use zcprof_common::vocabulary::{File, Iter};
 
@@ -30,6 +31,14 @@ fn read<T: Copy + Default>(address: u64) -> T {
             T::default()
         }
     }
+}
+
+/// The same where nothing rests on it: zero, and no note.
+#[inline(always)]
+fn hint_at<T: Copy + Default>(base: u64, offset: &u32) -> T {
+    let address = base + u64::from(configured(offset));
+    // SAFETY: the helper checks the address and fails on a bad one.
+    unsafe { helpers::bpf_probe_read_kernel(address as *const T) }.unwrap_or_default()
 }
 
 #[inline(always)]
@@ -153,6 +162,71 @@ pub(crate) fn file_kind(file: u64) -> u8 {
 pub(crate) fn sock_of(file: u64) -> u64 {
     let socket: u64 = read_at(file, &CONFIG.offsets.file_private);
     read_at(socket, &CONFIG.offsets.socket_sock)
+}
+
+/// Which file a `struct file *` is that was open a moment ago.
+#[inline(always)]
+pub(crate) fn file_id(file: u64) -> FileId {
+    let inode: u64 = hint_at(file, &CONFIG.offsets.file_inode);
+    let system: u64 = hint_at(inode, &CONFIG.offsets.inode_super);
+    FileId {
+        inode: hint_at(inode, &CONFIG.offsets.inode_number),
+        device: hint_at(system, &CONFIG.offsets.super_device),
+        unused: 0,
+    }
+}
+
+/// What such a file is called.
+#[inline(always)]
+pub(crate) fn file_name(file: u64) -> FileName {
+    let mut name = FileName { own: [0; 64], parent: [0; 32], grandparent: [0; 32] };
+    let own: u64 = hint_at(file, &CONFIG.offsets.file_dentry);
+    let parent: u64 = hint_at(own, &CONFIG.offsets.dentry_parent);
+    let grandparent: u64 = hint_at(parent, &CONFIG.offsets.dentry_parent);
+    read_name(own, &mut name.own);
+    // The root of a file system is its own parent.
+    if parent != own {
+        read_name(parent, &mut name.parent);
+        if grandparent != parent {
+            read_name(grandparent, &mut name.grandparent);
+        }
+    }
+    name
+}
+
+#[inline(always)]
+fn read_name(dentry: u64, name: &mut [u8]) {
+    let text: u64 = hint_at(dentry, &CONFIG.offsets.dentry_name);
+    // SAFETY: the helper checks the address and fails on a bad one.
+    let _ = unsafe { helpers::bpf_probe_read_kernel_str_bytes(text as *const u8, name) };
+}
+
+/// Whom a `struct sock *` reaches that was open a moment ago.
+#[inline(always)]
+pub(crate) fn peer(sock: u64) -> PeerKey {
+    let offsets = &CONFIG.offsets;
+    let family: u16 = hint_at(sock, &offsets.sock_family);
+    let is_ipv6 = family == IPV6 && configured(&offsets.sock_to6) != NO_OFFSET;
+    let to = if family == IPV4 {
+        mapped(hint_at(sock, &offsets.sock_to))
+    } else if is_ipv6 {
+        hint_at(sock, &offsets.sock_to6)
+    } else {
+        [0; 4]
+    };
+    let has_port = family == IPV4 || is_ipv6;
+    // It is as on the wire.
+    let to_port: u16 = if has_port { hint_at(sock, &offsets.sock_to_port) } else { 0 };
+    let protocol: u16 = hint_at(sock, &offsets.sock_protocol);
+    PeerKey {
+        to,
+        family,
+        protocol,
+        to_port: u16::from_be(to_port),
+        subject: 0,
+        syscall: 0,
+        port: 0,
+    }
 }
 
 /// Whether a `struct kiocb *` is of a file of kernfs (sysfs, cgroup), as the file's own reader says:
@@ -336,6 +410,7 @@ pub(crate) fn is_queued(skb: u64) -> bool {
 
 /// The family of IPv4's sockets: AF_INET, include/linux/socket.h.
 const IPV4: u16 = 2;
+const IPV6: u16 = 10;
 
 /// The IP protocol whose ports a flow has: TCP, include/uapi/linux/in.h.
 const TCP: u8 = 6;
@@ -353,7 +428,6 @@ fn mapped(address: u32) -> [u32; 4] {
 /// UDP's, whose ports may be the same as TCP's.
 #[inline(always)]
 pub(crate) fn flow_of_socket(sock: u64) -> Option<Flow> {
-    const IPV6: u16 = 10; // AF_INET6
     if is_udp(sock) {
         return None;
     }
@@ -446,7 +520,6 @@ pub(crate) fn flow_before_translation(skb: u64) -> Option<Flow> {
         return None;
     }
     // NFPROTO_IPV4 and NFPROTO_IPV6 are the same: include/uapi/linux/netfilter.h.
-    const IPV6: u16 = 10;
     let [from, to] = [&CONFIG.tuple.from, &CONFIG.tuple.to];
     let (from, to) = match read_at::<u16>(tuple, &CONFIG.tuple.family) {
         IPV4 => (mapped(read_at(tuple, from)), mapped(read_at(tuple, to))),

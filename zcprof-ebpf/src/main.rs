@@ -9,6 +9,7 @@ mod count;
 mod current;
 mod kernel;
 mod loss;
+mod objects;
 mod place;
 mod stacks;
 mod task;
@@ -168,6 +169,7 @@ fn sys_exit_tracepoint(ctx: TracePointContext) -> u32 {
 fn syscall_ends<C: OnStack>(ctx: &C, result: i64) {
     if let Some((call, bytes)) = current::exit(result) {
         count::add_syscall(ctx, &call, bytes);
+        objects::add(&call, bytes);
     }
 }
 
@@ -331,7 +333,8 @@ fn enter<const SITE: usize, C: OnStack>(ctx: &C, argument: impl Fn(usize) -> u64
     if let Some(at) = const { SITES[SITE].sends }
         && is_watched
     {
-        current::at_port(place::port(argument(usize::from(at))));
+        let sock = argument(usize::from(at));
+        current::at_socket(sock, place::port(sock));
     }
     match const { SITES[SITE].bytes } {
         Bytes::Lends(at) => below::lend(argument(usize::from(at))),

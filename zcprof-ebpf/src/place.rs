@@ -12,14 +12,34 @@ use crate::{CONFIG, kernel};
 #[map]
 static PORTS: HashMap<u16, u32> = HashMap::with_max_entries(MAX_PORTS, 0);
 
-/// Kind and port of a `struct file *`, which may be zero.
+/// What a system call works on.
+pub(crate) struct Place {
+    /// [`File`] as `u8`.
+    pub(crate) kind: u8,
+    pub(crate) port: u16,
+    /// The `struct file *` of a regular file, or zero.
+    pub(crate) open_file: u64,
+    /// The `struct sock *`, or zero.
+    pub(crate) sock: u64,
+}
+
+impl Place {
+    pub(crate) const NONE: Self =
+        Self { kind: File::None as u8, port: NO_PORT, open_file: 0, sock: 0 };
+}
+
+/// What a `struct file *` is, which may be zero.
 #[inline(always)]
-pub(crate) fn of(file: u64) -> (u8, u16) {
+pub(crate) fn of(file: u64) -> Place {
     let kind = kernel::file_kind(file);
-    if kind != File::Socket as u8 || kernel::configured(&CONFIG.by_port) == 0 {
-        return (kind, NO_PORT);
+    if kind == File::Regular as u8 {
+        return Place { kind, open_file: file, ..Place::NONE };
     }
-    (kind, port(kernel::sock_of(file)))
+    if kind != File::Socket as u8 || kernel::configured(&CONFIG.by_port) == 0 {
+        return Place { kind, ..Place::NONE };
+    }
+    let sock = kernel::sock_of(file);
+    Place { kind, port: port(sock), sock, open_file: 0 }
 }
 
 /// The port of a `struct sock *`. Ports that the kernel hands out by itself are not told apart, unless
@@ -38,11 +58,21 @@ pub(crate) fn port(sock: u64) -> u16 {
     if unsafe { PORTS.get(&port) }.is_some() {
         return port;
     }
-    let [first, last] = [0, 1].map(|at| kernel::configured(&CONFIG.ephemeral[at]));
-    let is_ephemeral = first <= u32::from(port) && u32::from(port) <= last;
-    if is_ephemeral || PORTS.insert(&port, &0, u64::from(BPF_NOEXIST)).is_err() {
+    if is_ephemeral(port) || PORTS.insert(&port, &0, u64::from(BPF_NOEXIST)).is_err() {
         NO_PORT
     } else {
         port
     }
+}
+
+#[inline(always)]
+fn is_ephemeral(port: u16) -> bool {
+    let [first, last] = [0, 1].map(|at| kernel::configured(&CONFIG.ephemeral[at]));
+    first <= u32::from(port) && u32::from(port) <= last
+}
+
+/// A peer's port, or [`NO_PORT`] if a kernel handed it out by itself.
+#[inline(always)]
+pub(crate) fn told_apart(port: u16) -> u16 {
+    if is_ephemeral(port) { NO_PORT } else { port }
 }

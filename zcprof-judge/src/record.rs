@@ -191,12 +191,16 @@ fn kind_of(value: &Value) -> Result<Option<RecordKind>, serde_json::Error> {
     })
 }
 
+/// A text without characters that steer a terminal, for names that strangers chose.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let seen = |c| if is_visible(c) { c } else { char::REPLACEMENT_CHARACTER };
+    text.chars().map(seen).collect()
+}
+
 fn clean(value: &mut Value) {
     match value {
-        Value::String(text) if !text.chars().all(is_visible) => {
-            let seen = |c| if is_visible(c) { c } else { char::REPLACEMENT_CHARACTER };
-            *text = text.chars().map(seen).collect();
-        }
+        Value::String(text) if !text.chars().all(is_visible) => *text = visible(text),
         Value::Array(values) => values.iter_mut().for_each(clean),
         // Keys are fields' names.
         Value::Object(fields) => fields.values_mut().for_each(clean),

@@ -25,6 +25,7 @@ mod legend;
 mod lettering;
 pub mod matrix;
 mod numbers;
+mod objects;
 mod path;
 mod pen;
 mod reading;

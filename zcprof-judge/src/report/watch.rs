@@ -8,6 +8,7 @@ use zcprof_common::vocabulary::{Disposition, Family, Hop, Instrument};
 use super::advice;
 use super::columns::{Column, lay_out};
 use super::numbers::{counted, size};
+use super::objects;
 use super::stacks;
 use super::table::whereabouts;
 use super::terminal::Terminal;
@@ -73,6 +74,7 @@ pub fn table(watch: &Watch) -> Result<String, ReportError> {
     text.push_str(&stretches(watch));
     text.push('\n');
     text.push_str(&numbers(watch));
+    text.push_str(&objects::tables(watch));
     if let Some(known) = &watch.stacks {
         text.push('\n');
         text.push_str(&stacks::summary(known));

@@ -10,6 +10,7 @@ pub(crate) mod chosen;
 pub mod direction;
 pub mod judge;
 mod missed;
+pub mod objects;
 mod pipes;
 mod ports;
 pub mod promise;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::{File, Iter};
 
+use super::objects::{FileCalls, PeerCalls};
 pub use crate::charged::Charged;
 pub use crate::interval::{HopBytes, Interval};
 use crate::run::{Control, Coverage, Doubt, Kernel, Phase};
@@ -44,6 +45,12 @@ pub struct Watch {
     /// Devices that packets left by, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exits: Vec<WatchedExit>,
+    /// What system calls moved into or out of regular files, sorted. No verdict rests on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileCalls>,
+    /// What system calls moved through sockets, by peer, sorted. No verdict rests on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerCalls>,
     /// The window in stretches of time, at most [`super::series::MOST`]. No verdict rests on them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub series: Vec<Stretch>,
@@ -148,6 +155,10 @@ pub struct WatchedCount {
     pub small_bytes: u64,
     /// Bytes of the largest call.
     pub largest: u64,
+    /// Calls by the length of their number of bytes in bits: the first had none, the second one, the third
+    /// two or three, and so on; the last of 32 has all that are longer. No verdict rests on them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<u64>,
 }
 
 /// What a leaf copied by one way through the kernel.

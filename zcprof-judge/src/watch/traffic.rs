@@ -227,6 +227,7 @@ mod tests {
             small_calls: 0,
             small_bytes: 0,
             largest: 1,
+            sizes: Vec::new(),
         };
         let (socket, disk, port) = (File::Socket, File::Regular, Some(80));
         for (site, syscall, file, port, says) in [

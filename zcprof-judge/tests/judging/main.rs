@@ -7,6 +7,7 @@ mod charge;
 mod diff;
 mod hostile;
 mod instruments;
+mod objects;
 mod page_words;
 mod pages;
 mod pipes;

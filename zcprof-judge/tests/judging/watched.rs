@@ -39,6 +39,7 @@ pub(super) fn count(
         small_calls: 0,
         small_bytes: 0,
         largest: bytes / 64,
+        sizes: Vec::new(),
     }
 }
 
@@ -84,6 +85,8 @@ pub(super) fn window(claim: &str, parts: &[Vec<WatchedCount>]) -> Watch {
         doubts: Vec::new(),
         leaves: every_leaf(),
         leaf_stacks: Vec::new(),
+        files: Vec::new(),
+        peers: Vec::new(),
         direction: Direction::Tx,
         framing: Tolerance { size: 4096, millionths: 10_000 },
         min_bytes: 1,

@@ -37,6 +37,7 @@ impl ByStack {
             small_calls: 0,
             small_bytes: 0,
             largest: 0,
+            sizes: Vec::new(),
         };
         Self {
             counted: by_stack.map(|(key, count)| (key, charge(count))).collect(),

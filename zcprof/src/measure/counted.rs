@@ -7,6 +7,7 @@ use zcprof_common::vocabulary::{File, Iter, Need, Process};
 
 use super::bench::TestBench;
 use super::by_stack::ByStack;
+use crate::probe::text;
 use crate::probe::{Probes, Snapshot};
 use crate::run::{
     Cache, Count, DeviceExit, Doubt, LeafStack, Notices, Pass, Payload, SyscallCount,
@@ -136,9 +137,4 @@ fn process_of(bench: &TestBench, subject: u32) -> Process {
     } else {
         Process::Elsewhere
     }
-}
-
-/// A name of the kernel's, which ends at the first zero.
-pub(crate) fn text(name: &[u8]) -> String {
-    String::from_utf8_lossy(name.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned()
 }

@@ -38,7 +38,6 @@ use bench::TestBench;
 pub(crate) use bench::{file_system, path};
 use by_stack::ByStack;
 pub(crate) use controls::Controls;
-pub(crate) use counted::text;
 use fetching::{Amount, Cpu};
 pub(crate) use storage::mounts::is_any_dax;
 pub(crate) use temporary::Temporary;

@@ -12,6 +12,8 @@ use aya::programs::RawTracePoint;
 use zcprof_common::layout::{ADOPT_ALL, ADOPT_CGROUP, Config};
 use zcprof_common::vocabulary::Hook;
 
+use super::maps::text;
+
 /// Who else is watched than the processes that are named, and what is told apart. Nothing by default.
 #[derive(Clone, Debug, Default)]
 pub struct Follow {
@@ -21,8 +23,8 @@ pub struct Follow {
     pub programs: Vec<String>,
     /// Whether a process that runs another program becomes another subject.
     pub by_program: bool,
-    /// Whether local ports are told apart, and those that are even if the kernel hands them out by
-    /// itself.
+    /// Whether files, peers and local ports are told apart, and those ports that are even if the kernel
+    /// hands them out by itself.
     pub ports: Option<Vec<u16>>,
     /// Most bytes of a small call.
     pub small: u32,
@@ -70,6 +72,7 @@ impl Follow {
         }
         if self.ports.is_some() {
             config.by_port = 1;
+            config.by_object = 1;
             let text = fs::read_to_string(EPHEMERAL).with_context(|| EPHEMERAL.to_owned())?;
             config.ephemeral = range(&text).with_context(|| format!("{EPHEMERAL}: {text:?}"))?;
         }
@@ -130,7 +133,7 @@ pub(super) fn programs(ebpf: &mut Ebpf) -> Result<Vec<(u32, String)>> {
     let programs: HashMap<_, Comm, u32> = map(ebpf, "PROGRAMS")?;
     programs
         .iter()
-        .map(|found| found.map(|(comm, id)| (id, text(comm))).map_err(Into::into))
+        .map(|found| found.map(|(comm, id)| (id, text(&comm))).map_err(Into::into))
         .collect()
 }
 
@@ -165,16 +168,11 @@ fn comm(name: &str) -> Comm {
     comm
 }
 
-fn text(comm: Comm) -> String {
-    let end = comm.iter().position(|byte| *byte == 0).unwrap_or(comm.len());
-    String::from_utf8_lossy(&comm[..end]).into_owned()
-}
-
 /// What the kernel keeps of a program's name, as the programs' names are read: a longer name is the same
 /// program's.
 #[must_use]
 pub fn kept_name(name: &str) -> String {
-    text(comm(name))
+    text(&comm(name))
 }
 
 /// Number of a control group and how deep below the root it is. Its number is its folder's inode

@@ -1,4 +1,4 @@
-//! Reads the maps that each CPU fills for itself.
+//! Reads the maps that each CPU fills for itself, and names in maps.
 
 use std::collections::BTreeMap;
 
@@ -20,4 +20,10 @@ pub(super) fn summed<K: Pod + Ord, V: Pod + Default>(
         sums.insert(key, values.iter().copied().fold(V::default(), &plus));
     }
     Ok(sums)
+}
+
+/// A name of the kernel's, which ends at the first zero.
+#[must_use]
+pub fn text(name: &[u8]) -> String {
+    String::from_utf8_lossy(name.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned()
 }

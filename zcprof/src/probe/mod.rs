@@ -10,6 +10,7 @@ mod kprobes;
 mod maps;
 mod memory;
 mod modules;
+mod objects;
 mod plan;
 mod pokes;
 mod reach;
@@ -34,7 +35,9 @@ use zcprof_common::vocabulary::{Hook, Instrument, Need, ProgramName};
 use crate::run::{Coverage, Doubt, Hole, ProbeState};
 use audit::Audit;
 pub use follow::{Adopt, CGROUPS, Follow, kept_name};
+pub use maps::text;
 pub use memory::{give_back, of_maps};
+pub use objects::Objects;
 use plan::AttachPlan;
 use pokes::TextPokes;
 pub use stacks::{KeptStacks, StackCounts};
@@ -107,6 +110,7 @@ fn load(options: &Options, config: &Config, kept: KeptStacks) -> Result<Ebpf> {
     let mut loader = EbpfLoader::new();
     let cpus = aya::util::nr_cpus().map_or(1, |cpus| cpus);
     stacks::size(&mut loader, kept, cpus);
+    objects::size(&mut loader, config);
     for (map, capacity) in &options.capacities {
         loader.map_max_entries(map, *capacity);
     }
@@ -211,8 +215,8 @@ impl Probes {
         let new_cpus = self.audit.follow_cpus()?;
         self.audit.pause().context("pausing the breakpoints")?;
         // Before the counts, which then have at least what the stacks have.
-        let stacks = self.stacks()?;
-        let now = Totals { stacks, ..Totals::read(&self.ebpf, &mut self.audit)? };
+        let (stacks, objects) = (self.stacks()?, Objects::read(&self.ebpf)?);
+        let now = Totals { stacks, objects, ..Totals::read(&self.ebpf, &mut self.audit)? };
         self.audit.resume().context("resuming the breakpoints")?;
         if let Some(logger) = &mut self.logger {
             logger.flush();

@@ -11,6 +11,7 @@ use zcprof_common::vocabulary::Hook;
 
 use super::audit::Audit;
 use super::maps::summed;
+use super::objects::Objects;
 use super::stacks::{self, StackCounts};
 use super::unpreempted::Unpreempted;
 use super::{follow, skipped};
@@ -22,6 +23,7 @@ pub(super) struct Totals {
     pub(super) counts: BTreeMap<Key, Value>,
     pub(super) stacks: StackCounts,
     pub(super) exits: BTreeMap<DeviceKey, u64>,
+    pub(super) objects: Objects,
     /// Times, in the order of [`Lost::ALL`].
     pub(super) lost: Vec<u64>,
     /// Runs, in the order of [`SITES`].
@@ -40,12 +42,14 @@ pub struct Snapshot {
     pub stacks: StackCounts,
     /// Bytes that devices got, by subject and device.
     pub exits: BTreeMap<DeviceKey, u64>,
+    /// What system calls moved; nothing in a [`super::Probes::peek`].
+    pub objects: Objects,
     /// What went wrong meanwhile.
     pub doubts: Vec<Doubt>,
 }
 
 impl Totals {
-    /// Reads the maps, and what the kernel says of the programs; stacks are not among it.
+    /// Reads the maps, and what the kernel says of the programs; stacks, files and peers are not among it.
     pub(super) fn read(ebpf: &Ebpf, audit: &mut Audit) -> Result<Self> {
         let _unpreempted = Unpreempted::begin();
         let counts: BTreeMap<_, _> = summed(ebpf, "COUNTS", Value::plus)?;
@@ -69,7 +73,8 @@ impl Totals {
     /// What is more than `before` had.
     pub(super) fn since(&self, before: &Self, by_program: bool) -> Snapshot {
         let stacks = stacks::since(&self.stacks, &before.stacks);
-        let mut snapshot = Snapshot { stacks, ..Snapshot::default() };
+        let objects = self.objects.since(&before.objects);
+        let mut snapshot = Snapshot { stacks, objects, ..Snapshot::default() };
         for (key, value) in &self.counts {
             let old = before.counts.get(key).copied().unwrap_or_default();
             let value = value.since(old);

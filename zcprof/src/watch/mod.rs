@@ -8,6 +8,7 @@ mod family;
 mod filters;
 mod listeners;
 mod live;
+mod objects;
 mod processes;
 mod record;
 mod series;
@@ -107,7 +108,7 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
     watch.seconds = window.seconds();
     let names = probes.programs()?;
     let chosen = targets.chosen(options, &own);
-    (watch.programs, watch.counts, watch.exits) = record::counted(&snapshot, &names, chosen);
+    record::fill(&mut watch, &snapshot, &names, chosen);
     let by_stack = |(key, value): (&StackKey, &_)| {
         (*key, record::counted_by_stack(key, value, &names, chosen))
     };
@@ -160,6 +161,8 @@ fn begun(options: &cli::WatchArgs, targets: &Targets) -> Result<Watch> {
         programs: Vec::new(),
         counts: Vec::new(),
         exits: Vec::new(),
+        files: Vec::new(),
+        peers: Vec::new(),
         series: Vec::new(),
         stacks: None,
         leaf_stacks: Vec::new(),

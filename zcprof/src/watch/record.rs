@@ -7,10 +7,12 @@ use zcprof_common::layout::{
 };
 use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::{File, Iter};
+use zcprof_judge::record::visible;
+use zcprof_judge::watch::Watch;
 use zcprof_judge::watch::record::{Charged, Program, WatchedCount, WatchedExit, WatchedLeafStack};
 
-use crate::measure::text;
-use crate::probe::Snapshot;
+use super::objects::told_apart;
+use crate::probe::{Snapshot, text};
 use crate::stacks::LeafWay;
 use crate::syscall::InSyscall;
 
@@ -27,6 +29,18 @@ pub(super) struct Chosen<'a> {
 
 /// Name of the programs that were too many to be told apart.
 const OTHERS: &str = "(other programs)";
+
+/// Writes what was counted into a record, stacks excepted.
+pub(super) fn fill(
+    watch: &mut Watch,
+    snapshot: &Snapshot,
+    names: &[(u32, String)],
+    chosen: Chosen<'_>,
+) {
+    (watch.programs, watch.counts, watch.exits) = counted(snapshot, names, chosen);
+    let charged = |subject| charged(subject, names, chosen);
+    (watch.files, watch.peers) = told_apart(&snapshot.objects, &watch.counts, charged);
+}
 
 /// The programs that were watched, the counts and the devices, sorted.
 pub(super) fn counted(
@@ -114,7 +128,7 @@ pub(super) fn by_leaf(
 
 /// A subject's program. One that was not seen to begin is known by its process's number.
 pub(super) fn name(subject: u32, names: &[(u32, String)]) -> String {
-    known(subject, names).cloned().unwrap_or_else(|| format!("process {subject}"))
+    known(subject, names).map_or_else(|| format!("process {subject}"), |name| visible(name))
 }
 
 fn known(subject: u32, names: &[(u32, String)]) -> Option<&String> {
@@ -134,7 +148,14 @@ fn count(key: &Key, value: &Value, charged: Charged) -> WatchedCount {
         small_calls: value.small_calls,
         small_bytes: value.small_bytes,
         largest: value.largest,
+        sizes: sizes(value),
     }
+}
+
+/// Calls by size, without the zeros at the end.
+fn sizes(value: &Value) -> Vec<u64> {
+    let used = value.sizes.iter().rposition(|calls| *calls > 0).map_or(0, |last| last + 1);
+    value.sizes[..used].iter().map(|calls| u64::from(*calls)).collect()
 }
 
 fn order(count: &WatchedCount) -> impl Ord + '_ {

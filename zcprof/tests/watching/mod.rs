@@ -18,7 +18,9 @@ use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::Instrument;
 use zcprof_judge::run::Doubt;
 use zcprof_judge::stacks::top::functions;
+use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::watch::Watch;
+use zcprof_judge::watch::objects::PeerCalls;
 use zcprof_judge::watch::record::{Charged, WatchedCount};
 
 use super::{code, loaded_programs, text, wait_until, zcprof};
@@ -119,6 +121,7 @@ fn a_command_that_hands_pages_over_holds_and_one_that_copies_is_refuted() {
     let sent = record.results[0].sent;
     assert!((16 << 20..17 << 20).contains(&sent), "{sent}");
     assert!(record.counts.iter().all(|count| count.bytes > 0 || count.calls > 0));
+    is_told_by_file_peer_and_size(&record);
 
     let (output, record) = watched(&["zero-copy"], "read_write", "copied");
     assert_eq!(code(&output), 1, "{}", text(&output));
@@ -128,6 +131,36 @@ fn a_command_that_hands_pages_over_holds_and_one_that_copies_is_refuted() {
     // Judged again without privileges it is the same.
     let again = zcprof(&["judge", "/data/copied"]).output().expect("zcprof runs");
     assert_eq!(code(&again), 1, "{}", text(&again));
+}
+
+/// What sendfile moved is there again by file, by peer and by size.
+fn is_told_by_file_peer_and_size(record: &Watch) {
+    let is_sendfile = |syscall: InSyscall| syscall == Syscall::Sendfile;
+    let results = record.counts.iter().filter(|count| count.site == "sys_exit");
+    let results: Vec<_> = results.filter(|count| is_sendfile(count.syscall)).collect();
+    let said: u64 = results.iter().map(|count| count.bytes).sum();
+    assert!(said >= 16 << 20, "{results:?}");
+    let files: Vec<_> = record.files.iter().filter(|calls| is_sendfile(calls.syscall)).collect();
+    assert_eq!(files.iter().map(|calls| calls.bytes).sum::<u64>(), said, "{files:?}");
+    for calls in files {
+        let file = calls.file.as_ref().expect("each file is told apart");
+        let path = Path::new(&file.path);
+        assert_eq!(path.extension().and_then(|end| end.to_str()), Some("log"), "{file:?}");
+        assert!(file.inode > 0 && file.path.matches('/').count() >= 2, "{file:?}");
+    }
+    let peers: Vec<_> = record.peers.iter().filter(|calls| is_sendfile(calls.syscall)).collect();
+    assert_eq!(peers.iter().map(|calls| calls.bytes).sum::<u64>(), said, "{peers:?}");
+    let is_told =
+        |calls: &&&PeerCalls| calls.family == "tcp" && calls.peer.as_deref() == Some("127.0.0.1");
+    assert_eq!(peers.iter().filter(is_told).count(), peers.len(), "{peers:?}");
+    for count in &record.counts {
+        assert_eq!(count.sizes.iter().sum::<u64>(), count.calls, "{count:?}");
+        // Of others the largest call may have been before the window.
+        if matches!(count.charged, Charged::Program(_)) {
+            let longest = (u64::BITS - count.largest.leading_zeros()) as usize;
+            assert_eq!(count.sizes.len(), longest.min(31) + 1, "{count:?}");
+        }
+    }
 }
 
 /// The same in a pid namespace of its own, as in a container: who serves there is a child of the command's.
