@@ -69,24 +69,34 @@ fn every_sabotage_is_caught_and_every_twin_holds() {
             settings[at].1.push(case);
         }
     }
+    let version = zcprof::probe::kernel::version().expect("a version");
+    let here = settings.iter().filter(|(setting, _)| setting.place.since() <= version);
     let measured: Vec<_> =
-        settings.iter().map(|(setting, cases)| (*setting, measure(*setting, cases))).collect();
+        here.map(|(setting, cases)| (*setting, measure(*setting, cases))).collect();
+    // None if this kernel has no such place or transfer.
     let judgement = |case: &Trial| {
-        let (_, judgements) =
-            measured.iter().find(|(setting, _)| *setting == case.setting).expect("measured");
-        let found = judgements.iter().find(|judged| judged.transfer == case.transfer).expect("too");
+        let (_, judgements) = measured.iter().find(|(setting, _)| *setting == case.setting)?;
+        let found = judgements.iter().find(|judged| judged.transfer == case.transfer)?;
         assert_eq!(found.claim.name, case.claim, "one claim in a setting: {case}");
-        found
+        Some(found)
     };
     let mut wrong = Vec::new();
     for sabotage in sabotages {
-        println!("{}\n  {}", sabotage.name, line(&sabotage.case, judgement(&sabotage.case)));
-        println!("{}", row(sabotage, judgement(&sabotage.case)));
-        wrong.extend(sabotage.complaints(judgement(&sabotage.case)));
+        let Some(judged) = judgement(&sabotage.case) else {
+            println!("{}: not on this kernel", sabotage.name);
+            continue;
+        };
+        println!("{}\n  {}", sabotage.name, line(&sabotage.case, judged));
+        println!("{}", row(sabotage, judged));
+        wrong.extend(sabotage.complaints(judged));
         for twin in sabotage.twins {
-            println!("  twin: {}", line(twin, judgement(twin)));
-            if judgement(twin).verdict != Verdict::Holds {
-                wrong.push(format!("{}: the twin {}", sabotage.name, line(twin, judgement(twin))));
+            let Some(judged) = judgement(twin) else {
+                println!("  twin: {twin}: not on this kernel");
+                continue;
+            };
+            println!("  twin: {}", line(twin, judged));
+            if judged.verdict != Verdict::Holds {
+                wrong.push(format!("{}: the twin {}", sabotage.name, line(twin, judged)));
             }
         }
     }
@@ -190,7 +200,13 @@ fn measure_log(
     let record = record.unwrap_or_else(|_| panic!("{setting}: {}", text(&output)));
     let run: Run = serde_json::from_slice(&record).expect("run.json parses");
     let judgements = verdict::judge(&run).expect("known names");
-    assert_eq!(judgements.len(), cases.len(), "a pass for each: {}", text(&output));
+    // The oldest kernels that zcprof judges lack some of what is tried.
+    let lacks =
+        |case: &&&Trial| run.skipped.iter().any(|skipped| skipped.transfer == case.transfer);
+    let lacking = cases.iter().filter(lacks).count();
+    let is_old = zcprof::probe::kernel::version().expect("a version") < (6, 0);
+    assert!(is_old || lacking == 0, "skipped: {}", text(&output));
+    assert_eq!(judgements.len() + lacking, cases.len(), "a pass for each: {}", text(&output));
     println!("{setting}: exit code {}", code(&output));
     assert_eq!(code(&output), verdict::exit(&judgements) as i32, "{}", text(&output));
     (judgements, text(&output))

@@ -72,14 +72,37 @@ const A_FILE: &[&str] = &[
     "sendfile_direct",
 ];
 
+/// What can be done to a file that no device reads into the server's own memory.
+const NOT_PAST_THE_CACHE: &[&str] = &[
+    "read_write",
+    "mmap_write",
+    "sendfile",
+    "splice",
+    "writev",
+    "vmsplice",
+    "msg_zerocopy",
+    "uring_send_zc",
+    "uring_splice",
+    "ktls_sendfile",
+];
+
+/// What can be done by every kind of socket.
+const BY_ANY_SOCKET: &[&str] = &["read_write", "mmap_write", "sendfile", "splice", "writev"];
+
 /// Where the bytes may be, and what can be done to them there.
 const PLACES: &[(Backing, &[&str])] = &[
+    (Backing::Disk, ON_DISK),
     (Backing::Disk, ON_DISK),
     (Backing::Disk, ON_DISK),
     (Backing::Disk, ON_DISK),
     (Backing::Sysfs, MADE_UP),
     (Backing::Fuse, A_FILE),
     (Backing::Overlay { on_disk: true }, A_FILE),
+    (Backing::Loop { direct: false }, A_FILE),
+    (Backing::Loop { direct: true }, A_FILE),
+    (Backing::Encrypted, A_FILE),
+    (Backing::Compressed, NOT_PAST_THE_CACHE),
+    (Backing::Nfs, NOT_PAST_THE_CACHE),
 ];
 
 /// What happens meanwhile.
@@ -131,6 +154,19 @@ const NETWORKS: &[&str] = &[
     "veth-tap",
     "veth-ring",
     "virtio",
+    "vxlan",
+    "wireguard",
+    "macsec",
+];
+
+/// Kinds of sockets, and the networks that they can be on; any if there is none here.
+const SOCKETS: &[(&str, &[&str])] = &[
+    ("tcp", &[]),
+    ("tcp", &[]),
+    ("tcp", &[]),
+    ("tcp", &[]),
+    ("mptcp", &["loopback", "veth"]),
+    ("unix", &["loopback"]),
 ];
 
 #[test]
@@ -167,20 +203,26 @@ fn has_verdict(case: &Trial) -> bool {
 fn measurement(rng: &mut Rng, most: usize) -> (Disturbance, Vec<(Trial, Judgement)>) {
     let pick = |rng: &mut Rng, from: &[&'static str]| from[rng.usize(..from.len())];
     let (place, able) = PLACES[rng.usize(..PLACES.len())];
-    let network = pick(rng, NETWORKS);
+    let (socket, networks) = SOCKETS[rng.usize(..SOCKETS.len())];
+    let network = pick(rng, if networks.is_empty() { NETWORKS } else { networks });
+    let able: Vec<&str> = able
+        .iter()
+        .copied()
+        .filter(|transfer| socket == "tcp" || BY_ANY_SOCKET.contains(transfer))
+        .collect();
     let consumer = pick(rng, &["copy", "copy", "copy", "slow"]);
     let cache = pick(rng, &["warm", "cold"]);
     // Sysfs has no page cache to be cold.
     let cache = if place == Backing::Sysfs { "warm" } else { cache };
-    let setting = Surroundings { network, consumer, cache, ..at(place) };
+    let setting = Surroundings { network, socket, consumer, cache, ..at(place) };
     let trouble = match (place, TROUBLES[rng.usize(..TROUBLES.len())]) {
         // What is dropped there is copied again: no claim is known to be true or false.
-        (Backing::Fuse, Disturbance::Dropped) => Disturbance::None,
+        (place, Disturbance::Dropped) if fills_by_cpu(place) => Disturbance::None,
         (_, trouble) => trouble,
     };
     let mut cases: Vec<Trial> = Vec::new();
     for _ in 0..rng.usize(1..=TOGETHER.min(most)) {
-        let transfer = pick(rng, able);
+        let transfer = pick(rng, &able);
         let own = TransferSpec::find(transfer).expect("a transfer").claim.name;
         let any = CLAIMS[rng.usize(..CLAIMS.len())].name;
         let claim = if rng.bool() { own } else { any };
@@ -188,7 +230,7 @@ fn measurement(rng: &mut Rng, most: usize) -> (Disturbance, Vec<(Trial, Judgemen
             cases.push(Trial { transfer, claim, setting });
         }
     }
-    // Sysfs has one size, which is less on some kernels.
+    // Sysfs has one size, which is less on some kernels, and so has the file in a squashfs.
     let bytes = rng.usize(SIZES);
     let bytes = if place == Backing::Sysfs { bytes.min(1 << 20) } else { bytes };
     let set = PreparedBacking::up(place, bytes);
@@ -231,7 +273,7 @@ fn measurement(rng: &mut Rng, most: usize) -> (Disturbance, Vec<(Trial, Judgemen
 
 /// The truth, by construction.
 fn is_true(case: &Trial) -> bool {
-    let Surroundings { place, network, cache, .. } = case.setting;
+    let Surroundings { place, network, socket, cache, .. } = case.setting;
     let own = TransferSpec::find(case.transfer).expect("a transfer").claim.name;
     let by_reference = ["zero-copy", "deferred", "transforms", "replica"].contains(&own);
     let handed_over = by_reference && case.transfer != "wrapped_sendfile";
@@ -239,15 +281,19 @@ fn is_true(case: &Trial) -> bool {
     // may write to, skb_checksum_help(), net/core/dev.c. That is later than the call, which only
     // the claim `deferred` allows.
     let below = network == "veth-no-sg" || handed_over && network == "veth-no-checksum";
-    // There is no page to hand over: copies that no claim knows.
-    let has_no_page = handed_over && place == Backing::Sysfs;
+    // They bring packets together and encrypt them, which is more than any claim allows.
+    if ["wireguard", "macsec"].contains(&network) {
+        return false;
+    }
+    // There is no page to hand over, or the socket takes none: copies that no claim knows.
+    let has_no_page = handed_over && (place == Backing::Sysfs || socket == "mptcp");
     let copied_anyway = has_no_page || below && own != "deferred";
     // Pinned, sent by DMA, and received by nobody on this host.
     let transmitted = network == "virtio" && own == "deferred";
     let own = if transmitted { "zero-copy" } else { own };
-    // A process is the storage, which matters to the claim that begins there.
+    // The CPU has a hand in storage, which matters to the claim that begins there.
     let from_storage = case.claim == "zero-copy-from-storage";
-    if from_storage && place == Backing::Fuse && cache == "cold" {
+    if from_storage && fills_by_cpu(place) && cache == "cold" {
         return false;
     }
     let claim = if from_storage { "zero-copy" } else { case.claim };
@@ -260,6 +306,18 @@ fn is_true(case: &Trial) -> bool {
         _ if below && own == "zero-copy" && claim == "deferred" => !has_no_page,
         _ => !copied_anyway && claim == own,
     }
+}
+
+/// Whether the CPU copies, decrypts or decompresses what comes into the page cache there.
+fn fills_by_cpu(place: Backing) -> bool {
+    matches!(
+        place,
+        Backing::Fuse
+            | Backing::Loop { direct: false }
+            | Backing::Encrypted
+            | Backing::Compressed
+            | Backing::Nfs
+    )
 }
 
 /// Does something while there is trouble, which comes at a moment or all the time.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use zcprof_common::sites::Version;
 use zcprof_common::vocabulary::Disposition::{
     self, Bounced, Copied, Deferred, Moved, Pinned, Transformed,
 };
@@ -101,6 +102,17 @@ pub(super) enum Backing {
         /// The layers are on ext4; else on tmpfs.
         on_disk: bool,
     },
+}
+
+impl Backing {
+    /// The first kernel on which it can be tried.
+    pub(super) const fn since(self) -> Version {
+        match self {
+            // Linux 5.10.0 stops at a BUG when its NFS server ends (svc_destroy(), net/sunrpc/svc.c).
+            Self::Nfs4 => (6, 0),
+            _ => (5, 10),
+        }
+    }
 }
 
 /// Bytes per payload byte that an instrument must see.
