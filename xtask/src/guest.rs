@@ -56,10 +56,11 @@ const MODULES: [&str; 31] = [
 
 /// Words for a kernel's command line that make it cheaper to emulate, and change nothing in what it
 /// copies: no mitigations for speculation, which an emulator does not do, no memory wiped when it is
-/// allocated, and no long wait for readers of RCU
+/// allocated, no self-tests of ciphers (crypto/algboss.c), and no long wait for readers of RCU
 /// (Documentation/admin-guide/kernel-parameters.txt). A window on an idle guest needs an eighth less
 /// CPU time with them.
-pub(crate) const CHEAPER: &str = "mitigations=off init_on_alloc=0 rcupdate.rcu_expedited=1";
+pub(crate) const CHEAPER: &str =
+    "mitigations=off init_on_alloc=0 cryptomgr.notests rcupdate.rcu_expedited=1";
 
 /// Options of `vm`.
 #[derive(Args, Debug)]
