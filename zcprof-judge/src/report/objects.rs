@@ -38,11 +38,8 @@ pub(super) fn tables(watch: &Watch) -> String {
     let sizes = watch.counts.iter().filter(|count| is_told(count)).map(|count| {
         moved(&count.charged, count.syscall, count.calls, count.bytes, sizes(&count.sizes))
     });
-    let tables = [
-        ("files", files.collect::<Vec<_>>()),
-        ("peers", peers.collect()),
-        ("sizes", sizes.collect()),
-    ];
+    let tables =
+        [("file", files.collect::<Vec<_>>()), ("peer", peers.collect()), ("size", sizes.collect())];
     tables.into_iter().map(|(of, rows)| table(of, rows)).collect()
 }
 
