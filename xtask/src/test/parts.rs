@@ -73,7 +73,13 @@ pub(super) const LEFT_OUT: &str = "ZCPROF_LEFT_OUT";
 pub(super) const PARTS: &[Part] = &[
     Part {
         name: "faults",
-        work: Work::Tests(&["faults::", "leftovers::", "privileges::", "--skip=faults::a_cpu_"]),
+        work: Work::Tests(&[
+            "faults::",
+            "leftovers::",
+            "privileges::",
+            "--skip=faults::a_cpu_",
+            "--skip=faults::cpuset::",
+        ]),
         daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
@@ -81,7 +87,7 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         name: "processors that come and go",
-        work: Work::Tests(&["faults::a_cpu_"]),
+        work: Work::Tests(&["faults::a_cpu_", "faults::cpuset::"]),
         daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::Several,

@@ -32,6 +32,14 @@ pub enum Doubt {
         /// Which.
         cpu: u32,
     },
+    /// Somebody who is watched ran on a CPU on which zcprof may not run, so that nothing shows whether the
+    /// breakpoints there answer.
+    UnreachedCpu {
+        /// Which.
+        cpu: u32,
+        /// The control group of zcprof, whose cpuset it is.
+        group: String,
+    },
     /// A probe that was attached is gone.
     ProbeGone {
         /// The site.

@@ -98,7 +98,7 @@ codes! {
     /// Full maps.
     LOST = "ZC207", "the programs could not store what they saw";
     /// CPU hotplug.
-    NEW_CPU = "ZC208", "a CPU came online and was not watched";
+    NEW_CPU = "ZC208", "a CPU was not watched";
     /// A probe was removed.
     PROBE_GONE = "ZC209", "a probe is gone";
     /// Cold that was not cold.

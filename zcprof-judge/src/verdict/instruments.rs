@@ -132,7 +132,7 @@ fn concerns(doubt: &Doubt, instrument: Instrument) -> bool {
         Doubt::Missed { site, .. } | Doubt::ProbeGone { site } | Doubt::ProbeOff { site } => {
             Site::find(site).is_none_or(|(_, site)| site.instrument == instrument)
         }
-        Doubt::UnwatchedCpu { .. } => instrument == Instrument::Audit,
+        Doubt::UnwatchedCpu { .. } | Doubt::UnreachedCpu { .. } => instrument == Instrument::Audit,
         Doubt::ModuleLoaded { .. } => instrument == Instrument::Callers,
         Doubt::Lost { .. }
         | Doubt::CacheState { .. }

@@ -137,6 +137,11 @@ impl fmt::Display for Doubt {
                     "{times} forks, execs, exits or first listens of processes were not followed"
                 )
             }
+            Self::UnreachedCpu { cpu, group } => write!(
+                f,
+                "who is watched ran on CPU {cpu}, where zcprof may not run (the cpuset of its control \
+                 group, {group}): nothing shows that the breakpoints there answer"
+            ),
             Self::UnwatchedCpu { cpu } => write!(f, "CPU {cpu} came online and was not watched"),
             Self::ModuleLoaded { module } => write!(
                 f,

@@ -198,6 +198,7 @@ fn a_control_that_an_instrument_failed_is_no_other_instruments() {
         (Doubt::ProbeGone { site: caller.clone() }, &callers),
         (Doubt::ProbeOff { site: caller }, &callers),
         (Doubt::UnwatchedCpu { cpu: 1 }, &audit),
+        (Doubt::UnreachedCpu { cpu: 1, group: "/".to_owned() }, &audit),
         (Doubt::ModuleLoaded { module: "veth".to_owned() }, &callers),
         (Doubt::Unfollowed { times: 1 }, &JUDGING.to_vec()),
     ] {

@@ -10,6 +10,7 @@
 //! groups, one after the other: the first has the leaves that every work can reach, the others
 //! those of [`Need`]s that arise, each group with a leaf of the first that can be reached at will.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -34,6 +35,8 @@ pub(super) struct Audit {
     current: usize,
     /// Leaves that are watched all the time, without breakpoints.
     always: Vec<usize>,
+    /// CPUs on which this process may not run.
+    unreached: BTreeSet<u32>,
 }
 
 /// Breakpoint slots of a CPU: `HBP_NUM`, arch/x86/include/asm/hw_breakpoint.h.
@@ -238,13 +241,20 @@ impl Audit {
             return Ok(false);
         }
         if !reach::leaves(cpu, &names)? {
-            // This process may not run there; and what it has started may not either.
+            // This process may not run there; and what it has started may not either. Others may.
+            self.unreached.insert(cpu);
             return Ok(true);
         }
+        self.unreached.remove(&cpu);
         let after = self.hits_on(cpu)?;
         // A leaf that is reached by nobody at will has its breakpoint beside the others'.
         let hit = |at: usize| after[at] > before[at] || !reach::is_reachable(names[at]);
         Ok((0..names.len()).all(hit))
+    }
+
+    /// CPUs on which this process may not run, so that nothing shows whether their breakpoints answer.
+    pub(super) const fn unreached(&self) -> &BTreeSet<u32> {
+        &self.unreached
     }
 
     /// Hits of each leaf that is watched on a CPU.

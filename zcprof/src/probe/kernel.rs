@@ -44,6 +44,17 @@ fn version_of(code: u32) -> Version {
     (u16::from(major), u16::from(minor))
 }
 
+/// The control group of this process, as a path below the root of version 2; empty if there is none.
+///
+/// # Errors
+/// /proc cannot be read.
+pub fn control_group() -> Result<String> {
+    const FILE: &str = "/proc/self/cgroup";
+    let text = std::fs::read_to_string(FILE).with_context(|| format!("cannot read {FILE}"))?;
+    let group = text.lines().find_map(|line| line.strip_prefix("0::"));
+    Ok(group.unwrap_or_default().to_owned())
+}
+
 /// CPUs that are online now.
 ///
 /// # Errors

@@ -225,6 +225,12 @@ impl Probes {
         let mut snapshot = self.before.since(&before, self.by_program);
         let new = new_cpus.iter().map(|cpu| Doubt::UnwatchedCpu { cpu: *cpu });
         snapshot.doubts.extend(new);
+        if !self.audit.unreached().is_empty() {
+            let group = kernel::control_group()?;
+            let unreached = maps::used(&self.ebpf, self.audit.unreached())?.into_iter();
+            let doubt = |cpu| Doubt::UnreachedCpu { cpu, group: group.clone() };
+            snapshot.doubts.extend(unreached.map(doubt));
+        }
         let gone: BTreeSet<String> = self.plan.gone().collect();
         let off = self.switched_off(&new_cpus)?.into_iter();
         snapshot.doubts.extend(

@@ -1,6 +1,7 @@
 //! What strikes the probes, the CPUs or the clock while a pass is under way: the verdict is the
 //! right one, or there is none.
 
+mod cpuset;
 mod kprobes;
 mod lacking;
 mod running;

@@ -70,7 +70,7 @@ fn every_sabotage_is_caught_and_every_twin_holds() {
         }
     }
     let version = zcprof::probe::kernel::version().expect("a version");
-    let here = settings.iter().filter(|(setting, _)| setting.place.since() <= version);
+    let here = settings.iter().filter(|(setting, _)| setting.since() <= version);
     let measured: Vec<_> =
         here.map(|(setting, cases)| (*setting, measure(*setting, cases))).collect();
     // None if this kernel has no such place or transfer.

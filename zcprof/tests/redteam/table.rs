@@ -104,14 +104,12 @@ pub(super) enum Backing {
     },
 }
 
-impl Backing {
-    /// The first kernel on which it can be tried.
-    pub(super) const fn since(self) -> Version {
-        match self {
-            // Linux 5.10.0 stops at a BUG when its NFS server ends (svc_destroy(), net/sunrpc/svc.c).
-            Self::Nfs4 => (6, 0),
-            _ => (5, 10),
-        }
+impl Surroundings {
+    /// The first kernel on which they can be had.
+    pub(super) fn since(self) -> Version {
+        // Debian's 5.10 stops at a BUG when its NFS server ends (svc_destroy(), net/sunrpc/svc.c), and has
+        // no MPTCP.
+        if self.place == Backing::Nfs4 || self.socket == "mptcp" { (6, 0) } else { (5, 10) }
     }
 }
 

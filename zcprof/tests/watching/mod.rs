@@ -47,7 +47,12 @@ fn timed(transfer: &str) -> Vec<String> {
 /// A server that copies what it sends from this port twice, and hands over what it sends from the next one;
 /// and who fetches from it, on and on. `begun_by` are the words that start it.
 fn serving(program: &Path, port: u16, begun_by: &[&str]) -> Child {
-    let mut command = timed("read_write,sendfile");
+    serving_by("read_write,sendfile", program, port, begun_by)
+}
+
+/// The same by other transfers, each from a port of its own.
+pub(crate) fn serving_by(transfers: &str, program: &Path, port: u16, begun_by: &[&str]) -> Child {
+    let mut command = timed(transfers);
     command.retain(|word| !word.starts_with("--rounds"));
     command[0] = program.display().to_string();
     let listen = format!("--listen=127.0.0.1:{port}");
@@ -67,7 +72,7 @@ fn status(pid: u32, field: &str) -> Option<u64> {
 
 /// A window that missed no run of a probe, of three. On a kernel that preempts probes some are missed now
 /// and then, which zcprof says: then the window is had again, as a pass of `measure` is made again.
-fn unmissed<T>(window: impl FnMut() -> (T, Watch)) -> (T, Watch) {
+pub(crate) fn unmissed<T>(window: impl FnMut() -> (T, Watch)) -> (T, Watch) {
     let (seen, record) = of_three(window);
     assert_eq!(missed(&record), 0, "a window of three that missed nothing");
     (seen, record)
@@ -91,7 +96,7 @@ fn record(out: impl AsRef<Path>) -> Watch {
 }
 
 /// The same; if it recorded nothing, what zcprof said.
-fn recorded(out: impl AsRef<Path>, output: &Output) -> Watch {
+pub(crate) fn recorded(out: impl AsRef<Path>, output: &Output) -> Watch {
     let read = fs::read(out.as_ref().join("watch.json"));
     let read = read.unwrap_or_else(|error| panic!("{error}: {}", text(output)));
     zcprof_judge::record::read(&read).expect("a record")
