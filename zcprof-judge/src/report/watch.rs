@@ -29,7 +29,7 @@ use crate::watch::series;
 pub fn render_all(watch: &Watch) -> Result<Vec<(&'static str, Vec<u8>)>, ReportError> {
     let mut files = vec![
         ("watch.json", json(watch)?),
-        ("table.txt", table(watch)?.into_bytes()),
+        ("table.txt", full_table(watch)?.into_bytes()),
         (watched::FILE, watched::render(watch)?),
     ];
     if let Some(known) = &watch.stacks {
@@ -74,13 +74,20 @@ pub fn table(watch: &Watch) -> Result<String, ReportError> {
     text.push_str(&stretches(watch));
     text.push('\n');
     text.push_str(&numbers(watch));
-    text.push_str(&objects::tables(watch));
     if let Some(known) = &watch.stacks {
         text.push('\n');
         text.push_str(&stacks::summary(known));
     }
     text.push_str(&notes(watch));
     Ok(text)
+}
+
+/// The table with what system calls moved by file, by peer and by size below it.
+///
+/// # Errors
+/// A claim that this version does not know.
+pub fn full_table(watch: &Watch) -> Result<String, ReportError> {
+    Ok(table(watch)? + &objects::tables(watch))
 }
 
 /// What stands below the table when a window is over; `code` is the exit code of a watch where nothing is

@@ -16,7 +16,7 @@ pub(super) fn report(options: &cli::ReportArgs, verbose: bool) -> Result<Exit> {
     let path = output::locate(&options.run, &["run.json", "watch.json"])?;
     let run = match output::read_any(&path)? {
         output::Any::Run(run) => run,
-        output::Any::Watch(watch) => return report_watch(options, &path, &watch),
+        output::Any::Watch(watch) => return report_watch(options, &path, &watch, verbose),
         matrix @ output::Any::Matrix(_) => {
             bail!("{} is {}: {}", path.display(), matrix.kind(), matrix.kind().remedy())
         }
@@ -35,13 +35,14 @@ fn report_watch(
     options: &cli::ReportArgs,
     path: &Path,
     watch: &zcprof_judge::watch::Watch,
+    verbose: bool,
 ) -> Result<Exit> {
     let written = place(options, path);
     if let Some(folder) = written {
         output::check_writable(folder)?;
         output::write_watch(watch, folder)?;
     }
-    print_watch(watch, None, written.or_else(|| reports_beside(path)))?;
+    print_watch(watch, None, written.or_else(|| reports_beside(path)), verbose)?;
     if options.exit_zero { Ok(Exit::Holds) } else { watch_exit(watch) }
 }
 
@@ -49,7 +50,7 @@ pub(super) fn judge(path: &Path) -> Result<Exit> {
     let path = output::locate(path, &["run.json", "matrix.json", "watch.json"])?;
     match output::read_any(&path)? {
         output::Any::Watch(watch) => {
-            print_watch(&watch, None, reports_beside(&path))?;
+            print_watch(&watch, None, reports_beside(&path), false)?;
             watch_exit(&watch)
         }
         output::Any::Run(run) => {

@@ -25,7 +25,7 @@ pub(super) fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<ExitCode>
         output::print(&report::watch::json(&watch)?)?;
     } else {
         let code = watch.command.as_ref().map_or(0, code_of);
-        print_watch(&watch, Some(code), options.out.as_deref())?;
+        print_watch(&watch, Some(code), options.out.as_deref(), verbose)?;
     }
     if watch.claims.is_empty() {
         return Ok(ExitCode::from(watch.command.as_ref().map_or(0, code_of)));
@@ -41,8 +41,14 @@ fn code_of(command: &StartedCommand) -> u8 {
 }
 
 /// The table and the last lines; `code` is the exit code of a watch where nothing is claimed.
-pub(super) fn print_watch(watch: &Watch, code: Option<u8>, place: Option<&Path>) -> Result<()> {
-    let table = report::watch::table(watch)?;
+pub(super) fn print_watch(
+    watch: &Watch,
+    code: Option<u8>,
+    place: Option<&Path>,
+    verbose: bool,
+) -> Result<()> {
+    let table = if verbose { report::watch::full_table } else { report::watch::table };
+    let table = table(watch)?;
     let last = terminal::shown(place, |to| report::watch::last_lines(watch, code, to))?;
     output::print(format!("{table}\n{last}").as_bytes())
 }
