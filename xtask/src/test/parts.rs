@@ -87,11 +87,19 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         name: "processors that come and go",
-        work: Work::Tests(&["faults::a_cpu_", "faults::cpuset::"]),
+        work: Work::Tests(&["faults::a_cpu_"]),
         daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::Several,
         left_out: "processors that come and go on the other kernels",
+    },
+    Part {
+        name: "processors out of reach",
+        work: Work::Tests(&["faults::cpuset::"]),
+        daily: KernelScope::Nowhere,
+        nightly: KernelScope::Every(&[]),
+        cpus: Cpus::Several,
+        left_out: "processors on which zcprof may not run",
     },
     Part {
         name: "tests",
