@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use zcprof_common::names::transfer;
 
-use super::parts::{LEFT_OUT, Longer, PARTS, Part, Work, skipped_by_others};
+use super::parts::{LEFT_OUT, Longer, PARTS, Part, Work, skipped_by_others, without_others};
 use super::pool;
 use super::stage::{Stage, Stages};
 use super::tally::Tally;
@@ -172,18 +172,16 @@ fn job<'a>(
         }
         _ => None,
     };
-    let test_program = |words: &[&str]| {
+    let test_program = |words: &[String]| {
         let files = vec![bring(&tested.guest_tests, "/bin/guest-tests")];
         (with(tested, files), of_test_program(&variables, words))
     };
     let (files, words) = match part.work {
-        Work::Tests(words) | Work::TestsBootedWith(_, words) | Work::Programs(words) => {
-            test_program(words)
+        Work::Tests(words) => test_program(&without_others(words)),
+        Work::TestsBootedWith(_, words) | Work::Programs(words) => {
+            test_program(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
         }
-        Work::OtherTests => {
-            let skipped = skipped_by_others();
-            test_program(&skipped.iter().map(String::as_str).collect::<Vec<_>>())
-        }
+        Work::OtherTests => test_program(&skipped_by_others()),
         Work::Claims => {
             let built = compile::zcprof(ready, Optimised::Quickly)?;
             (vec![bring(&built, "/bin/zcprof")], of_measure(wanted.bytes, &[]))
@@ -199,11 +197,11 @@ fn job<'a>(
     Ok(Some(Job::Part { name, guest, files, words, image, cpus, append }))
 }
 
-fn of_test_program(variables: &[(&str, String)], words: &[&str]) -> Vec<String> {
+fn of_test_program(variables: &[(&str, String)], words: &[impl AsRef<str>]) -> Vec<String> {
     let set = variables.iter().map(|(name, value)| format!("{name}={value}"));
-    let program = ["/bin/guest-tests", "--test-threads=1"];
+    let program = ["/bin/guest-tests", "--test-threads=1"].map(str::to_owned);
     let before = ["/bin/busybox", "env"].map(str::to_owned).into_iter().chain(set);
-    before.chain(program.iter().chain(words).map(|word| (*word).to_owned())).collect()
+    before.chain(program).chain(words.iter().map(|word| word.as_ref().to_owned())).collect()
 }
 
 fn of_measure(bytes: &str, more: &[&str]) -> Vec<String> {

@@ -24,7 +24,7 @@ pub(super) struct Part {
 /// What a guest does.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Work {
-    /// The test program is told these words.
+    /// The test program is told these words, and passes over what another part names within them.
     Tests(&'static [&'static str]),
     /// The same on a kernel that is started with the first words too.
     TestsBootedWith(&'static str, &'static [&'static str]),
@@ -73,13 +73,7 @@ pub(super) const LEFT_OUT: &str = "ZCPROF_LEFT_OUT";
 pub(super) const PARTS: &[Part] = &[
     Part {
         name: "faults",
-        work: Work::Tests(&[
-            "faults::",
-            "leftovers::",
-            "privileges::",
-            "--skip=faults::a_cpu_",
-            "--skip=faults::cpuset::",
-        ]),
+        work: Work::Tests(&["faults::", "leftovers::", "privileges::"]),
         daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
@@ -130,12 +124,7 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         name: "ends of windows",
-        work: Work::Tests(&[
-            "watching::children_in",
-            "watching::ending::",
-            "--skip=a_command_that_the_window_ends",
-            "--skip=a_daemon_of_the_command",
-        ]),
+        work: Work::Tests(&["watching::children_in", "watching::ending::"]),
         daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
@@ -143,7 +132,10 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         name: "commands that outlive windows",
-        work: Work::Tests(&["a_command_that_the_window_ends", "a_daemon_of_the_command"]),
+        work: Work::Tests(&[
+            "watching::ending::a_command_that_the_window_ends",
+            "watching::ending::a_daemon_of_the_command",
+        ]),
         daily: KernelScope::Nowhere,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
@@ -159,7 +151,7 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         name: "live view",
-        work: Work::Tests(&["watching::live::", "--skip=watching::live::enter_names"]),
+        work: Work::Tests(&["watching::live::"]),
         daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
@@ -192,7 +184,7 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         name: "red team",
-        work: Work::Tests(&["redteam::", "--skip=redteam::random"]),
+        work: Work::Tests(&["redteam::"]),
         daily: KernelScope::Shared,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::SeveralOn("trixie-backports"),
@@ -311,7 +303,7 @@ pub(super) struct Longer {
 pub(super) const RANDOM: Longer = Longer {
     name: "random",
     variable: "ZCPROF_RANDOM",
-    test: "no_false_claim_holds_and_no_true_claim_is_refuted",
+    test: "redteam::random::no_false_claim_holds_and_no_true_claim_is_refuted",
 };
 
 /// `--repeat`.
@@ -323,12 +315,27 @@ pub(super) const REPEAT: Longer = Longer {
 
 /// The words of [`Work::OtherTests`]: to skip whatever the other parts name.
 pub(super) fn skipped_by_others() -> Vec<String> {
-    let named = PARTS.iter().filter_map(|part| match part.work {
+    named().map(skip).collect()
+}
+
+/// The words of [`Work::Tests`].
+pub(super) fn without_others(words: &[&'static str]) -> Vec<String> {
+    let is_within = |name: &&str| words.iter().any(|word| name != word && name.starts_with(word));
+    let own = words.iter().map(|word| (*word).to_owned());
+    own.chain(named().filter(is_within).map(skip)).collect()
+}
+
+/// Tests that parts name.
+fn named() -> impl Iterator<Item = &'static str> {
+    let words = PARTS.iter().filter_map(|part| match part.work {
         Work::Tests(words) => Some(words),
         _ => None,
     });
-    let tests = named.flatten().filter(|word| !word.starts_with("--"));
-    tests.map(|test| format!("--skip={test}")).collect()
+    words.flatten().copied().filter(|word| !word.starts_with("--"))
+}
+
+fn skip(test: &str) -> String {
+    format!("--skip={test}")
 }
 
 impl Part {
@@ -431,6 +438,17 @@ mod tests {
             assert!(skipped.contains(&format!("--skip={name}")), "{name} runs twice");
         }
         assert!(skipped.iter().all(|word| !word.contains("--skip=--")), "{skipped:?}");
+    }
+
+    #[test]
+    fn a_part_passes_over_what_another_names_within_it() {
+        let words = without_others(&["faults::", "leftovers::"]);
+        let skipped = ["--skip=faults::a_cpu_", "--skip=faults::cpuset::"];
+        assert_eq!(words, ["faults::", "leftovers::", skipped[0], skipped[1]]);
+        assert_eq!(without_others(&["faults::cpuset::"]), ["faults::cpuset::"]);
+        let random = ["--nocapture", RANDOM.test];
+        assert_eq!(without_others(&random), random);
+        assert_eq!(without_others(&["redteam::"]), ["redteam::".to_owned(), skip(RANDOM.test)]);
     }
 
     #[test]
