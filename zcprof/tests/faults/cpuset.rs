@@ -4,34 +4,21 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use nix::mount::{MsFlags, mount};
 use zcprof_judge::run::Doubt;
 
 use super::{code, text};
-use crate::watching::{recorded, serving_by, unmissed};
+use crate::watching::{GROUPS, control_group, recorded, serving_by, unmissed};
 
-const GROUPS: &str = "/sys/fs/cgroup";
-
-/// A group in it.
-const GROUP: &str = "/zcprof-on-one-cpu";
-
-/// A control group whose processes may run on CPU 0 alone.
-fn group() -> String {
-    if !Path::new(GROUPS).join("cgroup.procs").exists() {
-        let kind = Some("cgroup2");
-        mount(kind, GROUPS, kind, MsFlags::empty(), None::<&str>).expect("control groups");
-    }
-    let group = format!("{GROUPS}{GROUP}");
-    fs::write(format!("{GROUPS}/cgroup.subtree_control"), "+cpuset").expect("cpusets");
-    fs::create_dir_all(&group).expect("a group");
-    fs::write(format!("{group}/cpuset.cpus"), "0").expect("a CPU");
-    group
-}
+/// A control group.
+const GROUP: &str = "zcprof-on-one-cpu";
 
 /// Who is watched runs on CPU 1, and nobody knows whether its breakpoints answer; on CPU 0, the twin.
 #[test]
 fn a_cpu_where_zcprof_may_not_run_makes_no_zero_if_who_is_watched_runs_there() {
-    let enter = format!("echo $$ > {}/cgroup.procs; exec \"$@\"", group());
+    let group = control_group(GROUP);
+    fs::write(format!("{GROUPS}/cgroup.subtree_control"), "+cpuset").expect("cpusets");
+    fs::write(group.join("cpuset.cpus"), "0").expect("a CPU");
+    let enter = format!("echo $$ > {}/cgroup.procs; exec \"$@\"", group.display());
     let program = std::env::var("ZCPROF").expect("ZCPROF names the program under test");
     for (mask, port, expected) in [("2", 4500, 3), ("1", 4600, 0)] {
         let pinned = ["/bin/busybox", "taskset", mask];
@@ -47,7 +34,7 @@ fn a_cpu_where_zcprof_may_not_run_makes_no_zero_if_who_is_watched_runs_there() {
             (output, record)
         });
         served.kill().and_then(|()| served.wait()).expect("it served");
-        let told = Doubt::UnreachedCpu { cpu: 1, group: GROUP.to_owned() };
+        let told = Doubt::UnreachedCpu { cpu: 1, group: format!("/{GROUP}") };
         let is_told = record.doubts.contains(&told);
         assert_eq!((code(&output), is_told), (expected, expected == 3), "{}", text(&output));
     }

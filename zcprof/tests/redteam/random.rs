@@ -72,20 +72,6 @@ const A_FILE: &[&str] = &[
     "sendfile_direct",
 ];
 
-/// What can be done to a file that no device reads into the server's own memory.
-const NOT_PAST_THE_CACHE: &[&str] = &[
-    "read_write",
-    "mmap_write",
-    "sendfile",
-    "splice",
-    "writev",
-    "vmsplice",
-    "msg_zerocopy",
-    "uring_send_zc",
-    "uring_splice",
-    "ktls_sendfile",
-];
-
 /// What can be done by every kind of socket.
 const BY_ANY_SOCKET: &[&str] = &["read_write", "mmap_write", "sendfile", "splice", "writev"];
 
@@ -101,8 +87,8 @@ const PLACES: &[(Backing, &[&str])] = &[
     (Backing::Loop { direct: false }, A_FILE),
     (Backing::Loop { direct: true }, A_FILE),
     (Backing::Encrypted, A_FILE),
-    (Backing::Compressed, NOT_PAST_THE_CACHE),
-    (Backing::Nfs, NOT_PAST_THE_CACHE),
+    (Backing::Compressed, A_FILE),
+    (Backing::Nfs, A_FILE),
 ];
 
 /// What happens meanwhile.
@@ -205,11 +191,11 @@ fn measurement(rng: &mut Rng, most: usize) -> (Disturbance, Vec<(Trial, Judgemen
     let (place, able) = PLACES[rng.usize(..PLACES.len())];
     let (socket, networks) = SOCKETS[rng.usize(..SOCKETS.len())];
     let network = pick(rng, if networks.is_empty() { NETWORKS } else { networks });
-    let able: Vec<&str> = able
-        .iter()
-        .copied()
-        .filter(|transfer| socket == "tcp" || BY_ANY_SOCKET.contains(transfer))
-        .collect();
+    let is_able = |transfer: &&str| {
+        let by_socket = socket == "tcp" || BY_ANY_SOCKET.contains(transfer);
+        by_socket && (*transfer != "sendfile_direct" || can_pass_the_cache(place))
+    };
+    let able: Vec<&str> = able.iter().copied().filter(is_able).collect();
     let consumer = pick(rng, &["copy", "copy", "copy", "slow"]);
     let cache = pick(rng, &["warm", "cold"]);
     // Sysfs has no page cache to be cold.
@@ -318,6 +304,11 @@ fn fills_by_cpu(place: Backing) -> bool {
             | Backing::Compressed
             | Backing::Nfs
     )
+}
+
+/// Whether a device can read a file there into the server's own memory.
+fn can_pass_the_cache(place: Backing) -> bool {
+    !matches!(place, Backing::Compressed | Backing::Nfs)
 }
 
 /// Does something while there is trouble, which comes at a moment or all the time.

@@ -10,9 +10,10 @@ mod scale;
 mod targets;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use nix::mount::{MsFlags, mount};
 use zcprof_common::sites::Site;
 use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::Instrument;
@@ -61,6 +62,20 @@ pub(crate) fn serving_by(transfers: &str, program: &Path, port: u16, begun_by: &
     let mut serving = Command::new(&words[0]);
     serving.args(&words[1..]).stdout(Stdio::null()).stderr(Stdio::null());
     serving.spawn().expect("it starts")
+}
+
+/// Where the tests have control groups.
+pub(crate) const GROUPS: &str = "/sys/fs/cgroup";
+
+/// A control group of this name.
+pub(crate) fn control_group(name: &str) -> PathBuf {
+    if !Path::new(GROUPS).join("cgroup.procs").exists() {
+        let kind = Some("cgroup2");
+        mount(kind, GROUPS, kind, MsFlags::empty(), None::<&str>).expect("control groups");
+    }
+    let group = Path::new(GROUPS).join(name);
+    fs::create_dir_all(&group).expect("a group");
+    group
 }
 
 /// A number of bytes in `/proc/PID/status`.

@@ -4,12 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use nix::mount::{MsFlags, mount};
 
 use zcprof_judge::watch::record::{ClaimResult, Of};
 
 use super::super::{code, folder, loaded_programs, text, wait_until, zcprof};
-use super::{recorded, timed, unmissed, watch};
+use super::{control_group, recorded, timed, unmissed, watch};
 
 /// More than the 15 bytes that the kernel keeps.
 const NAME: &str = "a-server-with-a-long-name";
@@ -151,13 +150,7 @@ fn who_begins_to_listen_at_a_port_is_watched_from_then_on() {
 
 #[test]
 fn a_control_group_is_watched_and_who_is_outside_is_not() {
-    const GROUPS: &str = "/sys/fs/cgroup";
-    let group = Path::new(GROUPS).join("zcprof-tests");
-    if !Path::new(GROUPS).join("cgroup.procs").exists() {
-        let kind = Some("cgroup2");
-        mount(kind, GROUPS, kind, MsFlags::empty(), None::<&str>).expect("control groups");
-    }
-    fs::create_dir_all(&group).expect("a group");
+    control_group("zcprof-tests");
     let enter = "echo $$ > /sys/fs/cgroup/zcprof-tests/cgroup.procs; exec \"$@\"";
     let program = std::env::var("ZCPROF").expect("ZCPROF names the program under test");
     let inside = serving(Path::new(&program), 4200, &["sh", "-c", enter, "sh"]);
