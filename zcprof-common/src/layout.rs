@@ -197,14 +197,38 @@ pub struct StackKey {
     pub unused: u32,
 }
 
-/// What was counted under a [`StackKey`].
+/// Calls and their bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StackValue {
-    /// Times the site was reached.
+pub struct CallSum {
+    /// How many.
     pub calls: u64,
     /// Bytes.
     pub bytes: u64,
+}
+
+impl CallSum {
+    /// With others.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self { calls: self.calls + other.calls, bytes: self.bytes + other.bytes }
+    }
+
+    /// Those after `before`.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_sub(before.calls),
+            bytes: self.bytes.saturating_sub(before.bytes),
+        }
+    }
+}
+
+/// What it says of a site; the rest is not known.
+impl From<CallSum> for Value {
+    fn from(sum: CallSum) -> Self {
+        Self { calls: sum.calls, bytes: sum.bytes, ..Self::ZERO }
+    }
 }
 
 /// The user half of a stack, when it is met for the first time.
@@ -333,13 +357,11 @@ pub struct Config {
     pub cgroup_level: u32,
     /// Whether a watched process that runs another program becomes that program's subject.
     pub by_program: u32,
-    /// Whether ports are told apart.
+    /// Whether files, peers and ports are told apart.
     pub by_port: u32,
     /// The first and last of the ports that the kernel hands out by itself
     /// (`net.ipv4.ip_local_port_range`).
     pub ephemeral: [u32; 2],
-    /// Whether system calls are told apart by file and by peer.
-    pub by_object: u32,
     /// Most bytes of a small call.
     pub small: u32,
     /// Which stacks are kept: [`STACKS_OF_CALLERS`], [`STACKS_OF_LEAVES`], both or neither.
@@ -385,7 +407,6 @@ impl Config {
         cgroup_level: 0,
         by_program: 0,
         by_port: 0,
-        by_object: 0,
         ephemeral: [0; 2],
         small: 0,
         stacks: 0,
@@ -405,32 +426,8 @@ impl Config {
 }
 
 #[cfg(feature = "user")]
-#[expect(unsafe_code, reason = "aya::Pod is an unsafe marker trait")]
-mod pod {
-    use super::{
-        Config, DeviceKey, Entered, EnteredKey, Inflight, Key, Sample, StackKey, StackValue, Value,
-    };
-    // SAFETY: each type is `repr(C)`, `Copy`, made of integers only and free of padding
-    // (`layout_has_no_padding` proves the last).
-    unsafe impl aya::Pod for Key {}
-    // SAFETY: as above.
-    unsafe impl aya::Pod for Value {}
-    // SAFETY: as above.
-    unsafe impl aya::Pod for Inflight {}
-    // SAFETY: as above.
-    unsafe impl aya::Pod for Entered {}
-    // SAFETY: as above.
-    unsafe impl aya::Pod for EnteredKey {}
-    // SAFETY: as above.
-    unsafe impl aya::Pod for DeviceKey {}
-    // SAFETY: as above.
-    unsafe impl aya::Pod for StackKey {}
-    // SAFETY: as above.
-    unsafe impl aya::Pod for StackValue {}
-    // SAFETY: as above.
-    unsafe impl aya::Pod for Sample {}
-    // SAFETY: as above.
-    unsafe impl aya::Pod for Config {}
+crate::pods! {
+    CallSum, Config, DeviceKey, Entered, EnteredKey, Inflight, Key, Sample, StackKey, Value,
 }
 
 #[cfg(test)]
@@ -445,11 +442,11 @@ mod tests {
         assert_eq!(size_of::<Entered>(), 16);
         assert_eq!(size_of::<EnteredKey>(), 16);
         assert_eq!(size_of::<StackKey>(), 16 + 8 + 4 + 4);
-        assert_eq!(size_of::<StackValue>(), 16);
+        assert_eq!(size_of::<CallSum>(), 16);
         assert_eq!(size_of::<Sample>(), 8 + 4 + 4 + 2 * 8 + 3 * 8 + STACK_BYTES);
         assert_eq!(size_of::<Flow>(), 36);
         assert_eq!(size_of::<DeviceKey>(), 36);
         let offsets = size_of::<Offsets>() + size_of::<TupleOffsets>();
-        assert_eq!(size_of::<Config>(), 4 * 26 + offsets + ITER_TYPES + MAX_SYSCALLS);
+        assert_eq!(size_of::<Config>(), 4 * 25 + offsets + ITER_TYPES + MAX_SYSCALLS);
     }
 }

@@ -47,10 +47,10 @@ const SYS_EXIT: usize = {
     at
 };
 
-/// Counts a system call that is over.
+/// Counts a subject's system call that is over.
 #[inline(always)]
-pub(crate) fn add_syscall<C: OnStack>(ctx: &C, call: &Inflight, bytes: u64) {
-    add_under::<SYS_EXIT, C>(ctx, who::subject(), call, kernel::NO_ITER, bytes);
+pub(crate) fn add_syscall<C: OnStack>(ctx: &C, subject: u32, call: &Inflight, bytes: u64) {
+    add_under::<SYS_EXIT, C>(ctx, subject, call, kernel::NO_ITER, bytes);
 }
 
 /// Counts one deferred copy for its owner, whichever task it interrupts.

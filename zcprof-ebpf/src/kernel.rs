@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers;
 use zcprof_common::layout::{Flow, ITER_TYPES, Lost};
-use zcprof_common::objects::{FileId, FileName, PeerKey};
+use zcprof_common::objects::{FileId, FileName, Peer};
 use zcprof_common::offsets::NO_OFFSET;
 use zcprof_common::vocabulary::{File, Iter};
 
@@ -203,11 +203,11 @@ fn read_name(dentry: u64, name: &mut [u8]) {
 
 /// Whom a `struct sock *` reaches that was open a moment ago.
 #[inline(always)]
-pub(crate) fn peer(sock: u64) -> PeerKey {
+pub(crate) fn peer(sock: u64) -> Peer {
     let offsets = &CONFIG.offsets;
     let family: u16 = hint_at(sock, &offsets.sock_family);
     let is_ipv6 = family == IPV6 && configured(&offsets.sock_to6) != NO_OFFSET;
-    let to = if family == IPV4 {
+    let address = if family == IPV4 {
         mapped(hint_at(sock, &offsets.sock_to))
     } else if is_ipv6 {
         hint_at(sock, &offsets.sock_to6)
@@ -216,17 +216,9 @@ pub(crate) fn peer(sock: u64) -> PeerKey {
     };
     let has_port = family == IPV4 || is_ipv6;
     // It is as on the wire.
-    let to_port: u16 = if has_port { hint_at(sock, &offsets.sock_to_port) } else { 0 };
-    let protocol: u16 = hint_at(sock, &offsets.sock_protocol);
-    PeerKey {
-        to,
-        family,
-        protocol,
-        to_port: u16::from_be(to_port),
-        subject: 0,
-        syscall: 0,
-        port: 0,
-    }
+    let port: u16 = if has_port { hint_at(sock, &offsets.sock_to_port) } else { 0 };
+    let protocol = hint_at(sock, &offsets.sock_protocol);
+    Peer { address, port: u16::from_be(port), family, protocol, unused: 0 }
 }
 
 /// Whether a `struct kiocb *` is of a file of kernfs (sysfs, cgroup), as the file's own reader says:
@@ -408,7 +400,7 @@ pub(crate) fn is_queued(skb: u64) -> bool {
     received != 0 && destructor as u32 == received
 }
 
-/// The family of IPv4's sockets: AF_INET, include/linux/socket.h.
+/// The families of IP's sockets: AF_INET and AF_INET6, include/linux/socket.h.
 const IPV4: u16 = 2;
 const IPV6: u16 = 10;
 

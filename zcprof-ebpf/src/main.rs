@@ -12,6 +12,7 @@ mod loss;
 mod objects;
 mod place;
 mod stacks;
+mod sums;
 mod task;
 mod who;
 
@@ -168,8 +169,9 @@ fn sys_exit_tracepoint(ctx: TracePointContext) -> u32 {
 #[inline(always)]
 fn syscall_ends<C: OnStack>(ctx: &C, result: i64) {
     if let Some((call, bytes)) = current::exit(result) {
-        count::add_syscall(ctx, &call, bytes);
-        objects::add(&call, bytes);
+        let subject = who::subject();
+        count::add_syscall(ctx, subject, &call, bytes);
+        objects::add(subject, &call, bytes);
     }
 }
 

@@ -4,56 +4,39 @@
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{HashMap, PerCpuHashMap};
-use zcprof_common::layout::Inflight;
-use zcprof_common::objects::{FileId, FileKey, FileName, MAX_FILES, MAX_PEERS, Moved, PeerKey};
+use zcprof_common::layout::{CallSum, Inflight};
+use zcprof_common::objects::{FileId, FileKey, FileName, MAX_FILES, MAX_PEERS, PeerKey};
 
-use crate::{CONFIG, kernel, place, who};
+use crate::{CONFIG, kernel, place, sums};
 
 #[map]
-static FILES: PerCpuHashMap<FileKey, Moved> = PerCpuHashMap::with_max_entries(MAX_FILES, 0);
+static FILES: PerCpuHashMap<FileKey, CallSum> = PerCpuHashMap::with_max_entries(MAX_FILES, 0);
 
 /// The names of files, as they were when the first call was counted.
 #[map]
 static FILE_NAMES: HashMap<FileId, FileName> = HashMap::with_max_entries(MAX_FILES, 0);
 
 #[map]
-static PEERS: PerCpuHashMap<PeerKey, Moved> = PerCpuHashMap::with_max_entries(MAX_PEERS, 0);
+static PEERS: PerCpuHashMap<PeerKey, CallSum> = PerCpuHashMap::with_max_entries(MAX_PEERS, 0);
 
-/// Counts a system call that is over.
+/// Counts a subject's system call that is over.
 #[inline(always)]
-pub(crate) fn add(call: &Inflight, bytes: u64) {
-    if bytes == 0 || kernel::configured(&CONFIG.by_object) == 0 {
+pub(crate) fn add(subject: u32, call: &Inflight, bytes: u64) {
+    if bytes == 0 || kernel::configured(&CONFIG.by_port) == 0 {
         return;
     }
-    let (subject, syscall) = (who::subject(), call.syscall);
-    if call.open_file != 0 {
-        let file = kernel::file_id(call.open_file);
-        let key = FileKey { file, subject, syscall };
-        if add_to(&FILES, &key, bytes) {
-            name(&file, call.open_file);
+    let Inflight { syscall, port, open_file, sock, .. } = *call;
+    if open_file != 0 {
+        let file = kernel::file_id(open_file);
+        if sums::add(&FILES, &FileKey { file, subject, syscall }, bytes) {
+            name(&file, open_file);
         }
     }
-    if call.sock != 0 {
-        let mut key = kernel::peer(call.sock);
-        (key.subject, key.syscall, key.port) = (subject, syscall, call.port);
-        key.to_port = place::told_apart(key.to_port);
-        add_to(&PEERS, &key, bytes);
+    if sock != 0 {
+        let mut peer = kernel::peer(sock);
+        peer.port = place::told_apart(peer.port);
+        sums::add(&PEERS, &PeerKey { peer, subject, syscall, port, unused: 0 }, bytes);
     }
-}
-
-/// Counts a call under a key; whether it is the first on this CPU.
-#[inline(always)]
-fn add_to<K>(map: &PerCpuHashMap<K, Moved>, key: &K, bytes: u64) -> bool {
-    if let Some(sum) = map.get_ptr_mut(key) {
-        // SAFETY: the kernel gave this CPU's own value; nothing else on this CPU writes it while this
-        // program runs.
-        unsafe {
-            (*sum).calls += 1;
-            (*sum).bytes += bytes;
-            return (*sum).calls == 1;
-        }
-    }
-    map.insert(key, &Moved { calls: 1, bytes }, 0).is_ok()
 }
 
 /// Remembers what a file is called.

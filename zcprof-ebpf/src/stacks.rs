@@ -11,17 +11,17 @@ use core::ffi::c_void;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::PerCpuHashMap;
 use zcprof_common::layout::{
-    ELSEWHERE, Key, NO_USER, NOT_OWN, STACKS_OF_CALLERS, STACKS_OF_LEAVES, StackKey, StackValue,
+    CallSum, ELSEWHERE, Key, NO_USER, NOT_OWN, STACKS_OF_CALLERS, STACKS_OF_LEAVES, StackKey,
 };
 
 pub(crate) use self::on_stack::OnStack;
 use self::way::stack_way;
-use crate::{CONFIG, current, kernel};
+use crate::{CONFIG, current, kernel, sums};
 
 /// What was counted, by both halves of its stack. What finds no room here is missing from it, and user
 /// space sees how much by the exact counts. The loader gives it fewer entries where there are many CPUs.
 #[map]
-static STACKS: PerCpuHashMap<StackKey, StackValue> = PerCpuHashMap::with_max_entries(32768, 0);
+static STACKS: PerCpuHashMap<StackKey, CallSum> = PerCpuHashMap::with_max_entries(32768, 0);
 
 /// Entries of the two maps of what was looked at before; a power of two.
 const KNOWN: u32 = 4096;
@@ -69,16 +69,7 @@ fn add_under(ctx: *mut c_void, at: *const c_void, count: &Key, bytes: u64, user:
     let words = if user > NO_USER { half::PRINTED_OF_CALLERS } else { half::PRINTED };
     let kernel = half::number(ctx, half::print(at, u64::from(count.site), words));
     let key = StackKey { count: *count, user, kernel, unused: 0 };
-    if let Some(value) = STACKS.get_ptr_mut(&key) {
-        // SAFETY: the kernel gave this CPU's own value; nothing else on this CPU writes it
-        // while this program runs.
-        unsafe {
-            (*value).calls += 1;
-            (*value).bytes += bytes;
-        }
-    } else {
-        let _ = STACKS.insert(&key, &StackValue { calls: 1, bytes }, 0);
-    }
+    sums::add(&STACKS, &key, bytes);
     0
 }
 

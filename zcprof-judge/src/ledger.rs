@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use zcprof_common::sites::{Sign, Site, Term};
+use zcprof_common::sites::{SYSCALL_RESULTS, Sign, Site, Term};
 use zcprof_common::syscalls::Syscall;
 use zcprof_common::vocabulary::{Disposition, File, Hop, Instrument, Iter, Process};
 
@@ -299,7 +299,7 @@ impl<'a> ResolvedCount<'a> {
         });
         let calls = syscalls.into_iter().map(|((process, syscall, file), tally)| {
             let terms = Some(presumed(syscall, file));
-            Self { site: "sys_exit", process, syscall, tally, iter: Iter::None, terms }
+            Self { site: SYSCALL_RESULTS, process, syscall, tally, iter: Iter::None, terms }
         });
         counts.chain(calls).collect()
     }

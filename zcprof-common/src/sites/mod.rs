@@ -7,7 +7,7 @@
 mod table;
 
 use crate::vocabulary::{Disposition, Family, File, Hop, Instrument, Iter, Need};
-pub use table::{BOUNCE_BUFFERS, SITES};
+pub use table::{BOUNCE_BUFFERS, SITES, SYSCALL_RESULTS};
 
 /// A kernel version, major and minor.
 pub type Version = (u16, u16);

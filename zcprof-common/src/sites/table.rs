@@ -111,6 +111,9 @@ const FAULTS: &str = "arch/x86/include/asm/trace/exceptions.h";
 /// The site at which the CPU copies for devices.
 pub const BOUNCE_BUFFERS: &str = "swiotlb_bounced";
 
+/// The site at which the results of system calls are counted.
+pub const SYSCALL_RESULTS: &str = "sys_exit";
+
 /// Every site.
 pub const SITES: &[Site] = &[
     // ---- audit: the leaves. lib/Makefile strips their ftrace hooks, so only an execution
@@ -916,7 +919,7 @@ pub const SITES: &[Site] = &[
     },
     // ---- syscalls: tracepoints. What a system call means is in `syscalls::SYSCALLS`.
     Site {
-        name: "sys_exit",
+        name: SYSCALL_RESULTS,
         source: "include/trace/events/syscalls.h",
         bytes: Bytes::SyscallResult,
         cases: &[],

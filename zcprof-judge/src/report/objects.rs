@@ -1,5 +1,7 @@
 //! Tables of what system calls moved, by file, by peer and by size, the most first.
 
+use zcprof_common::sites::SYSCALL_RESULTS;
+
 use super::columns::{Column, lay_out};
 use super::numbers::{counted, grouped, size_of};
 use crate::syscall::InSyscall;
@@ -10,9 +12,6 @@ const ROWS: usize = 5;
 
 /// Most sizes of a row, the most calls first.
 const SIZES: usize = 3;
-
-/// The site at which results of system calls are counted.
-const RESULTS: &str = "sys_exit";
 
 /// One row: whose call on what, how many of them, and how many bytes.
 struct Moved {
@@ -31,8 +30,8 @@ pub(super) fn tables(watch: &Watch) -> String {
     });
     let peers = watch.peers.iter().map(|calls| {
         let from = calls.port.map_or_else(String::new, |port| format!(" from port {port}"));
-        let to = calls.peer.as_deref().unwrap_or("peers that are not told apart");
-        let peer = format!("{}{from} to {to}", calls.family);
+        let to = calls.peer.as_ref().map_or_else(String::new, |peer| format!(" to {peer}"));
+        let peer = format!("{}{from}{to}", calls.family);
         moved(&calls.charged, calls.syscall, calls.calls, calls.bytes, peer)
     });
     let sizes = watch.counts.iter().filter(|count| is_told(count)).map(|count| {
@@ -45,7 +44,7 @@ pub(super) fn tables(watch: &Watch) -> String {
 
 /// Whether a count is of the results of a system call that moved bytes.
 fn is_told(count: &WatchedCount) -> bool {
-    count.site == RESULTS && count.bytes > 0 && matches!(count.charged, Charged::Program(_))
+    count.site == SYSCALL_RESULTS && count.bytes > 0 && matches!(count.charged, Charged::Program(_))
 }
 
 fn moved(whose: &Charged, syscall: InSyscall, calls: u64, bytes: u64, what: String) -> Moved {

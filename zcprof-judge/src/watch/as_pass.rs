@@ -1,5 +1,6 @@
 //! A part of a window as if it were a pass of the built-in workload.
 
+use zcprof_common::sites::SYSCALL_RESULTS;
 use zcprof_common::vocabulary::Process;
 
 use super::chosen::Part;
@@ -19,7 +20,7 @@ pub(super) struct BelowAnyPort {
 /// The window as if it were a pass in which a server sent so much.
 pub(super) fn pass(part: &Part<'_>, chosen: &[&WatchedCount], sent: u64) -> Pass {
     let (results, counts): (Vec<&WatchedCount>, Vec<&WatchedCount>) =
-        chosen.iter().copied().partition(|count| count.site == "sys_exit");
+        chosen.iter().copied().partition(|count| count.site == SYSCALL_RESULTS);
     let counts = counts.into_iter().map(|count| as_count(count, part));
     let syscalls = results.into_iter().map(|count| SyscallCount {
         process: part.process(count),

@@ -47,7 +47,7 @@ pub struct PeerCalls {
     /// Local port, if it is one that is told apart.
     pub port: Option<u16>,
     /// The peer's address, with its port if that is none which a kernel hands out by itself; none where the
-    /// socket has no such address, and for all peers that are not told apart.
+    /// socket has no such address.
     pub peer: Option<String>,
     /// The system call.
     pub syscall: InSyscall,

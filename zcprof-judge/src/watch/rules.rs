@@ -1,5 +1,6 @@
 //! The rules that make a verdict on what a watched program sent, in order.
 
+use zcprof_common::sites::SYSCALL_RESULTS;
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
 
 use super::against::{against, against_bound, disagreements};
@@ -125,9 +126,9 @@ fn uncounted(traffic: &Traffic) -> Option<Reason> {
 
 /// Without the results of system calls nobody knows what was handed over from memory (vmsplice(2)).
 fn unseen_results(watch: &Watch) -> Option<Reason> {
-    const RESULTS: &str = "sys_exit";
-    let is_watched = watch.coverage.probe(RESULTS).is_some_and(crate::run::Probe::is_attached);
-    let said = format!("{RESULTS} is not attached");
+    let is_watched =
+        watch.coverage.probe(SYSCALL_RESULTS).is_some_and(crate::run::Probe::is_attached);
+    let said = format!("{SYSCALL_RESULTS} is not attached");
     (!is_watched).then_some(Reason::NotWatching(Instrument::Syscalls, said))
 }
 

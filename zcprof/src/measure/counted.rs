@@ -1,8 +1,8 @@
 //! What the probes counted, as the record says it: by process, site, system call and file.
 
 use anyhow::Result;
-use zcprof_common::layout::{self, Key, NO_OWNER, StackValue, Value};
-use zcprof_common::sites::SITES;
+use zcprof_common::layout::{self, Key, NO_OWNER, Value};
+use zcprof_common::sites::{SITES, SYSCALL_RESULTS};
 use zcprof_common::vocabulary::{File, Iter, Need, Process};
 
 use super::bench::TestBench;
@@ -21,7 +21,7 @@ pub(super) fn record(bench: &TestBench, transfer: &str, cache: Cache, snapshot: 
     let mut counts = Vec::new();
     let mut syscalls = Vec::new();
     for (key, value) in &snapshot.counts {
-        if SITES[usize::from(key.site)].name == "sys_exit" {
+        if SITES[usize::from(key.site)].name == SYSCALL_RESULTS {
             syscalls.push(syscall_count(bench, key, value));
         } else {
             counts.push(count(bench, key, value));
@@ -66,13 +66,8 @@ pub(super) fn by_stack(bench: &TestBench, pass: (&str, Cache), snapshot: &Snapsh
     }
     let counts = snapshot.counts.iter().map(|(key, value)| count(bench, key, value));
     let stacks = snapshot.stacks.iter();
-    let stacks = stacks.map(|(key, seen)| (*key, count(bench, &key.count, &value(*seen))));
+    let stacks = stacks.map(|(key, seen)| (*key, count(bench, &key.count, &(*seen).into())));
     ByStack::of(pass, counts, stacks)
-}
-
-/// What was counted by a stack, as a count.
-fn value(by_stack: StackValue) -> Value {
-    Value { calls: by_stack.calls, bytes: by_stack.bytes, ..Value::default() }
 }
 
 fn count(bench: &TestBench, key: &Key, value: &Value) -> Count {
@@ -101,7 +96,7 @@ pub(super) fn leaf_stacks(
 ) -> Result<Vec<LeafStack>> {
     let ways = leaf_ways(probes, &snapshot.stacks)?;
     let stack = |way: LeafWay| {
-        let count = count(bench, &way.count, &value(way.value));
+        let count = count(bench, &way.count, &way.value.into());
         LeafStack { count, functions: way.functions }
     };
     let mut stacks: Vec<_> = ways.into_iter().map(stack).collect();

@@ -72,7 +72,6 @@ impl Follow {
         }
         if self.ports.is_some() {
             config.by_port = 1;
-            config.by_object = 1;
             let text = fs::read_to_string(EPHEMERAL).with_context(|| EPHEMERAL.to_owned())?;
             config.ephemeral = range(&text).with_context(|| format!("{EPHEMERAL}: {text:?}"))?;
         }

@@ -44,7 +44,8 @@ fn version_of(code: u32) -> Version {
     (u16::from(major), u16::from(minor))
 }
 
-/// The control group of this process, as a path below the root of version 2; empty if there is none.
+/// The control group of this process, as a path below the root of version 2; empty if there is none
+/// (cgroups(7), /proc/PID/cgroup).
 ///
 /// # Errors
 /// /proc cannot be read.

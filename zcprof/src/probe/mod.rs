@@ -29,6 +29,7 @@ use aya::programs::Program;
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use zcprof_common::layout::Config;
+use zcprof_common::objects::FileId;
 use zcprof_common::sites::{SITES, Site, Version};
 use zcprof_common::vocabulary::{Hook, Instrument, Need, ProgramName};
 
@@ -215,9 +216,11 @@ impl Probes {
         let new_cpus = self.audit.follow_cpus()?;
         self.audit.pause().context("pausing the breakpoints")?;
         // Before the counts, which then have at least what the stacks have.
-        let (stacks, objects) = (self.stacks()?, Objects::read(&self.ebpf)?);
-        let now = Totals { stacks, objects, ..Totals::read(&self.ebpf, &mut self.audit)? };
+        let stacks = self.stacks()?;
+        let mut now = Totals { stacks, ..Totals::read(&self.ebpf, &mut self.audit)? };
         self.audit.resume().context("resuming the breakpoints")?;
+        // After the counts, which have no more than these, and while nothing is paused: they may be many.
+        now.objects = Objects::read(&self.ebpf)?;
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
@@ -281,6 +284,14 @@ impl Probes {
         stacks::kernel_halves(&self.ebpf, numbers)
     }
 
+    /// The end of each file's path of which system calls moved bytes, as far as it was read.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn paths(&self) -> Result<BTreeMap<FileId, String>> {
+        objects::paths(&self.ebpf)
+    }
+
     /// Watches a process that there is, under a subject.
     ///
     /// # Errors
@@ -331,7 +342,7 @@ impl Probes {
     /// # Errors
     /// The map cannot be read.
     pub fn peek_stacks(&self) -> Result<StackCounts> {
-        Ok(stacks::since(&self.stacks()?, &self.before.stacks))
+        Ok(maps::differences(&self.stacks()?, &self.before.stacks))
     }
 
     /// The groups of leaves that some work has to be repeated for, by what it needs: the first

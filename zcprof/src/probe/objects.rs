@@ -3,27 +3,25 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use aya::maps::HashMap;
+use aya::maps::{HashMap, MapError};
 use aya::{Ebpf, EbpfLoader};
-use zcprof_common::layout::Config;
-use zcprof_common::objects::{FileId, FileKey, FileName, Moved, PeerKey};
+use zcprof_common::layout::{CallSum, Config};
+use zcprof_common::objects::{FileId, FileKey, FileName, PeerKey};
 
-use super::maps::{summed, text};
+use super::maps::{differences, summed, text};
 
 /// Calls and their bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
     /// By file.
-    pub files: BTreeMap<FileKey, Moved>,
+    pub files: BTreeMap<FileKey, CallSum>,
     /// By peer.
-    pub peers: BTreeMap<PeerKey, Moved>,
-    /// The end of each file's path, as far as it was read.
-    pub paths: BTreeMap<FileId, String>,
+    pub peers: BTreeMap<PeerKey, CallSum>,
 }
 
 /// Gives the maps no room where nothing is told apart.
 pub(super) fn size(loader: &mut EbpfLoader<'_>, config: &Config) {
-    if config.by_object == 0 {
+    if config.by_port == 0 {
         for map in ["FILES", "FILE_NAMES", "PEERS"] {
             loader.map_max_entries(map, 1);
         }
@@ -33,15 +31,8 @@ pub(super) fn size(loader: &mut EbpfLoader<'_>, config: &Config) {
 impl Objects {
     /// All that was counted since the programs were loaded.
     pub(super) fn read(ebpf: &Ebpf) -> Result<Self> {
-        let names = ebpf.map("FILE_NAMES").context("the programs have no map FILE_NAMES")?;
-        let names: HashMap<_, FileId, FileName> = HashMap::try_from(names)?;
-        let mut paths = BTreeMap::new();
-        for entry in &names {
-            let (file, name) = entry.context("reading the map FILE_NAMES")?;
-            paths.insert(file, path(&name));
-        }
-        let files = summed(ebpf, "FILES", Moved::plus)?;
-        Ok(Self { files, peers: summed(ebpf, "PEERS", Moved::plus)?, paths })
+        let files = summed(ebpf, "FILES", CallSum::plus)?;
+        Ok(Self { files, peers: summed(ebpf, "PEERS", CallSum::plus)? })
     }
 
     /// What was counted since `before`.
@@ -49,22 +40,19 @@ impl Objects {
         Self {
             files: differences(&self.files, &before.files),
             peers: differences(&self.peers, &before.peers),
-            paths: self.paths.clone(),
         }
     }
 }
 
-fn differences<K: Copy + Ord>(
-    now: &BTreeMap<K, Moved>,
-    before: &BTreeMap<K, Moved>,
-) -> BTreeMap<K, Moved> {
-    let difference = |(key, sum): (&K, &Moved)| {
-        let old = before.get(key).copied().unwrap_or_default();
-        let calls = sum.calls.saturating_sub(old.calls);
-        let bytes = sum.bytes.saturating_sub(old.bytes);
-        (calls > 0).then_some((*key, Moved { calls, bytes }))
+/// The end of each file's path, as far as it was read.
+pub(super) fn paths(ebpf: &Ebpf) -> Result<BTreeMap<FileId, String>> {
+    let names = ebpf.map("FILE_NAMES").context("the programs have no map FILE_NAMES")?;
+    let names: HashMap<_, FileId, FileName> = HashMap::try_from(names)?;
+    let of_file = |entry: Result<(FileId, FileName), MapError>| {
+        let (file, name) = entry.context("reading the map FILE_NAMES")?;
+        Ok((file, path(&name)))
     };
-    now.iter().filter_map(difference).collect()
+    names.iter().map(of_file).collect()
 }
 
 /// The names that there are, joined; `…/` stands for what is not known of the beginning.
@@ -110,7 +98,9 @@ mod tests {
         let sums = |all: &[(u64, u64, u64)]| Objects {
             files: all
                 .iter()
-                .map(|(inode, calls, bytes)| (key(*inode), Moved { calls: *calls, bytes: *bytes }))
+                .map(|(inode, calls, bytes)| {
+                    (key(*inode), CallSum { calls: *calls, bytes: *bytes })
+                })
                 .collect(),
             ..Objects::default()
         };

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, RingBuf, StackTraceMap};
 use aya::{Ebpf, EbpfLoader};
-use zcprof_common::layout::{STACKS_OF_CALLERS, STACKS_OF_LEAVES, StackKey, StackValue};
+use zcprof_common::layout::{CallSum, STACKS_OF_CALLERS, STACKS_OF_LEAVES, StackKey};
 use zcprof_common::sites::Version;
 
 use super::maps::summed;
 
 /// What was counted, by stack.
-pub type StackCounts = BTreeMap<StackKey, StackValue>;
+pub type StackCounts = BTreeMap<StackKey, CallSum>;
 
 /// The first kernel on which user registers can be had (`bpf_task_pt_regs()`, kernel/trace/bpf_trace.c).
 pub(super) const SINCE: Version = (5, 15);
@@ -24,7 +24,7 @@ const ENTRIES: [usize; 2] = [4096, 32768];
 
 /// Entries of the map of counts by stack on a machine with so many CPUs.
 fn entries(cpus: usize) -> u32 {
-    let entries = MEMORY / (size_of::<StackValue>() * cpus.max(1));
+    let entries = MEMORY / (size_of::<CallSum>() * cpus.max(1));
     u32::try_from(entries.clamp(ENTRIES[0], ENTRIES[1])).unwrap_or(u32::MAX)
 }
 
@@ -76,23 +76,7 @@ const OF_LEAVES: [u32; 2] = [2048, 2048];
 
 /// All counts by stack, summed over the CPUs.
 pub(super) fn counts(ebpf: &Ebpf) -> Result<StackCounts> {
-    summed(ebpf, "STACKS", |sum: StackValue, value: StackValue| StackValue {
-        calls: sum.calls + value.calls,
-        bytes: sum.bytes + value.bytes,
-    })
-}
-
-/// What was counted since `before`.
-pub(super) fn since(now: &StackCounts, before: &StackCounts) -> StackCounts {
-    let difference = |(key, value): (&StackKey, &StackValue)| {
-        let old = before.get(key).copied().unwrap_or_default();
-        let value = StackValue {
-            calls: value.calls.saturating_sub(old.calls),
-            bytes: value.bytes.saturating_sub(old.bytes),
-        };
-        (value.calls > 0).then_some((*key, value))
-    };
-    now.iter().filter_map(difference).collect()
+    summed(ebpf, "STACKS", CallSum::plus)
 }
 
 /// The ring of samples, once.
@@ -121,31 +105,14 @@ pub(super) fn kernel_halves(
 
 #[cfg(test)]
 mod tests {
-    use zcprof_common::layout::Key;
-
     use super::*;
-
-    fn stack(user: u64) -> StackKey {
-        let count = Key { subject: 1, syscall: 1, site: 0, port: 80, iter: 0, file: 0, unused: 0 };
-        StackKey { count, user, kernel: 3, unused: 0 }
-    }
-
-    #[test]
-    fn only_what_a_stack_copied_since_is_its_own() {
-        let value = |calls, bytes| StackValue { calls, bytes };
-        let before = [(stack(2), value(1, 10)), (stack(3), value(4, 40))].into();
-        let now =
-            [(stack(2), value(3, 30)), (stack(3), value(4, 40)), (stack(4), value(1, 0))].into();
-        let new = since(&now, &before);
-        assert_eq!(new, [(stack(2), value(2, 20)), (stack(4), value(1, 0))].into());
-    }
 
     #[test]
     fn counts_by_stack_take_a_bounded_share_of_memory_on_any_machine() {
         for cpus in [0, 1, 2, 16, 128, 512] {
             let entries = entries(cpus) as usize;
             assert!((ENTRIES[0]..=ENTRIES[1]).contains(&entries), "{cpus} CPUs: {entries}");
-            let bytes = entries * size_of::<StackValue>() * cpus;
+            let bytes = entries * size_of::<CallSum>() * cpus;
             assert!(bytes <= MEMORY || entries == ENTRIES[0], "{cpus} CPUs: {bytes} bytes");
         }
         assert_eq!(entries(2), 32768);

@@ -10,9 +10,9 @@ use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::Hook;
 
 use super::audit::Audit;
-use super::maps::summed;
+use super::maps::{differences, summed};
 use super::objects::Objects;
-use super::stacks::{self, StackCounts};
+use super::stacks::StackCounts;
 use super::unpreempted::Unpreempted;
 use super::{follow, skipped};
 use crate::run::Doubt;
@@ -72,7 +72,7 @@ impl Totals {
 
     /// What is more than `before` had.
     pub(super) fn since(&self, before: &Self, by_program: bool) -> Snapshot {
-        let stacks = stacks::since(&self.stacks, &before.stacks);
+        let stacks = differences(&self.stacks, &before.stacks);
         let objects = self.objects.since(&before.objects);
         let mut snapshot = Snapshot { stacks, objects, ..Snapshot::default() };
         for (key, value) in &self.counts {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use zcprof_common::layout::{Key, StackValue};
+use zcprof_common::layout::{CallSum, Key};
 use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::Instrument;
 
@@ -18,7 +18,7 @@ pub struct LeafWay {
     /// The functions that led to the leaf, the innermost first.
     pub functions: Vec<String>,
     /// Calls and bytes.
-    pub value: StackValue,
+    pub value: CallSum,
 }
 
 /// The ways of leaves among what was counted by stack, sorted; what has no stack is left out. Nothing where
@@ -37,7 +37,7 @@ pub fn leaf_ways(probes: &Probes, counted: &StackCounts) -> Result<Vec<LeafWay>>
         half.drain(..half.len().min(1));
     }
     let names = KernelNames::of(halves.values().flatten().copied());
-    let mut ways: BTreeMap<(Key, Vec<String>), StackValue> = BTreeMap::new();
+    let mut ways: BTreeMap<(Key, Vec<String>), CallSum> = BTreeMap::new();
     for (key, value) in leaves() {
         let Some(half) = halves.get(&key.kernel) else { continue };
         let site = &SITES[usize::from(key.count.site)];
@@ -45,8 +45,7 @@ pub fn leaf_ways(probes: &Probes, counted: &StackCounts) -> Result<Vec<LeafWay>>
         let frames = names.frames(half, site, false).into_iter().rev().skip(1);
         let functions = frames.map(|frame| frame.name).filter(|name| !is_probe(name)).collect();
         let sum = ways.entry((key.count, functions)).or_default();
-        sum.calls += value.calls;
-        sum.bytes += value.bytes;
+        *sum = sum.plus(*value);
     }
     let way = |((count, functions), value)| LeafWay { count, functions, value };
     Ok(ways.into_iter().map(way).collect())

@@ -108,7 +108,7 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
     watch.seconds = window.seconds();
     let names = probes.programs()?;
     let chosen = targets.chosen(options, &own);
-    record::fill(&mut watch, &snapshot, &names, chosen);
+    record::fill(&mut watch, &snapshot, &probes.paths()?, &names, chosen);
     let by_stack = |(key, value): (&StackKey, &_)| {
         (*key, record::counted_by_stack(key, value, &names, chosen))
     };

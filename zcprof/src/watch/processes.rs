@@ -120,11 +120,10 @@ fn listeners(table: &str, port: u16) -> Vec<u64> {
         .collect()
 }
 
-/// Folder of the control group (version 2) that this process is in (cgroups(7), /proc/PID/cgroup).
+/// Folder of the control group (version 2) that this process is in.
 pub(super) fn own_control_group() -> Option<PathBuf> {
-    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let group = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    Some(Path::new(crate::probe::CGROUPS).join(group))
+    let group = crate::probe::kernel::control_group().ok()?;
+    Some(Path::new(crate::probe::CGROUPS).join(group.strip_prefix('/')?))
 }
 
 /// Processes of a control group and of the groups below it.

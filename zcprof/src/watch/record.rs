@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use zcprof_common::layout::{
-    ELSEWHERE, Key, NO_OWNER, NO_PORT, OTHER_PROGRAMS, PROCESS_BITS, StackKey, StackValue, Value,
+    CallSum, ELSEWHERE, Key, NO_OWNER, NO_PORT, OTHER_PROGRAMS, PROCESS_BITS, StackKey, Value,
 };
+use zcprof_common::objects::FileId;
 use zcprof_common::sites::SITES;
 use zcprof_common::vocabulary::{File, Iter};
 use zcprof_judge::record::visible;
 use zcprof_judge::watch::Watch;
 use zcprof_judge::watch::record::{Charged, Program, WatchedCount, WatchedExit, WatchedLeafStack};
 
-use super::objects::told_apart;
+use super::objects;
 use crate::probe::{Snapshot, text};
 use crate::stacks::LeafWay;
 use crate::syscall::InSyscall;
@@ -34,12 +35,14 @@ const OTHERS: &str = "(other programs)";
 pub(super) fn fill(
     watch: &mut Watch,
     snapshot: &Snapshot,
+    paths: &BTreeMap<FileId, String>,
     names: &[(u32, String)],
     chosen: Chosen<'_>,
 ) {
     (watch.programs, watch.counts, watch.exits) = counted(snapshot, names, chosen);
     let charged = |subject| charged(subject, names, chosen);
-    (watch.files, watch.peers) = told_apart(&snapshot.objects, &watch.counts, charged);
+    watch.files = objects::files(&snapshot.objects, paths, &watch.counts, charged);
+    watch.peers = objects::peers(&snapshot.objects, charged);
 }
 
 /// The programs that were watched, the counts and the devices, sorted.
@@ -98,12 +101,11 @@ fn charged(subject: u32, names: &[(u32, String)], chosen: Chosen<'_>) -> Charged
 /// What was counted by one stack, as the record has counts.
 pub(super) fn counted_by_stack(
     key: &StackKey,
-    value: &StackValue,
+    value: &CallSum,
     names: &[(u32, String)],
     chosen: Chosen<'_>,
 ) -> WatchedCount {
-    let value = Value { calls: value.calls, bytes: value.bytes, ..Value::default() };
-    count(&key.count, &value, charged(key.count.subject, names, chosen))
+    count(&key.count, &(*value).into(), charged(key.count.subject, names, chosen))
 }
 
 /// What leaves copied, as the record has it. What is nobody's who is watched is left out.
@@ -113,10 +115,9 @@ pub(super) fn by_leaf(
     chosen: Chosen<'_>,
 ) -> Vec<WatchedLeafStack> {
     let stack = |way: &LeafWay| {
-        let value = Value { calls: way.value.calls, bytes: way.value.bytes, ..Value::default() };
         let charged = charged(way.count.subject, names, chosen);
         WatchedLeafStack {
-            count: count(&way.count, &value, charged),
+            count: count(&way.count, &way.value.into(), charged),
             functions: way.functions.clone(),
         }
     };

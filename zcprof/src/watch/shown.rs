@@ -1,7 +1,7 @@
 //! The stacks of one row of the live view, while its details are shown.
 
 use anyhow::Result;
-use zcprof_common::layout::{StackKey, StackValue};
+use zcprof_common::layout::{CallSum, StackKey};
 use zcprof_judge::watch::record::{Charged, WatchedCount};
 
 use crate::probe::Probes;
@@ -24,7 +24,7 @@ impl RowStacks {
         &mut self,
         probes: &Probes,
         program: Option<&str>,
-        charged: impl Fn(&StackKey, &StackValue) -> WatchedCount,
+        charged: impl Fn(&StackKey, &CallSum) -> WatchedCount,
         counts: &[WatchedCount],
     ) -> Result<()> {
         let Some(program) = program else {
