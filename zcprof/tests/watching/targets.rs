@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-
 use zcprof_judge::watch::record::{ClaimResult, Of};
 
 use super::super::{code, folder, loaded_programs, text, wait_until, zcprof};
