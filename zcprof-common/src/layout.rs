@@ -32,6 +32,15 @@ pub const NO_PORT: u16 = 0;
 /// Most ports that are told apart.
 pub const MAX_PORTS: u32 = 64;
 
+/// Most files that are known to have been mapped by watched processes for writing.
+pub const MAX_MAPPED: u32 = 4096;
+
+/// Most sockets that watched processes had before they were watched and that are known.
+pub const MAX_HELD: u32 = 65536;
+
+/// Most strangers that are told apart.
+pub const MAX_STRANGERS: u32 = 64;
+
 /// [`Config::adopts`]: only processes that the loader named, and their descendants, are watched.
 pub const ADOPT_NONE: u32 = 0;
 
@@ -51,8 +60,8 @@ pub const STACKS_OF_LEAVES: u32 = 2;
 pub const MAX_SYSCALLS: usize = 512;
 
 /// Arguments of a system call that are read: descriptors are among the first two, flags among the
-/// first four.
-pub const ARGUMENTS: usize = 4;
+/// first four, and the fifth is the file of a mapping.
+pub const ARGUMENTS: usize = 5;
 
 /// Entry of [`Config::fd_argument`] for a system call that names no file.
 pub const NO_FD: u8 = 0xff;
@@ -288,6 +297,18 @@ pub struct DeviceKey {
     pub kind: [u8; 16],
 }
 
+/// A process that is not watched and sends by a socket of a subject's.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StrangerKey {
+    /// Whose socket it is.
+    pub subject: u32,
+    /// The process.
+    pub process: u32,
+    /// Its thread's name (`task_struct.comm`).
+    pub name: [u8; 16],
+}
+
 /// A connection, as the packets show it that are sent by it. Addresses are IPv6's or mapped to such;
 /// all is in network byte order.
 #[repr(C)]
@@ -325,11 +346,13 @@ pub enum Lost {
     Twice = 7,
     /// The same of a function that waits ([`crate::sites::Site::waits`]).
     Waited = 8,
+    /// A file that a watched process mapped could not be remembered.
+    Mapped = 9,
 }
 
 impl Lost {
     /// Every kind, in index order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Counts,
         Self::Inflight,
         Self::Entered,
@@ -339,6 +362,7 @@ impl Lost {
         Self::Busy,
         Self::Twice,
         Self::Waited,
+        Self::Mapped,
     ];
 }
 
@@ -427,7 +451,7 @@ impl Config {
 
 #[cfg(feature = "user")]
 crate::pods! {
-    CallSum, Config, DeviceKey, Entered, EnteredKey, Inflight, Key, Sample, StackKey, Value,
+    CallSum, Config, DeviceKey, Entered, EnteredKey, Inflight, Key, Sample, StackKey, StrangerKey, Value,
 }
 
 #[cfg(test)]
@@ -446,6 +470,7 @@ mod tests {
         assert_eq!(size_of::<Sample>(), 8 + 4 + 4 + 2 * 8 + 3 * 8 + STACK_BYTES);
         assert_eq!(size_of::<Flow>(), 36);
         assert_eq!(size_of::<DeviceKey>(), 36);
+        assert_eq!(size_of::<StrangerKey>(), 24);
         let offsets = size_of::<Offsets>() + size_of::<TupleOffsets>();
         assert_eq!(size_of::<Config>(), 4 * 25 + offsets + ITER_TYPES + MAX_SYSCALLS);
     }

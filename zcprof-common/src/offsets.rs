@@ -72,6 +72,8 @@ offsets! {
         operations_read = "file_operations.read_iter";
         kiocb_file = "kiocb.ki_filp";
         socket_sock = "socket.sk";
+        socket_file = "socket.file";
+        sock_socket = "sock.sk_socket";
         sock_family = "sock.__sk_common.skc_family";
         sock_port = "sock.__sk_common.skc_num";
         /// Of IP's protocols, which is 16 bits wide since 5.6 (include/net/sock.h).
@@ -123,6 +125,11 @@ offsets! {
         file_dentry = "file.f_path.dentry" or "file.__f_path.dentry", optional;
         dentry_name = "dentry.d_name.name" or "dentry.__d_name.name", optional;
         dentry_parent = "dentry.d_parent", optional;
+        /// How it was opened (`FMODE_WRITE`, include/linux/fs.h).
+        file_mode = "file.f_mode";
+        file_mapping = "file.f_mapping";
+        /// Mappings that can be written into and are shared; below zero where none may be made.
+        mapping_writable = "address_space.i_mmap_writable";
         inode_mode = "inode.i_mode";
         inode_number = "inode.i_ino", optional;
         inode_super = "inode.i_sb", optional;
@@ -153,6 +160,8 @@ offsets! {
         regs_argument_2 = "pt_regs.dx";
         /// The fourth.
         regs_argument_3 = "pt_regs.r10";
+        /// The fifth.
+        regs_argument_4 = "pt_regs.r8";
     }
 }
 

@@ -50,8 +50,12 @@ pub const fn flags_argument(number: i64) -> Option<u8> {
 /// `io_uring_enter(2)`: the file that its operations work on is not among its arguments.
 pub const IO_URING_ENTER: i32 = Syscall::IoUringEnter.number();
 
+/// `mmap(2)`.
+pub const MMAP: i32 = Syscall::Mmap.number();
+
 /// `getsockopt(2)`, which maps what TCP received (TCP_ZEROCOPY_RECEIVE).
 pub const GETSOCKOPT: i32 = Syscall::Getsockopt.number();
+
 /// `sendmmsg(2)`: its result counts messages, so that it has no descriptor position here.
 pub const SENDMMSG: i32 = Syscall::Sendmmsg.number();
 

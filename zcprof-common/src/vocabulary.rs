@@ -223,6 +223,9 @@ word! {
         Pipe = "pipe",
         /// Devices, directories, and anonymous inodes such as eventfd.
         Other = "other",
+        /// A regular file that a program maps, or has mapped, so that it can write into the page cache by
+        /// itself (MAP_SHARED of a file that is open for writing).
+        Mapped = "mapped",
     }
 }
 

@@ -8,7 +8,7 @@ use zcprof_common::vocabulary::File;
 
 use crate::loss::{lose, lose_or_busy};
 use crate::task::thread;
-use crate::{kernel, who};
+use crate::{kernel, strangers, who};
 
 /// The subject that pinned the pages of a send, by its `struct ubuf_info *`. The oldest is forgotten first.
 #[map]
@@ -83,24 +83,36 @@ pub(crate) enum Sender {
 pub(crate) fn send_by(socket: u64) -> Sender {
     let is_for_nobody = kernel::is_for_storage(socket);
     let subject = if is_for_nobody { ELSEWHERE } else { who::subject() };
-    // SAFETY: the value is read at once, and is one word.
-    let known = unsafe { SOCKETS.get(&socket) }.copied();
-    let watched = known.filter(|known| *known != ELSEWHERE && !is_for_nobody);
-    let mut code = match watched {
-        Some(known) if subject == ELSEWHERE => code_of(WORKERS.insert(&thread(), &known, 0)),
-        _ if known == Some(subject) => 0,
-        _ => belongs_to(socket, subject),
-    };
+    let mut known = by_itself(socket);
+    let mut code = 0;
+    if known == NO_OWNER && subject == ELSEWHERE && !is_for_nobody {
+        known = strangers::holder(socket);
+        if known != NO_OWNER {
+            code = belongs_to(socket, known);
+        }
+    }
+    let is_watched = known != NO_OWNER && known != ELSEWHERE && !is_for_nobody;
+    if code == 0 {
+        code = match known {
+            _ if is_watched && subject == ELSEWHERE => {
+                code_of(WORKERS.insert(&thread(), &known, 0))
+            }
+            _ if known == subject => 0,
+            _ => belongs_to(socket, subject),
+        };
+    }
     if is_for_nobody && code == 0 {
         code = code_of(WORKERS.insert(&thread(), &ELSEWHERE, 0));
     }
     if code != 0 {
         lose_or_busy(Lost::Owner, code);
     }
-    match (is_for_nobody, watched) {
-        (true, _) => Sender::Nobody,
-        (false, None) if subject == ELSEWHERE => Sender::Stranger,
-        _ => Sender::Watched,
+    if is_for_nobody {
+        Sender::Nobody
+    } else if is_watched || subject != ELSEWHERE {
+        Sender::Watched
+    } else {
+        Sender::Stranger
     }
 }
 
@@ -147,17 +159,20 @@ pub(crate) fn has_sent() {
     let _ = WORKERS.remove(&thread());
 }
 
-/// For whom the current thread sends, if not for its own process.
+/// For whom the current thread sends, if not for its own process; else [`NO_OWNER`].
 #[inline(always)]
-pub(crate) fn works_for() -> Option<u32> {
+pub(crate) fn works_for() -> u32 {
     // SAFETY: the value is read at once, and is one word.
-    unsafe { WORKERS.get(&thread()) }.copied()
+    unsafe { WORKERS.get(&thread()) }.copied().unwrap_or(NO_OWNER)
 }
 
 /// Whom the current thread works for: its own process, unless it sends for another just now.
 #[inline(always)]
 pub(crate) fn subject() -> u32 {
-    works_for().unwrap_or_else(who::subject)
+    match works_for() {
+        NO_OWNER => who::subject(),
+        other => other,
+    }
 }
 
 /// A socket is destroyed: another may get its memory.
@@ -179,7 +194,8 @@ fn lent_for(skb: u64) -> Option<Lent> {
     lent().filter(|lent| lent.is_about(skb))
 }
 
-/// Who sends by a socket, which may be none, or [`NO_OWNER`].
+/// Who sends by a socket, which may be none, or [`NO_OWNER`]. No `Option`: that would leave undefined what is
+/// not there, and the verifier refuses a program that passes that on.
 #[inline(always)]
 fn by_itself(socket: u64) -> u32 {
     // SAFETY: the value is read at once, and is one word.

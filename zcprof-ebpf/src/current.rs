@@ -4,18 +4,18 @@ use aya_ebpf::helpers;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
 use zcprof_common::layout::{ELSEWHERE, Inflight, Lost, MAX_SYSCALLS, NO_FD, NO_SYSCALL, NOT_OWN};
-use zcprof_common::syscalls::{IO_URING_ENTER, PEEKS, SENDMMSG, flags_argument};
+use zcprof_common::syscalls::{IO_URING_ENTER, MMAP, PEEKS, SENDMMSG, flags_argument};
 use zcprof_common::vocabulary::File;
 
 use crate::loss::lose;
 use crate::place::Place;
-use crate::{CONFIG, kernel, place, who};
+use crate::{CONFIG, kernel, mappings, place, who};
 
 /// Keyed by thread (`bpf_get_current_pid_tgid()`); watched processes only.
 #[map]
 static INFLIGHT: HashMap<u64, Inflight> = HashMap::with_max_entries(16384, 0);
 
-/// A thread enters a system call; `argument` gives one of its first four.
+/// A thread enters a system call; `argument` gives one of its first five.
 #[inline(always)]
 pub(crate) fn enter(number: i64, argument: impl Fn(u8) -> u32) {
     let thread = helpers::bpf_get_current_pid_tgid();
@@ -30,6 +30,9 @@ pub(crate) fn enter(number: i64, argument: impl Fn(u8) -> u32) {
     };
     const MSG_PEEK: u32 = 2; // include/linux/socket.h
     let looks = flags_argument(number).is_some_and(|at| argument(at) & MSG_PEEK != 0);
+    if number == i64::from(MMAP) {
+        mappings::map(&argument);
+    }
     let number = if looks { number | i64::from(PEEKS) } else { number };
     let Place { kind, port, open_file, sock } = place;
     let (syscall, file) = (number as i32, u16::from(kind));

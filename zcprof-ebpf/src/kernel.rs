@@ -91,14 +91,15 @@ pub(crate) fn iter_count(iter: u64) -> u64 {
     read_at(iter, &CONFIG.offsets.iter_count)
 }
 
-/// One of the first four arguments of a system call: a descriptor, or flags.
+/// One of the first five arguments of a system call: a descriptor, or flags.
 #[inline(always)]
 pub(crate) fn argument_in_regs(regs: u64, at: u8) -> u32 {
     let offset = match at {
         0 => &CONFIG.offsets.regs_argument_0,
         1 => &CONFIG.offsets.regs_argument_1,
         2 => &CONFIG.offsets.regs_argument_2,
-        _ => &CONFIG.offsets.regs_argument_3,
+        3 => &CONFIG.offsets.regs_argument_3,
+        _ => &CONFIG.offsets.regs_argument_4,
     };
     read_at(regs, offset)
 }
@@ -162,6 +163,34 @@ pub(crate) fn file_kind(file: u64) -> u8 {
 pub(crate) fn sock_of(file: u64) -> u64 {
     let socket: u64 = read_at(file, &CONFIG.offsets.file_private);
     read_at(socket, &CONFIG.offsets.socket_sock)
+}
+
+/// The inode's number of a `struct sock *` that a program has as a file, else zero.
+#[inline(always)]
+pub(crate) fn inode_of_socket(sock: u64) -> u64 {
+    let socket: u64 = hint_at(sock, &CONFIG.offsets.sock_socket);
+    if socket == 0 {
+        return 0;
+    }
+    match hint_at(socket, &CONFIG.offsets.socket_file) {
+        0 => 0,
+        file => file_id(file).inode,
+    }
+}
+
+/// Whether a mapping of a `struct file *` that is shared can be written into: mmap_region()
+/// (mm/mmap.c, 5.10 to 7.3).
+#[inline(always)]
+pub(crate) fn is_open_for_writing(file: u64) -> bool {
+    const FMODE_WRITE: u32 = 2;
+    read_at::<u32>(file, &CONFIG.offsets.file_mode) & FMODE_WRITE != 0
+}
+
+/// Whether there is such a mapping of a `struct file *` just now.
+#[inline(always)]
+pub(crate) fn is_mapped_for_writing(file: u64) -> bool {
+    let mapping: u64 = read_at(file, &CONFIG.offsets.file_mapping);
+    read_at::<i32>(mapping, &CONFIG.offsets.mapping_writable) > 0
 }
 
 /// Which file a `struct file *` is that was open a moment ago.

@@ -9,9 +9,11 @@ mod count;
 mod current;
 mod kernel;
 mod loss;
+mod mappings;
 mod objects;
 mod place;
 mod stacks;
+mod strangers;
 mod sums;
 mod task;
 mod who;
@@ -23,10 +25,10 @@ use aya_ebpf::programs::{
     FEntryContext, FExitContext, PerfEventContext, ProbeContext, RawTracePointContext,
     RetProbeContext, TracePointContext,
 };
-use zcprof_common::layout::{Config, ELSEWHERE, Entered, EnteredKey, Lost};
+use zcprof_common::layout::{Config, ELSEWHERE, Entered, EnteredKey, Lost, NO_OWNER};
 use zcprof_common::sites::{Bytes, SITES};
 use zcprof_common::syscalls::GETSOCKOPT;
-use zcprof_common::vocabulary::Iter;
+use zcprof_common::vocabulary::{File, Iter};
 
 use crate::below::Sender;
 use crate::stacks::OnStack;
@@ -151,7 +153,8 @@ fn sys_enter_tracepoint(ctx: TracePointContext) -> u32 {
         0 => read(16) as u32,
         1 => read(24) as u32,
         2 => read(32) as u32,
-        _ => read(40) as u32,
+        3 => read(40) as u32,
+        _ => read(48) as u32,
     });
     0
 }
@@ -475,6 +478,9 @@ fn leave<const SITE: usize, C: OnStack>(ctx: &C, result: u64, entered: Entered) 
             let folio = entered.argument;
             count::add_on::<SITE, C>(ctx, kernel::folio_kind(folio), kernel::folio_bytes(folio));
         }
+        Bytes::ReturnedOfFile(_) if mappings::is_mapped(entered.argument) => {
+            count::add_on::<SITE, C>(ctx, File::Mapped as u8, done::<SITE>(result, 0));
+        }
         Bytes::ReturnedBesideKernfs(_) if kernel::is_of_kernfs(entered.argument) => {}
         // udp_sendpage() calls it first for no byte, with an iterator of no type.
         Bytes::ReturnedByIpv4(_) if done::<SITE>(result, 0) == 0 => {}
@@ -483,12 +489,16 @@ fn leave<const SITE: usize, C: OnStack>(ctx: &C, result: u64, entered: Entered) 
             count::add::<SITE, C>(ctx, entered.detail as u8, bytes);
         }
     }
-    let works_for = if const { SITES[SITE].sends.is_some() } { below::works_for() } else { None };
-    if const { SITES[SITE].scope.is_some() } && works_for != Some(ELSEWHERE) {
+    let works_for =
+        if const { SITES[SITE].sends.is_some() } { below::works_for() } else { NO_OWNER };
+    if const { SITES[SITE].scope.is_some() } && works_for != ELSEWHERE {
         current::end_scope();
     }
-    if works_for.is_some() {
+    if works_for != NO_OWNER {
         below::has_sent();
+        if const { SITES[SITE].sent.is_some() } && works_for != ELSEWHERE {
+            strangers::sends(works_for, done::<SITE>(result, entered.argument));
+        }
     }
 }
 
@@ -615,6 +625,7 @@ fn argument_of<const SITE: usize>() -> Option<u8> {
         | Bytes::ReturnedByIpv4(at)
         | Bytes::ReturnedBesideKernfs(at)
         | Bytes::ReturnedToUdp(at)
+        | Bytes::ReturnedOfFile(at)
         | Bytes::IfZero(at)
         | Bytes::Pinned(at)
         | Bytes::Replaced(at)
@@ -637,6 +648,7 @@ fn done<const SITE: usize>(result: u64, argument: u64) -> u64 {
         | Bytes::ReturnedByIpv4(_)
         | Bytes::ReturnedBesideKernfs(_)
         | Bytes::ReturnedToUdp(_)
+        | Bytes::ReturnedOfFile(_)
         | Bytes::Pinned(_)
         | Bytes::Spliced { .. } => i64::from(result as i32).max(0) as u64,
         Bytes::ReturnedLess(_) => {

@@ -95,6 +95,9 @@ pub enum Bytes {
     ReturnedBesideKernfs(u8),
     /// A positive result, if the socket of the `struct sk_buff` that the argument points at is UDP's.
     ReturnedToUdp(u8),
+    /// A positive result: bytes of the `struct file` that the argument points at. If programs can write
+    /// into its page cache by themselves, the kind of file is [`File::Mapped`].
+    ReturnedOfFile(u8),
     /// The argument, if the result is zero.
     IfZero(u8),
     /// A positive result; the argument points at the `struct ubuf_info` that remembers who

@@ -69,6 +69,19 @@ const GENERATOR: &[Case] = &[
     iter(&[Iter::Discard], &[]),
 ];
 
+/// Pages of a file. What a program has put there through a mapping was never written by a system call: as
+/// far as anybody can tell all of it.
+const PAGES: &[Case] = &[
+    on(&[File::Mapped], &[plus(Hop::PageCacheToPipe, Moved), plus(Hop::UserToPageCache, Moved)]),
+    always(&[plus(Hop::PageCacheToPipe, Moved)]),
+];
+
+/// The same in fresh pages, or in such as the readers inside say.
+const FRESH: &[Case] = &[
+    on(&[File::Mapped], &[plus(Hop::PageCacheToPipe, Bounced), plus(Hop::UserToPageCache, Moved)]),
+    always(&[plus(Hop::PageCacheToPipe, Bounced)]),
+];
+
 /// Out of a packet, in a receive queue or on its way out.
 const PACKET: &[Case] = &[
     on(&[File::Socket], &[plus(Hop::SocketToSocket, Aside)]), // what the socket was sent
@@ -432,21 +445,24 @@ pub const SITES: &[Site] = &[
         until: Some((6, 5)),
         // Every reader fills its pipe iterator. The page cache's readers subtract what they say
         // that they handed over; the rest is in fresh pages, no matter who fills them.
-        cases: &[always(&[plus(Hop::PageCacheToPipe, Bounced)])],
+        bytes: Bytes::ReturnedOfFile(0),
+        cases: FRESH,
         ..Site::CALLER
     },
     Site {
         name: "filemap_splice_read",
         source: "mm/filemap.c",
         since: (6, 5), // before, splice reads through filemap_read() with a pipe iterator
-        cases: &[always(&[plus(Hop::PageCacheToPipe, Moved)])],
+        bytes: Bytes::ReturnedOfFile(0),
+        cases: PAGES,
         ..Site::CALLER
     },
     Site {
         name: "shmem_file_splice_read",
         source: "mm/shmem.c",
         since: (6, 5),
-        cases: &[always(&[plus(Hop::PageCacheToPipe, Moved)])],
+        bytes: Bytes::ReturnedOfFile(0),
+        cases: PAGES,
         ..Site::CALLER
     },
     Site {
@@ -455,7 +471,8 @@ pub const SITES: &[Site] = &[
         since: (6, 5),
         // Fresh pages are filled; whether the CPU fills them (sysfs) or a device does
         // (O_DIRECT) is for the reader inside it to say.
-        cases: &[always(&[plus(Hop::PageCacheToPipe, Bounced)])],
+        bytes: Bytes::ReturnedOfFile(0),
+        cases: FRESH,
         ..Site::CALLER
     },
     // ---- callers: into the socket

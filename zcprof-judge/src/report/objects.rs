@@ -3,8 +3,9 @@
 use zcprof_common::sites::SYSCALL_RESULTS;
 
 use super::columns::{Column, lay_out};
-use super::numbers::{counted, grouped, size_of};
+use super::numbers::{counted, grouped, size, size_of};
 use crate::syscall::InSyscall;
+use crate::watch::objects::StrangerCalls;
 use crate::watch::record::{Charged, Watch, WatchedCount};
 
 /// Most rows of a table.
@@ -40,6 +41,21 @@ pub(super) fn tables(watch: &Watch) -> String {
     let tables =
         [("file", files.collect::<Vec<_>>()), ("peer", peers.collect()), ("size", sizes.collect())];
     tables.into_iter().map(|(of, rows)| table(of, rows)).collect()
+}
+
+/// Who else sent by the sockets of those who are watched, the most bytes first.
+pub(super) fn strangers(watch: &Watch) -> String {
+    let mut strangers: Vec<_> = watch.strangers.iter().collect();
+    strangers.sort_by_key(|calls| std::cmp::Reverse(calls.bytes));
+    let line = |calls: &StrangerCalls| {
+        let StrangerCalls { charged, pid, name, calls, bytes } = calls;
+        format!(
+            "Of what left by sockets of {charged}, {name} (pid {pid}) sent {} in {}; it is no target\n",
+            size(*bytes),
+            counted(*calls, "call", "calls")
+        )
+    };
+    strangers.into_iter().map(line).collect()
 }
 
 /// Whether a count is of the results of a system call that moved bytes.

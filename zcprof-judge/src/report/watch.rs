@@ -72,6 +72,7 @@ pub fn table(watch: &Watch) -> Result<String, ReportError> {
         text.push_str("Nothing is claimed (--claim zero-copy).\n");
     }
     text.push_str(&stretches(watch));
+    text.push_str(&objects::strangers(watch));
     text.push('\n');
     text.push_str(&numbers(watch));
     if let Some(known) = &watch.stacks {

@@ -56,3 +56,19 @@ pub struct PeerCalls {
     /// The bytes, as the calls say.
     pub bytes: u64,
 }
+
+/// Sends of a process that is not watched, by sockets of a program that is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StrangerCalls {
+    /// Whose sockets.
+    pub charged: Charged,
+    /// The process.
+    pub pid: u32,
+    /// Its thread's name.
+    pub name: String,
+    /// Calls that sent.
+    pub calls: u64,
+    /// Bytes sent.
+    pub bytes: u64,
+}

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::{File, Iter};
 
-use super::objects::{FileCalls, PeerCalls};
+use super::objects::{FileCalls, PeerCalls, StrangerCalls};
 pub use crate::charged::Charged;
 pub use crate::interval::{HopBytes, Interval};
 use crate::run::{Control, Coverage, Doubt, Kernel, Phase};
@@ -51,6 +51,10 @@ pub struct Watch {
     /// What system calls moved through sockets, by peer, sorted. No verdict rests on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<PeerCalls>,
+    /// Processes that are not watched and sent by sockets of those who are, sorted. What they sent is in the
+    /// counts of those whose sockets these are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strangers: Vec<StrangerCalls>,
     /// The window in stretches of time, at most [`super::series::MOST`]. No verdict rests on them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub series: Vec<Stretch>,

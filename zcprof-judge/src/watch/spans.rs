@@ -49,7 +49,9 @@ fn sent(traffic: &Traffic, instrument: Instrument) -> Vec<Span> {
     // What was copied into a file may be what was then handed over from it.
     let staged = taken::into_files(traffic, account, moved);
     let copied = account.bytes(Process::Server, Hop::UserToSocket, Copied);
-    let left = sum([copied, by_reference, pipes.sent_of_own(), staged].into_iter());
+    // A program may have read into memory that is a file's.
+    let mapped = traffic.seen(Hop::UserToPageCache, Moved).min(moved);
+    let left = sum([copied, by_reference, pipes.sent_of_own(), staged, mapped].into_iter());
     let exactly = |hop| Span::exactly(account, hop);
     let into_socket = exactly(Hop::UserToSocket)
         .less(traffic.mistaken(account))

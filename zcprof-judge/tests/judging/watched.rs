@@ -87,6 +87,7 @@ pub(super) fn window(claim: &str, parts: &[Vec<WatchedCount>]) -> Watch {
         leaf_stacks: Vec::new(),
         files: Vec::new(),
         peers: Vec::new(),
+        strangers: Vec::new(),
         direction: Direction::Tx,
         framing: Tolerance { size: 4096, millionths: 10_000 },
         min_bytes: 1,
@@ -272,6 +273,25 @@ fn what_was_copied_into_a_file_may_be_what_is_handed_over_from_it() {
     // It was read too: two copies, as far as anybody knows.
     assert_eq!(says("copied<=1.5", &[staged(BODY), handed_over(BODY)]), "inconclusive");
     assert_eq!(says("copied<=2", &[staged(BODY), handed_over(BODY)]), "holds");
+}
+
+/// Whoever maps a file shared writes into its pages, and no system call says what: what was read may be that.
+#[test]
+fn what_was_read_may_be_in_a_file_that_is_mapped() {
+    let mapped = |site, call| count(site, call, File::Mapped, Iter::None, BODY);
+    let sent = |site, call| {
+        let mut sent = handed_over(BODY);
+        sent[0] = mapped(site, call);
+        sent
+    };
+    let sendfile = sent("filemap_splice_read", Syscall::Sendfile);
+    let alone = std::slice::from_ref(&sendfile);
+    assert_eq!(says("zero-copy", alone), "holds", "what was made in memory");
+    assert_eq!(says("zero-copy", &[sendfile.clone(), read(HEAD)]), "holds", "a configuration");
+    assert_eq!(says("zero-copy", &[sendfile.clone(), read(BODY)]), "inconclusive");
+    assert_eq!(says("copied<=1", &[sendfile, read(BODY)]), "holds");
+    let before = sent("generic_file_splice_read", Syscall::Sendfile);
+    assert_ne!(says("zero-copy", &[before, read(BODY)]), "holds");
 }
 
 /// A file system may write by a function that is no site (FUSE, netfs, bcachefs): then the results of the

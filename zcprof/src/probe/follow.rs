@@ -151,7 +151,7 @@ pub(super) fn attach(ebpf: &mut Ebpf) -> Result<()> {
     Ok(())
 }
 
-fn map<'a, K: aya::Pod, V: aya::Pod>(
+pub(super) fn map<'a, K: aya::Pod, V: aya::Pod>(
     ebpf: &'a mut Ebpf,
     name: &str,
 ) -> Result<HashMap<&'a mut MapData, K, V>> {

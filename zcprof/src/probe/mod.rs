@@ -5,6 +5,7 @@ mod audit;
 mod btf;
 mod callers;
 mod follow;
+mod held;
 pub mod kernel;
 mod kprobes;
 mod maps;
@@ -36,6 +37,7 @@ use zcprof_common::vocabulary::{Hook, Instrument, Need, ProgramName};
 use crate::run::{Coverage, Doubt, Hole, ProbeState};
 use audit::Audit;
 pub use follow::{Adopt, CGROUPS, Follow, kept_name};
+pub use held::Held;
 pub use maps::text;
 pub use memory::{give_back, of_maps};
 pub use objects::Objects;
@@ -298,6 +300,23 @@ impl Probes {
     /// Too many processes are watched.
     pub fn watch(&mut self, process: u32, subject: u32) -> Result<()> {
         follow::watch(&mut self.ebpf, process, subject)
+    }
+
+    /// Tells the programs what a subject had before it was watched.
+    ///
+    /// # Errors
+    /// It is too much.
+    pub fn tell(&mut self, held: &Held, subject: u32) -> Result<()> {
+        held::tell(&mut self.ebpf, held, subject)
+    }
+
+    /// Has the programs look again whose the sockets are by which strangers send.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn forget_strangers(&mut self) -> Result<()> {
+        let _unpreempted = Unpreempted::begin();
+        held::forget_strangers(&mut self.ebpf)
     }
 
     /// Makes a program's subject known, before a process of it is watched.

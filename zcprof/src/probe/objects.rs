@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use aya::maps::{HashMap, MapError};
 use aya::{Ebpf, EbpfLoader};
-use zcprof_common::layout::{CallSum, Config};
+use zcprof_common::layout::{CallSum, Config, StrangerKey};
 use zcprof_common::objects::{FileId, FileKey, FileName, PeerKey};
 
 use super::maps::{differences, summed, text};
@@ -17,6 +17,8 @@ pub struct Objects {
     pub files: BTreeMap<FileKey, CallSum>,
     /// By peer.
     pub peers: BTreeMap<PeerKey, CallSum>,
+    /// By stranger who sends by somebody's socket.
+    pub strangers: BTreeMap<StrangerKey, CallSum>,
 }
 
 /// Gives the maps no room where nothing is told apart.
@@ -31,8 +33,11 @@ pub(super) fn size(loader: &mut EbpfLoader<'_>, config: &Config) {
 impl Objects {
     /// All that was counted since the programs were loaded.
     pub(super) fn read(ebpf: &Ebpf) -> Result<Self> {
-        let files = summed(ebpf, "FILES", CallSum::plus)?;
-        Ok(Self { files, peers: summed(ebpf, "PEERS", CallSum::plus)? })
+        Ok(Self {
+            files: summed(ebpf, "FILES", CallSum::plus)?,
+            peers: summed(ebpf, "PEERS", CallSum::plus)?,
+            strangers: summed(ebpf, "STRANGERS", CallSum::plus)?,
+        })
     }
 
     /// What was counted since `before`.
@@ -40,6 +45,7 @@ impl Objects {
         Self {
             files: differences(&self.files, &before.files),
             peers: differences(&self.peers, &before.peers),
+            strangers: differences(&self.strangers, &before.strangers),
         }
     }
 }

@@ -130,6 +130,7 @@ const fn lost(what: Lost) -> &'static str {
         Lost::Busy => "a map was in use by what a breakpoint interrupted",
         Lost::Twice => "a call was entered and never seen to return",
         Lost::Waited => "a read of a pipe was entered and never seen to return",
+        Lost::Mapped => "a file that was mapped could not be remembered",
     }
 }
 

@@ -6,6 +6,7 @@ mod command;
 mod ends;
 mod family;
 mod filters;
+mod held;
 mod listeners;
 mod live;
 mod objects;
@@ -163,6 +164,7 @@ fn begun(options: &cli::WatchArgs, targets: &Targets) -> Result<Watch> {
         exits: Vec::new(),
         files: Vec::new(),
         peers: Vec::new(),
+        strangers: Vec::new(),
         series: Vec::new(),
         stacks: None,
         leaf_stacks: Vec::new(),

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddr};
 
-use zcprof_common::layout::{CallSum, NO_PORT};
+use zcprof_common::layout::{CallSum, NO_PORT, StrangerKey};
 use zcprof_common::objects::{FileId, FileKey, Peer, PeerKey};
 use zcprof_common::sites::SYSCALL_RESULTS;
 use zcprof_common::vocabulary::File;
 use zcprof_judge::record::visible;
 use zcprof_judge::syscall::InSyscall;
-use zcprof_judge::watch::objects::{FileCalls, PeerCalls, WatchedFile};
+use zcprof_judge::watch::objects::{FileCalls, PeerCalls, StrangerCalls, WatchedFile};
 use zcprof_judge::watch::record::{Charged, WatchedCount};
 
-use crate::probe::Objects;
+use crate::probe::{Objects, text};
 
 /// Calls on files of those who are watched, sorted. What the counts have beyond these is of files that are
 /// not told apart.
@@ -51,6 +51,21 @@ pub(super) fn peers(objects: &Objects, charged: impl Fn(u32) -> Charged) -> Vec<
     peers.retain(|calls| calls.charged != Charged::Elsewhere);
     peers.sort();
     peers
+}
+
+/// Strangers who sent by sockets of those who are watched, sorted.
+pub(super) fn strangers(objects: &Objects, charged: impl Fn(u32) -> Charged) -> Vec<StrangerCalls> {
+    let stranger = |(key, sum): (&StrangerKey, &CallSum)| StrangerCalls {
+        charged: charged(key.subject),
+        pid: key.process,
+        name: visible(&text(&key.name)),
+        calls: sum.calls,
+        bytes: sum.bytes,
+    };
+    let mut strangers: Vec<_> = objects.strangers.iter().map(stranger).collect();
+    strangers.retain(|calls| calls.charged != Charged::Elsewhere && calls.bytes > 0);
+    strangers.sort();
+    strangers
 }
 
 /// What the results of system calls on files have beyond what is told of each.

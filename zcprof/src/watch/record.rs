@@ -43,6 +43,7 @@ pub(super) fn fill(
     let charged = |subject| charged(subject, names, chosen);
     watch.files = objects::files(&snapshot.objects, paths, &watch.counts, charged);
     watch.peers = objects::peers(&snapshot.objects, charged);
+    watch.strangers = objects::strangers(&snapshot.objects, charged);
 }
 
 /// The programs that were watched, the counts and the devices, sorted.

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
-
+use zcprof_common::layout::{ELSEWHERE, MAX_PROGRAMS, OTHER_PROGRAMS};
 use zcprof_judge::watch::claims_of_ports;
 use zcprof_judge::watch::record::{Asked, Of, WatchedCount};
 
 use super::filters::{adopted, by_file, by_name, by_number};
+use super::held;
 use super::listeners::Listeners;
-use super::processes;
+use super::processes::{self, RunningProcess};
 use super::record::Chosen;
 use crate::cli;
-use crate::probe::{Adopt, Probes, kept_name};
+use crate::probe::{Adopt, Held, Probes, kept_name};
 
 /// Whom to watch.
 pub(super) struct Targets {
@@ -90,12 +91,35 @@ impl Targets {
         Ok(Self { roots, programs, only, adopt, ports, told_apart, described })
     }
 
-    /// Has the probes watch the processes that there are, with their descendants.
+    /// Has the probes watch the processes that there are, with their descendants, and tells them what these
+    /// have.
     ///
     /// # Errors
     /// There are too many.
     pub(super) fn seed(&self, probes: &mut Probes, own: &[u32]) -> Result<()> {
-        watch_all(&self.roots, probes, own)
+        watch_all(&self.roots, probes, own)?;
+        match &self.adopt {
+            // Nobody else is left who might send by a socket of theirs.
+            Some(Adopt::All) => {
+                for process in processes::all() {
+                    probes
+                        .tell(&Held { sockets: Vec::new(), ..held::of(process.pid) }, ELSEWHERE)?;
+                }
+            }
+            Some(Adopt::Cgroup(folder)) => {
+                let mut known = probes.programs()?;
+                let there = processes::in_control_group(folder);
+                for process in there.into_iter().filter_map(processes::one) {
+                    let held = held::of(process.pid);
+                    if held != Held::default() && !is_own(process.pid, own) {
+                        let subject = subject_of(&process, probes, &mut known)?;
+                        probes.tell(&held, subject)?;
+                    }
+                }
+            }
+            None => {}
+        }
+        probes.forget_strangers()
     }
 
     /// Those who listen at the ports, now or later.
@@ -148,26 +172,43 @@ fn watch_all(roots: &[u32], probes: &mut Probes, own: &[u32]) -> Result<()> {
         let new: Vec<_> = all
             .iter()
             .filter(|process| wanted.contains(&process.pid))
-            .filter(|process| !watched.contains(&process.pid) && !own.contains(&process.pid))
-            .filter(|process| process.pid != std::process::id())
+            .filter(|process| !watched.contains(&process.pid) && !is_own(process.pid, own))
             .collect();
         if new.is_empty() {
             break;
         }
         let mut known = probes.programs()?;
         for process in new {
-            let subject = known.iter().find(|(_, name)| *name == process.name);
-            let subject = if let Some((subject, _)) = subject {
-                *subject
-            } else {
-                probes.know(&process.name, process.pid)?;
-                known.push((process.pid, process.name.clone()));
-                process.pid
-            };
+            let subject = subject_of(process, probes, &mut known)?;
             probes.watch(process.pid, subject)?;
+            // What it gets from here on the probes see.
+            probes.tell(&held::of(process.pid), subject)?;
         }
     }
     Ok(())
+}
+
+/// Whether a process is one of zcprof's.
+fn is_own(pid: u32, own: &[u32]) -> bool {
+    own.contains(&pid) || pid == std::process::id()
+}
+
+/// The subject of the program that a process runs, among the programs that are known. One that is new has
+/// the process's number.
+fn subject_of(
+    process: &RunningProcess,
+    probes: &mut Probes,
+    known: &mut Vec<(u32, String)>,
+) -> Result<u32> {
+    if let Some((subject, _)) = known.iter().find(|(_, name)| *name == process.name) {
+        return Ok(*subject);
+    }
+    if known.len() >= MAX_PROGRAMS as usize {
+        return Ok(OTHER_PROGRAMS);
+    }
+    probes.know(&process.name, process.pid)?;
+    known.push((process.pid, process.name.clone()));
+    Ok(process.pid)
 }
 
 /// What is claimed by what was typed, given all that was counted.

@@ -82,6 +82,37 @@ def staged(s, f, begin=0, end=SIZE):
         by_sendfile(s, m, 0, end - begin)
 
 
+def mapped(fill, unmaps=False):
+    """Has the file's bytes in memory that is a file, and has that handed over."""
+
+    def answer(s, f, begin=0, end=SIZE):
+        fd = os.memfd_create("mapped")
+        with os.fdopen(fd, "w+b") as m:
+            m.truncate(end - begin)
+            memory = mmap.mmap(fd, end - begin)
+            fill(f, memory, begin, end)
+            if unmaps:
+                memory.close()
+            by_sendfile(s, m, 0, end - begin)
+            memory.close()
+
+    return answer
+
+
+def by_read(f, memory, begin, end):
+    f.seek(begin)
+    with memoryview(memory) as into:
+        done = 0
+        while done < len(into):
+            done += f.readinto(into[done:])
+
+
+def by_loads(f, memory, begin, end):
+    """Page by page, by the program itself: the kernel copies nothing."""
+    with mmap.mmap(f.fileno(), SIZE, prot=mmap.PROT_READ) as of:
+        memory[:] = of[begin:end]
+
+
 def by_cat(s, f):
     """A process that lives for one answer."""
     subprocess.run(["cat", PATH], stdout=s.fileno(), check=True)
@@ -271,6 +302,9 @@ MODES = {
     "pipe": by_pipe,
     "splice": spliced,
     "staged": staged,
+    "mapped-read": mapped(by_read),
+    "unmapped-read": mapped(by_read, unmaps=True),
+    "mapped-loads": mapped(by_loads),
     "cat": by_cat,
     "child-copy": in_child(by_copy),
     "child-sendfile": in_child(by_sendfile),

@@ -3,6 +3,7 @@
 
 mod datagrams;
 mod ending;
+mod held;
 mod live;
 mod long;
 mod ports;

@@ -9,6 +9,10 @@ const PYTHON: ProgramCase = ProgramCase { process: "python3", ..BASE };
 const ONCE: Claims =
     &[("zero-copy", "refuted"), ("copied<=1.05", "holds"), ("copied<=0.99", "refuted")];
 
+/// What is read may be in the file that is sent. The interpreter reads its own modules.
+const READ_INTO: Claims =
+    &[("zero-copy", "inconclusive"), ("copied<=0.5", "inconclusive"), ("copied<=1.05", "holds")];
+
 /// It sends what it has read, and has ended when the window does.
 const SENDS: &str = "import socket
 def by_sending(to, body):
@@ -97,6 +101,16 @@ pub(super) const ROWS: &[ProgramCase] = &[
             ("copied<=2.01", "holds"),
         ],
         ..serves!("copied into a memfd, then sendfile", "staged")
+    },
+    ProgramCase { claims: READ_INTO, ..serves!("read into a mapped memfd", "mapped-read") },
+    ProgramCase {
+        claims: READ_INTO,
+        ..serves!("read into a memfd that is unmapped before sendfile", "unmapped-read")
+    },
+    ProgramCase {
+        // As far as is known the modules may be in it.
+        claims: &[("copied<=0.05", "holds")],
+        ..serves!("loads and stores fill a mapped memfd", "mapped-loads")
     },
     ProgramCase {
         claims: REFUTED,
