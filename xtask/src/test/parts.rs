@@ -82,10 +82,10 @@ pub(super) const PARTS: &[Part] = &[
     Part {
         name: "processors that come and go",
         work: Work::Tests(&["faults::a_cpu_"]),
-        daily: KernelScope::One,
+        daily: KernelScope::Nowhere,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::Several,
-        left_out: "processors that come and go on the other kernels",
+        left_out: "processors that come and go",
     },
     Part {
         name: "processors out of reach",
@@ -123,12 +123,12 @@ pub(super) const PARTS: &[Part] = &[
                    every day a command's is watched",
     },
     Part {
-        name: "ends of windows",
-        work: Work::Tests(&["watching::children_in", "watching::ending::"]),
+        name: "edges of windows",
+        work: Work::Tests(&["watching::children_in", "watching::ending::", "watching::held::"]),
         daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
-        left_out: "how windows end on the other kernels: the same code ends them",
+        left_out: "what was before a window and how it ends on the other kernels: the same code does it",
     },
     Part {
         name: "commands that outlive windows",
@@ -152,10 +152,10 @@ pub(super) const PARTS: &[Part] = &[
     Part {
         name: "live view",
         work: Work::Tests(&["watching::live::"]),
-        daily: KernelScope::One,
+        daily: KernelScope::Nowhere,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
-        left_out: "the live view on the other kernels: it shows a window, and windows are judged on each",
+        left_out: "the live view on a terminal: every day its rows and its drawing are tested without one",
     },
     Part {
         name: "scale",

@@ -42,7 +42,7 @@ pub(super) fn judge(
         payload: ledger.payload,
         at,
     };
-    let mut findings: Vec<_> = storage
+    let findings: Vec<_> = storage
         .by_cpu
         .iter()
         .map(|(layer, what, how, source)| {
@@ -51,12 +51,15 @@ pub(super) fn judge(
         .collect();
     let read = loop_reads(pass);
     let is_loop = layers.iter().any(|layer| layer.kind.starts_with("loop"));
+    let mut reasons: Vec<_> =
+        storage.unknown.iter().map(|layer| Reason::UnknownFiller(layer.to_string())).collect();
+    // It says that it reads past the page cache; the worker that does not may be another device's.
     if findings.is_empty() && is_loop && beyond_tolerance(read, ledger.payload) {
-        let at = "a kernel thread reads the page cache below the loop device".to_owned();
-        findings.push(finding(Disposition::Copied, read, at));
+        reasons.push(Reason::UnknownFiller(format!(
+            "the worker of a loop device, the log's or another, copied {read} bytes out of the page cache"
+        )));
     }
-    let reasons = storage.unknown.iter().map(|layer| Reason::UnknownFiller(layer.to_string()));
-    (findings, reasons.collect())
+    (findings, reasons)
 }
 
 /// What the CPU copied of what FUSE daemons answered, if the claim has a say in it. Whose mount an answer

@@ -13,7 +13,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use aya::programs::{FEntry, KProbe, PerfEvent};
 use aya::{Btf, Ebpf};
 use perf_event::events::Breakpoint;
@@ -57,7 +57,7 @@ impl Audit {
     pub(super) fn attach(
         ebpf: &mut Ebpf,
         plan: &mut AttachPlan,
-        types: &Result<Btf>,
+        functions: &Btf,
         counted: bool,
     ) -> Self {
         let mut audit = Self::default();
@@ -66,7 +66,7 @@ impl Audit {
         for PlannedProbe { site, symbol, address } in plan.of(Instrument::Audit) {
             let row = &SITES[site];
             if row.has_hooks {
-                match fentry(ebpf, row, &symbol, types) {
+                match fentry(ebpf, row, &symbol, functions) {
                     Ok(()) => {
                         plan.attached(site, &symbol, Mechanism::Fentry);
                         audit.always.push(site);
@@ -313,10 +313,9 @@ impl Audit {
     }
 }
 
-fn fentry(ebpf: &mut Ebpf, site: &Site, symbol: &str, types: &Result<Btf>) -> Result<()> {
-    let types = types.as_ref().map_err(|error| anyhow!("{error:#}"))?;
+fn fentry(ebpf: &mut Ebpf, site: &Site, symbol: &str, functions: &Btf) -> Result<()> {
     let program: &mut FEntry = super::program(ebpf, site, Hook::Fentry)?.try_into()?;
-    program.load(symbol, types)?;
+    program.load(symbol, functions)?;
     program.attach()?;
     Ok(())
 }

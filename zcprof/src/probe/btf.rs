@@ -1,8 +1,10 @@
 //! Offsets and enumerators of the running kernel, from its BTF. Nothing here is known by number.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 
 use anyhow::{Context as _, Result, bail};
+use aya_obj::btf::{self, BtfType, FuncLinkage};
 use btf_rs::{Btf, EnumMember, Struct, Type};
 use zcprof_common::layout::{Config, ITER_TYPES};
 use zcprof_common::offsets::{KernelMember, NO_OFFSET, Offsets, TupleOffsets};
@@ -43,8 +45,11 @@ pub(super) const TOLD_BY: [&str; 2] = [TLS_DONE, RECEIVES];
 ///
 /// # Errors
 /// No BTF, or a structure in it that is not what the programs read.
-pub(super) fn configure(version: Version, address: impl Fn(&str) -> u64) -> Result<Config> {
-    let types = Types::of_running_kernel()?;
+pub(super) fn configure(
+    types: &Types,
+    version: Version,
+    address: impl Fn(&str) -> u64,
+) -> Result<Config> {
     let halves = |name| {
         let address = address(name);
         [address >> 32, address & 0xffff_ffff].map(|half| u32::try_from(half).unwrap_or_default())
@@ -113,15 +118,41 @@ fn element(step: &str) -> Result<(&str, Option<u32>)> {
     Ok((name, Some(number.with_context(|| format!("{step} names no element"))?)))
 }
 
-struct Types(Btf);
+/// The kernel's types.
+pub(super) struct Types(Btf);
 
 impl Types {
-    fn of_running_kernel() -> Result<Self> {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// There are none.
+    pub(super) fn of_running_kernel() -> Result<Self> {
         // All at once: read through a buffer, the same takes 108,000 calls of lseek(2) on Linux 6.12.
         let types = std::fs::read(BTF).with_context(|| {
             format!("no kernel types in {BTF} (a kernel with CONFIG_DEBUG_INFO_BTF has them)")
         })?;
         Ok(Self(Btf::from_bytes(&types).with_context(|| format!("kernel types in {BTF}"))?))
+    }
+
+    /// What aya looks functions up in: these functions, each under its own number, and nothing else. aya goes
+    /// through all types for each of its programs, which are 120,000 on Linux 6.18.
+    pub(super) fn of_functions(&self, names: &[&str]) -> btf::Btf {
+        let mut numbers = BTreeMap::new();
+        for name in names {
+            let numbers_of = self.0.resolve_ids_by_name(name).unwrap_or_default();
+            let is_function =
+                |id: &u32| matches!(self.0.resolve_type_by_id(*id), Ok(Type::Func(_)));
+            numbers.extend(numbers_of.into_iter().find(is_function).map(|id| (id, *name)));
+        }
+        let mut functions = btf::Btf::new();
+        for id in 1..=numbers.keys().last().copied().unwrap_or(0) {
+            let found = numbers.get(&id).map(|name| {
+                let name = functions.add_string(name);
+                BtfType::Func(btf::Func::new(name, 0, FuncLinkage::Unknown))
+            });
+            functions.add_type(found.unwrap_or(BtfType::Unknown));
+        }
+        functions
     }
 
     fn structure(&self, name: &str) -> Result<Struct> {
@@ -254,7 +285,25 @@ fn iterators(types: &[(String, u32)], flags: u32) -> [u8; ITER_TYPES] {
 
 #[cfg(test)]
 mod tests {
+    use aya_obj::btf::BtfKind;
+
     use super::*;
+
+    /// This host need not be able to trace, but it has types.
+    #[test]
+    fn a_function_keeps_its_number_where_aya_looks_it_up() {
+        let Ok(types) = Types::of_running_kernel() else { return };
+        let all = btf::Btf::from_sys_fs().expect("the same file");
+        let few = types.of_functions(&["vfs_write", "there_is_none", "vfs_read"]);
+        for name in ["vfs_read", "vfs_write"] {
+            let [known, number] = [&all, &few]
+                .map(|types| types.id_by_type_name_kind(name, BtfKind::Func).expect("a function"));
+            assert_eq!(number, known, "{name}");
+        }
+        for name in ["there_is_none", "vfs_open"] {
+            assert!(few.id_by_type_name_kind(name, BtfKind::Func).is_err(), "{name}");
+        }
+    }
 
     fn classes(types: &[(&str, u32)], flags: u32) -> [u8; ITER_TYPES] {
         let types: Vec<_> =

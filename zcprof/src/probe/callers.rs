@@ -10,14 +10,14 @@ use zcprof_common::vocabulary::{Hook, Instrument, Mechanism};
 use super::plan::{AttachPlan, PlannedProbe};
 use crate::run::ProbeState;
 
-/// Attaches to every caller of this kernel: by fexit if there are the kernel's types, and why not
-/// otherwise.
-pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut AttachPlan, types: &Result<Btf>) {
+/// Attaches to every caller of this kernel: by fexit, unless that is withheld, where its types have the
+/// function.
+pub(super) fn attach(ebpf: &mut Ebpf, plan: &mut AttachPlan, functions: Option<&Btf>) {
     for PlannedProbe { site, symbol, .. } in plan.of(Instrument::Callers) {
         let row = &SITES[site];
-        let by_fexit = match types {
-            Ok(btf) => fexit(ebpf, row, &symbol, btf),
-            Err(error) => Err(anyhow!("{error:#}")),
+        let by_fexit = match functions {
+            Some(functions) => fexit(ebpf, row, &symbol, functions),
+            None => Err(anyhow!("fexit is withheld")),
         };
         match first(row, &symbol, by_fexit, || kretprobe(ebpf, row, &symbol)) {
             Ok(by) => plan.attached(site, &symbol, by),
@@ -52,14 +52,14 @@ fn first(
     }
 }
 
-fn fexit(ebpf: &mut Ebpf, site: &Site, symbol: &str, btf: &Btf) -> Result<()> {
+fn fexit(ebpf: &mut Ebpf, site: &Site, symbol: &str, functions: &Btf) -> Result<()> {
     // Where the kernel lacks bpf_get_func_ret() (before 5.17) it refuses the fexit alone.
     let program: &mut FExit = super::program(ebpf, site, Hook::Fexit)?.try_into()?;
-    program.load(symbol, btf)?;
+    program.load(symbol, functions)?;
     // The entry comes first: a return without its entry would count as lost.
     if site.has_entry() {
         let program: &mut FEntry = super::program(ebpf, site, Hook::Fentry)?.try_into()?;
-        program.load(symbol, btf)?;
+        program.load(symbol, functions)?;
         program.attach()?;
     }
     let program: &mut FExit = super::program(ebpf, site, Hook::Fexit)?.try_into()?;

@@ -24,10 +24,10 @@ mod unpreempted;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use aya::maps::{MapData, RingBuf};
 use aya::programs::Program;
-use aya::{Btf, Ebpf, EbpfLoader};
+use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use zcprof_common::layout::Config;
 use zcprof_common::objects::FileId;
@@ -36,6 +36,7 @@ use zcprof_common::vocabulary::{Hook, Instrument, Need, ProgramName};
 
 use crate::run::{Coverage, Doubt, Hole, ProbeState};
 use audit::Audit;
+use btf::Types;
 pub use follow::{Adopt, CGROUPS, Follow, kept_name};
 pub use held::Held;
 pub use maps::text;
@@ -118,6 +119,7 @@ fn load(options: &Options, config: &Config, kept: KeptStacks) -> Result<Ebpf> {
         loader.map_max_entries(map, *capacity);
     }
     loader
+        .btf(None) // they have no relocations
         .override_global("CONFIG", config, true)
         .override_global("AYA_LOG_LEVEL", &log_level, false)
         .load(aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/zcprof")))
@@ -150,7 +152,10 @@ impl Probes {
             BTreeMap::new()
         });
         let address = |name: &str| symbols.get(name).copied().unwrap_or(0);
-        let mut config = btf::configure(version, address)?;
+        let types = Types::of_running_kernel()?;
+        let mut config = btf::configure(&types, version, address)?;
+        let functions = types.of_functions(&AttachPlan::wanted());
+        drop(types);
         options.follow.configure(&mut config)?;
         let kept = options.stacks.on(version);
         config.stacks = kept.bits();
@@ -183,16 +188,10 @@ impl Probes {
         };
         // System calls first: the other two attribute their counts to them.
         syscalls::attach(&mut ebpf, &mut plan, kernel::counts_skipped_perf_programs(version));
-        let types = Btf::from_sys_fs().context("reading the kernel's BTF");
-        if options.avoid_fexit {
-            let withheld = Err(anyhow!("fexit is withheld"));
-            callers::attach(&mut ebpf, &mut plan, &withheld);
-        } else {
-            callers::attach(&mut ebpf, &mut plan, &types);
-        }
+        callers::attach(&mut ebpf, &mut plan, (!options.avoid_fexit).then_some(&functions));
         let counted = kernel::counts_skipped_perf_programs(version);
-        let audit = Audit::attach(&mut ebpf, &mut plan, &types, counted);
-        drop(types);
+        let audit = Audit::attach(&mut ebpf, &mut plan, &functions, counted);
+        drop(functions);
         memory::give_back();
         let mut probes = Self {
             ebpf,

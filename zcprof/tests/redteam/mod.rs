@@ -311,7 +311,7 @@ enum PreparedBacking {
     ),
     Layered(Layered),
     Mounts(Vec<PathBuf>),
-    /// One of the others, and somebody who reads a FUSE file meanwhile.
+    /// One of the others, and somebody who reads a file of another meanwhile.
     Beside(
         #[expect(dead_code, reason = "he is there to be dropped first")] Stranger,
         Box<PreparedBacking>,
@@ -349,10 +349,9 @@ impl PreparedBacking {
             Backing::CopiedUp { direct } => {
                 Self::Layered(Layered::with_one_segment_copied_up(direct))
             }
-            Backing::BesideStranger { moving } => {
-                let own = if moving { Backing::MovingFuse } else { Backing::Fuse };
-                let own = Box::new(Self::up(own, bytes));
-                Self::Beside(Stranger::new(bytes), own)
+            Backing::Beside { own, strangers } => {
+                let own = Box::new(Self::up(*own, bytes));
+                Self::Beside(Stranger::of(*strangers, bytes), own)
             }
             Backing::Encrypted => Self::Stacked(Stacked::encrypted()),
             Backing::Compressed => Self::Stacked(Stacked::compressed()),

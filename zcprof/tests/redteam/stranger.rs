@@ -1,7 +1,9 @@
-//! Somebody who reads a FUSE file of his own all the time, always from the daemon.
+//! Somebody who reads a file of his own all the time, always from storage.
 
-use std::fs::File;
+use std::any::Any;
+use std::fs::{self, File};
 use std::io::Read as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, sleep};
@@ -9,8 +11,10 @@ use std::time::Duration;
 
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
-use super::folder;
 use super::fuse::Mounted;
+use super::storage::Stacked;
+use super::table::Backing;
+use super::{content, folder};
 
 /// How long he rests after each piece, so that others have the CPU.
 const REST: Duration = Duration::from_millis(5);
@@ -19,14 +23,26 @@ const REST: Duration = Duration::from_millis(5);
 pub(super) struct Stranger {
     ends: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
-    _mounted: Mounted,
+    _mounted: Box<dyn Any>,
 }
 
 impl Stranger {
-    /// Has him read a file of so many bytes.
-    pub(super) fn new(bytes: usize) -> Self {
-        let mounted = Mounted::new(&folder("stranger"), bytes);
-        let file = mounted.file();
+    /// Has him read a file of so many bytes, which is stored like that.
+    pub(super) fn of(backing: Backing, bytes: usize) -> Self {
+        let (file, mounted): (PathBuf, Box<dyn Any>) = match backing {
+            Backing::Fuse => {
+                let mounted = Mounted::new(&folder("stranger"), bytes);
+                (mounted.file(), Box::new(mounted))
+            }
+            Backing::Loop { direct } => {
+                let stacked = Stacked::looped(direct);
+                let file = stacked.mounted().join("bytes");
+                fs::write(&file, content(bytes)).expect("written");
+                File::open(&file).and_then(|file| file.sync_all()).expect("on the disk");
+                (file, Box::new(stacked))
+            }
+            _ => panic!("nobody reads {backing} beside others"),
+        };
         let ends = Arc::new(AtomicBool::new(false));
         let told = ends.clone();
         let reader = std::thread::spawn(move || {

@@ -90,10 +90,12 @@ pub(super) enum Backing {
         /// The loop device reads the file past the page cache.
         direct: bool,
     },
-    /// A FUSE file, while somebody reads one of another mount.
-    BesideStranger {
-        /// The daemon hands its pages over; the other mount's does not.
-        moving: bool,
+    /// One of the others, while somebody reads a file of another.
+    Beside {
+        /// What is served.
+        own: &'static Backing,
+        /// What the stranger reads.
+        strangers: &'static Backing,
     },
     /// A log on ext4, and IPsec encrypts what this host sends to itself.
     BehindIpsec,
@@ -112,6 +114,17 @@ impl Surroundings {
         if self.place == Backing::Nfs4 || self.socket == "mptcp" { (6, 0) } else { (5, 10) }
     }
 }
+
+/// Answers of two FUSE daemons, whose mounts no site tells apart.
+const BESIDE_FUSE: Backing = Backing::Beside { own: &Backing::Fuse, strangers: &Backing::Fuse };
+const MOVING_BESIDE_FUSE: Backing =
+    Backing::Beside { own: &Backing::MovingFuse, strangers: &Backing::Fuse };
+
+/// Workers of two loop devices, of which one reads past the page cache.
+const BESIDE_LOOP: Backing = Backing::Beside {
+    own: &Backing::Loop { direct: true },
+    strangers: &Backing::Loop { direct: false },
+};
 
 /// Bytes per payload byte that an instrument must see.
 #[derive(Debug)]
@@ -169,10 +182,7 @@ impl fmt::Display for Backing {
             Self::CopiedUp { direct: true } => {
                 "a log copied up in part, the rest in a loop device with direct I/O"
             }
-            Self::BesideStranger { moving: false } => "a FUSE file beside another mount",
-            Self::BesideStranger { moving: true } => {
-                "a FUSE file whose pages are moved beside another mount"
-            }
+            Self::Beside { own, strangers } => return write!(f, "{own} beside {strangers}"),
             Self::Compressed => "a file in a squashfs",
             Self::Nfs => "a file on NFS",
             Self::Nfs4 => "a file on NFSv4",
@@ -306,16 +316,16 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
     Sabotage {
         name: "a FUSE file, and a stranger who reads another mount",
         reason: "ZC118",
-        case: from_storage(Backing::BesideStranger { moving: false }),
+        case: from_storage(BESIDE_FUSE),
         // With the stranger's.
         seen: &[between(StorageToPageCache, Copied, 1.0, 1000.0), MOVED],
-        twins: &[of("sendfile", at(Backing::BesideStranger { moving: false }))],
+        twins: &[of("sendfile", at(BESIDE_FUSE))],
     },
     Sabotage {
         // Nobody can tell whose the copied answers are.
         name: "a FUSE file whose pages are moved, and a stranger who reads another mount",
         reason: "ZC215",
-        case: from_storage(Backing::BesideStranger { moving: true }),
+        case: from_storage(MOVING_BESIDE_FUSE),
         seen: &[exactly(Callers, StorageToPageCache, Moved, 1.0), MOVED],
         twins: &[from_storage(Backing::MovingFuse)],
     },
@@ -339,6 +349,14 @@ pub(super) const SABOTAGES: &[Sabotage] = &[
             from_storage(Backing::Disk),
             of("sendfile", at(Backing::Loop { direct: false })),
         ],
+    },
+    Sabotage {
+        // It is refuted no more than it holds: the worker may be either's.
+        name: "a loop device with direct I/O, and a stranger who reads another's file",
+        reason: "ZC215",
+        case: from_storage(BESIDE_LOOP),
+        seen: &[MOVED],
+        twins: &[of("sendfile", at(BESIDE_LOOP))],
     },
     Sabotage {
         name: "a loop device over whose file another is mounted",
