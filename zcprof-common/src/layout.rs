@@ -32,6 +32,9 @@ pub const NO_PORT: u16 = 0;
 /// Most ports that are told apart.
 pub const MAX_PORTS: u32 = 64;
 
+/// [`Config::tls_done`] without TLS in the kernel: no function has this address.
+pub const NO_TLS: [u32; 2] = [u32::MAX; 2];
+
 /// Most files that are known to have been mapped by watched processes for writing.
 pub const MAX_MAPPED: u32 = 4096;
 
@@ -398,8 +401,8 @@ pub struct Config {
     pub least_napi: u32,
     /// Bit of `folio.flags` that says the folio is large (`PG_head`).
     pub folio_large_bit: u32,
-    /// The upper and lower half of the address of `tls_encrypt_done()`; zeros where TLS is not in
-    /// the kernel.
+    /// The upper and lower half of the address of `tls_encrypt_done()`; zeros where that is not known, and
+    /// [`NO_TLS`] where TLS is not in the kernel.
     pub tls_done: [u32; 2],
     /// The lower half of the address of `sock_rfree()`, net/core/sock.c: the destructor of what is in a
     /// receive queue.

@@ -6,14 +6,14 @@ use std::os::unix::fs::MetadataExt as _;
 use anyhow::{Context as _, Result, bail};
 use aya_obj::btf::{self, BtfType, FuncLinkage};
 use btf_rs::{Btf, EnumMember, Struct, Type};
-use zcprof_common::layout::{Config, ITER_TYPES};
+use zcprof_common::layout::{Config, ITER_TYPES, NO_TLS};
 use zcprof_common::offsets::{KernelMember, NO_OFFSET, Offsets, TupleOffsets};
 use zcprof_common::sites::{Bytes, SITES, Site, Version};
 use zcprof_common::syscalls::SYSCALLS;
 use zcprof_common::vocabulary::Iter;
 
 use super::kernel::BTF;
-use super::symbols;
+use super::{modules, symbols};
 
 /// What each kind of iterator is to the table (include/linux/uio.h, `enum iter_type`).
 const ITERATORS: &[(&str, Iter)] = &[
@@ -30,6 +30,10 @@ const ITERATORS: &[(&str, Iter)] = &[
 /// The completion function of what TLS in the kernel encrypts: net/tls/tls_sw.c.
 const TLS_DONE: &str = "tls_encrypt_done";
 
+/// The module of TLS in the kernel, and a function of it that every kernel has.
+pub(super) const TLS: &str = "tls";
+const SETS_TLS_UP: &str = "tls_set_sw_offload";
+
 /// The destructor of packets in a receive queue: net/core/sock.c.
 const RECEIVES: &str = "sock_rfree";
 
@@ -37,19 +41,26 @@ const RECEIVES: &str = "sock_rfree";
 const READS_KERNFS: &str = "kernfs_fop_read_iter";
 
 /// Functions that are no rows, by whose addresses the programs tell TLS's requests and received packets.
-pub(super) const TOLD_BY: [&str; 2] = [TLS_DONE, RECEIVES];
+pub(super) const TOLD_BY: [&str; 3] = [TLS_DONE, SETS_TLS_UP, RECEIVES];
+
+/// Whether TLS may be in the kernel just now, given the kernel's functions.
+pub(super) fn may_have_tls(functions: &BTreeMap<String, u64>) -> bool {
+    let is_listed = |name: &str| functions.contains_key(name);
+    functions.is_empty() || is_listed(TLS_DONE) || is_listed(SETS_TLS_UP) || modules::is_there(TLS)
+}
 
 /// The programs' configuration for the running kernel, with nobody watched yet.
 ///
-/// `address` is a function's, or zero.
+/// `functions` are the addresses of the kernel's, as far as they are known.
 ///
 /// # Errors
 /// No BTF, or a structure in it that is not what the programs read.
 pub(super) fn configure(
     types: &Types,
     version: Version,
-    address: impl Fn(&str) -> u64,
+    functions: &BTreeMap<String, u64>,
 ) -> Result<Config> {
+    let address = |name: &str| functions.get(name).copied().unwrap_or(0);
     let halves = |name| {
         let address = address(name);
         [address >> 32, address & 0xffff_ffff].map(|half| u32::try_from(half).unwrap_or_default())
@@ -62,7 +73,7 @@ pub(super) fn configure(
         least_napi: most_cpus()? + 1,
         receive_destructor: halves(RECEIVES)[1],
         kernfs_read: halves(READS_KERNFS)[1],
-        tls_done: halves(TLS_DONE),
+        tls_done: if may_have_tls(functions) { halves(TLS_DONE) } else { NO_TLS },
         folio_large_bit: types.enumerator("pageflags", "PG_head")?,
         argument_copies: argument_copies(version)?,
         summed: types.bits("sk_buff.ip_summed").map_or([NO_OFFSET, 0], |at| [at / 8, at % 8]),
@@ -309,6 +320,19 @@ mod tests {
         let types: Vec<_> =
             types.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         iterators(&types, flags)
+    }
+
+    #[test]
+    fn without_a_function_of_its_own_there_is_no_tls() {
+        let functions = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), 1)).collect();
+        let there = modules::is_there(TLS);
+        assert_eq!(may_have_tls(&functions(&[RECEIVES])), there);
+        assert!(
+            may_have_tls(&functions(&[RECEIVES, SETS_TLS_UP])),
+            "its completion has another name"
+        );
+        assert!(may_have_tls(&functions(&[TLS_DONE])));
+        assert!(may_have_tls(&functions(&[])), "nothing is known");
     }
 
     #[test]

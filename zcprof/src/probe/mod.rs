@@ -29,7 +29,7 @@ use aya::maps::{MapData, RingBuf};
 use aya::programs::Program;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
-use zcprof_common::layout::Config;
+use zcprof_common::layout::{Config, NO_TLS};
 use zcprof_common::objects::FileId;
 use zcprof_common::sites::{SITES, Site, Version};
 use zcprof_common::vocabulary::{Hook, Instrument, Need, ProgramName};
@@ -151,9 +151,8 @@ impl Probes {
             holes.extend(both(&format!("{error:#}"), "as root: sysctl kernel.kptr_restrict=1"));
             BTreeMap::new()
         });
-        let address = |name: &str| symbols.get(name).copied().unwrap_or(0);
         let types = Types::of_running_kernel()?;
-        let mut config = btf::configure(&types, version, address)?;
+        let mut config = btf::configure(&types, version, &symbols)?;
         let functions = types.of_functions(&AttachPlan::wanted());
         drop(types);
         options.follow.configure(&mut config)?;
@@ -174,6 +173,9 @@ impl Probes {
         let (withheld, unneeded) = (&options.withheld, &options.unneeded);
         let mut plan = AttachPlan::new(version, &symbols, withheld, unneeded, modules::is_there);
         plan.lack(&options.lacking);
+        if config.tls_done == NO_TLS {
+            plan.wait_for(btf::TLS);
+        }
         // Before the first of them is switched on.
         let pokes = match TextPokes::follow() {
             Ok(pokes) => Some(pokes),

@@ -82,6 +82,11 @@ impl AttachPlan {
         }
     }
 
+    /// A module beside those of the rows would change what the probes mean if it were loaded.
+    pub(super) fn wait_for(&mut self, module: &'static str) {
+        self.unloaded.push(module);
+    }
+
     /// Names that the table looks up in /proc/kallsyms.
     pub(super) fn wanted() -> Vec<&'static str> {
         SITES.iter().flat_map(Site::symbols).copied().collect()
@@ -157,7 +162,7 @@ impl AttachPlan {
         names.into_iter()
     }
 
-    /// Modules that a row waits for, and that were loaded after probes were attached.
+    /// Modules that are waited for, and that were loaded after probes were attached.
     pub(super) fn loaded_since(&self, is_loaded: impl Fn(&str) -> bool) -> Vec<&'static str> {
         let mut loaded = self.unloaded.clone();
         loaded.retain(|module| is_loaded(module));
@@ -211,6 +216,14 @@ mod tests {
         assert_eq!(absent.loaded_since(|module| module == "fuse"), ["fuse"]);
         assert!(absent.loaded_since(|_| false).is_empty());
         assert!(plan(true).loaded_since(|module| module == "fuse").is_empty(), "a gap already");
+    }
+
+    #[test]
+    fn a_module_that_no_row_is_in_can_be_waited_for() {
+        let mut plan = AttachPlan::new((6, 12), &BTreeMap::new(), &[], &[], |_| true);
+        plan.wait_for("tls");
+        assert_eq!(plan.loaded_since(|module| module == "tls"), ["tls"]);
+        assert!(plan.loaded_since(|_| false).is_empty());
     }
 
     /// A row that this kernel's version does not have waits for no module, though that is there

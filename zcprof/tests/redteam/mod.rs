@@ -20,6 +20,7 @@ use nix::mount::{MsFlags, mount, umount};
 use zcprof::ledger::Ledger;
 use zcprof::run::Run;
 use zcprof::verdict::{self, Judgement, Verdict};
+use zcprof_common::sites::Version;
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
 
 use self::fuse::Mounted;
@@ -88,7 +89,7 @@ fn every_sabotage_is_caught_and_every_twin_holds() {
         };
         println!("{}\n  {}", sabotage.name, line(&sabotage.case, judged));
         println!("{}", row(sabotage, judged));
-        wrong.extend(sabotage.complaints(judged));
+        wrong.extend(sabotage.complaints(judged, version));
         for twin in sabotage.twins {
             let Some(judged) = judgement(twin) else {
                 println!("  twin: {twin}: not on this kernel");
@@ -266,7 +267,7 @@ fn words(judged: &Judgement) -> String {
 
 impl Sabotage {
     /// What is wrong with the judgement of this.
-    fn complaints(&self, judgement: &Judgement) -> Vec<String> {
+    fn complaints(&self, judgement: &Judgement, version: Version) -> Vec<String> {
         let complain = |what: String| format!("{}: {what}", self.name);
         let mut wrong = Vec::new();
         let judged = words(judgement);
@@ -275,7 +276,9 @@ impl Sabotage {
         if verdict::per_byte(unowned, judgement.ledger.payload) != "0.000" {
             wrong.push(complain(format!("{unowned} bytes were copied for nobody known")));
         }
-        if judgement.verdict == Verdict::Holds || !judgement.codes().contains(&self.reason) {
+        if judgement.verdict == Verdict::Holds
+            || !judgement.codes().contains(&self.code_on(version))
+        {
             wrong.push(complain(judged));
         }
         for RequiredBytes { instrument, hop, disposition, least, most } in self.seen {

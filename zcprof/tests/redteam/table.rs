@@ -27,6 +27,19 @@ pub(super) struct Sabotage {
     pub(super) twins: &'static [Trial],
 }
 
+/// Codes where veth_xdp_rcv_skb() is inlined into its caller (5.10), so that nothing tells the cause apart.
+const INLINED: &[(&str, &str)] = &[("ZC121", "ZC106")];
+
+impl Sabotage {
+    /// The code that must be given as a reason on this kernel.
+    pub(super) fn code_on(&self, version: Version) -> &'static str {
+        let inlined = INLINED.iter().filter(|_| version < (6, 0));
+        let inlined =
+            inlined.map(|(code, older)| (*code, *older)).find(|(code, _)| *code == self.reason);
+        inlined.map_or(self.reason, |(_, older)| older)
+    }
+}
+
 /// What is measured: a transfer in a setting, against a claim. A transfer has one claim in a
 /// setting, for those of a setting are measured together.
 #[derive(Clone, Copy, Debug)]
