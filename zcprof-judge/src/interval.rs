@@ -22,3 +22,14 @@ pub struct Interval {
     /// The most.
     pub most: f64,
 }
+
+impl Interval {
+    /// So many bytes, at least and at most, per byte of so many; zero of none.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "shown, and not judged by")]
+    pub fn per_byte(least: u64, most: u64, of: u64) -> Self {
+        let [least, most] =
+            [least, most].map(|bytes| if of == 0 { 0.0 } else { bytes as f64 / of as f64 });
+        Self { least, most }
+    }
+}

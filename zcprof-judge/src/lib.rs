@@ -26,6 +26,7 @@ pub mod matrix;
 pub mod receive;
 pub mod record;
 pub mod report;
+pub mod results;
 pub mod run;
 pub mod stacks;
 pub mod storage;

@@ -7,6 +7,7 @@ mod coverage;
 mod doubt;
 mod pass;
 mod reception;
+mod result;
 mod timing;
 
 use schemars::JsonSchema;
@@ -20,6 +21,7 @@ pub use coverage::{Coverage, Hole, Probe, ProbeState};
 pub use doubt::Doubt;
 pub use pass::{Cache, Count, DeviceExit, LeafStack, Named, Notices, Pass, Payload, SyscallCount};
 pub use reception::{ReceiveResult, Reception};
+pub use result::PassResult;
 pub use timing::{Phase, TimedRound, Timing};
 
 /// Version of this record's form. A reader refuses any other.
@@ -27,6 +29,7 @@ pub const SCHEMA: u32 = 4;
 
 /// A measurement: which kernel, what could be seen of it, and what was seen.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("$id" = "zcprof.run/4"))]
 pub struct Run {
     /// Version of this record's form, [`SCHEMA`].
     pub schema: u32,
@@ -56,6 +59,13 @@ pub struct Run {
     /// charged to a process of a pass ([`Pass::charged`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stacks: Option<Stacks>,
+    /// What each pass's claim came to when it was measured; who reads the record judges again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<PassResult>,
+    /// What all claims came to, those about receiving among them: `holds`, `refuted` or `inconclusive`; none
+    /// where nothing was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<String>,
     /// Wall-clock time of each step of the measurement.
     pub phases: Vec<Phase>,
 }

@@ -12,8 +12,10 @@ use std::sync::Mutex;
 use zcprof_common::sites::{SITES, Site};
 use zcprof_common::vocabulary::Instrument;
 use zcprof_judge::bench::record::BenchRun;
+use zcprof_judge::cost::record::CostRun;
 use zcprof_judge::doctor::record::Diagnosis;
 use zcprof_judge::matrix::Matrix;
+use zcprof_judge::record::Record;
 use zcprof_judge::report::terminal::{Detail, Terminal, show};
 use zcprof_judge::report::{FORMATS, bench, cost, doctor, matrix, render_all, schema, watch};
 use zcprof_judge::run::{Cache, ClaimOverride, Probe, ProbeState, Run, StorageLayer};
@@ -372,6 +374,21 @@ fn the_schema_is_in_step_with_the_record() {
     same(&path, &matrix::schema()).unwrap_or_else(|failure| panic!("{failure}"));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/watch.schema.json");
     same(&path, &watch::schema()).unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// A schema is known by the kind of record and the version that readers ask for.
+#[test]
+fn a_schema_has_the_identity_of_its_record() {
+    fn of<T: Record>(name: &str, schema: &str) {
+        let schema: serde_json::Value = serde_json::from_str(schema).expect("JSON");
+        assert_eq!(schema["$id"], format!("zcprof.{name}/{}", T::SCHEMA));
+    }
+    of::<Run>("run", &schema());
+    of::<BenchRun>("bench", &bench::schema());
+    of::<CostRun>("cost", &cost::schema());
+    of::<Diagnosis>("doctor", &doctor::schema());
+    of::<Matrix>("matrix", &matrix::schema());
+    of::<Watch>("watch", &watch::schema());
 }
 
 /// Cells that hold, that are refuted, inconclusive and off, in more than one panel.

@@ -11,6 +11,7 @@ pub const SCHEMA: u32 = 2;
 
 /// A benchmark: on which kernel, under which conditions, and what each round took.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("$id" = "zcprof.bench/2"))]
 pub struct BenchRun {
     /// Version of this record's form, [`SCHEMA`].
     pub schema: u32,

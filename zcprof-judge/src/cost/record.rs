@@ -12,6 +12,7 @@ pub const SCHEMA: u32 = 1;
 
 /// The same loads, in rounds, with nobody watching and beside each watcher.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("$id" = "zcprof.cost/1"))]
 pub struct CostRun {
     /// Version of this record's form, [`SCHEMA`].
     pub schema: u32,

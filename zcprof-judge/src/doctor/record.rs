@@ -12,6 +12,7 @@ pub const SCHEMA: u32 = 1;
 
 /// What can be seen of a kernel, and what stands in the way of the rest.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("$id" = "zcprof.doctor/1"))]
 pub struct Diagnosis {
     /// Version of this record's form, [`SCHEMA`].
     pub schema: u32,

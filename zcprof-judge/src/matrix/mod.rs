@@ -24,6 +24,7 @@ pub const SCHEMA: u32 = 1;
 
 /// Every cell of a matrix. Written once, read by its reports alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("$id" = "zcprof.matrix/1"))]
 pub struct Matrix {
     /// Version of this record's form, [`SCHEMA`].
     pub schema: u32,

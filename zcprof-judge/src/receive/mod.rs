@@ -293,8 +293,7 @@ impl ReceiveJudgement {
     pub fn result(&self) -> ReceiveResult {
         let why = self.why();
         let names = why.iter().flat_map(|why| &why.codes).map(|code| code.name.to_owned());
-        let interval =
-            |least, most| Interval { least: self.per_byte(least), most: self.per_byte(most) };
+        let interval = |least, most| Interval::per_byte(least, most, self.ledger.payload);
         ReceiveResult {
             verdict: self.verdict.name().to_owned(),
             codes: names.collect(),
@@ -326,10 +325,5 @@ impl ReceiveJudgement {
             exactly(Hop::SocketToUser, Moved, self.received.mapped),
         ];
         copied.chain(others).filter(|hop| hop.per_byte.most > 0.0).collect()
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "shown, and not judged by")]
-    fn per_byte(&self, bytes: u64) -> f64 {
-        if self.ledger.payload == 0 { 0.0 } else { bytes as f64 / self.ledger.payload as f64 }
     }
 }

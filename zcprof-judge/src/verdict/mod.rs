@@ -49,6 +49,16 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// The verdict over all claims; an exit that judged nothing decides nothing.
+    #[must_use]
+    pub const fn verdict(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Refuted => "refuted",
+            Self::Error | Self::Inconclusive | Self::CannotMeasure => "inconclusive",
+        }
+    }
+
     /// What it means, for somebody who sees the number.
     #[must_use]
     pub const fn meaning(self) -> &'static str {

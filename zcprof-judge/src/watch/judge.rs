@@ -77,7 +77,7 @@ pub fn so_far(counts: &[WatchedCount], direction: Direction) -> (u64, Interval) 
     let traffic = Traffic::counted(counts, &Of::All, direction);
     let (least, most) = total(&traffic, &spans(&traffic, Instrument::Callers));
     let sent = traffic.sent();
-    (sent, Interval { least: ratio(least, sent), most: ratio(most, sent) })
+    (sent, Interval::per_byte(least, most, sent))
 }
 
 /// Whether a claim held as far as counts tell without anybody to vouch for them; none where they do
@@ -114,18 +114,17 @@ impl ClaimJudgement {
     pub fn outcome(&self) -> ClaimResult {
         let why = why_of(self);
         let traffic = &self.traffic;
-        let per_byte = |bytes| ratio(bytes, traffic.sent());
+        let interval = |least, most| Interval::per_byte(least, most, traffic.sent());
         let copies = self.hops.iter().map(|span| HopBytes {
             hop: span.hop,
             disposition: Copied,
-            per_byte: Interval { least: per_byte(span.least), most: per_byte(span.most) },
+            per_byte: interval(span.least, span.most),
         });
         let exact: &[(Hop, Disposition)] =
             if traffic.direction == Direction::Tx { &EXACT } else { &[] };
         let exact = exact.iter().map(|(hop, disposition)| {
-            let bytes = per_byte(traffic.seen(*hop, *disposition));
-            let per_byte = Interval { least: bytes, most: bytes };
-            HopBytes { hop: *hop, disposition: *disposition, per_byte }
+            let bytes = traffic.seen(*hop, *disposition);
+            HopBytes { hop: *hop, disposition: *disposition, per_byte: interval(bytes, bytes) }
         });
         ClaimResult {
             of: self.of.clone(),
@@ -163,8 +162,7 @@ impl ClaimJudgement {
     #[must_use]
     pub fn copies(&self) -> Interval {
         let (least, most) = total(&self.traffic, &self.hops);
-        let sent = self.traffic.sent();
-        Interval { least: ratio(least, sent), most: ratio(most, sent) }
+        Interval::per_byte(least, most, self.traffic.sent())
     }
 }
 
@@ -183,9 +181,4 @@ fn why_of(judgement: &ClaimJudgement) -> Vec<(Vec<String>, String)> {
     why.into_iter()
         .map(|why| (why.codes.iter().map(|code| code.name.to_owned()).collect(), why.text))
         .collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "shown, and not judged by")]
-fn ratio(bytes: u64, sent: u64) -> f64 {
-    if sent == 0 { 0.0 } else { bytes as f64 / sent as f64 }
 }

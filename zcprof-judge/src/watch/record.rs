@@ -19,6 +19,7 @@ pub const SCHEMA: u32 = 1;
 
 /// A window in which programs were watched.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("$id" = "zcprof.watch/1"))]
 pub struct Watch {
     /// Version of this record's form, [`SCHEMA`].
     pub schema: u32,

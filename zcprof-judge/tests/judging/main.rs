@@ -16,6 +16,7 @@ mod properties;
 mod ranking;
 mod receiving;
 mod records;
+mod results;
 mod rules;
 mod stacks;
 mod unexplained;

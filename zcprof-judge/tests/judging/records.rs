@@ -218,6 +218,8 @@ pub(crate) fn run(passes: Vec<Pass>) -> Run {
         timings: Vec::new(),
         claims: Vec::new(),
         stacks: None,
+        results: Vec::new(),
+        verdict: None,
         phases: Vec::new(),
     }
 }

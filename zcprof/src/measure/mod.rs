@@ -98,6 +98,8 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
         timings,
         claims: options.claims.clone(),
         stacks: None,
+        results: Vec::new(),
+        verdict: None,
         phases: Vec::new(),
     };
     let (mut at, all) = (0, caches.len() * rows.len());
@@ -144,7 +146,7 @@ pub fn measure(options: &cli::MeasureArgs, verbose: bool, timings: Vec<Timing>) 
     interrupt::check()?;
     terminal::clear();
     run.phases = clock.phases;
-    zcprof_judge::receive::note(&mut run)?;
+    zcprof_judge::results::note(&mut run)?;
     Ok(run)
 }
 

@@ -201,15 +201,8 @@ fn withheld(options: &cli::WatchArgs) -> Vec<Instrument> {
 fn settle(watch: &mut Watch) -> Result<()> {
     let judgements = judge(watch).map_err(anyhow::Error::msg)?;
     watch.results = judgements.iter().map(zcprof_judge::watch::ClaimJudgement::outcome).collect();
-    watch.verdict = (!judgements.is_empty()).then(|| {
-        let exit = zcprof_judge::watch::exit(&judgements);
-        match exit {
-            crate::verdict::Exit::Holds => "holds",
-            crate::verdict::Exit::Refuted => "refuted",
-            _ => "inconclusive",
-        }
-        .to_owned()
-    });
+    let exit = zcprof_judge::watch::exit(&judgements);
+    watch.verdict = (!judgements.is_empty()).then(|| exit.verdict().to_owned());
     Ok(())
 }
 

@@ -208,6 +208,8 @@ fn measure_log(
     let is_old = zcprof::probe::kernel::version().expect("a version") < (6, 0);
     assert!(is_old || lacking == 0, "skipped: {}", text(&output));
     assert_eq!(judgements.len() + lacking, cases.len(), "a pass for each: {}", text(&output));
+    let said = run.results.iter().map(|result| result.verdict.as_str());
+    assert!(said.eq(judgements.iter().map(|judged| judged.verdict.name())), "{:?}", run.results);
     println!("{setting}: exit code {}", code(&output));
     assert_eq!(code(&output), verdict::exit(&judgements) as i32, "{}", text(&output));
     (judgements, text(&output))
