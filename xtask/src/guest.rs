@@ -20,7 +20,7 @@ use crate::words;
 
 /// TLS in the kernel, AES-GCM for it, and what tests need of networks and file systems: guests
 /// have no modprobe that could find them.
-const MODULES: [&str; 31] = [
+const MODULES: [&str; 34] = [
     "tls",
     "ctr",
     "ghash-generic",
@@ -33,6 +33,9 @@ const MODULES: [&str; 31] = [
     "vsock_loopback",
     "wireguard",
     "vxlan",
+    "macvlan",
+    "8021q",
+    "tun",
     "macsec",
     "aesni-intel",
     "loop",

@@ -59,6 +59,15 @@ fn folder(name: &str) -> PathBuf {
     path
 }
 
+/// What a window recorded in a folder. It is there no longer then: another window that records nothing must not
+/// be taken for this one.
+fn take_record(folder: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let file = folder.as_ref().join("watch.json");
+    let record = fs::read(&file)?;
+    fs::remove_file(file)?;
+    Ok(record)
+}
+
 /// Runs `measure` on a log of 8 MiB and returns how it ended, and its record.
 fn measure(name: &str, arguments: &[&str]) -> (Output, Option<Run>) {
     measure_log(&guest_folder().join("log-8MiB"), name, arguments)

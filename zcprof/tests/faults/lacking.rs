@@ -5,14 +5,13 @@ use std::fs;
 use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
 use std::process::Output;
 use std::thread;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use zcprof_judge::watch::Watch;
 
-use super::super::{code, folder, measure, text, wait_until, zcprof};
+use super::super::{code, folder, measure, take_record, text, wait_until, zcprof};
 
 /// Bytes that are sent by TCP, and as many in another way.
 const BYTES: usize = 4 << 20;
@@ -51,8 +50,7 @@ fn watched(name: &str, stacks: bool, other: impl Fn(&[u8])) -> (Output, Watch) {
     send(other);
     fs::write(&end, []).expect("written");
     let output = window.join().expect("it ends");
-    let record = fs::read(Path::new(&out).join("watch.json"));
-    let record = record.unwrap_or_else(|_| panic!("{}", text(&output)));
+    let record = take_record(&out).unwrap_or_else(|_| panic!("{}", text(&output)));
     (output, zcprof_judge::record::read(&record).expect("a record"))
 }
 

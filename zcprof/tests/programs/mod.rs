@@ -13,7 +13,6 @@ mod table;
 mod ways;
 
 use std::fs;
-use std::path::Path;
 
 use zcprof::verdict::beyond_tolerance;
 use zcprof_common::vocabulary::{Disposition, Hop};
@@ -25,7 +24,7 @@ use self::image::{BODY, ROOT, set_up};
 use self::place::{Asks, Place};
 use self::running::RunningProgram;
 use self::table::{Begins, ProgramCase, Sends, programs};
-use super::{text, zcprof};
+use super::{take_record, text, zcprof};
 
 /// How often what is served is asked for.
 const TIMES: usize = 4;
@@ -195,8 +194,7 @@ fn watch(
     }
     let output = zcprof(&line).output().expect("zcprof runs");
     let said = text(&output);
-    let read = fs::read(Path::new(&out).join("watch.json"));
-    let read = read.map_err(|error| format!("{error}: {said}"))?;
+    let read = take_record(&out).map_err(|error| format!("{error}: {said}"))?;
     let watch: Watch = zcprof_judge::record::read(&read).map_err(|error| format!("{error:#}"))?;
     let (sent, least) = (sent(&watch), (BODY * TIMES) as u64);
     let is_right = match row.sends {

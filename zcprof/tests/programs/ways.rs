@@ -1,15 +1,13 @@
 //! Ways that a container's packets take: the same program sends the same by sendfile(2) each time, and
 //! what happens to its packets on the host is the sender's.
 
-use std::fs;
-
 use zcprof_common::vocabulary::{Disposition, Hop};
 use zcprof_judge::run::Doubt;
 use zcprof_judge::watch::Watch;
 use zcprof_judge::watch::record::Charged;
 
 use super::super::families::{takes_pages, udp};
-use super::super::{text, zcprof};
+use super::super::{take_record, text, zcprof};
 use super::container::{PLAIN, Tunnel, Way, Wire};
 use super::image::{BODY, set_up};
 use super::place::{Asks, Place};
@@ -33,6 +31,8 @@ struct WayCase {
     copied: ExpectedCopies,
     /// The device that encrypts.
     encrypted_by: Option<&'static str>,
+    /// The device up to which the claim holds.
+    up_to: Option<&'static str>,
 }
 
 /// How often each byte is copied.
@@ -53,11 +53,16 @@ const HOLDS: WayCase = WayCase {
     code: None,
     copied: ExpectedCopies::Never,
     encrypted_by: None,
+    up_to: None,
 };
 
+const fn of(tunnel: Tunnel) -> Way {
+    Way { tunnel: Some(tunnel), ..PLAIN }
+}
+
 const IN_ONE_PIECE: Way = Way { pieces: false, ..PLAIN };
-const WRAPPED: Way = Way { tunnel: Some(Tunnel::Vxlan), ..PLAIN };
-const ENCRYPTED: Way = Way { tunnel: Some(Tunnel::WireGuard), ..PLAIN };
+const WRAPPED: Way = of(Tunnel::Vxlan);
+const ENCRYPTED: Way = of(Tunnel::WireGuard);
 
 const COPIED: WayCase =
     WayCase { way: IN_ONE_PIECE, verdict: "refuted", copied: ExpectedCopies::Once, ..HOLDS };
@@ -100,6 +105,14 @@ const ROWS: &[WayCase] = &[
         name: "forwarded into VXLAN over virtio, with GRO",
         way: Way { gro: true, ..WRAPPED },
         ..COPIED
+    },
+    WayCase { name: "forwarded by a VLAN on virtio", way: of(Tunnel::Vlan), ..HOLDS },
+    WayCase { name: "forwarded by a macvlan on virtio", way: of(Tunnel::Macvlan), ..HOLDS },
+    WayCase {
+        name: "forwarded by a process's tunnel (TUN)",
+        way: of(Tunnel::Process),
+        up_to: Some("zcprof-tunnel (tun)"),
+        ..HOLDS
     },
     WayCase { name: "forwarded into WireGuard", ..WIREGUARD },
     WayCase {
@@ -209,7 +222,7 @@ fn watch(row: &WayCase) -> Result<Watch, String> {
         zcprof(&line).arg("--").args(place.inside()).args(server).output().expect("zcprof runs");
     drop(stranger);
     let said = text(&output);
-    let read = fs::read(format!("{out}/watch.json")).map_err(|error| format!("{error}: {said}"))?;
+    let read = take_record(out).map_err(|error| format!("{error}: {said}"))?;
     let watch: Watch = zcprof_judge::record::read(&read).map_err(|error| format!("{error:#}"))?;
     if watch.results.first().is_none_or(|result| result.sent < (BODY * TIMES) as u64) {
         return Err(format!("it did not send everything: {said}"));
@@ -240,6 +253,9 @@ fn errors(row: &WayCase, watch: &Watch) -> Vec<String> {
     );
     if result.verdict != row.verdict {
         errors.push(format!("zero-copy is {}: {:#?}", result.verdict, result.reasons));
+    }
+    if !result.up_to.iter().map(String::as_str).eq(row.up_to) {
+        errors.push(format!("it holds up to {:?}", result.up_to));
     }
     if let Some(code) = row.code
         && !result.codes.iter().any(|found| found == code)

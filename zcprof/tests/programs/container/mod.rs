@@ -6,6 +6,7 @@
 mod link;
 mod nat;
 mod space;
+mod tun;
 mod tunnel;
 
 use std::fs;
@@ -14,6 +15,7 @@ use std::net::Ipv4Addr;
 use self::link::Feature;
 use self::nat::Nat;
 use self::space::Space;
+use self::tun::Carrier;
 
 /// How a container's packets leave.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,11 +40,15 @@ pub(super) enum Wire {
     Virtio,
 }
 
-/// What wraps packets.
+/// What wraps packets, or stands on the host's device for others.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tunnel {
     Vxlan,
     WireGuard,
+    Vlan,
+    Macvlan,
+    /// A process reads the packets of a TUN device, and carries them.
+    Process,
 }
 
 /// Nothing is in the way.
@@ -62,6 +68,8 @@ pub(super) struct Container {
     /// The host's device.
     here: String,
     _nat: Nat,
+    /// What carries packets, where a process does.
+    _carrier: Option<Carrier>,
 }
 
 const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
@@ -89,6 +97,7 @@ impl Container {
             }
         };
         link::move_to(&there, &outside);
+        let mut carrier = None;
         let leaves_by = match way.tunnel {
             None => {
                 link::address(&here, HOST);
@@ -98,7 +107,7 @@ impl Container {
             Some(tunnel) => {
                 link::address(&here, BELOW[0]);
                 outside.run(|| link::address(&there, BELOW[1]));
-                tunnel.between([&here, &there], &outside);
+                carrier = tunnel.between([&here, &there], &outside);
                 tunnel::DEVICE.to_owned()
             }
         };
@@ -106,7 +115,7 @@ impl Container {
         link::switch(&here, Feature::ScatterGather, way.pieces);
         fs::write(FORWARDING, "1").expect("root may");
         let nat = Nat::new(&leaves_by, INSIDE);
-        Self { inside, outside, here, _nat: nat }
+        Self { inside, outside, here, _nat: nat, _carrier: carrier }
     }
 }
 

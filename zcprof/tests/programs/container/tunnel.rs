@@ -2,11 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use rtnetlink::{LinkVxlan, LinkWireguard};
+use rtnetlink::packet_route::link::MacVlanMode;
+use rtnetlink::{LinkMacVlan, LinkVlan, LinkVxlan, LinkWireguard};
 use wireguard_uapi::{DeviceInterface, WgSocket, set};
 
 use super::link;
 use super::space::Space;
+use super::tun::{self, Carrier};
 use super::{BELOW, HOST, OUTSIDE, Tunnel};
 
 pub(super) const DEVICE: &str = "zcprof-tunnel";
@@ -19,9 +21,11 @@ const NUMBER: u32 = 42;
 const KEYS: [[u8; 32]; 2] = [[0x40; 32], [0x48; 32]];
 
 impl Tunnel {
-    /// Makes both ends, by devices that are up and have their addresses.
-    pub(super) fn between(self, below: [&str; 2], outside: &Space) {
+    /// Makes both ends, by devices that are up and have their addresses; what carries packets between them,
+    /// if no device does.
+    pub(super) fn between(self, below: [&str; 2], outside: &Space) -> Option<Carrier> {
         let (here, there) = (BELOW[0], BELOW[1]);
+        let mut carrier = None;
         match self {
             Self::Vxlan => {
                 vxlan(below[0], there);
@@ -33,15 +37,37 @@ impl Tunnel {
                 join(other, OUTSIDE, there);
                 outside.run(|| join(own, HOST, here));
             }
+            Self::Vlan => {
+                vlan(below[0]);
+                outside.run(|| vlan(below[1]));
+            }
+            Self::Macvlan => {
+                macvlan(below[0]);
+                outside.run(|| macvlan(below[1]));
+            }
+            Self::Process => {
+                let ends = [tun::device(DEVICE), outside.run(|| tun::device(DEVICE))];
+                carrier = Some(Carrier::between(ends));
+            }
         }
         link::address(DEVICE, HOST);
         outside.run(|| link::address(DEVICE, OUTSIDE));
+        carrier
     }
 }
 
 fn vxlan(below: &str, other: Ipv4Addr) {
     let below = link::index(below);
     link::add(LinkVxlan::new(DEVICE, NUMBER).dev(below).remote(other).port(PORT).build());
+}
+
+fn vlan(below: &str) {
+    const OF_THESE: u16 = 42;
+    link::add(LinkVlan::new(DEVICE, link::index(below), OF_THESE).up().build());
+}
+
+fn macvlan(below: &str) {
+    link::add(LinkMacVlan::new(DEVICE, link::index(below), MacVlanMode::Passthrough).build());
 }
 
 /// An end of WireGuard's; its public key, as the kernel makes it of the private one.

@@ -5,7 +5,6 @@
 mod plan;
 
 use std::fs;
-use std::path::Path;
 
 use fastrand::Rng;
 use zcprof_judge::watch::Watch;
@@ -15,7 +14,7 @@ use self::plan::PortPlan;
 use super::image::set_up;
 use super::place::{Asks, Place};
 use super::running::RunningProgram;
-use super::{text, zcprof};
+use super::{take_record, text, zcprof};
 use crate::tally::{Tally, Tries};
 
 /// Windows of a test, unless `ZCPROF_RANDOM` says another number.
@@ -209,7 +208,7 @@ fn window(trouble: WindowTrouble, plans: &[PortPlan], claims: &[PortClaim<'_>]) 
         line.extend(inside.iter().chain(&words).map(String::as_str));
     }
     let output = zcprof(&line).output().expect("zcprof runs");
-    let read = fs::read(Path::new(out).join("watch.json"));
+    let read = take_record(out);
     let read = read.unwrap_or_else(|error| panic!("{error}: {}", text(&output)));
     zcprof_judge::record::read(&read).expect("a record")
 }
