@@ -129,6 +129,20 @@ fn element(step: &str) -> Result<(&str, Option<u32>)> {
     Ok((name, Some(number.with_context(|| format!("{step} names no element"))?)))
 }
 
+/// What aya looks functions up in: these, each under its own number, and nothing else. aya goes through all
+/// types for each of its programs, which are 120,000 on Linux 6.18.
+pub(super) fn types_of_functions(numbers: &BTreeMap<u32, &str>) -> btf::Btf {
+    let mut functions = btf::Btf::new();
+    for id in 1..=numbers.keys().last().copied().unwrap_or(0) {
+        let found = numbers.get(&id).map(|name| {
+            let name = functions.add_string(name);
+            BtfType::Func(btf::Func::new(name, 0, FuncLinkage::Unknown))
+        });
+        functions.add_type(found.unwrap_or(BtfType::Unknown));
+    }
+    functions
+}
+
 /// The kernel's types.
 pub(super) struct Types(Btf);
 
@@ -145,25 +159,15 @@ impl Types {
         Ok(Self(Btf::from_bytes(&types).with_context(|| format!("kernel types in {BTF}"))?))
     }
 
-    /// What aya looks functions up in: these functions, each under its own number, and nothing else. aya goes
-    /// through all types for each of its programs, which are 120,000 on Linux 6.18.
-    pub(super) fn of_functions(&self, names: &[&str]) -> btf::Btf {
-        let mut numbers = BTreeMap::new();
-        for name in names {
-            let numbers_of = self.0.resolve_ids_by_name(name).unwrap_or_default();
+    /// The numbers of these functions.
+    pub(super) fn numbers_of(&self, names: &[&'static str]) -> BTreeMap<u32, &'static str> {
+        let number = |name: &&'static str| {
+            let numbers = self.0.resolve_ids_by_name(name).unwrap_or_default();
             let is_function =
                 |id: &u32| matches!(self.0.resolve_type_by_id(*id), Ok(Type::Func(_)));
-            numbers.extend(numbers_of.into_iter().find(is_function).map(|id| (id, *name)));
-        }
-        let mut functions = btf::Btf::new();
-        for id in 1..=numbers.keys().last().copied().unwrap_or(0) {
-            let found = numbers.get(&id).map(|name| {
-                let name = functions.add_string(name);
-                BtfType::Func(btf::Func::new(name, 0, FuncLinkage::Unknown))
-            });
-            functions.add_type(found.unwrap_or(BtfType::Unknown));
-        }
-        functions
+            Some((numbers.into_iter().find(is_function)?, *name))
+        };
+        names.iter().filter_map(number).collect()
     }
 
     fn structure(&self, name: &str) -> Result<Struct> {
@@ -305,7 +309,8 @@ mod tests {
     fn a_function_keeps_its_number_where_aya_looks_it_up() {
         let Ok(types) = Types::of_running_kernel() else { return };
         let all = btf::Btf::from_sys_fs().expect("the same file");
-        let few = types.of_functions(&["vfs_write", "there_is_none", "vfs_read"]);
+        let numbers = types.numbers_of(&["vfs_write", "there_is_none", "vfs_read"]);
+        let few = types_of_functions(&numbers);
         for name in ["vfs_read", "vfs_write"] {
             let [known, number] = [&all, &few]
                 .map(|types| types.id_by_type_name_kind(name, BtfKind::Func).expect("a function"));

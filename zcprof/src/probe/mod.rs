@@ -153,8 +153,9 @@ impl Probes {
         });
         let types = Types::of_running_kernel()?;
         let mut config = btf::configure(&types, version, &symbols)?;
-        let functions = types.of_functions(&AttachPlan::wanted());
+        let functions = types.numbers_of(&AttachPlan::wanted());
         drop(types);
+        memory::give_back();
         options.follow.configure(&mut config)?;
         let kept = options.stacks.on(version);
         config.stacks = kept.bits();
@@ -190,6 +191,7 @@ impl Probes {
         };
         // System calls first: the other two attribute their counts to them.
         syscalls::attach(&mut ebpf, &mut plan, kernel::counts_skipped_perf_programs(version));
+        let functions = btf::types_of_functions(&functions);
         callers::attach(&mut ebpf, &mut plan, (!options.avoid_fexit).then_some(&functions));
         let counted = kernel::counts_skipped_perf_programs(version);
         let audit = Audit::attach(&mut ebpf, &mut plan, &functions, counted);
