@@ -6,6 +6,7 @@ use crate::interval::{HopBytes, Interval};
 use crate::ledger::{Ledger, sum};
 use crate::receive;
 use crate::run::{PassResult, Run};
+use crate::verdict::code::codes_and_reasons;
 use crate::verdict::{Judgement, Unknown, instruments, judge};
 
 use Disposition::{Bounced, Copied, Deferred};
@@ -28,9 +29,8 @@ impl Judgement {
     /// What the record keeps of it.
     #[must_use]
     pub fn result(&self) -> PassResult {
-        let why = self.why();
+        let (codes, reasons) = codes_and_reasons(self.why());
         let payload = self.ledger.payload;
-        let names = why.iter().flat_map(|why| &why.codes).map(|code| code.name.to_owned());
         let hops = seen(&self.ledger);
         let (least, most) = copies(&hops);
         let kept = hops.into_iter().map(|(hop, disposition, (least, most))| HopBytes {
@@ -43,8 +43,8 @@ impl Judgement {
             cache: self.cache,
             claim: self.claim.name.to_owned(),
             verdict: self.verdict.name().to_owned(),
-            codes: names.collect(),
-            reasons: why.into_iter().map(|why| why.text).collect(),
+            codes,
+            reasons,
             payload,
             copies: Interval::per_byte(least, most, payload),
             hops: kept.collect(),
@@ -57,21 +57,13 @@ type SeenBytes = (Hop, Disposition, (u64, u64));
 
 /// What the two instruments that look into the kernel saw of the server, where that is anything.
 fn seen(ledger: &Ledger) -> Vec<SeenBytes> {
-    let bytes =
-        |instrument, hop, what| ledger.account(instrument).bytes(Process::Server, hop, what);
+    // Of other dispositions than copies the leaves tell nothing.
+    let callers = ledger.account(Instrument::Callers);
     let cells =
         Hop::ALL.iter().flat_map(|hop| Disposition::ALL.iter().map(move |what| (*hop, *what)));
     let span = |(hop, what): (Hop, Disposition)| {
-        let [audit, callers] =
-            [Instrument::Audit, Instrument::Callers].map(|instrument| bytes(instrument, hop, what));
-        // Of other dispositions than copies the leaves tell nothing.
-        let by_audit = what == Copied && instruments::sees_copies(Instrument::Audit, hop);
-        let by_callers = what != Copied || instruments::sees_copies(Instrument::Callers, hop);
-        let span = match (by_audit, by_callers) {
-            (true, true) => (audit.min(callers), audit.max(callers)),
-            (true, false) => (audit, audit),
-            (false, _) => (callers, callers),
-        };
+        let bytes = callers.bytes(Process::Server, hop, what);
+        let span = if what == Copied { instruments::copied(ledger, hop) } else { (bytes, bytes) };
         (span.1 > 0).then_some((hop, what, span))
     };
     cells.filter_map(span).collect()

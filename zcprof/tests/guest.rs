@@ -2,6 +2,7 @@
 //! `ZCPROF` names the program under test, `ZCPROF_GUEST_DIR` a folder on a disk file system
 //! (/data/tests if it is not set).
 
+mod background;
 mod doctor;
 mod families;
 mod faults;
@@ -29,6 +30,7 @@ use zcprof::transfer::{TRANSFERS, TransferSpec};
 use zcprof::verdict::{self, Verdict, per_byte};
 use zcprof_common::sites::Site;
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument, Process};
+use zcprof_judge::watch::Watch;
 
 const KPTR_RESTRICT: &str = "/proc/sys/kernel/kptr_restrict";
 
@@ -61,11 +63,11 @@ fn folder(name: &str) -> PathBuf {
 
 /// What a window recorded in a folder. It is there no longer then: another window that records nothing must not
 /// be taken for this one.
-fn take_record(folder: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+fn take_record(folder: impl AsRef<Path>) -> Result<Watch, Box<dyn Error>> {
     let file = folder.as_ref().join("watch.json");
     let record = fs::read(&file)?;
     fs::remove_file(file)?;
-    Ok(record)
+    Ok(zcprof_judge::record::read(&record)?)
 }
 
 /// Runs `measure` on a log of 8 MiB and returns how it ended, and its record.

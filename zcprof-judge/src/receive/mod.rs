@@ -16,7 +16,7 @@ use claim::{ReceiveClaim, Rest};
 use crate::interval::{HopBytes, Interval};
 use crate::ledger::{Ledger, sum};
 use crate::run::{Control, ControlPath, Coverage, Pass, ProbeState, ReceiveResult, Reception, Run};
-use crate::verdict::code::{Why, why};
+use crate::verdict::code::{Why, codes_and_reasons, why};
 use crate::verdict::{Exit, Finding, Judgement, Reason, Unknown, Verdict, exit_of};
 use crate::verdict::{beyond_tolerance, instruments, leaves, rules};
 
@@ -291,13 +291,12 @@ impl ReceiveJudgement {
     /// What the record keeps of it.
     #[must_use]
     pub fn result(&self) -> ReceiveResult {
-        let why = self.why();
-        let names = why.iter().flat_map(|why| &why.codes).map(|code| code.name.to_owned());
+        let (codes, reasons) = codes_and_reasons(self.why());
         let interval = |least, most| Interval::per_byte(least, most, self.ledger.payload);
         ReceiveResult {
             verdict: self.verdict.name().to_owned(),
-            codes: names.collect(),
-            reasons: why.into_iter().map(|why| why.text).collect(),
+            codes,
+            reasons,
             received: self.ledger.payload,
             copies: self.copies().map(|(least, most)| interval(least, most)),
             hops: if self.seen { self.hops(interval) } else { Vec::new() },
@@ -306,13 +305,9 @@ impl ReceiveJudgement {
 
     /// What is known of each hop, as far as anything was there.
     fn hops(&self, interval: impl Fn(u64, u64) -> Interval) -> Vec<HopBytes> {
-        let seen =
-            |instrument, hop| self.ledger.account(instrument).bytes(Process::Server, hop, Copied);
         let copied = ONWARD.into_iter().map(|hop| {
-            let both = [Instrument::Audit, Instrument::Callers].map(|one| seen(one, hop));
-            let by_audit = instruments::sees_copies(Instrument::Audit, hop);
-            let least = if by_audit { both[0].min(both[1]) } else { both[1] };
-            HopBytes { hop, disposition: Copied, per_byte: interval(least, both[0].max(both[1])) }
+            let (least, most) = instruments::copied(&self.ledger, hop);
+            HopBytes { hop, disposition: Copied, per_byte: interval(least, most) }
         });
         let exactly = |hop, disposition, bytes| HopBytes {
             hop,

@@ -162,6 +162,12 @@ pub struct Why {
     pub text: String,
 }
 
+/// The codes and the words of all, as records keep them.
+pub(crate) fn codes_and_reasons(why: Vec<Why>) -> (Vec<String>, Vec<String>) {
+    let names = why.iter().flat_map(|why| &why.codes).map(|code| code.name.to_owned());
+    (names.collect(), why.into_iter().map(|why| why.text).collect())
+}
+
 /// `ZC105+ZC106 socket->socket deferred 1.000 per byte, …`.
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

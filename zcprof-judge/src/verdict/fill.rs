@@ -33,22 +33,17 @@ pub(super) fn judge(
         return (Vec::new(), vec![Reason::UnknownFiller("what stores the log is not said".into())]);
     }
     let storage = Storage::of(layers);
-    let finding = |disposition, bytes, at| Finding {
-        instrument: Instrument::Callers,
-        hop: HOP,
-        disposition,
-        bytes,
-        claimed: 0,
-        payload: ledger.payload,
-        at,
-    };
-    let findings: Vec<_> = storage
-        .by_cpu
-        .iter()
-        .map(|(layer, what, how, source)| {
-            finding(*what, filled, format!("{layer} {how}, {source}"))
-        })
-        .collect();
+    let finding =
+        |(layer, disposition, how, source): &(&StorageLayer, Disposition, &str, &str)| Finding {
+            instrument: Instrument::Callers,
+            hop: HOP,
+            disposition: *disposition,
+            bytes: filled,
+            claimed: 0,
+            payload: ledger.payload,
+            at: format!("{layer} {how}, {source}"),
+        };
+    let findings: Vec<_> = storage.by_cpu.iter().map(finding).collect();
     let read = loop_reads(pass);
     let is_loop = layers.iter().any(|layer| layer.kind.starts_with("loop"));
     let mut reasons: Vec<_> =

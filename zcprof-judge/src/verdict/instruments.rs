@@ -141,6 +141,16 @@ fn concerns(doubt: &Doubt, instrument: Instrument) -> bool {
     }
 }
 
+/// The fewest and the most of the server's bytes that an instrument saw copied at this hop, of the two that
+/// look into the kernel and would see it.
+pub(crate) fn copied(ledger: &Ledger, hop: Hop) -> (u64, u64) {
+    let all = [Instrument::Audit, Instrument::Callers].into_iter();
+    let seen = all.filter(|instrument| sees_copies(*instrument, hop)).map(|instrument| {
+        ledger.account(instrument).bytes(Process::Server, hop, Disposition::Copied)
+    });
+    (seen.clone().min().unwrap_or(0), seen.max().unwrap_or(0))
+}
+
 /// Whether the instrument has a site that would see a copy at this hop.
 #[must_use]
 pub fn sees_copies(instrument: Instrument, hop: Hop) -> bool {

@@ -19,7 +19,7 @@ pub use super::span::Span;
 use super::spans::total;
 pub use super::spans::{shown_spans, spans};
 use super::traffic::Traffic;
-use crate::verdict::code::why;
+use crate::verdict::code::{codes_and_reasons, why};
 use crate::verdict::{Exit, Verdict, exit_of};
 
 use Disposition::{Copied, Deferred, Moved, Pinned, Transformed};
@@ -112,8 +112,8 @@ impl ClaimJudgement {
     /// What the record keeps of it.
     #[must_use]
     pub fn outcome(&self) -> ClaimResult {
-        let why = why_of(self);
         let traffic = &self.traffic;
+        let (codes, reasons) = codes_and_reasons(why(&self.verdict, &traffic.ledger));
         let interval = |least, most| Interval::per_byte(least, most, traffic.sent());
         let copies = self.hops.iter().map(|span| HopBytes {
             hop: span.hop,
@@ -131,8 +131,8 @@ impl ClaimJudgement {
             claim: self.promise.to_string(),
             verdict: self.verdict.name().to_owned(),
             up_to: self.up_to.clone(),
-            codes: why.iter().flat_map(|(codes, _)| codes.clone()).collect(),
-            reasons: why.into_iter().map(|(_, text)| text).collect(),
+            codes,
+            reasons,
             sent: traffic.sent(),
             copies: self.copies(),
             hops: copies.chain(exact).filter(|hop| hop.per_byte.most > 0.0).collect(),
@@ -174,11 +174,3 @@ const EXACT: [(Hop, Disposition); 5] = [
     (Hop::PageCacheToSocket, Transformed),
     (Hop::StorageToPageCache, Disposition::Filled),
 ];
-
-/// Codes and words for what a judgement rests on, unless it holds.
-fn why_of(judgement: &ClaimJudgement) -> Vec<(Vec<String>, String)> {
-    let why = why(&judgement.verdict, &judgement.traffic.ledger);
-    why.into_iter()
-        .map(|why| (why.codes.iter().map(|code| code.name.to_owned()).collect(), why.text))
-        .collect()
-}

@@ -153,7 +153,7 @@ impl Probes {
         });
         let types = Types::of_running_kernel()?;
         let mut config = btf::configure(&types, version, &symbols)?;
-        let functions = types.numbers_of(&AttachPlan::wanted());
+        let numbers = types.numbers_of(&AttachPlan::wanted());
         drop(types);
         memory::give_back();
         options.follow.configure(&mut config)?;
@@ -191,7 +191,7 @@ impl Probes {
         };
         // System calls first: the other two attribute their counts to them.
         syscalls::attach(&mut ebpf, &mut plan, kernel::counts_skipped_perf_programs(version));
-        let functions = btf::types_of_functions(&functions);
+        let functions = btf::types_of_functions(&numbers);
         callers::attach(&mut ebpf, &mut plan, (!options.avoid_fexit).then_some(&functions));
         let counted = kernel::counts_skipped_perf_programs(version);
         let audit = Audit::attach(&mut ebpf, &mut plan, &functions, counted);

@@ -1,4 +1,4 @@
-//! Processes as /proc shows them (proc_pid_stat(5), proc_pid_comm(5), proc_net_tcp(5)).
+//! Processes as /proc shows them (proc_pid_stat(5), proc_pid_comm(5), proc_pid_fd(5), proc_net_tcp(5)).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -79,15 +79,21 @@ pub(super) fn listening_at(port: u16) -> BTreeSet<u32> {
 }
 
 /// Processes that have one of these sockets, by their inodes.
-pub(super) fn holding(sockets: &BTreeSet<u64>) -> BTreeSet<u32> {
-    let inodes: BTreeSet<String> =
-        sockets.iter().map(|inode| format!("socket:[{inode}]")).collect();
-    let holds = |pid: &u32| {
-        let Ok(folder) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-        let links = folder.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
-        links.into_iter().any(|link| link.to_str().is_some_and(|link| inodes.contains(link)))
-    };
+pub(super) fn holding(wanted: &BTreeSet<u64>) -> BTreeSet<u32> {
+    let holds = |pid: &u32| sockets(*pid).iter().any(|inode| wanted.contains(inode));
     all().into_iter().map(|process| process.pid).filter(holds).collect()
+}
+
+/// Inodes of a process's sockets.
+pub(super) fn sockets(pid: u32) -> Vec<u64> {
+    let Ok(folder) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let links = folder.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+    links.filter_map(|link| socket(link.to_str()?)).collect()
+}
+
+/// The inode of a socket, by what a link to it says.
+fn socket(link: &str) -> Option<u64> {
+    link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
 /// Whether somebody listens at a TCP port, in whatever network namespace: a container has its own.
@@ -151,6 +157,9 @@ pub(super) fn control_group_of(unit: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::os::fd::AsRawFd as _;
+
     use super::*;
 
     #[test]
@@ -160,6 +169,16 @@ mod tests {
         assert!(all().contains(&own));
         let thread = std::thread::spawn(nix::unistd::gettid).join().expect("ended");
         assert_eq!(one(u32::try_from(thread.as_raw()).expect("above zero")), None);
+    }
+
+    #[test]
+    fn a_socket_of_this_process_is_found() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let link = fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd()));
+        let inode = socket(link.expect("a link").to_str().expect("text")).expect("a socket");
+        assert!(sockets(std::process::id()).contains(&inode));
+        assert_eq!(socket("pipe:[7]"), None);
+        assert!(sockets(u32::MAX).is_empty());
     }
 
     #[test]

@@ -102,8 +102,8 @@ impl Targets {
             // Nobody else is left who might send by a socket of theirs.
             Some(Adopt::All) => {
                 for process in processes::all() {
-                    probes
-                        .tell(&Held { sockets: Vec::new(), ..held::of(process.pid) }, ELSEWHERE)?;
+                    let mapped = held::mapped(process.pid);
+                    probes.tell(&Held { mapped, ..Held::default() }, ELSEWHERE)?;
                 }
             }
             Some(Adopt::Cgroup(folder)) => {

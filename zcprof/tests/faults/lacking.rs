@@ -50,8 +50,8 @@ fn watched(name: &str, stacks: bool, other: impl Fn(&[u8])) -> (Output, Watch) {
     send(other);
     fs::write(&end, []).expect("written");
     let output = window.join().expect("it ends");
-    let record = take_record(&out).unwrap_or_else(|_| panic!("{}", text(&output)));
-    (output, zcprof_judge::record::read(&record).expect("a record"))
+    let record = take_record(&out).unwrap_or_else(|error| panic!("{error}: {}", text(&output)));
+    (output, record)
 }
 
 fn reasons(record: &Watch) -> String {

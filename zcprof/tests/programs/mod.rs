@@ -194,8 +194,7 @@ fn watch(
     }
     let output = zcprof(&line).output().expect("zcprof runs");
     let said = text(&output);
-    let read = take_record(&out).map_err(|error| format!("{error}: {said}"))?;
-    let watch: Watch = zcprof_judge::record::read(&read).map_err(|error| format!("{error:#}"))?;
+    let watch = take_record(&out).map_err(|error| format!("{error}: {said}"))?;
     let (sent, least) = (sent(&watch), (BODY * TIMES) as u64);
     let is_right = match row.sends {
         Sends::Body => sent >= least && !beyond_tolerance(sent - least, 10 * least),

@@ -222,8 +222,7 @@ fn watch(row: &WayCase) -> Result<Watch, String> {
         zcprof(&line).arg("--").args(place.inside()).args(server).output().expect("zcprof runs");
     drop(stranger);
     let said = text(&output);
-    let read = take_record(out).map_err(|error| format!("{error}: {said}"))?;
-    let watch: Watch = zcprof_judge::record::read(&read).map_err(|error| format!("{error:#}"))?;
+    let watch = take_record(out).map_err(|error| format!("{error}: {said}"))?;
     if watch.results.first().is_none_or(|result| result.sent < (BODY * TIMES) as u64) {
         return Err(format!("it did not send everything: {said}"));
     }

@@ -4,13 +4,13 @@ use std::any::Any;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{JoinHandle, sleep};
+use std::sync::atomic::Ordering;
+use std::thread::sleep;
 use std::time::Duration;
 
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
+use super::super::background::Background;
 use super::fuse::Mounted;
 use super::storage::Stacked;
 use super::table::Backing;
@@ -19,10 +19,9 @@ use super::{content, folder};
 /// How long he rests after each piece, so that others have the CPU.
 const REST: Duration = Duration::from_millis(5);
 
-/// He stops with this, and his file system is gone.
+/// He stops with this, and then his file system is gone.
 pub(super) struct Stranger {
-    ends: Arc<AtomicBool>,
-    reader: Option<JoinHandle<()>>,
+    _reader: Background,
     _mounted: Box<dyn Any>,
 }
 
@@ -43,13 +42,11 @@ impl Stranger {
             }
             _ => panic!("nobody reads {backing} beside others"),
         };
-        let ends = Arc::new(AtomicBool::new(false));
-        let told = ends.clone();
-        let reader = std::thread::spawn(move || {
+        let reader = Background::begin(move |over| {
             let mut piece = vec![0; 256 << 10];
-            while !told.load(Ordering::Relaxed) {
+            while !over.load(Ordering::Relaxed) {
                 let mut file = File::open(&file).expect("there");
-                while !told.load(Ordering::Relaxed) && file.read(&mut piece).expect("answered") > 0
+                while !over.load(Ordering::Relaxed) && file.read(&mut piece).expect("answered") > 0
                 {
                     sleep(REST);
                 }
@@ -57,13 +54,6 @@ impl Stranger {
                     .expect("advice is taken");
             }
         });
-        Self { ends, reader: Some(reader), _mounted: mounted }
-    }
-}
-
-impl Drop for Stranger {
-    fn drop(&mut self) {
-        self.ends.store(true, Ordering::Relaxed);
-        self.reader.take().expect("once").join().expect("he reads to the end");
+        Self { _reader: reader, _mounted: mounted }
     }
 }

@@ -15,7 +15,7 @@ use std::net::Ipv4Addr;
 use self::link::Feature;
 use self::nat::Nat;
 use self::space::Space;
-use self::tun::Carrier;
+use crate::background::Background;
 
 /// How a container's packets leave.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub(super) struct Container {
     here: String,
     _nat: Nat,
     /// What carries packets, where a process does.
-    _carrier: Option<Carrier>,
+    _carrier: Option<Background>,
 }
 
 const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";

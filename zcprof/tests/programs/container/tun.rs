@@ -3,14 +3,14 @@
 #![expect(unsafe_code, reason = "a TUN device is made by ioctl")]
 
 use std::fs::File;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::background::Background;
 
 /// `struct ifreq`, as far as a TUN device takes it (include/uapi/linux/if.h).
 #[repr(C)]
@@ -54,46 +54,23 @@ pub(super) fn device(name: &str) -> File {
     device
 }
 
-/// What carries packets; it stops with this.
-pub(super) struct Carrier {
-    ends: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Carrier {
-    /// Carries packets from each of two devices to the other.
-    pub(super) fn between(devices: [File; 2]) -> Self {
-        let ends = Arc::new(AtomicBool::new(false));
-        let told = ends.clone();
-        let thread = std::thread::spawn(move || {
-            let [one, other] = &devices;
-            let mut packet = vec![0; PACKET];
-            while !told.load(Ordering::Relaxed) {
-                let mut wait = [one, other].map(|end| PollFd::new(end.as_fd(), PollFlags::POLLIN));
-                poll(&mut wait, PollTimeout::from(100_u8)).expect("it waits");
-                carry(one, other, &mut packet);
-                carry(other, one, &mut packet);
-            }
-        });
-        Self { ends, thread: Some(thread) }
-    }
-}
-
-/// Carries what there is. A device that is not up yet takes nothing.
-fn carry(mut from: &File, mut to: &File, packet: &mut [u8]) {
-    loop {
-        match from.read(packet) {
-            Ok(bytes) => drop(to.write(&packet[..bytes])),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-            // EBADFD until the device is up.
-            Err(_) => return,
+/// Carries packets from each of two devices to the other.
+pub(super) fn carry(devices: [File; 2]) -> Background {
+    Background::begin(move |over| {
+        let [one, other] = &devices;
+        let mut packet = vec![0; PACKET];
+        while !over.load(Ordering::Relaxed) {
+            let mut wait = [one, other].map(|end| PollFd::new(end.as_fd(), PollFlags::POLLIN));
+            poll(&mut wait, PollTimeout::from(100_u8)).expect("it waits");
+            pass_on(one, other, &mut packet);
+            pass_on(other, one, &mut packet);
         }
-    }
+    })
 }
 
-impl Drop for Carrier {
-    fn drop(&mut self) {
-        self.ends.store(true, Ordering::Relaxed);
-        self.thread.take().expect("once").join().expect("it carries to the end");
+/// Passes on what there is. A device that is not up yet has nothing, and takes nothing.
+fn pass_on(mut from: &File, mut to: &File, packet: &mut [u8]) {
+    while let Ok(bytes) = from.read(packet) {
+        drop(to.write(&packet[..bytes]));
     }
 }

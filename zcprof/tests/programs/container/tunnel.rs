@@ -8,14 +8,14 @@ use wireguard_uapi::{DeviceInterface, WgSocket, set};
 
 use super::link;
 use super::space::Space;
-use super::tun::{self, Carrier};
-use super::{BELOW, HOST, OUTSIDE, Tunnel};
+use super::{BELOW, HOST, OUTSIDE, Tunnel, tun};
+use crate::background::Background;
 
 pub(super) const DEVICE: &str = "zcprof-tunnel";
 
-/// Port of either end, and VXLAN's number.
+/// Port of either end, and the number of a VXLAN or VLAN.
 const PORT: u16 = 4789;
-const NUMBER: u32 = 42;
+const NUMBER: u16 = 42;
 
 /// Private keys of WireGuard. They keep no secret.
 const KEYS: [[u8; 32]; 2] = [[0x40; 32], [0x48; 32]];
@@ -23,7 +23,7 @@ const KEYS: [[u8; 32]; 2] = [[0x40; 32], [0x48; 32]];
 impl Tunnel {
     /// Makes both ends, by devices that are up and have their addresses; what carries packets between them,
     /// if no device does.
-    pub(super) fn between(self, below: [&str; 2], outside: &Space) -> Option<Carrier> {
+    pub(super) fn between(self, below: [&str; 2], outside: &Space) -> Option<Background> {
         let (here, there) = (BELOW[0], BELOW[1]);
         let mut carrier = None;
         match self {
@@ -47,7 +47,7 @@ impl Tunnel {
             }
             Self::Process => {
                 let ends = [tun::device(DEVICE), outside.run(|| tun::device(DEVICE))];
-                carrier = Some(Carrier::between(ends));
+                carrier = Some(tun::carry(ends));
             }
         }
         link::address(DEVICE, HOST);
@@ -58,12 +58,11 @@ impl Tunnel {
 
 fn vxlan(below: &str, other: Ipv4Addr) {
     let below = link::index(below);
-    link::add(LinkVxlan::new(DEVICE, NUMBER).dev(below).remote(other).port(PORT).build());
+    link::add(LinkVxlan::new(DEVICE, NUMBER.into()).dev(below).remote(other).port(PORT).build());
 }
 
 fn vlan(below: &str) {
-    const OF_THESE: u16 = 42;
-    link::add(LinkVlan::new(DEVICE, link::index(below), OF_THESE).up().build());
+    link::add(LinkVlan::new(DEVICE, link::index(below), NUMBER).build());
 }
 
 fn macvlan(below: &str) {
