@@ -1,7 +1,8 @@
 //! Functions of the running kernel, by name.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -34,7 +35,7 @@ pub(super) const AMBIGUOUS: u64 = u64::MAX;
 /// /proc/kallsyms cannot be read.
 pub fn functions(wanted: &[&str]) -> Result<BTreeMap<String, u64>> {
     let mut found = BTreeMap::new();
-    each_function(|name, address| {
+    each_function(|name, _, address| {
         if wanted.contains(&name) {
             let known = found.entry(name.to_owned()).or_insert(address);
             if *known != address {
@@ -77,7 +78,7 @@ fn routine_in_use(cpus: &str) -> &'static str {
 pub(super) fn extents<const N: usize>(names: [&str; N]) -> Result<[[u64; 2]; N]> {
     let mut all = Vec::new();
     let mut begins = [None; N];
-    each_function(|name, address| {
+    each_function(|name, _, address| {
         all.push(address);
         if let Some(at) = names.iter().position(|wanted| *wanted == name) {
             begins[at] = Some(address);
@@ -92,20 +93,24 @@ pub(super) fn extents<const N: usize>(names: [&str; N]) -> Result<[[u64; 2]; N]>
     Ok(extents)
 }
 
-/// Every function in /proc/kallsyms with its address.
-fn each_function(mut take: impl FnMut(&str, u64)) -> Result<()> {
-    let text = fs::read_to_string("/proc/kallsyms").context("cannot read /proc/kallsyms")?;
-    for line in text.lines() {
+/// Every function in /proc/kallsyms: its name, which that of its module in brackets may follow, and its
+/// address. The text is tens of MiB long, and no more than a line of it is kept.
+pub(super) fn each_function(mut take: impl FnMut(&str, Option<&str>, u64)) -> Result<()> {
+    const PATH: &str = "/proc/kallsyms";
+    let what = || format!("cannot read {PATH}");
+    let mut text = BufReader::with_capacity(1 << 16, File::open(PATH).with_context(what)?);
+    let mut line = String::new();
+    while text.read_line(&mut line).with_context(what)? > 0 {
         let mut words = line.split_ascii_whitespace();
-        let (Some(address), Some(kind), Some(name)) = (words.next(), words.next(), words.next())
-        else {
-            continue;
-        };
-        if matches!(kind, "t" | "T" | "w" | "W") {
+        if let (Some(address), Some(kind), Some(name)) = (words.next(), words.next(), words.next())
+            && matches!(kind, "t" | "T" | "w" | "W")
+        {
             let address = u64::from_str_radix(address, 16)
-                .with_context(|| format!("/proc/kallsyms holds {line:?}"))?;
-            take(name, address);
+                .with_context(|| format!("{PATH} holds {line:?}"))?;
+            let module = words.next().and_then(|word| word.strip_prefix('[')?.strip_suffix(']'));
+            take(name, module, address);
         }
+        line.clear();
     }
     Ok(())
 }

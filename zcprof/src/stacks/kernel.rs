@@ -3,21 +3,20 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use blazesym::MaybeDefault;
-use blazesym::symbolize::source::{Kernel, Source};
-use blazesym::symbolize::{Input, Symbolized, Symbolizer};
 use zcprof_common::sites::Site;
 use zcprof_judge::stacks::record::{Frame, FrameKind};
 
+use crate::probe::FunctionTable;
+
 thread_local! {
-    /// It keeps the kernel's symbols, which take long to read (emulated 0.7 s, and a window with its
-    /// controls asks seven times), and some 20 MiB until they are forgotten.
-    static SYMBOLIZER: RefCell<Symbolizer> = RefCell::default();
+    /// The kernel's functions, which take long to read (emulated 0.7 s, and a window with its controls
+    /// asks seven times), until they are forgotten.
+    static FUNCTIONS: RefCell<Option<FunctionTable>> = const { RefCell::new(None) };
 }
 
-/// Forgets the kernel's symbols, which are read again when they are needed.
+/// Forgets the kernel's functions, which are read again when they are needed.
 pub(super) fn forget() {
-    SYMBOLIZER.take();
+    FUNCTIONS.take();
 }
 
 /// Names of kernel addresses.
@@ -30,20 +29,22 @@ pub(super) struct KernelNames {
 const SOFTIRQ: [&str; 2] = ["handle_softirqs", "__do_softirq"];
 
 impl KernelNames {
-    /// Those of some addresses. Without any the kernel's symbols are not read.
+    /// Those of some addresses. Without any the kernel's functions are not read.
     pub(super) fn of(addresses: impl Iterator<Item = u64>) -> Self {
         let addresses: BTreeSet<_> = addresses.collect();
         if addresses.is_empty() {
             return Self { of: BTreeMap::new() };
         }
-        // A frame's address is behind its call, which may be the function's last instruction.
-        let within: Vec<_> = addresses.iter().map(|address| address.saturating_sub(1)).collect();
-        let frames = SYMBOLIZER.with_borrow(|symbolizer| frames(symbolizer, &within));
-        let found = |(at, address): (usize, u64)| {
-            let unknown = || function(&format!("[{address:#x}]"));
-            (address, frames.get(at).cloned().flatten().unwrap_or_else(unknown))
-        };
-        Self { of: addresses.into_iter().enumerate().map(found).collect() }
+        FUNCTIONS.with_borrow_mut(|known| {
+            let functions = known.get_or_insert_with(|| {
+                FunctionTable::read().unwrap_or_else(|error| {
+                    log::warn!("the kernel's functions have no names: {error:#}");
+                    FunctionTable::default()
+                })
+            });
+            let named = |address: u64| (address, frame(functions, address));
+            Self { of: addresses.into_iter().map(named).collect() }
+        })
     }
 
     /// The frames of a kernel's half, the outermost first, with the site as the innermost. `is_later`
@@ -62,23 +63,12 @@ impl KernelNames {
     }
 }
 
-/// The frame of each address that the kernel's symbols name.
-fn frames(symbolizer: &Symbolizer, addresses: &[u64]) -> Vec<Option<Frame>> {
-    let source = Source::Kernel(Kernel {
-        kallsyms: MaybeDefault::Default,
-        vmlinux: MaybeDefault::None,
-        kaslr_offset: None,
-        debug_syms: false,
-        _non_exhaustive: (),
-    });
-    let found = symbolizer.symbolize(&source, Input::AbsAddr(addresses)).unwrap_or_default();
-    let frame = |found: &Symbolized<'_>| {
-        let Symbolized::Sym(symbol) = found else { return None };
-        let module = symbol.module.as_ref().map(|name| name.to_string_lossy());
-        let file = module.filter(|name| name != "vmlinux").unwrap_or_default();
-        Some(Frame { file: file.into_owned(), ..function(&symbol.name) })
-    };
-    found.iter().map(frame).collect()
+/// The frame of an address. It is behind its call, which may be the function's last instruction.
+fn frame(functions: &FunctionTable, address: u64) -> Frame {
+    functions.find(address.saturating_sub(1)).map_or_else(
+        || function(&format!("[{address:#x}]")),
+        |found| Frame { file: found.module.to_owned(), ..function(found.name) },
+    )
 }
 
 /// A function of the kernel's.

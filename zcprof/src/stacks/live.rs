@@ -7,13 +7,12 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
 use anyhow::{Context as _, Result};
 use zcprof_judge::stacks::Stacks;
-use zcprof_judge::stacks::record::Frame;
 use zcprof_judge::watch::record::WatchedCount;
 
 use super::names::{Moment, Names};
 use super::samples::{Samples, SharedUsers};
 use super::unwind::FrameLocation;
-use super::{Counted, charged, is_kept, kernel_numbers, missing};
+use super::{Counted, NamedWays, charged, is_kept, kernel_numbers, missing};
 use crate::probe::Probes;
 
 /// Stacks whose names are looked up: those by which most was counted.
@@ -135,12 +134,14 @@ impl Question {
         let places: BTreeSet<_> = ways.values().flatten().copied().collect();
         names.look_up(&places, &binaries, &runs, Moment::Meanwhile);
         let smaller: BTreeSet<u64> = smaller.iter().map(|(key, _)| key.user).collect();
-        let frames = |user| -> Option<Vec<Frame>> {
-            let known = ways.get(&user).map(|stack| names.frames(stack.iter().copied()));
-            let is_smaller = || smaller.contains(&user);
-            known.or_else(|| is_smaller().then(|| vec![missing::frame(missing::SMALLER)]))
-        };
+        let mut known = NamedWays::default();
+        for user in smaller {
+            known.name(user, [missing::frame(missing::SMALLER)]);
+        }
+        for (user, stack) in ways {
+            known.name(user, names.frames(stack.into_iter()));
+        }
         let counted: Vec<_> = self.counted.iter().collect();
-        (self.of, charged(&counted, &self.halves, frames, &self.counts))
+        (self.of, charged(&counted, &self.halves, known, &self.counts))
     }
 }

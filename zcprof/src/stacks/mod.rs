@@ -38,6 +38,7 @@ pub use leaves::{LeafWay, leaf_ways};
 pub use live::{FoundStacks, LiveStacks};
 use names::{Moment, Names};
 pub use samples::Samples;
+use samples::Users;
 
 /// Every frame once.
 #[derive(Default)]
@@ -53,6 +54,24 @@ impl Frames {
             self.all.push(frame.clone());
             next
         })
+    }
+
+    fn places(&mut self, frames: impl IntoIterator<Item = Frame>) -> Vec<u32> {
+        frames.into_iter().map(|frame| self.place(frame)).collect()
+    }
+}
+
+/// What the user's halves of stacks are called.
+#[derive(Default)]
+struct NamedWays {
+    frames: Frames,
+    /// Frames of each, the outermost first.
+    of: BTreeMap<u64, Vec<u32>>,
+}
+
+impl NamedWays {
+    fn name(&mut self, user: u64, frames: impl IntoIterator<Item = Frame>) {
+        self.of.insert(user, self.frames.places(frames));
     }
 }
 
@@ -75,16 +94,31 @@ pub fn record(
     counted: &[Counted],
     counts: &[WatchedCount],
 ) -> Result<Stacks> {
-    // The ring is given back before anything else is taken.
+    // The ring, and what the window needed, are given back before anything else is taken.
     let users = samples.close();
+    probe::give_back();
     let counted: Vec<&Counted> = counted.iter().filter(|counted| is_kept(counted)).collect();
     let halves = probes.kernel_halves(&kernel_numbers(counted.iter().copied()))?;
     let ways: BTreeSet<_> = counted.iter().map(|(key, ..)| key.user).collect();
+    let ways = named(&users, &ways);
+    // So are files and their symbols, before the kernel's symbols are read.
+    drop(users);
+    probe::give_back();
+    Ok(charged(&counted, &halves, ways, counts))
+}
+
+/// Names these user's halves. One whose sample did not come has no name.
+fn named(users: &Users, ways: &BTreeSet<u64>) -> NamedWays {
     let places = ways.iter().filter_map(|user| users.places(*user)).flatten().collect();
     let mut names = Names::default();
     names.look_up(&places, &users.binaries.all, users.runs(), Moment::End);
-    let frames = |user| users.places(user).map(|stack| names.frames(stack));
-    Ok(charged(&counted, &halves, frames, counts))
+    let mut known = NamedWays::default();
+    for user in ways {
+        if let Some(stack) = users.places(*user) {
+            known.name(*user, names.frames(stack));
+        }
+    }
+    known
 }
 
 /// Whether something is kept of a stack: what leaves copied has no user's half.
@@ -98,29 +132,30 @@ fn kernel_numbers<'a>(counted: impl Iterator<Item = &'a Counted>) -> BTreeSet<i3
     counted.map(|(key, _)| key.kernel).filter(|number| *number >= 0).collect()
 }
 
-/// The record of stacks, given the kernel's halves and what the user's are called, the outermost first.
+/// The record of stacks, given the kernel's halves and what the user's are called.
 fn charged(
     counted: &[&Counted],
     halves: &BTreeMap<i32, Vec<u64>>,
-    user_frames: impl Fn(u64) -> Option<Vec<Frame>>,
+    ways: NamedWays,
     counts: &[WatchedCount],
 ) -> Stacks {
     let kernel = KernelNames::of(halves.values().flatten().copied());
-    let mut frames = Frames::default();
+    let NamedWays { mut frames, of } = ways;
     let mut details = Vec::new();
     for (key, count) in counted {
         let mut stack = match key.user {
-            NOT_OWN => vec![missing::frame(missing::DEFERRED)],
-            NO_USER => vec![missing::frame(missing::NO_USER)],
-            user => user_frames(user).unwrap_or_else(|| vec![lost()]),
+            NOT_OWN => frames.places([missing::frame(missing::DEFERRED)]),
+            NO_USER => frames.places([missing::frame(missing::NO_USER)]),
+            user => of.get(&user).cloned().unwrap_or_else(|| frames.places([lost()])),
         };
         let site = &SITES[usize::from(key.count.site)];
         match halves.get(&key.kernel) {
-            Some(half) => stack.extend(kernel.frames(half, site, key.user == NOT_OWN)),
-            None => stack.extend([lost(), kernel::function(site.name)]),
+            Some(half) => {
+                stack.extend(frames.places(kernel.frames(half, site, key.user == NOT_OWN)));
+            }
+            None => stack.extend(frames.places([lost(), kernel::function(site.name)])),
         }
-        let frames = stack.into_iter().map(|frame| frames.place(frame)).collect();
-        details.push(StackCount { count: count.clone(), way: key.user, frames });
+        details.push(StackCount { count: count.clone(), way: key.user, frames: stack });
     }
     charge(frames.all, &details, counts)
 }
