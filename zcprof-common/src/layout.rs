@@ -44,6 +44,29 @@ pub const MAX_HELD: u32 = 65536;
 /// Most strangers that are told apart.
 pub const MAX_STRANGERS: u32 = 64;
 
+/// What the program `queue` says of a `struct sock *`: zeros unless it is a connection of TCP's by which somebody
+/// is known to send.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketQueue {
+    /// The number behind the last byte that was sent by it, in the connection's numbering.
+    pub end: u32,
+    /// The number of the next byte that goes to a device.
+    pub next: u32,
+    /// Its local port, or [`NO_PORT`].
+    pub port: u16,
+    /// Zero.
+    pub unused: u16,
+}
+
+impl SocketQueue {
+    /// Bytes that wait before a number; none where that has been passed (`before()`, include/net/tcp.h).
+    #[must_use]
+    pub fn before(&self, end: u32) -> u32 {
+        u32::try_from(end.wrapping_sub(self.next).cast_signed()).unwrap_or(0)
+    }
+}
+
 /// [`Config::adopts`]: only processes that the loader named, and their descendants, are watched.
 pub const ADOPT_NONE: u32 = 0;
 
@@ -454,12 +477,22 @@ impl Config {
 
 #[cfg(feature = "user")]
 crate::pods! {
-    CallSum, Config, DeviceKey, Entered, EnteredKey, Inflight, Key, Sample, StackKey, StrangerKey, Value,
+    CallSum, Config, DeviceKey, Entered, EnteredKey, Inflight, Key, Sample, SocketQueue, StackKey, StrangerKey, Value,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_bytes_begin_again_at_zero() {
+        let before = |next, end| SocketQueue { next, ..SocketQueue::default() }.before(end);
+        assert_eq!(before(5, 5), 0);
+        assert_eq!(before(5, 9), 4);
+        assert_eq!(before(u32::MAX, 3), 4);
+        assert_eq!(before(9, 5), 0, "more has left meanwhile");
+        assert_eq!(before(3, u32::MAX), 0, "the same, at the turn");
+    }
 
     #[test]
     fn layout_has_no_padding() {
@@ -470,6 +503,7 @@ mod tests {
         assert_eq!(size_of::<EnteredKey>(), 16);
         assert_eq!(size_of::<StackKey>(), 16 + 8 + 4 + 4);
         assert_eq!(size_of::<CallSum>(), 16);
+        assert_eq!(size_of::<SocketQueue>(), 4 + 4 + 2 + 2);
         assert_eq!(size_of::<Sample>(), 8 + 4 + 4 + 2 * 8 + 3 * 8 + STACK_BYTES);
         assert_eq!(size_of::<Flow>(), 36);
         assert_eq!(size_of::<DeviceKey>(), 36);

@@ -91,6 +91,10 @@ offsets! {
         sock_bits = "sock.sk_gso_disabled" or "sock.sk_padding", optional;
         /// What in the kernel uses the socket, if something does.
         sock_owner = "sock.sk_user_data";
+        /// The number behind the last byte that was sent by the socket; `sock` is its beginning.
+        tcp_written = "tcp_sock.write_seq";
+        /// That of the next byte that goes to a device.
+        tcp_next = "tcp_sock.snd_nxt";
         skb_network = "sk_buff.network_header";
         skb_inner_network = "sk_buff.inner_network_header";
         skb_len = "sk_buff.len";

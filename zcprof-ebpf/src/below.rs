@@ -175,6 +175,12 @@ pub(crate) fn subject() -> u32 {
     }
 }
 
+/// Whether somebody sends by a socket, which has not been destroyed since.
+#[inline(always)]
+pub(crate) fn is_known(socket: u64) -> bool {
+    by_itself(socket) != NO_OWNER
+}
+
 /// A socket is destroyed: another may get its memory.
 #[inline(always)]
 pub(crate) fn forget(socket: u64) {

@@ -269,6 +269,27 @@ pub(crate) fn family_and_port(sock: u64) -> (u16, u16) {
     (read_at(sock, &CONFIG.offsets.sock_family), read_at(sock, &CONFIG.offsets.sock_port))
 }
 
+/// Whether a `struct sock *` is a connection of TCP's.
+#[inline(always)]
+pub(crate) fn is_of_tcp(sock: u64) -> bool {
+    const TCP: u16 = 6; // IPPROTO_TCP, include/uapi/linux/in.h
+    let (family, protocol): (u16, u16) =
+        (hint_at(sock, &CONFIG.offsets.sock_family), hint_at(sock, &CONFIG.offsets.sock_protocol));
+    (family == IPV4 || family == IPV6) && protocol == TCP
+}
+
+/// The number behind the last byte that was sent by a connection of TCP's.
+#[inline(always)]
+pub(crate) fn written(sock: u64) -> u32 {
+    hint_at(sock, &CONFIG.offsets.tcp_written)
+}
+
+/// The number of the next byte that a connection of TCP's gives to a device.
+#[inline(always)]
+pub(crate) fn next_to_leave(sock: u64) -> u32 {
+    hint_at(sock, &CONFIG.offsets.tcp_next)
+}
+
 /// Whether a `struct sock *` is IPv4's; an IPv6 socket that sends to an IPv4 address is not.
 #[inline(always)]
 pub(crate) fn is_ipv4(sock: u64) -> bool {

@@ -12,6 +12,7 @@ mod loss;
 mod mappings;
 mod objects;
 mod place;
+mod queues;
 mod stacks;
 mod strangers;
 mod sums;
@@ -199,6 +200,13 @@ fn sched_process_exec_raw(ctx: RawTracePointContext) -> i32 {
 fn sched_process_exit_raw(_ctx: RawTracePointContext) -> i32 {
     current::forget_this();
     who::exited();
+    0
+}
+
+/// Is never attached: the loader runs it with a socket.
+#[raw_tracepoint]
+fn queue_raw(ctx: RawTracePointContext) -> i32 {
+    queues::look(ctx.arg(0));
     0
 }
 

@@ -43,12 +43,13 @@ pub(crate) fn subject_at_syscall() -> u32 {
         return known;
     }
     let process = process();
+    let is_own = process == kernel::configured(&CONFIG.own);
     let wanted = match adopts {
-        ADOPT_ALL => process != kernel::configured(&CONFIG.own),
+        ADOPT_ALL => true,
         ADOPT_CGROUP => is_in_cgroup(),
         _ => false,
     };
-    if !wanted || process == ELSEWHERE {
+    if !wanted || is_own || process == ELSEWHERE {
         return ELSEWHERE;
     }
     let Ok(name) = helpers::bpf_get_current_comm() else {

@@ -72,6 +72,7 @@ pub fn table(watch: &Watch) -> Result<String, ReportError> {
         text.push_str("Nothing is claimed (--claim zero-copy).\n");
     }
     text.push_str(&stretches(watch));
+    text.push_str(&waited(watch));
     text.push_str(&objects::strangers(watch));
     text.push('\n');
     text.push_str(&numbers(watch));
@@ -171,6 +172,16 @@ fn stretches(watch: &Watch) -> String {
         let _ = write!(text, "; a claim failed in {failed} of {sent} stretches that sent");
     }
     text + "\n"
+}
+
+/// What waited in sockets when the window ended.
+fn waited(watch: &Watch) -> String {
+    let Some(queued) = &watch.queued else { return String::new() };
+    let (all, left) = queued.bytes();
+    let (all, left, seconds) = (size(all), size(left), queued.seconds);
+    format!(
+        "When the window ended, {all} waited in sockets; {left} of them still did {seconds:.1} s later\n"
+    )
 }
 
 fn interval(judgement: &ClaimJudgement) -> String {

@@ -135,6 +135,8 @@ codes! {
     MAY_BE_COPIED = "ZC227", "splice took received bytes that were not known to be in pages";
     /// Encrypted virtual machines, devices that are not trusted.
     BOUNCE_BUFFERS = "ZC228", "the CPU copied bytes for devices that do not reach all memory";
+    /// A client that does not read.
+    QUEUED_AT_END = "ZC229", "bytes waited in sockets when the window ended";
     /// A tracepoint is not watched.
     SYSCALLS_BLIND = "ZC230", "system calls could not be watched";
 }

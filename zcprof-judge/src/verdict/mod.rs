@@ -203,6 +203,8 @@ pub enum Reason {
     BounceBuffers(u64),
     /// Of so many bytes that were sent, devices got no more than so many.
     ReachedNoDevice(u64, u64),
+    /// So many bytes waited in sockets when the window ended, or were copied below them since.
+    Queued(u64),
     /// A zero without a witness.
     NoWitness(Hop, u64),
     /// Bytes that a watched program got, and may have sent or not.

@@ -95,6 +95,11 @@ impl fmt::Display for Reason {
                     "only {reached} of {sent} bytes sent over TCP or UDP were seen to reach a device"
                 )
             }
+            Self::Queued(bytes) => write!(
+                f,
+                "{bytes} bytes waited in sockets when the window ended, and may have been copied or \
+                 encrypted when they left"
+            ),
             Self::MayBeSent(hop, bytes) => write!(
                 f,
                 "{bytes} bytes went {} in the programs that sent, which may have sent them",

@@ -70,11 +70,11 @@ pub(super) fn against_bound(
         }
         Disposition::Deferred => {
             let late = traffic.seen(Hop::SocketToSocket, Deferred);
-            (Hop::SocketToSocket, late, late)
+            (Hop::SocketToSocket, late, late.saturating_add(traffic.late))
         }
         Disposition::Transformed => {
             let below::Encrypted { least, most, hop, .. } = below::encrypted(traffic);
-            (hop, least, most)
+            (hop, least, most.saturating_add(traffic.late))
         }
         _ => {
             let spans = with_fresh_pages(traffic, spans(traffic, instrument));
@@ -101,8 +101,8 @@ pub(super) fn against_bound(
         _ => {
             let is_encrypted = bound.what == Disposition::Transformed;
             let for_any = if is_encrypted { below::open(traffic) } else { None };
-            let open = for_any.unwrap_or(Reason::MayBeSent(hop, most - least));
-            (Vec::new(), vec![open])
+            let open = for_any.or_else(|| below::waiting(traffic));
+            (Vec::new(), vec![open.unwrap_or(Reason::MayBeSent(hop, most - least))])
         }
     }
 }

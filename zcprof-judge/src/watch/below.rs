@@ -8,6 +8,7 @@ use super::chosen::{is_program, sent_by};
 use super::promise::{Bound, Promise};
 use super::record::{Charged, Watch};
 use super::traffic::Traffic;
+use crate::claim::Claim;
 use crate::ledger::sum;
 use crate::run::Count;
 use crate::verdict::{Finding, Reason, below, beyond_tolerance, findings};
@@ -79,8 +80,8 @@ pub(super) fn judge(promise: &Promise, traffic: &Traffic) -> (Vec<Finding>, Vec<
 
 /// Why nobody knows which devices got what was sent: they were not watched, or got nothing.
 ///
-/// A pass must balance; of a window only the zero is known to be none. At its end bytes wait in sockets, up to
-/// what each socket's buffer holds, and the record does not say how many. And a packet belongs to the
+/// A pass must balance; of a window only the zero is known to be none. Bytes wait in sockets at its end, and are
+/// dropped with connections that the other side ends. And a packet belongs to the
 /// program that was seen to send by its socket, which may be another than the one that sent these bytes:
 /// so the window is balanced as a whole.
 pub(super) fn unseen(watch: &Watch, traffic: &Traffic) -> Option<Reason> {
@@ -95,6 +96,18 @@ pub(super) fn unseen(watch: &Watch, traffic: &Traffic) -> Option<Reason> {
     let by_network = below::sent_by_network(&traffic.pass);
     (beyond_tolerance(by_network, traffic.sent()) && !beyond_tolerance(reached, of_window))
         .then_some(Reason::ReachedNoDevice(of_window, reached))
+}
+
+/// What may have been copied or encrypted after the window, of what waited in sockets.
+pub(super) fn waiting(traffic: &Traffic) -> Option<Reason> {
+    beyond_tolerance(traffic.late, traffic.sent()).then_some(Reason::Queued(traffic.late))
+}
+
+/// Deferred copies, against the claim. What has not left cannot have been copied yet.
+pub(super) fn deferred(claim: &Claim, traffic: &Traffic) -> Option<Finding> {
+    let found = findings::late(claim, &traffic.ledger)?;
+    let lack = found.claimed.saturating_sub(found.bytes);
+    (found.is_excess() || lack > traffic.late).then_some(found)
 }
 
 /// Whether a promise is that no more than so much is copied or encrypted, so that what nobody saw below

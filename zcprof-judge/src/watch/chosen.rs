@@ -67,6 +67,24 @@ impl<'a> Part<'a> {
         matches!(charged, Charged::Program(name) if self.by_several.contains(name.as_str()))
     }
 
+    /// Whether what names somebody and no port may be of those who send the part.
+    pub(super) fn is_senders(&self, charged: &Charged) -> bool {
+        match charged {
+            Charged::Program(name) => self.is_of(name),
+            Charged::Unknown => true,
+            Charged::Elsewhere => false,
+        }
+    }
+
+    /// Whether a socket may be one by which the part was sent: one whose port is not told apart may be.
+    pub(super) fn is_of_socket(&self, charged: &Charged, port: Option<u16>) -> bool {
+        let is_here = match *self.of {
+            Of::Port(number) => port.is_none_or(|port| port == number),
+            Of::All | Of::Program(_) => true,
+        };
+        is_here && self.is_senders(charged)
+    }
+
     /// Whether a count belongs to the part. What a program does at no socket may be for any of its ports.
     pub(super) fn is_chosen(&self, count: &WatchedCount) -> bool {
         let is_here = match (self.of, &count.charged) {

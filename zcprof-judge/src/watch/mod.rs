@@ -14,6 +14,7 @@ pub mod objects;
 mod pipes;
 mod ports;
 pub mod promise;
+pub mod queued;
 pub mod record;
 mod rules;
 pub mod series;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::{File, Iter};
 
 use super::objects::{FileCalls, PeerCalls, StrangerCalls};
+use super::queued::Queued;
 pub use crate::charged::Charged;
 pub use crate::interval::{HopBytes, Interval};
 use crate::run::{Control, Coverage, Doubt, Kernel, Phase};
@@ -56,6 +57,10 @@ pub struct Watch {
     /// counts of those whose sockets these are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub strangers: Vec<StrangerCalls>,
+    /// What waited in sockets when the window ended; none if nothing did, or if what is claimed is not of
+    /// what was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<Queued>,
     /// The window in stretches of time, at most [`super::series::MOST`]. No verdict rests on them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub series: Vec<Stretch>,

@@ -72,7 +72,7 @@ pub(super) fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framin
         let (bounced, unknown) = bounced(traffic);
         findings.extend(bounced);
         reasons.extend(unknown);
-        findings.extend(found_by::late(claim, ledger));
+        findings.extend(below::deferred(claim, traffic));
         let (encrypted, unknown) = found_by::transformed(claim, ledger, RECORD_OVERHEAD);
         findings.extend(encrypted);
         reasons.extend(unknown);
@@ -86,6 +86,10 @@ pub(super) fn decide(watch: &Watch, promise: &Promise, traffic: &Traffic, framin
         // For whomever it was: the tracepoint does not tell.
         let counted = watch.counts.iter().map(|count| (&count.site as &str, count.bytes));
         reasons.extend(bounce_buffers::judge(counted, &watch.coverage, ledger.payload));
+    }
+    // A bound is judged by both ends.
+    if let Promise::Named(_) = promise {
+        reasons.extend(below::waiting(traffic));
     }
     if let Promise::Named(Claim { moved: Some(hop), .. }) = promise {
         reasons.extend(witness(traffic, *hop, framing));

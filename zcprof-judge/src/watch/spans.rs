@@ -93,5 +93,5 @@ pub(super) fn total(traffic: &Traffic, spans: &[Span]) -> (u64, u64) {
     };
     let least = sum(spans.iter().map(|span| span.least)).saturating_add(late);
     let most = sum(spans.iter().map(|span| span.most)).saturating_add(late);
-    (least, most)
+    (least, most.saturating_add(traffic.late))
 }

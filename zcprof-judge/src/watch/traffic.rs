@@ -41,6 +41,8 @@ pub struct Traffic {
     pub(super) said_at_once: u64,
     /// What missed runs may hide.
     pub(super) hidden: Hidden,
+    /// The most that the kernel may have copied or encrypted below the sockets after the window.
+    pub(super) late: u64,
     /// What else leaves the window in doubt.
     pub(super) doubts: Vec<Doubt>,
 }
@@ -72,6 +74,10 @@ impl Traffic {
         let mut traffic = Self::counted_of(&watch.counts, &part, watch.direction);
         traffic.pass.exits = exits(watch, &part);
         traffic.below_any_port = below_any_port(watch, &part);
+        traffic.late = match (&watch.queued, watch.direction) {
+            (Some(queued), Direction::Tx) => queued.most_below(&part),
+            _ => 0,
+        };
         traffic.pass.doubts.clone_from(&watch.doubts);
         traffic.pass.leaves = vec![watch.leaves.clone()];
         traffic.pass.leaf_stacks = leaf_stacks(watch, &part);
@@ -128,6 +134,7 @@ impl Traffic {
             said,
             said_at_once,
             hidden,
+            late: 0,
             doubts,
         }
     }

@@ -13,6 +13,7 @@ mod pages;
 mod pipes;
 mod pprof;
 mod properties;
+mod queued;
 mod ranking;
 mod receiving;
 mod records;

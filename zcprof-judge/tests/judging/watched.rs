@@ -88,6 +88,7 @@ pub(super) fn window(claim: &str, parts: &[Vec<WatchedCount>]) -> Watch {
         files: Vec::new(),
         peers: Vec::new(),
         strangers: Vec::new(),
+        queued: None,
         direction: Direction::Tx,
         framing: Tolerance { size: 4096, millionths: 10_000 },
         min_bytes: 1,

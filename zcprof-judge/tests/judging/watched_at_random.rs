@@ -9,6 +9,7 @@ use zcprof_judge::report::watch::table;
 use zcprof_judge::run::{Doubt, ProbeState};
 use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{Reason, Verdict};
+use zcprof_judge::watch::queued::{Queued, QueuedBytes};
 use zcprof_judge::watch::record::{Charged, Of, Watch, WatchedCount};
 
 use super::pipes::{filled, read_by_kernel, spliced};
@@ -203,6 +204,18 @@ proptest! {
             _ => Doubt::Missed { site: "skb_copy_bits".to_owned(), runs: 1 },
         });
         prop_assert!(!holds(&doubted));
+    }
+
+    /// What waits in sockets makes nothing hold, and leaves what it does not open as it was.
+    #[test]
+    fn what_waits_in_sockets_only_opens_claims(watch in any_window(), left in bytes()) {
+        let known = verdict(&watch);
+        let charged = Charged::Program("nginx".to_owned());
+        let sockets = vec![QueuedBytes { charged, port: None, bytes: left, left }];
+        let queued = Queued { seconds: 2.0, sockets, counts: Vec::new(), exits: Vec::new() };
+        let open = verdict(&Watch { queued: Some(queued), ..watch });
+        let is_open = matches!(open, Verdict::Inconclusive(_));
+        prop_assert!(is_open || known.name() == open.name(), "{known:?} {open:?}");
     }
 
     /// What a missed run hides makes nothing hold that is false, wherever it was, and whatever system

@@ -35,7 +35,7 @@ pub struct Follow {
 pub enum Adopt {
     /// Every one but zcprof itself.
     All,
-    /// Those of a control group (version 2) and of the groups below it, by its folder.
+    /// Those of a control group (version 2) and of the groups below it, by its folder; but zcprof itself.
     Cgroup(PathBuf),
 }
 

@@ -17,20 +17,17 @@ pub struct Held {
     pub mapped: Vec<FileId>,
 }
 
-/// Tells the programs what a subject has.
+/// Tells the programs what a subject has. Whether there was room for every file that it has mapped.
 ///
 /// # Errors
-/// It is too much.
-pub(super) fn tell(ebpf: &mut Ebpf, held: &Held, subject: u32) -> Result<()> {
+/// It has too many sockets, or there are no such maps.
+pub(super) fn tell(ebpf: &mut Ebpf, held: &Held, subject: u32) -> Result<bool> {
     let mut sockets: HashMap<_, u64, u32> = map(ebpf, "HELD")?;
     for inode in &held.sockets {
         sockets.insert(*inode, subject, 0).context("too many sockets to watch")?;
     }
     let mut mapped: HashMap<_, FileId, u32> = map(ebpf, "MAPPED")?;
-    for file in &held.mapped {
-        mapped.insert(*file, 0, 0).context("too many mapped files to watch")?;
-    }
-    Ok(())
+    Ok(held.mapped.iter().all(|file| mapped.insert(*file, 0, 0).is_ok()))
 }
 
 /// Has the programs look again whose a socket is by which strangers were seen to send.

@@ -15,6 +15,7 @@ mod modules;
 mod objects;
 mod plan;
 mod pokes;
+mod queues;
 mod reach;
 mod skipped;
 mod stacks;
@@ -30,7 +31,7 @@ use aya::maps::{MapData, RingBuf};
 use aya::programs::Program;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
-use zcprof_common::layout::{Config, NO_TLS};
+use zcprof_common::layout::{Config, MAX_MAPPED, NO_TLS};
 use zcprof_common::objects::FileId;
 use zcprof_common::sites::{SITES, Site, Version};
 use zcprof_common::vocabulary::{Hook, Instrument, Need, ProgramName};
@@ -46,6 +47,7 @@ pub use memory::{give_back, of_maps};
 pub use objects::Objects;
 use plan::AttachPlan;
 use pokes::TextPokes;
+pub use queues::Queue;
 pub use stacks::{KeptStacks, StackCounts};
 pub use totals::Snapshot;
 use totals::Totals;
@@ -172,6 +174,13 @@ impl Probes {
         if let Err(error) = follow::attach(&mut ebpf) {
             let remedy = "a kernel that allows raw tracepoints";
             holes.extend(both(&format!("processes cannot be followed: {error:#}"), remedy));
+        }
+        if options.follow.ports.is_some()
+            && let Err(error) = queues::load(&mut ebpf)
+        {
+            let remedy = "a kernel from 5.10 on that runs raw tracepoints for who asks";
+            let reason = format!("nobody knows what waits in sockets: {error:#}");
+            holes.extend(both(&reason, remedy));
         }
         let (withheld, unneeded) = (&options.withheld, &options.unneeded);
         let mut plan = AttachPlan::new(version, &symbols, withheld, unneeded, modules::is_there);
@@ -307,12 +316,37 @@ impl Probes {
         follow::watch(&mut self.ebpf, process, subject)
     }
 
-    /// Tells the programs what a subject had before it was watched.
+    /// Tells the programs what a subject had before it was watched. More mapped files than they can remember
+    /// are a hole in what is seen.
     ///
     /// # Errors
-    /// It is too much.
+    /// It has too many sockets.
     pub fn tell(&mut self, held: &Held, subject: u32) -> Result<()> {
-        held::tell(&mut self.ebpf, held, subject)
+        if !held::tell(&mut self.ebpf, held, subject)? {
+            let reason =
+                format!("more than {MAX_MAPPED} files are mapped so that they can be written into");
+            let remedy = "watch fewer processes at once";
+            let holes = both(&reason, remedy).into_iter();
+            let new: Vec<_> = holes.filter(|hole| !self.holes.contains(hole)).collect();
+            self.holes.extend(new);
+        }
+        Ok(())
+    }
+
+    /// What waits in the sockets by which watched processes send.
+    ///
+    /// # Errors
+    /// A map cannot be read, or the kernel does not run the program that looks.
+    pub fn queues(&mut self) -> Result<Vec<Queue>> {
+        queues::all(&mut self.ebpf)
+    }
+
+    /// How many of these bytes still wait.
+    ///
+    /// # Errors
+    /// The kernel does not run the program that looks.
+    pub fn left(&mut self, queue: &Queue) -> Result<u32> {
+        queues::left(&mut self.ebpf, queue)
     }
 
     /// Has the programs look again whose the sockets are by which strangers send.

@@ -11,6 +11,7 @@ mod listeners;
 mod live;
 mod objects;
 mod processes;
+mod queues;
 mod record;
 mod series;
 mod shared;
@@ -109,6 +110,7 @@ pub fn watch(options: &cli::WatchArgs, verbose: bool) -> Result<Watch> {
     watch.seconds = window.seconds();
     let names = probes.programs()?;
     let chosen = targets.chosen(options, &own);
+    watch.queued = queues::wait(&mut probes, options.direction, &names, chosen)?;
     record::fill(&mut watch, &snapshot, &probes.paths()?, &names, chosen);
     let by_stack = |(key, value): (&StackKey, &_)| {
         (*key, record::counted_by_stack(key, value, &names, chosen))
@@ -165,6 +167,7 @@ fn begun(options: &cli::WatchArgs, targets: &Targets) -> Result<Watch> {
         files: Vec::new(),
         peers: Vec::new(),
         strangers: Vec::new(),
+        queued: None,
         series: Vec::new(),
         stacks: None,
         leaf_stacks: Vec::new(),

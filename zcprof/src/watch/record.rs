@@ -85,7 +85,7 @@ pub(super) fn counted(
 
 /// Whom a subject's bytes are charged to. Who has no name that is known may be any of those that are asked
 /// for.
-fn charged(subject: u32, names: &[(u32, String)], chosen: Chosen<'_>) -> Charged {
+pub(super) fn charged(subject: u32, names: &[(u32, String)], chosen: Chosen<'_>) -> Charged {
     let is_left_out = |name: &String| {
         chosen.excluded.contains(name) || !chosen.only.is_empty() && !chosen.only.contains(name)
     };

@@ -7,6 +7,7 @@ mod held;
 mod live;
 mod long;
 mod ports;
+mod queued;
 mod scale;
 mod targets;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use zcprof_judge::watch::record::{ClaimResult, Of};
+use zcprof_judge::watch::record::{Charged, ClaimResult, Of};
 
 use super::super::{code, folder, loaded_programs, text, wait_until, zcprof};
 use super::{control_group, recorded, timed, unmissed, watch};
@@ -161,12 +161,20 @@ fn a_control_group_is_watched_and_who_is_outside_is_not() {
     drop((inside, outside));
 
     // A load would be watched with the group that zcprof is in.
-    let words = ["watch", "--cgroup", "zcprof-tests", "--while", "true"];
-    let mut own = Command::new("sh");
-    own.args(["-c", enter, "sh", &program]).args(words);
-    let output = own.output().expect("sh runs");
+    let from_inside = |words: &[&str]| {
+        let mut own = Command::new("sh");
+        own.args(["-c", enter, "sh", &program, "watch", "--cgroup", "zcprof-tests"]).args(words);
+        own.output().expect("sh runs")
+    };
+    let output = from_inside(&["--while", "true"]);
     assert_eq!(code(&output), 2, "{}", text(&output));
     assert!(text(&output).contains("start zcprof outside of it"), "{}", text(&output));
+    let out = folder("own-group");
+    let output = from_inside(&["--for", "1s", "--out", &out.display().to_string()]);
+    let record = recorded(&out, &output);
+    let of_programs =
+        record.counts.iter().filter(|count| matches!(count.charged, Charged::Program(_)));
+    assert_eq!(of_programs.count(), 0, "zcprof watched itself: {:?}", record.programs);
 }
 
 #[test]
