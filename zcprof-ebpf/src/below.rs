@@ -2,7 +2,7 @@
 //! addresses of the packet, or by what the thread works on.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuHashMap};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuHashMap};
 use zcprof_common::layout::{DeviceKey, ELSEWHERE, Flow, Lost, NO_OWNER};
 use zcprof_common::vocabulary::File;
 
@@ -34,6 +34,10 @@ static LENT: HashMap<u64, Lent> = HashMap::with_max_entries(4096, 0);
 #[map]
 static WORKERS: HashMap<u64, u32> = HashMap::with_max_entries(4096, 0);
 
+/// Whether [`WORKERS`] ever had an entry: mostly none, and then nobody need look there.
+#[map]
+static HAS_WORKERS: Array<u32> = Array::with_max_entries(1, 0);
+
 /// Bytes that devices got of each subject's packets.
 #[map]
 static EXITS: PerCpuHashMap<DeviceKey, u64> = PerCpuHashMap::with_max_entries(512, 0);
@@ -59,6 +63,12 @@ impl Lent {
     #[inline(always)]
     const fn is_about(&self, skb: u64) -> bool {
         self.from == 0 || self.from == skb
+    }
+
+    /// Whether nothing would be known without it.
+    #[inline(always)]
+    const fn says_nothing(&self) -> bool {
+        self.owner == NO_OWNER && self.site == NO_SITE
     }
 }
 
@@ -94,15 +104,13 @@ pub(crate) fn send_by(socket: u64) -> Sender {
     let is_watched = known != NO_OWNER && known != ELSEWHERE && !is_for_nobody;
     if code == 0 {
         code = match known {
-            _ if is_watched && subject == ELSEWHERE => {
-                code_of(WORKERS.insert(&thread(), &known, 0))
-            }
+            _ if is_watched && subject == ELSEWHERE => begin_work(known),
             _ if known == subject => 0,
             _ => belongs_to(socket, subject),
         };
     }
     if is_for_nobody && code == 0 {
-        code = code_of(WORKERS.insert(&thread(), &ELSEWHERE, 0));
+        code = begin_work(ELSEWHERE);
     }
     if code != 0 {
         lose_or_busy(Lost::Owner, code);
@@ -153,6 +161,16 @@ pub(crate) fn accepted(socket: u64) {
     }
 }
 
+/// From here on the current thread sends for somebody. Returns the error's number, or zero.
+#[inline(always)]
+fn begin_work(owner: u32) -> i32 {
+    if let Some(has_workers) = HAS_WORKERS.get_ptr_mut(0) {
+        // SAFETY: it is one word, and nobody writes anything else.
+        unsafe { *has_workers = 1 };
+    }
+    code_of(WORKERS.insert(&thread(), &owner, 0))
+}
+
 /// It has sent.
 #[inline(always)]
 pub(crate) fn has_sent() {
@@ -162,6 +180,10 @@ pub(crate) fn has_sent() {
 /// For whom the current thread sends, if not for its own process; else [`NO_OWNER`].
 #[inline(always)]
 pub(crate) fn works_for() -> u32 {
+    // What this thread has begun it sees itself.
+    if HAS_WORKERS.get(0).is_none_or(|has_workers| *has_workers == 0) {
+        return NO_OWNER;
+    }
     // SAFETY: the value is read at once, and is one word.
     unsafe { WORKERS.get(&thread()) }.copied().unwrap_or(NO_OWNER)
 }
@@ -204,6 +226,9 @@ fn lent_for(skb: u64) -> Option<Lent> {
 /// not there, and the verifier refuses a program that passes that on.
 #[inline(always)]
 fn by_itself(socket: u64) -> u32 {
+    if socket == 0 {
+        return NO_OWNER;
+    }
     // SAFETY: the value is read at once, and is one word.
     unsafe { SOCKETS.get(&socket) }.copied().unwrap_or(NO_OWNER)
 }
@@ -254,6 +279,8 @@ fn enter(skb: u64, inner: Lent) {
             depth: outer.depth + 1,
         },
         Some(outer) => Lent { depth: outer.depth + 1, ..inner },
+        // Nor is there anything to take back then.
+        None if inner.says_nothing() => return,
         None => inner,
     };
     if let Err(error) = LENT.insert(&thread(), &lent, 0) {

@@ -10,7 +10,7 @@ use zcprof_common::vocabulary::{File, Instrument};
 
 use crate::loss::lose_or_busy;
 use crate::stacks::OnStack;
-use crate::{CONFIG, below, current, kernel, stacks, who};
+use crate::{CONFIG, below, current, kernel, mappings, stacks, who};
 
 /// Preallocated, because a breakpoint's program may not allocate.
 #[map]
@@ -36,6 +36,29 @@ pub(crate) fn add_on<const SITE: usize, C: OnStack>(ctx: &C, file: u8, bytes: u6
     let (subject, inflight) = now();
     let inflight = Inflight { file: u16::from(file), ..inflight };
     add_under::<SITE, C>(ctx, subject, &inflight, kernel::NO_ITER, bytes);
+}
+
+/// Counts one call at a site that reads a `struct file *`.
+#[inline(always)]
+pub(crate) fn add_of_file<const SITE: usize, C: OnStack>(ctx: &C, iter: u8, file: u64, bytes: u64) {
+    let (subject, inflight) = now();
+    if is_left_out::<SITE>(subject) {
+        return;
+    }
+    if mappings::is_mapped(file) {
+        let inflight = Inflight { file: File::Mapped as u16, ..inflight };
+        add_under::<SITE, C>(ctx, subject, &inflight, kernel::NO_ITER, bytes);
+    } else {
+        add_under::<SITE, C>(ctx, subject, &inflight, iter, bytes);
+    }
+}
+
+/// Whether a site leaves a subject out: what strangers do at the callers no window asks for; a run does, of
+/// what fills the page cache.
+#[inline(always)]
+fn is_left_out<const SITE: usize>(subject: u32) -> bool {
+    let by_caller = const { matches!(SITES[SITE].instrument, Instrument::Callers) };
+    by_caller && subject == ELSEWHERE && kernel::configured(&CONFIG.by_port) != 0
 }
 
 /// The table's row for results of system calls.
@@ -92,6 +115,9 @@ fn add_under<const SITE: usize, C: OnStack>(
     iter: u8,
     bytes: u64,
 ) {
+    if is_left_out::<SITE>(subject) {
+        return;
+    }
     let key = key(SITE as u16, subject, inflight, iter);
     let is_first = add_at(&key, bytes);
     match const { SITES[SITE].instrument } {

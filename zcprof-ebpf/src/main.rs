@@ -29,7 +29,7 @@ use aya_ebpf::programs::{
 use zcprof_common::layout::{Config, ELSEWHERE, Entered, EnteredKey, Lost, NO_OWNER};
 use zcprof_common::sites::{Bytes, SITES};
 use zcprof_common::syscalls::GETSOCKOPT;
-use zcprof_common::vocabulary::{File, Iter};
+use zcprof_common::vocabulary::Iter;
 
 use crate::below::Sender;
 use crate::stacks::OnStack;
@@ -486,8 +486,9 @@ fn leave<const SITE: usize, C: OnStack>(ctx: &C, result: u64, entered: Entered) 
             let folio = entered.argument;
             count::add_on::<SITE, C>(ctx, kernel::folio_kind(folio), kernel::folio_bytes(folio));
         }
-        Bytes::ReturnedOfFile(_) if mappings::is_mapped(entered.argument) => {
-            count::add_on::<SITE, C>(ctx, File::Mapped as u8, done::<SITE>(result, 0));
+        Bytes::ReturnedOfFile(_) => {
+            let (iter, bytes) = (entered.detail as u8, done::<SITE>(result, 0));
+            count::add_of_file::<SITE, C>(ctx, iter, entered.argument, bytes);
         }
         Bytes::ReturnedBesideKernfs(_) if kernel::is_of_kernfs(entered.argument) => {}
         // udp_sendpage() calls it first for no byte, with an iterator of no type.
