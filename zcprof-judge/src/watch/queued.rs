@@ -1,44 +1,14 @@
 //! What waited in sockets when a window ended, and how much of it may have been copied or encrypted below them
 //! afterwards.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::{Hop, Process};
 
 use super::as_pass::as_exit;
 use super::chosen::Part;
 use super::direction::is_at;
-use super::record::{Charged, WatchedCount, WatchedExit};
+use super::record::{Queued, QueuedBytes, WatchedCount};
 use crate::ledger::sum;
 use crate::verdict::below;
-
-/// Bytes that had been sent and waited in sockets of TCP when the window ended, and what became of them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Queued {
-    /// How long zcprof waited for them, in seconds.
-    pub seconds: f64,
-    /// How many there were, by whose they are, sorted.
-    pub sockets: Vec<QueuedBytes>,
-    /// What was counted below the sockets meanwhile, of these bytes or of some that were sent later.
-    pub counts: Vec<WatchedCount>,
-    /// Devices that packets left by meanwhile.
-    pub exits: Vec<WatchedExit>,
-}
-
-/// Bytes that waited in the sockets of a program.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct QueuedBytes {
-    /// Whose.
-    pub charged: Charged,
-    /// Local port, if it is one that is told apart.
-    pub port: Option<u16>,
-    /// How many, when the window ended.
-    pub bytes: u64,
-    /// How many of them waited still when zcprof waited no longer.
-    pub left: u64,
-}
 
 /// Whether a count is of bytes that the kernel copied or encrypted after they had been sent.
 #[must_use]

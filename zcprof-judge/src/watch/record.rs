@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use zcprof_common::vocabulary::{File, Iter};
 
 use super::objects::{FileCalls, PeerCalls, StrangerCalls};
-use super::queued::Queued;
 pub use crate::charged::Charged;
 pub use crate::interval::{HopBytes, Interval};
 use crate::run::{Control, Coverage, Doubt, Kernel, Phase};
@@ -209,6 +208,34 @@ pub struct WatchedExit {
     pub kind: String,
     /// Bytes, headers included. A packet passes several devices where one is on top of another.
     pub bytes: u64,
+}
+
+/// Bytes that had been sent and waited in sockets of TCP when the window ended, and what became of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Queued {
+    /// How long zcprof waited for them, in seconds.
+    pub seconds: f64,
+    /// How many there were, by whose they are, sorted.
+    pub sockets: Vec<QueuedBytes>,
+    /// What was counted below the sockets meanwhile, of these bytes or of some that were sent later.
+    pub counts: Vec<WatchedCount>,
+    /// Devices that packets left by meanwhile.
+    pub exits: Vec<WatchedExit>,
+}
+
+/// Bytes that waited in the sockets of a program.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueuedBytes {
+    /// Whose.
+    pub charged: Charged,
+    /// Local port, if it is one that is told apart.
+    pub port: Option<u16>,
+    /// How many, when the window ended.
+    pub bytes: u64,
+    /// How many of them waited still when zcprof waited no longer.
+    pub left: u64,
 }
 
 /// Which bytes of a watched program are the denominator.

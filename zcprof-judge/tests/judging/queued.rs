@@ -4,8 +4,9 @@ use zcprof_common::vocabulary::{File, Iter};
 use zcprof_judge::report::watch::table;
 use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{Reason, Verdict};
-use zcprof_judge::watch::queued::{Queued, QueuedBytes};
-use zcprof_judge::watch::record::{Charged, Direction, Of, Watch, WatchedCount, WatchedExit};
+use zcprof_judge::watch::record::{
+    Charged, Direction, Of, Queued, QueuedBytes, Watch, WatchedCount, WatchedExit,
+};
 
 use super::watched::{BODY, count, handed_over, verdict, window, written};
 

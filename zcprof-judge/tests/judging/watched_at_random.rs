@@ -9,8 +9,7 @@ use zcprof_judge::report::watch::table;
 use zcprof_judge::run::{Doubt, ProbeState};
 use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{Reason, Verdict};
-use zcprof_judge::watch::queued::{Queued, QueuedBytes};
-use zcprof_judge::watch::record::{Charged, Of, Watch, WatchedCount};
+use zcprof_judge::watch::record::{Charged, Of, Queued, QueuedBytes, Watch, WatchedCount};
 
 use super::pipes::{filled, read_by_kernel, spliced};
 use super::properties::many;

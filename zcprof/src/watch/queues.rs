@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use zcprof_common::layout::NO_PORT;
-use zcprof_judge::watch::queued::{Queued, QueuedBytes, is_below_sockets};
-use zcprof_judge::watch::record::{Charged, Direction};
+use zcprof_judge::watch::queued::is_below_sockets;
+use zcprof_judge::watch::record::{Charged, Direction, Queued, QueuedBytes};
 
 use super::record::{self, Chosen};
 use crate::probe::{Probes, Queue};

@@ -126,7 +126,7 @@ fn what_waits_in_a_socket_at_the_windows_end_may_be_copied_later() {
     for (name, reads) in [("queue-later", Reads::Later), ("queue-never", Reads::Never)] {
         let (output, record) = seen(name, reads);
         let queued =
-            record.queued.as_ref().map_or((0, 0), zcprof_judge::watch::queued::Queued::bytes);
+            record.queued.as_ref().map_or((0, 0), zcprof_judge::watch::record::Queued::bytes);
         println!("{name}: {queued:?} waited, and to the end");
         let codes = &record.results[0].codes;
         if reads == Reads::Later {
