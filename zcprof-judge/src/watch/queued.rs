@@ -1,11 +1,11 @@
 //! What waited in sockets when a window ended, and how much of it may have been copied or encrypted below them
 //! afterwards.
 
-use zcprof_common::vocabulary::{Hop, Process};
+use zcprof_common::sites::Site;
+use zcprof_common::vocabulary::{Disposition, Hop, Process};
 
 use super::as_pass::as_exit;
 use super::chosen::Part;
-use super::direction::is_at;
 use super::record::{Queued, QueuedBytes, WatchedCount};
 use crate::ledger::sum;
 use crate::verdict::below;
@@ -13,7 +13,13 @@ use crate::verdict::below;
 /// Whether a count is of bytes that the kernel copied or encrypted after they had been sent.
 #[must_use]
 pub fn is_below_sockets(count: &WatchedCount) -> bool {
-    is_at(&count.site, count.iter, count.file, &[Hop::SocketToSocket, Hop::SocketToWire])
+    const LATER: [(Hop, Disposition); 2] = [
+        (Hop::SocketToSocket, Disposition::Deferred),
+        (Hop::SocketToWire, Disposition::Transformed),
+    ];
+    let terms = Site::find(&count.site).and_then(|(_, site)| site.terms(count.iter, count.file));
+    let mut terms = terms.unwrap_or_default().iter();
+    terms.any(|term| LATER.contains(&(term.hop, term.disposition)))
 }
 
 impl Queued {

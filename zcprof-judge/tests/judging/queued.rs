@@ -4,6 +4,7 @@ use zcprof_common::vocabulary::{File, Iter};
 use zcprof_judge::report::watch::table;
 use zcprof_judge::syscall::InSyscall;
 use zcprof_judge::verdict::{Reason, Verdict};
+use zcprof_judge::watch::queued::is_below_sockets;
 use zcprof_judge::watch::record::{
     Charged, Direction, Of, Queued, QueuedBytes, Watch, WatchedCount, WatchedExit,
 };
@@ -64,6 +65,19 @@ fn what_was_copied_while_it_left_may_have_been_of_the_window() {
     let queued = encrypted.queued.as_mut().expect("as above");
     queued.exits.push(WatchedExit { charged: nginx(), name, kind, bytes: MUCH });
     assert_eq!(verdict(&encrypted).name(), "inconclusive");
+}
+
+/// Neither what a receive queue puts together nor what is copied for a log is on the way of what was sent.
+#[test]
+fn what_is_copied_beside_the_way_meanwhile_says_nothing() {
+    let is_below =
+        |site| is_below_sockets(&count(site, InSyscall::None, File::None, Iter::None, 1));
+    for site in ["skb_copy_bits", "skb_copy_ubufs", "xfrm_output"] {
+        assert!(is_below(site), "{site}");
+    }
+    for site in ["skb_try_coalesce", "nfulnl_log_packet", "tcp_sendmsg_locked", "_copy_from_iter"] {
+        assert!(!is_below(site), "{site}");
+    }
 }
 
 #[test]
