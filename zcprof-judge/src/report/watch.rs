@@ -176,7 +176,9 @@ fn stretches(watch: &Watch) -> String {
 
 /// What waited in sockets when the window ended.
 fn waited(watch: &Watch) -> String {
-    let Some(queued) = &watch.queued else { return String::new() };
+    let Some(queued) = watch.queued.as_ref().filter(|queued| !queued.sockets.is_empty()) else {
+        return String::new();
+    };
     let (all, left) = queued.bytes();
     let (all, left, seconds) = (size(all), size(left), queued.seconds);
     format!(

@@ -20,11 +20,12 @@ pub(crate) fn judge<'a>(
         return Some(Reason::BounceBuffers(copied));
     }
     // Records of older versions have no row.
-    match &coverage.probe(BOUNCE_BUFFERS)?.state {
-        ProbeState::Refused { reason } => {
-            let why = format!("{BOUNCE_BUFFERS}: {reason}");
-            Some(Reason::NotWatching(Instrument::Syscalls, why))
-        }
-        _ => None,
-    }
+    let why = match &coverage.probe(BOUNCE_BUFFERS)?.state {
+        ProbeState::Refused { reason } | ProbeState::Absent { reason } => reason,
+        ProbeState::Withheld => "withheld on request",
+        ProbeState::Attached { .. }
+        | ProbeState::NotOnThisKernel
+        | ProbeState::NotNeeded { .. } => return None,
+    };
+    Some(Reason::NotWatching(Instrument::Syscalls, format!("{BOUNCE_BUFFERS}: {why}")))
 }

@@ -6,7 +6,7 @@ use zcprof_common::vocabulary::{Disposition, Hop, Process};
 
 use super::as_pass::as_exit;
 use super::chosen::Part;
-use super::record::{Queued, QueuedBytes, WatchedCount};
+use super::record::{Queued, QueuedBytes, WatchedCount, WatchedExit};
 use crate::ledger::sum;
 use crate::verdict::below;
 
@@ -29,11 +29,23 @@ impl Queued {
         let is_theirs = |queued: &&QueuedBytes| part.is_of_socket(&queued.charged, queued.port);
         let left = self.sockets.iter().filter(is_theirs).map(|queued| queued.left);
         let counts = self.counts.iter().filter(|count| part.is_senders(&count.charged));
-        let exits = self.exits.iter().filter(|exit| part.is_senders(&exit.charged));
-        let exits: Vec<_> = exits.map(|exit| as_exit(exit, Process::Server)).collect();
-        let encrypted = exits.iter().filter_map(below::encrypts).map(|(exit, _)| exit.bytes);
+        let exits = self.encrypted().filter(|exit| part.is_senders(&exit.charged));
+        let encrypted = exits.map(|exit| exit.bytes);
         let counts = counts.map(|count| count.bytes);
         sum(left.chain(counts).chain(encrypted))
+    }
+
+    /// Devices that encrypted meanwhile.
+    fn encrypted(&self) -> impl Iterator<Item = &WatchedExit> {
+        let encrypts =
+            |exit: &WatchedExit| below::encrypts(&as_exit(exit, Process::Server)).is_some();
+        self.exits.iter().filter(move |exit| encrypts(exit))
+    }
+
+    /// Whether bytes waited, or were copied or encrypted meanwhile.
+    #[must_use]
+    pub fn says_something(&self) -> bool {
+        !self.sockets.is_empty() || !self.counts.is_empty() || self.encrypted().next().is_some()
     }
 
     /// Bytes that waited, and those that did to the end.

@@ -97,9 +97,13 @@ fn what_is_copied_for_devices_is_no_zero() {
     assert_eq!(with(PAYLOAD, None), Verdict::Inconclusive(vec![bounced]));
     assert_eq!(with(PAYLOAD / 2000, None), Verdict::Holds, "a few bytes of others");
     assert_eq!(with(0, Some(ProbeState::NotOnThisKernel)), Verdict::Holds);
-    let refused = with(0, Some(ProbeState::Refused { reason: "no room".to_owned() }));
-    let Verdict::Inconclusive(reasons) = refused else { panic!("{refused:?}") };
-    assert!(matches!(reasons[..], [Reason::NotWatching(..)]), "{reasons:?}");
+    let reason = || "no room".to_owned();
+    let absent = ProbeState::Absent { reason: reason() };
+    for state in [ProbeState::Refused { reason: reason() }, absent, ProbeState::Withheld] {
+        let unseen = with(0, Some(state));
+        let Verdict::Inconclusive(reasons) = unseen else { panic!("{unseen:?}") };
+        assert!(matches!(reasons[..], [Reason::NotWatching(..)]), "{reasons:?}");
+    }
 }
 
 /// Who promises copies promises nothing of devices.

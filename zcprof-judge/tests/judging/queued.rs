@@ -65,6 +65,11 @@ fn what_was_copied_while_it_left_may_have_been_of_the_window() {
     let queued = encrypted.queued.as_mut().expect("as above");
     queued.exits.push(WatchedExit { charged: nginx(), name, kind, bytes: MUCH });
     assert_eq!(verdict(&encrypted).name(), "inconclusive");
+    let queued = encrypted.queued.as_mut().expect("as above");
+    queued.sockets.clear();
+    assert!(queued.says_something());
+    queued.exits[0].kind = "veth".to_owned();
+    assert!(!queued.says_something());
 }
 
 /// Neither what a receive queue puts together nor what is copied for a log is on the way of what was sent.

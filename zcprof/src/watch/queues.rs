@@ -16,8 +16,9 @@ use crate::probe::{Probes, Queue};
 const MOST: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Waits until what waited in sockets has left, and tells what became of it; none if nothing waited, or if
-/// what was sent is not judged. The counts of the window have been read.
+/// Waits until what waited in sockets has left, and tells what became of it; none if nothing waited and nothing
+/// was copied meanwhile, or if what was sent is not judged. The counts of the window have been read; what
+/// waited then may have left before it is looked.
 ///
 /// # Errors
 /// The probes cannot be asked.
@@ -35,9 +36,6 @@ pub(super) fn wait(
         |queue: &Queue| record::charged(queue.subject, names, chosen) != Charged::Elsewhere;
     let mut queues = probes.queues()?;
     queues.retain(is_watched);
-    if queues.is_empty() {
-        return Ok(None);
-    }
     let mut left = vec![0; queues.len()];
     loop {
         for (queue, left) in queues.iter().zip(&mut left) {
@@ -62,5 +60,6 @@ pub(super) fn wait(
     }
     let of_sockets = |((charged, port), (bytes, left))| QueuedBytes { charged, port, bytes, left };
     let sockets = sockets.into_iter().map(of_sockets).collect();
-    Ok(Some(Queued { seconds: begin.elapsed().as_secs_f64(), sockets, counts, exits }))
+    let known = Queued { seconds: begin.elapsed().as_secs_f64(), sockets, counts, exits };
+    Ok(known.says_something().then_some(known))
 }

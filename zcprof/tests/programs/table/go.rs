@@ -35,7 +35,7 @@ pub(super) const ROWS: &[ProgramCase] = &[
     ProgramCase {
         name: "Go, behind a writer without ReadFrom",
         command: serves!("hiding"),
-        copiers: &[("main.", 1.0)],
+        copiers: &[("main.serve", 1.0)],
         claims: COPIES.claims,
         truth: COPIES.truth,
         ..GO
