@@ -35,7 +35,7 @@ pub(super) const ROWS: &[ProgramCase] = &[
     ProgramCase {
         name: "Go, behind a writer without ReadFrom",
         command: serves!("hiding"),
-        copiers: &[("main.serve", 1.0)],
+        copiers: &[("main.(*hiding).Write", 1.0), ("main.serve", 1.0)],
         claims: COPIES.claims,
         truth: COPIES.truth,
         ..GO
