@@ -76,6 +76,18 @@ pub enum ProbeState {
     Withheld,
 }
 
+impl ProbeState {
+    /// Why a site is not watched that should be; none where it is watched, or need not be.
+    #[must_use]
+    pub fn lack(&self) -> Option<&str> {
+        match self {
+            Self::Absent { reason } | Self::Refused { reason } => Some(reason),
+            Self::Withheld => Some("withheld on request"),
+            Self::Attached { .. } | Self::NotOnThisKernel | Self::NotNeeded { .. } => None,
+        }
+    }
+}
+
 /// Something that a whole instrument lacks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hole {

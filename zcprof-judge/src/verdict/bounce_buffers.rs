@@ -6,7 +6,7 @@ use zcprof_common::vocabulary::Instrument;
 use super::Reason;
 use super::tolerance::beyond_tolerance;
 use crate::ledger::sum;
-use crate::run::{Coverage, ProbeState};
+use crate::run::Coverage;
 
 /// What speaks against no copy, given the bytes that each site counted for whomever: the tracepoint does not
 /// tell whose bytes they are.
@@ -20,12 +20,6 @@ pub(crate) fn judge<'a>(
         return Some(Reason::BounceBuffers(copied));
     }
     // Records of older versions have no row.
-    let why = match &coverage.probe(BOUNCE_BUFFERS)?.state {
-        ProbeState::Refused { reason } | ProbeState::Absent { reason } => reason,
-        ProbeState::Withheld => "withheld on request",
-        ProbeState::Attached { .. }
-        | ProbeState::NotOnThisKernel
-        | ProbeState::NotNeeded { .. } => return None,
-    };
+    let why = coverage.probe(BOUNCE_BUFFERS)?.state.lack()?;
     Some(Reason::NotWatching(Instrument::Syscalls, format!("{BOUNCE_BUFFERS}: {why}")))
 }

@@ -67,9 +67,10 @@ pub fn watching(instrument: Instrument, coverage: &Coverage) -> Result<(), Reaso
                 is_attached = true;
                 continue;
             }
-            ProbeState::NotOnThisKernel | ProbeState::NotNeeded { .. } => continue,
-            ProbeState::Absent { reason } | ProbeState::Refused { reason } => reason.as_str(),
-            ProbeState::Withheld => "withheld on request",
+            unattached => {
+                let Some(reason) = unattached.lack() else { continue };
+                reason
+            }
         };
         return Err(Reason::NotWatching(instrument, format!("{}: {reason}", probe.site)));
     }

@@ -86,7 +86,7 @@ pub(super) fn below_any_port(watch: &Watch, part: &Part<'_>) -> BelowAnyPort {
     }
 }
 
-pub(super) fn as_exit(exit: &WatchedExit, process: Process) -> DeviceExit {
+fn as_exit(exit: &WatchedExit, process: Process) -> DeviceExit {
     let WatchedExit { name, kind, bytes, .. } = exit;
     DeviceExit { process, name: name.clone(), kind: kind.clone(), bytes: *bytes }
 }

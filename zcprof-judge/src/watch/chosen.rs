@@ -107,11 +107,7 @@ impl<'a> Part<'a> {
     /// The same at whatever port: whether a count is of those who send the part, and may be on the way of
     /// what they send.
     pub(super) fn is_theirs(&self, count: &WatchedCount) -> bool {
-        let is_of_them = match (self.of, &count.charged) {
-            (Of::All, _) | (_, Charged::Unknown) => true,
-            (_, Charged::Elsewhere) => false,
-            (_, Charged::Program(name)) => self.is_of(name),
-        };
+        let is_of_them = *self.of == Of::All || self.is_senders(&count.charged);
         is_of_them && !is_read_by_exec(count)
     }
 
@@ -166,16 +162,17 @@ pub(super) fn is_deferred(count: &WatchedCount) -> bool {
 
 /// Whether a count is of bytes that were encrypted for a socket.
 fn is_encrypted(count: &WatchedCount) -> bool {
-    is_transformed(count, Hop::PageCacheToSocket)
+    has_term(count, Hop::PageCacheToSocket, Disposition::Transformed)
 }
 
 /// Whether a count is of bytes that were encrypted below the sockets.
-fn is_encrypted_below(count: &WatchedCount) -> bool {
-    is_transformed(count, Hop::SocketToWire)
+pub(super) fn is_encrypted_below(count: &WatchedCount) -> bool {
+    has_term(count, Hop::SocketToWire, Disposition::Transformed)
 }
 
-fn is_transformed(count: &WatchedCount, hop: Hop) -> bool {
+/// Whether some of a count's bytes are of a disposition at a hop.
+pub(super) fn has_term(count: &WatchedCount, hop: Hop, disposition: Disposition) -> bool {
     let terms = Site::find(&count.site).and_then(|(_, site)| site.terms(count.iter, count.file));
     let mut terms = terms.unwrap_or_default().iter();
-    terms.any(|term| (term.hop, term.disposition) == (hop, Disposition::Transformed))
+    terms.any(|term| (term.hop, term.disposition) == (hop, disposition))
 }

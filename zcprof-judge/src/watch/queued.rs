@@ -1,25 +1,17 @@
 //! What waited in sockets when a window ended, and how much of it may have been copied or encrypted below them
 //! afterwards.
 
-use zcprof_common::sites::Site;
-use zcprof_common::vocabulary::{Disposition, Hop, Process};
+use zcprof_common::vocabulary::{Disposition, Hop};
 
-use super::as_pass::as_exit;
-use super::chosen::Part;
+use super::chosen::{Part, has_term, is_encrypted_below};
 use super::record::{Queued, QueuedBytes, WatchedCount, WatchedExit};
+use crate::devices::{self, Effect};
 use crate::ledger::sum;
-use crate::verdict::below;
 
 /// Whether a count is of bytes that the kernel copied or encrypted after they had been sent.
 #[must_use]
 pub fn is_below_sockets(count: &WatchedCount) -> bool {
-    const LATER: [(Hop, Disposition); 2] = [
-        (Hop::SocketToSocket, Disposition::Deferred),
-        (Hop::SocketToWire, Disposition::Transformed),
-    ];
-    let terms = Site::find(&count.site).and_then(|(_, site)| site.terms(count.iter, count.file));
-    let mut terms = terms.unwrap_or_default().iter();
-    terms.any(|term| LATER.contains(&(term.hop, term.disposition)))
+    has_term(count, Hop::SocketToSocket, Disposition::Deferred) || is_encrypted_below(count)
 }
 
 impl Queued {
@@ -37,9 +29,10 @@ impl Queued {
 
     /// Devices that encrypted meanwhile.
     fn encrypted(&self) -> impl Iterator<Item = &WatchedExit> {
-        let encrypts =
-            |exit: &WatchedExit| below::encrypts(&as_exit(exit, Process::Server)).is_some();
-        self.exits.iter().filter(move |exit| encrypts(exit))
+        let encrypts = |kind: &str| {
+            devices::find(kind).is_some_and(|device| device.effect == Effect::Encrypts)
+        };
+        self.exits.iter().filter(move |exit| encrypts(&exit.kind))
     }
 
     /// Whether bytes waited, or were copied or encrypted meanwhile.

@@ -1,7 +1,5 @@
 //! Functions of the running kernel, by address.
 
-use std::collections::HashMap;
-
 use anyhow::Result;
 
 use super::symbols::each_function;
@@ -9,11 +7,11 @@ use super::symbols::each_function;
 /// All functions. It takes some 40 bytes for each of some 150,000.
 #[derive(Default)]
 pub struct FunctionTable {
-    /// Sorted by address.
+    /// By rising address, each once.
     begins: Vec<Begin>,
     /// The name of each, with a line's end behind it.
     names: String,
-    /// Names of modules; the kernel itself comes first.
+    /// Names of modules, in the order of /proc/kallsyms, which lists a module's functions together.
     modules: Vec<String>,
 }
 
@@ -41,40 +39,36 @@ impl FunctionTable {
     /// # Errors
     /// /proc/kallsyms cannot be read.
     pub fn read() -> Result<Self> {
-        let (mut table, mut numbers) = (Self::default(), HashMap::new());
-        each_function(|name, module, address| table.add(name, module, address, &mut numbers))?;
-        // Of several names of one address the first is taken.
-        table.begins.sort_by_key(|begin| begin.address);
+        let mut table = Self::default();
+        each_function(|name, module, address| table.add(name, module, address))?;
+        table.sort();
         Ok(table)
     }
 
-    fn add(
-        &mut self,
-        name: &str,
-        module: Option<&str>,
-        address: u64,
-        numbers: &mut HashMap<String, u32>,
-    ) {
-        let Ok(at) = u32::try_from(self.names.len()) else { return };
+    fn add(&mut self, name: &str, module: Option<&str>, address: u64) {
         let module = module.unwrap_or_default();
-        let number = numbers.get(module).copied().unwrap_or_else(|| {
-            let next = u32::try_from(self.modules.len()).unwrap_or(0);
+        if self.modules.last().is_none_or(|last| last != module) {
             self.modules.push(module.to_owned());
-            numbers.insert(module.to_owned(), next);
-            next
-        });
-        self.names.push_str(name);
-        self.names.push('\n');
-        self.begins.push(Begin { address, name: at, module: number });
+        }
+        let places = [self.names.len(), self.modules.len() - 1].map(u32::try_from);
+        if let [Ok(name_at), Ok(module)] = places {
+            self.names.push_str(name);
+            self.names.push('\n');
+            self.begins.push(Begin { address, name: name_at, module });
+        }
+    }
+
+    /// Of several names of one address the first is kept.
+    fn sort(&mut self) {
+        self.begins.sort_by_key(|begin| begin.address);
+        self.begins.dedup_by_key(|begin| begin.address);
     }
 
     /// The function that an address is in: the last that begins there or before. None before the first.
     #[must_use]
     pub fn find(&self, address: u64) -> Option<KernelFunction<'_>> {
         let end = self.begins.partition_point(|begin| begin.address <= address);
-        let last = self.begins[..end].last()?.address;
-        let first = self.begins.partition_point(|begin| begin.address < last);
-        let begin = &self.begins[first];
+        let begin = self.begins[..end].last()?;
         let name = self.names.get(begin.name as usize..)?.lines().next()?;
         Some(KernelFunction { name, module: self.modules.get(begin.module as usize)? })
     }
@@ -86,7 +80,7 @@ mod tests {
 
     #[test]
     fn an_address_is_in_the_function_that_begins_last_before_it() {
-        let (mut table, mut numbers) = (FunctionTable::default(), HashMap::new());
+        let mut table = FunctionTable::default();
         assert_eq!(table.find(u64::MAX), None);
         for (name, module, address) in [
             ("tcp_push", None, 0x100),
@@ -95,9 +89,9 @@ mod tests {
             ("tls_push", Some("tls"), 0x900),
             ("nf_hook", Some("nf_tables"), 0x500),
         ] {
-            table.add(name, module, address, &mut numbers);
+            table.add(name, module, address);
         }
-        table.begins.sort_by_key(|begin| begin.address);
+        table.sort();
         let of = |name, module| Some(KernelFunction { name, module });
         assert_eq!(table.find(0xff), None);
         assert_eq!(table.find(0x13f), of("tcp_push", ""));
