@@ -57,13 +57,25 @@ const MODULES: [&str; 34] = [
     "nft_masq",
 ];
 
-/// Words for a kernel's command line that make it cheaper to emulate, and change nothing in what it
-/// copies: no mitigations for speculation, which an emulator does not do, no memory wiped when it is
-/// allocated, no self-tests of ciphers (crypto/algboss.c), and no long wait for readers of RCU
-/// (Documentation/admin-guide/kernel-parameters.txt). A window on an idle guest needs an eighth less
-/// CPU time with them.
-pub(crate) const CHEAPER: &str =
-    "mitigations=off init_on_alloc=0 cryptomgr.notests rcupdate.rcu_expedited=1";
+/// How a guest starts otherwise than Debian's kernel on QEMU's processor would.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Savings {
+    /// Words for the kernel's command line.
+    pub(crate) append: &'static str,
+    /// Flags of the processors, as for [`Spec::flags`].
+    pub(crate) flags: &'static str,
+}
+
+/// What makes a guest cheaper to emulate, and changes nothing in what it copies: no mitigations for
+/// speculation, which an emulator does not do, no memory wiped when it is allocated, no self-tests of
+/// ciphers (crypto/algboss.c), and no long wait for readers of RCU
+/// (Documentation/admin-guide/kernel-parameters.txt); copies by eight bytes instead of by one, as which
+/// the emulator does `rep movsb` and `rep stosb`. A window on an idle guest needs a sixth less CPU time
+/// with them.
+pub(crate) const CHEAPER: Savings = Savings {
+    append: "mitigations=off init_on_alloc=0 cryptomgr.notests rcupdate.rcu_expedited=1",
+    flags: "-erms",
+};
 
 /// Options of `vm`.
 #[derive(Args, Debug)]

@@ -16,7 +16,7 @@ pub(crate) use self::cells::{GuestCell, daily};
 use crate::cache::CacheFolder;
 use crate::compile::{self, Optimised};
 use crate::exit::{Exit, Unmet};
-use crate::guest::{self, Guest};
+use crate::guest::{self, Guest, Savings};
 use crate::setup::{self, Wants};
 use crate::vm::FileSystem;
 use crate::{interrupt, process, tree, vm, words};
@@ -75,8 +75,8 @@ pub(crate) struct CellRunner<'a> {
     pub(crate) fresh: bool,
     /// Folder in the cache that keeps the records.
     pub(crate) shelf: &'static str,
-    /// More words for the kernel's command line.
-    pub(crate) append: &'static str,
+    /// For guests whose processor is the usual one.
+    pub(crate) savings: Savings,
 }
 
 /// A cell that was measured.
@@ -109,7 +109,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         passes: &options.passes,
         fresh: options.fresh,
         shelf: "matrix",
-        append: "",
+        savings: Savings::default(),
     };
     let (mut runs, mut missing, mut worst) = (Vec::new(), Vec::new(), Exit::Holds);
     for (at, cell) in (1..).zip(&cells) {
@@ -159,8 +159,10 @@ impl CellRunner<'_> {
         let words = ["/bin/busybox", "sh", "-c", &script].map(str::to_owned).to_vec();
         let mut spec = guest.spec(files, words);
         spec.cpus = cell.cpus;
-        spec.flags = cell.processor.flags;
-        spec.append = self.append;
+        // Kernels that choose how to copy by the processor's flags are not among those that are tested.
+        let is_usual = cell.processor.flags.is_empty() && cell.kernel.tested;
+        spec.flags = if is_usual { self.savings.flags } else { cell.processor.flags };
+        spec.append = self.savings.append;
         spec.file_system = cell.file_system;
         spec.wire = cell.needs_wire();
         let fresh = self.cache.work_folder("cell")?;

@@ -14,7 +14,7 @@ use super::tally::Tally;
 use crate::cache::CacheFolder;
 use crate::compile::{Optimised, Tested};
 use crate::exit::Exit;
-use crate::guest::{self, CHEAPER, Guest};
+use crate::guest::{self, CHEAPER, Guest, Savings};
 use crate::kernels::{self, GuestKernel};
 use crate::libraries::with_libraries;
 use crate::matrix::{self, CellRunner, Passes};
@@ -124,14 +124,15 @@ pub(super) fn run(
         cache: "both".to_owned(),
     };
     // In all other runs kernels start as Debian has them start.
-    let append = if wanted.is_daily() { CHEAPER } else { "" };
+    let savings = if wanted.is_daily() { CHEAPER } else { Savings::default() };
     let (program, shelf) = (&tested.zcprof, "matrix-daily");
-    let runner = CellRunner { cache, program, passes: &measured, fresh: true, shelf, append };
+    let runner = CellRunner { cache, program, passes: &measured, fresh: true, shelf, savings };
     let done = pool::at_a_time(at_a_time(wanted), jobs, |job| match job {
         Job::Part { name, guest, files, words, image, cpus, append: more } => {
             let mut spec = guest.spec(files, words);
-            let append = format!("{append} {more}");
+            let append = format!("{} {more}", savings.append);
             (spec.wire, spec.image, spec.cpus, spec.append) = (true, image, cpus, &append);
+            spec.flags = savings.flags;
             of_part(cache, name, &spec)
         }
         Job::Cell(cell) => of_cell(&runner, &cell),

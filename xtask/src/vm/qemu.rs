@@ -138,8 +138,9 @@ fn command(qemu: &Path, machine: &Machine<'_>, work: &Path) -> Result<Command> {
         // With cmpxchg16b, QEMU's emulation now and then breaks the slab allocator of newer
         // kernels (seen: QEMU 7.2 with 6.12). With SSE4.2 a log's checksums are made by
         // `crc32`, which the emulator computes bit by bit (`helper_crc32()`, target/i386/int_helper.c,
-        // 7.2); without it the same tests need 8 % less CPU time.
-        Accel::Tcg => "max,-cx16,-sse4.2",
+        // 7.2); without it the same tests need 8 % less CPU time. With la57 page tables have a fifth
+        // level, which the emulator walks at each miss of its cache of addresses.
+        Accel::Tcg => "max,-cx16,-sse4.2,-la57",
         Accel::Kvm => "host",
     };
     let cpu =

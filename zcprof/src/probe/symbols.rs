@@ -1,6 +1,6 @@
 //! Functions of the running kernel, by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 
@@ -35,8 +35,9 @@ pub(super) const AMBIGUOUS: u64 = u64::MAX;
 /// /proc/kallsyms cannot be read.
 pub fn functions(wanted: &[&str]) -> Result<BTreeMap<String, u64>> {
     let mut found = BTreeMap::new();
+    let wanted: HashSet<&str> = wanted.iter().copied().collect();
     each_function(|name, _, address| {
-        if wanted.contains(&name) {
+        if wanted.contains(name) {
             let known = found.entry(name.to_owned()).or_insert(address);
             if *known != address {
                 *known = AMBIGUOUS;
@@ -99,21 +100,51 @@ pub(super) fn each_function(mut take: impl FnMut(&str, Option<&str>, u64)) -> Re
     const PATH: &str = "/proc/kallsyms";
     let what = || format!("cannot read {PATH}");
     let mut text = BufReader::with_capacity(1 << 16, File::open(PATH).with_context(what)?);
-    let mut line = String::new();
-    while text.read_line(&mut line).with_context(what)? > 0 {
-        let mut words = line.split_ascii_whitespace();
-        if let (Some(address), Some(kind), Some(name)) = (words.next(), words.next(), words.next())
-            && matches!(kind, "t" | "T" | "w" | "W")
-        {
-            let address = u64::from_str_radix(address, 16)
-                .with_context(|| format!("{PATH} holds {line:?}"))?;
-            let module = words.next().and_then(|word| word.strip_prefix('[')?.strip_suffix(']'));
-            take(name, module, address);
+    let mut line = Vec::new();
+    while text.read_until(b'\n', &mut line).with_context(what)? > 0 {
+        let held = || format!("{PATH} holds {:?}", String::from_utf8_lossy(&line));
+        if let Some(function) = Function::parse(&line).with_context(held)? {
+            take(function.name, function.module, function.address);
         }
         line.clear();
     }
     Ok(())
 }
+
+/// A line of /proc/kallsyms about a function.
+#[derive(Debug, PartialEq, Eq)]
+struct Function<'a> {
+    name: &'a str,
+    module: Option<&'a str>,
+    address: u64,
+}
+
+impl<'a> Function<'a> {
+    /// Reads a line: sixteen digits of an address, a letter for its kind, a name, and behind a tab a module
+    /// in brackets (`s_show()`, kernel/kallsyms.c, 5.10 to 7.3). `None` for what is no function.
+    fn parse(line: &'a [u8]) -> Result<Option<Self>> {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let Some((address, [b' ', kind, b' ', name @ ..])) = line.split_at_checked(ADDRESS) else {
+            return Ok(None);
+        };
+        if !matches!(kind, b't' | b'T' | b'w' | b'W') {
+            return Ok(None);
+        }
+        let (name, module) = match name.iter().position(|byte| *byte == b'\t') {
+            Some(tab) => (&name[..tab], Some(&name[tab + 1..])),
+            None => (name, None),
+        };
+        let module = module.map(std::str::from_utf8).transpose()?;
+        Ok(Some(Self {
+            name: std::str::from_utf8(name)?,
+            module: module.and_then(|word| word.strip_prefix('[')?.strip_suffix(']')),
+            address: u64::from_str_radix(std::str::from_utf8(address)?, 16)?,
+        }))
+    }
+}
+
+/// Digits of an address (`%px`, 64 bits).
+const ADDRESS: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -129,5 +160,19 @@ mod tests {
             let cpus = format!("processor\t: 0\n{flags}\nbugs\t\t: erms\n");
             assert_eq!(routine_in_use(&cpus), routine, "{flags}");
         }
+    }
+
+    #[test]
+    fn a_line_is_a_function_of_the_kernel_or_of_a_module_or_none() {
+        let parse = |line: &'static str| Function::parse(line.as_bytes()).expect("a line");
+        let function = |name, module, address| Some(Function { name, module, address });
+        let text = "ffffffff81000000 T _text\n";
+        assert_eq!(parse(text), function("_text", None, 0xffff_ffff_8100_0000));
+        let text = "0000000000000000 t tls_push_record\t[tls]\n";
+        assert_eq!(parse(text), function("tls_push_record", Some("tls"), 0));
+        for other in ["ffffffff82000000 D jiffies\n", "\n", "", "ffffffff81000000 T", "T x\n"] {
+            assert_eq!(parse(other), None, "{other:?}");
+        }
+        assert!(Function::parse(b"fffffffg81000000 T _text\n").is_err());
     }
 }
