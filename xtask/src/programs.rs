@@ -32,6 +32,7 @@ const PACKAGES: &[&str] = &[
     "caddy",
     "kcat",
     "openjdk-21-jre-headless",
+    "nodejs",
 ];
 
 /// Tracers that the benchmark of watching compares zcprof with: zcprof/src/bench/cost/watchers.rs names

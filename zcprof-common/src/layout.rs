@@ -211,6 +211,18 @@ impl Inflight {
 /// Bytes of a user stack that are copied to be unwound.
 pub const STACK_BYTES: usize = 32 << 10;
 
+/// Bytes of a user stack that are searched for return addresses at a time.
+pub const SEARCHED_AT_A_TIME: usize = 64;
+
+/// The least and the most that is searched of a user stack, in such pieces. What lies deeper tells no two
+/// ways through a program apart, unless it is in the chain of frame pointers.
+pub const LEAST_SEARCHED: u32 = 8;
+/// See [`LEAST_SEARCHED`].
+pub const MOST_SEARCHED: u32 = 64;
+
+/// Frames of the chain of frame pointers that tell ways apart.
+pub const CHAINED: usize = 24;
+
 /// [`StackKey::user`] of what is done later than the system call that caused it, or by somebody else.
 pub const NOT_OWN: u64 = 0;
 
@@ -276,6 +288,10 @@ pub struct Sample {
     pub process: u32,
     /// Bytes of [`Self::stack`] that were read.
     pub length: u32,
+    /// How much of the stack was searched, in pieces of [`SEARCHED_AT_A_TIME`] bytes.
+    pub searched: u32,
+    /// Zero.
+    pub unused: u32,
     /// What tells one run of a program from others: where its code and its stack begin
     /// (`mm_struct.start_code`, `start_stack`), as `/proc/PID/stat` has them. A fork keeps both.
     pub image: [u64; 2],
@@ -504,7 +520,7 @@ mod tests {
         assert_eq!(size_of::<StackKey>(), 16 + 8 + 4 + 4);
         assert_eq!(size_of::<CallSum>(), 16);
         assert_eq!(size_of::<SocketQueue>(), 4 + 4 + 2 + 2);
-        assert_eq!(size_of::<Sample>(), 8 + 4 + 4 + 2 * 8 + 3 * 8 + STACK_BYTES);
+        assert_eq!(size_of::<Sample>(), 8 + 4 * 4 + 2 * 8 + 3 * 8 + STACK_BYTES);
         assert_eq!(size_of::<Flow>(), 36);
         assert_eq!(size_of::<DeviceKey>(), 36);
         assert_eq!(size_of::<StrangerKey>(), 24);

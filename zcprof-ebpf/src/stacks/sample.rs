@@ -7,22 +7,27 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::RingBuf;
 use zcprof_common::layout::{STACK_BYTES, Sample};
 
-use crate::kernel;
-
 /// One sample of each way.
 #[map]
 static SAMPLES: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
 /// Sends a sample; whether there was room.
 #[inline(always)]
-pub(super) fn send(user: u64, process: u32, registers: &[u64; 3]) -> bool {
-    let image = kernel::image();
+pub(super) fn send(
+    user: u64,
+    process: u32,
+    image: [u64; 2],
+    searched: u32,
+    registers: &[u64; 3],
+) -> bool {
     let Some(mut entry) = SAMPLES.reserve::<Sample>(0) else { return false };
     let sample = entry.as_mut_ptr();
     // SAFETY: the kernel gave this memory to this program alone, with room for a sample.
     unsafe {
         (*sample).user = user;
         (*sample).process = process;
+        (*sample).searched = searched;
+        (*sample).unused = 0;
         (*sample).image = image;
         (*sample).registers = *registers;
         let to = (&raw mut (*sample).stack).cast::<u8>();

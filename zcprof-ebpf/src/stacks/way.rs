@@ -5,8 +5,10 @@ use core::ffi::c_void;
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap};
-use zcprof_common::layout::{NO_USER, STACKS_OF_CALLERS};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap};
+use zcprof_common::layout::{
+    CHAINED, MOST_SEARCHED, NO_USER, SEARCHED_AT_A_TIME, STACKS_OF_CALLERS,
+};
 
 use super::sample::send;
 use super::{KNOWN, is_kept, mix};
@@ -21,15 +23,15 @@ static SAMPLED: HashMap<u64, u32> = HashMap::with_max_entries(32768, 0);
 #[map]
 static KNOWN_WORDS: Array<u64> = Array::with_max_entries(KNOWN, 0);
 
-/// Words at the top of the user's stack that are searched for return addresses: functions that set up
-/// no frame, as libc's `write`, are not in the chain of frame pointers, nor is who called them.
-const WORDS: usize = 64;
+/// How much of the top of a user's stack is searched for return addresses, by the run of the program
+/// ([`kernel::image`]): functions that set up no frame, as libc's `write`, are not in the chain of frame
+/// pointers, nor is who called them. User space, which unwinds the samples, says how deep such functions
+/// reach; where it has not yet, as much is searched as can be.
+#[map]
+static SEARCHED: LruHashMap<[u64; 2], u32> = LruHashMap::with_max_entries(1024, 0);
 
 /// Words that are read at a time.
-const CHUNK: usize = 8;
-
-/// Frames of the chain of frame pointers.
-const FRAMES: usize = 24;
+const CHUNK: usize = SEARCHED_AT_A_TIME / 8;
 
 // The next four functions, and `stack_print()`, are global, so that the verifier looks at each once per
 // program, and not once for every way out of the one before, or for every word that is looked at. Where no
@@ -46,14 +48,20 @@ pub(super) extern "C" fn stack_way(subject: u32) -> u64 {
     let process = task::process();
     let space = mix(0, u64::from(subject) << 32 | u64::from(process));
     // Small numbers are no addresses where the program lies high. Compilers at run time write near it.
-    let least = kernel::image()[0].saturating_sub(NEAR).max(1 << 16);
-    let mut hash = mix(space, registers[0]);
-    hash = stack_words(hash, registers[1], space, least);
+    let image = kernel::image();
+    let least = image[0].saturating_sub(NEAR).max(1 << 16);
+    // SAFETY: one word, which user space alone writes.
+    let searched = match unsafe { SEARCHED.get(&image) } {
+        Some(searched) => *searched,
+        None => MOST_SEARCHED,
+    };
+    let mut hash = mix(mix(space, u64::from(searched)), registers[0]);
+    hash = stack_words(hash, registers[1], space, least, searched);
     hash = stack_frames(hash, registers[1], registers[2], space, least);
     // The two smallest numbers say that there is none.
     let user = hash | 2;
     if SAMPLED.insert(&user, &process, u64::from(BPF_NOEXIST)).is_ok()
-        && !send(user, process, &registers)
+        && !send(user, process, image, searched, &registers)
     {
         let _ = SAMPLED.remove(&user); // the next one is tried again
     }
@@ -63,12 +71,15 @@ pub(super) extern "C" fn stack_way(subject: u32) -> u64 {
 /// Adds the return addresses among the words at the top of the stack.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn stack_words(mut hash: u64, stack: u64, space: u64, least: u64) -> u64 {
+extern "C" fn stack_words(mut hash: u64, stack: u64, space: u64, least: u64, searched: u32) -> u64 {
     if !is_kept(STACKS_OF_CALLERS) {
         return hash;
     }
     let mut words = [0; CHUNK];
-    for chunk in 0..WORDS / CHUNK {
+    for chunk in 0..MOST_SEARCHED as usize {
+        if chunk >= searched as usize {
+            break;
+        }
         let address = stack + (chunk * CHUNK * 8) as u64;
         // SAFETY: the helper writes no more than the words, and fails on a bad address.
         let read = unsafe {
@@ -99,7 +110,7 @@ extern "C" fn stack_frames(
         return hash;
     }
     let mut below = stack;
-    for _ in 0..FRAMES {
+    for _ in 0..CHAINED {
         if frame < below || frame - below > STACK {
             break;
         }

@@ -20,6 +20,9 @@ const CARRYING_FILES: &[&str] = &[
     // Python's interpreter runs the functions that its own map names.
     "python3",
     "libpython3",
+    // Node, where it is built of libraries.
+    "libnode.so",
+    "libuv.so",
 ];
 
 /// The same by the names of functions.
@@ -53,7 +56,16 @@ const CARRYING_NAMES: &[&str] = &[
     "Interpreter",
     "call_stub",
     "StubRoutines",
+    // Node, where it is one file, and what its engine makes at run time.
+    "node::",
+    "v8::",
+    "uv_",
+    "Builtin:",
 ];
+
+/// What the names of Node's own JavaScript have: its maps say the source behind the function
+/// (`JS:*writeGeneric node:internal/stream_base_commons:147:22`).
+const NODES_OWN: &str = " node:";
 
 /// The C library's functions that call the kernel, where it is linked into the program; with `__libc_` or
 /// other underscores before them too.
@@ -98,6 +110,7 @@ pub(super) fn carries(frame: &Frame) -> bool {
     let call = call.strip_prefix("libc_").unwrap_or(call);
     begins(&frame.file, CARRYING_FILES)
         || begins(called(&frame.name), CARRYING_NAMES)
+        || frame.name.contains(NODES_OWN)
         || CALLS.contains(&call)
 }
 
@@ -105,4 +118,24 @@ pub(super) fn carries(frame: &Frame) -> bool {
 fn called(name: &str) -> &str {
     let head = name.split_once('(').map_or("", |(head, _)| head);
     head.rsplit_once(' ').map_or(name, |(before, _)| &name[before.len() + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::FrameKind;
+    use super::*;
+
+    #[test]
+    fn what_node_brings_carries_and_what_it_runs_does_not() {
+        let carries = |name: &str, file: &str| {
+            let (name, file) = (name.to_owned(), file.to_owned());
+            carries(&Frame { kind: FrameKind::User, name, file })
+        };
+        assert!(carries("[0x1c932]", "libuv.so.1.0.0"));
+        assert!(carries("uv_try_write", "node"));
+        assert!(carries("node::LibuvStreamWrap::DoTryWrite(uv_buf_t**, unsigned long*)", "node"));
+        assert!(carries("JS:writeGeneric node:internal/stream_base_commons:147:22", ""));
+        assert!(!carries("JS:copyFirst /srv/serve.js:13:19", ""));
+        assert!(!carries("main", "node_exporter"));
+    }
 }

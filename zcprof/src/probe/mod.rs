@@ -27,7 +27,6 @@ mod unpreempted;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
-use aya::maps::{MapData, RingBuf};
 use aya::programs::Program;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
@@ -48,7 +47,7 @@ pub use objects::Objects;
 use plan::AttachPlan;
 use pokes::TextPokes;
 pub use queues::Queue;
-pub use stacks::{KeptStacks, StackCounts};
+pub use stacks::{KeptStacks, SampleMaps, StackCounts};
 pub use totals::Snapshot;
 use totals::Totals;
 use unpreempted::Unpreempted;
@@ -287,7 +286,7 @@ impl Probes {
     ///
     /// # Errors
     /// The ring cannot be mapped.
-    pub fn samples(&mut self) -> Result<Option<RingBuf<MapData>>> {
+    pub fn samples(&mut self) -> Result<Option<SampleMaps>> {
         self.kept.callers.then(|| stacks::samples(&mut self.ebpf)).transpose()
     }
 

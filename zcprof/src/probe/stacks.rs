@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
-use aya::maps::{MapData, RingBuf, StackTraceMap};
+use aya::maps::{HashMap, MapData, RingBuf, StackTraceMap};
 use aya::{Ebpf, EbpfLoader};
 use zcprof_common::layout::{CallSum, STACKS_OF_CALLERS, STACKS_OF_LEAVES, StackKey};
 use zcprof_common::sites::Version;
@@ -63,7 +63,7 @@ pub(super) fn size(loader: &mut EbpfLoader<'_>, kept: KeptStacks, cpus: usize) {
         loader.map_max_entries("STACKS", entries(cpus));
         return;
     }
-    for (map, least) in [("SAMPLED", 1), ("SAMPLES", 4096)] {
+    for (map, least) in [("SAMPLED", 1), ("SAMPLES", 4096), ("SEARCHED", 1)] {
         loader.map_max_entries(map, least);
     }
     let [of_counts, of_kernel] = if kept.leaves { OF_LEAVES } else { [1, 1] };
@@ -79,10 +79,20 @@ pub(super) fn counts(ebpf: &Ebpf) -> Result<StackCounts> {
     summed(ebpf, "STACKS", CallSum::plus)
 }
 
-/// The ring of samples, once.
-pub(super) fn samples(ebpf: &mut Ebpf) -> Result<RingBuf<MapData>> {
-    let map = ebpf.take_map("SAMPLES").context("the programs have no ring of samples")?;
-    Ok(RingBuf::try_from(map)?)
+/// How samples of user stacks come, and what their senders are told.
+pub struct SampleMaps {
+    /// The samples.
+    pub ring: RingBuf<MapData>,
+    /// How much of the stack is searched in a run of a program, which its image stands for: pieces of
+    /// [`zcprof_common::layout::SEARCHED_AT_A_TIME`] bytes.
+    pub searched: HashMap<MapData, [u64; 2], u32>,
+}
+
+/// The maps of samples, once.
+pub(super) fn samples(ebpf: &mut Ebpf) -> Result<SampleMaps> {
+    let mut take = |name| ebpf.take_map(name).context("the programs have no maps of samples");
+    let ring = RingBuf::try_from(take("SAMPLES")?)?;
+    Ok(SampleMaps { ring, searched: HashMap::try_from(take("SEARCHED")?)? })
 }
 
 /// The kernel's halves of these stacks, by number: addresses, the innermost first.

@@ -5,6 +5,7 @@
 mod binaries;
 mod code;
 mod debug;
+mod depths;
 mod foreign;
 mod image;
 mod jvm;
@@ -19,6 +20,7 @@ mod runs;
 mod samples;
 mod spaces;
 mod unwind;
+mod user_stack;
 
 use std::collections::{BTreeMap, BTreeSet};
 

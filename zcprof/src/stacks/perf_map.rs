@@ -82,7 +82,7 @@ impl PerfMap {
                 let word = words.next()?;
                 u64::from_str_radix(word.trim_start_matches("0x"), 16).ok()
             };
-            Some((hex()?, (hex()?, words.next()?.to_owned())))
+            Some((hex()?, (hex()?, without_tier(words.next()?))))
         };
         // Memory is used again: the later line holds.
         Self { entries: text.lines().filter_map(entry).collect() }
@@ -92,6 +92,16 @@ impl PerfMap {
     pub(super) fn name(&self, address: u64) -> Option<&str> {
         let (start, (size, name)) = self.entries.range(..=address).next_back()?;
         (address - start < *size).then_some(name.as_str())
+    }
+}
+
+/// A name as V8 writes it, without the mark of which of its compilers made the code (`JS:~copy` of the
+/// interpreter, `JS:*copy` of the last): a function of a program is one.
+fn without_tier(name: &str) -> String {
+    const V8: &str = "JS:";
+    match name.strip_prefix(V8) {
+        Some(rest) => format!("{V8}{}", rest.trim_start_matches(['~', '^', '+', '*'])),
+        None => name.to_owned(),
     }
 }
 
@@ -111,6 +121,13 @@ mod tests {
         assert_eq!(map.name(0x7f80), None);
         assert_eq!(map.name(0x8008), Some("again"));
         assert_eq!(map.name(0x10), None);
+    }
+
+    #[test]
+    fn a_function_that_is_compiled_again_keeps_its_name() {
+        let map = PerfMap::parse("1000 10 JS:~copy /a.js:1:2\n2000 10 JS:*copy /a.js:1:2");
+        assert_eq!(map.name(0x1000), Some("JS:copy /a.js:1:2"));
+        assert_eq!(map.name(0x2000), map.name(0x1000));
     }
 
     /// It is found by its path, and where that leads nowhere any more, by what is held; of what was not

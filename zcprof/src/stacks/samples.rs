@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use aya::maps::{MapData, RingBuf};
 use zcprof_common::layout::Sample;
 
 use super::binaries::Binaries;
+use super::depths::Depths;
+use super::image::Image;
 use super::runs::Run;
 use super::spaces::Spaces;
-use super::unwind::FrameLocation;
+use super::unwind::{FrameLocation, UserStack};
+use crate::probe::SampleMaps;
 
 /// Bytes of a sample before its stack.
 const HEAD: usize = offset_of!(Sample, stack);
@@ -51,6 +53,7 @@ pub(super) struct Users {
     /// The files in which they are.
     pub(super) binaries: Binaries,
     spaces: Spaces,
+    depths: Depths,
 }
 
 impl Samples {
@@ -58,18 +61,21 @@ impl Samples {
     ///
     /// # Errors
     /// No thread can be had.
-    pub fn take(mut ring: RingBuf<MapData>) -> std::io::Result<Self> {
+    pub fn take(maps: SampleMaps) -> std::io::Result<Self> {
         let closed = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&closed);
         let users = SharedUsers::default();
         let shared = users.clone();
+        let SampleMaps { mut ring, mut searched } = maps;
         let thread =
             std::thread::Builder::new().name("zcprof stacks".to_owned()).spawn(move || {
                 loop {
                     // What came before it was closed is still taken.
                     let last = seen.load(Ordering::Acquire);
                     while let Some(item) = ring.next() {
-                        shared.lock().add(&item);
+                        let Some((image, depth)) = shared.lock().add(&item) else { continue };
+                        // Where it cannot be said, more is searched than must be.
+                        let _ = searched.insert(image, depth, 0);
                     }
                     if last {
                         return;
@@ -123,8 +129,10 @@ impl Users {
         self.stacks.insert(user, stack);
     }
 
-    fn add(&mut self, sample: &[u8]) {
-        let Some((head, stack)) = sample.split_at_checked(HEAD) else { return };
+    /// Unwinds a sample. Returns how much is to be searched of the stacks of its run from now on, if that is
+    /// news.
+    fn add(&mut self, sample: &[u8]) -> Option<(Image, u32)> {
+        let (head, stack) = sample.split_at_checked(HEAD)?;
         let word =
             |at: usize| head[at..at + 8].try_into().map(u64::from_le_bytes).unwrap_or_default();
         let half =
@@ -133,8 +141,11 @@ impl Users {
         let length = half(offset_of!(Sample, length)) as usize;
         let image = [0, 8].map(|at| word(offset_of!(Sample, image) + at));
         let registers = [0, 8, 16].map(|at| word(offset_of!(Sample, registers) + at));
-        let stack = stack.get(..length).unwrap_or_default();
-        let places = self.spaces.unwind(process, image, registers, stack, &mut self.binaries);
-        self.keep(word(offset_of!(Sample, user)), &places);
+        let searched = half(offset_of!(Sample, searched));
+        let stack = UserStack { registers, bytes: stack.get(..length).unwrap_or_default() };
+        let unwound = self.spaces.unwind(process, image, &stack, &mut self.binaries);
+        self.keep(word(offset_of!(Sample, user)), &unwound.known_by(searched));
+        let depth = self.depths.deepen(image, unwound.depth?)?;
+        Some((image, depth))
     }
 }

@@ -8,7 +8,7 @@ use super::image::{Image, image_of};
 use super::jvm;
 use super::maps::{self, Mapping};
 use super::runs::Runs;
-use super::unwind::{AddressSpace, FrameLocation};
+use super::unwind::{AddressSpace, FrameLocation, Unwound, UserStack};
 
 /// Most address spaces that are kept. One that is wanted again is read again, if its process lives.
 const KEPT: usize = 64;
@@ -29,34 +29,32 @@ struct KnownSpace {
 }
 
 impl Spaces {
-    /// The places of a stack, the innermost first. `registers` are instruction pointer, stack pointer and
-    /// frame pointer.
+    /// The frames of a stack.
     pub(super) fn unwind(
         &mut self,
         process: u32,
         image: Image,
-        registers: [u64; 3],
-        stack: &[u8],
+        stack: &UserStack<'_>,
         binaries: &mut Binaries,
-    ) -> Vec<FrameLocation> {
+    ) -> Unwound {
         let run = self.runs.number(process, image);
         let known = self.used(|known| known.image == image && known.processes.contains(&process));
         if !known && !self.look(process, image, binaries) {
-            return vec![FrameLocation::Gone];
+            return Unwound::gone();
         }
-        let mut unwound = self.last(|space| space.unwind(process, run, registers, stack));
+        let mut unwound = self.last(|space| space.unwind(process, run, stack));
         // What was mapped since is not among the mappings: once more, with them.
         if known
-            && unwound.as_ref().is_none_or(|(_, is_known)| !is_known)
+            && unwound.as_ref().is_none_or(|unwound| !unwound.is_known)
             && self.look(process, image, binaries)
         {
-            unwound = self.last(|space| space.unwind(process, run, registers, stack));
+            unwound = self.last(|space| space.unwind(process, run, stack));
         }
-        let places = unwound.map_or_else(|| vec![FrameLocation::Gone], |(places, _)| places);
-        if places.iter().any(|place| matches!(place, FrameLocation::Memory(..))) {
+        let unwound = unwound.unwrap_or_else(Unwound::gone);
+        if unwound.places.iter().any(|place| matches!(place, FrameLocation::Memory(..))) {
             self.runs.hold(run);
         }
-        places
+        unwound
     }
 
     fn last<T>(&mut self, with: impl FnOnce(&mut AddressSpace) -> T) -> Option<T> {
@@ -120,9 +118,9 @@ mod tests {
         assert!(image.iter().all(|address| *address > 0), "{image:?}");
         let here = image_of as *const () as u64;
         let (mut spaces, mut binaries) = (Spaces::default(), Binaries::default());
-        let registers = [here, 0x7000_0000_0000, 0];
+        let stack = UserStack { registers: [here, 0x7000_0000_0000, 0], bytes: &[] };
         let mut first = |process, image| {
-            spaces.unwind(process, image, registers, &[], &mut binaries).first().copied()
+            spaces.unwind(process, image, &stack, &mut binaries).places.first().copied()
         };
         let (gone, other) = (u32::MAX, [image[0], image[1] ^ 16]);
         assert_eq!(first(gone, image), Some(FrameLocation::Gone), "nobody is known yet");
@@ -144,8 +142,8 @@ mod tests {
         let page = mappings.iter().find(|mapping| mapping.path == "[vdso]").expect("mapped");
         let (mut spaces, mut binaries) = (Spaces::default(), Binaries::default());
         let mut is_held = |ip| {
-            let registers = [ip, 0x7000_0000_0000, 0];
-            let place = spaces.unwind(own, image, registers, &[], &mut binaries)[0];
+            let stack = UserStack { registers: [ip, 0x7000_0000_0000, 0], bytes: &[] };
+            let place = spaces.unwind(own, image, &stack, &mut binaries).places[0];
             (place, spaces.runs.all[0].map.is_some())
         };
         let (place, held) = is_held(in_file);

@@ -9,21 +9,17 @@ use framehop::{FrameAddress, MayAllocateDuringUnwind, Unwinder as _};
 use super::binaries::{Binaries, SharedBytes};
 use super::code;
 use super::maps::Mapping;
+pub(super) use super::user_stack::{FrameLocation, Unwound, UserStack};
 
 /// Most frames of a stack.
 const MOST: usize = 512;
 
-/// Where a frame is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum FrameLocation {
-    /// In a file: which, and the byte's offset in it.
-    File(usize, u64),
-    /// In memory of a run ([`super::runs`]) that no file backs, as compilers at run time write it.
-    Memory(u32, u64),
-    /// In a process that had ended, or in a file that could not be opened.
-    Gone,
-    /// The outer frames could not be unwound.
-    Cut,
+/// A frame of a user's stack.
+struct StackFrame {
+    /// Within its instruction.
+    address: u64,
+    /// Where on the stack its return address is; none of the innermost.
+    from: Option<u64>,
 }
 
 /// What some processes have mapped, and how it is unwound.
@@ -60,38 +56,24 @@ impl AddressSpace {
         self.mappings.iter().position(|mapping| mapping.range.contains(&address))
     }
 
-    /// The places of the stack of a process's run, the innermost first, and whether all are within the mappings.
-    /// `registers` are instruction pointer, stack pointer and frame pointer.
-    pub(super) fn unwind(
-        &mut self,
-        process: u32,
-        run: u32,
-        registers: [u64; 3],
-        stack: &[u8],
-    ) -> (Vec<FrameLocation>, bool) {
-        let (addresses, whole) = self.addresses(process, registers, stack);
-        let is_known = addresses.iter().all(|address| self.mapping(*address).is_some());
-        let places = addresses.iter().map(|address| self.place(run, *address));
+    /// The frames of the stack of a process's run.
+    pub(super) fn unwind(&mut self, process: u32, run: u32, stack: &UserStack<'_>) -> Unwound {
+        let (frames, whole) = self.frames(process, stack);
+        let is_known = frames.iter().all(|frame| self.mapping(frame.address).is_some());
+        let places = frames.iter().map(|frame| self.place(run, frame.address));
         let cut = (!whole).then_some(FrameLocation::Cut);
-        (places.chain(cut).collect(), is_known)
+        let places = places.chain(cut).collect();
+        Unwound::of(places, &stack.depths(frames.iter().map(|frame| frame.from)), is_known)
     }
 
-    /// The addresses of a stack's frames, each within its instruction, and whether the stack is whole.
-    fn addresses(
-        &mut self,
-        process: u32,
-        [ip, sp, bp]: [u64; 3],
-        stack: &[u8],
-    ) -> (Vec<u64>, bool) {
-        let mut read = |address: u64| {
-            let at = address.checked_sub(sp).and_then(|at| usize::try_from(at).ok()).ok_or(())?;
-            let word = stack.get(at..at + 8).ok_or(())?;
-            word.try_into().map(u64::from_le_bytes).map_err(|_| ())
-        };
+    /// A stack's frames, the innermost first, and whether they are all.
+    fn frames(&mut self, process: u32, stack: &UserStack<'_>) -> (Vec<StackFrame>, bool) {
+        let [ip, sp, bp] = stack.registers;
+        let mut read = |address: u64| stack.word(address).ok_or(());
         let mut registers = UnwindRegsX86_64::new(ip, sp, bp);
         let mut frame = FrameAddress::from_instruction_pointer(ip);
-        let mut addresses = vec![ip];
-        while addresses.len() < MOST {
+        let mut frames = vec![StackFrame { address: ip, from: None }];
+        while frames.len() < MOST {
             let next = match self.given_back(process, frame) {
                 Some(bytes) => give_back(&mut registers, bytes, &mut read),
                 None => self
@@ -101,12 +83,14 @@ impl AddressSpace {
             };
             match next.map(|next| next.map(FrameAddress::from_return_address)) {
                 Ok(Some(Some(next))) => frame = next,
-                Ok(None) => return (addresses, true),
+                Ok(None) => return (frames, true),
                 Ok(Some(None)) | Err(()) => break,
             }
-            addresses.push(frame.address_for_lookup());
+            // It was the last that was taken off the stack.
+            let from = registers.sp().checked_sub(8);
+            frames.push(StackFrame { address: frame.address_for_lookup(), from });
         }
-        (addresses, false)
+        (frames, false)
     }
 
     /// Bytes that a frame's function gives back before it returns, if it does nothing else and no file
@@ -179,14 +163,16 @@ mod tests {
         let mut binaries = Binaries::default();
         let own = std::process::id();
         let mut space = AddressSpace::new(own, maps::of(own), &mut binaries);
-        let (places, is_known) = space.unwind(own, 0, registers, &stack);
-        assert!(places.len() > 5 && is_known, "{places:?}");
+        let unwound = space.unwind(own, 0, &UserStack { registers, bytes: &stack });
+        let places = unwound.places;
+        assert!(places.len() > 5 && unwound.is_known, "{places:?}");
         assert!(
             !places.contains(&FrameLocation::Cut) && !places.contains(&FrameLocation::Gone),
             "{places:?}"
         );
         // What is not mapped cannot be looked up.
-        let (places, is_known) = space.unwind(own, 0, [16, registers[1], registers[2]], &stack);
-        assert_eq!((places.first(), is_known), (Some(&FrameLocation::Gone), false));
+        let registers = [16, registers[1], registers[2]];
+        let unwound = space.unwind(own, 0, &UserStack { registers, bytes: &stack });
+        assert_eq!((unwound.places.first(), unwound.is_known), (Some(&FrameLocation::Gone), false));
     }
 }

@@ -15,9 +15,10 @@ pub(super) const ROOT: &str = "/data/programs/root";
 pub(super) const BODY: usize = 8 << 20;
 
 /// Programs and their parts that are put into the image.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("serve.py", include_str!("serve.py")),
     ("serve_aiohttp.py", include_str!("serve_aiohttp.py")),
+    ("serve.js", include_str!("serve.js")),
     ("kafka.sh", include_str!("kafka.sh")),
 ];
 

@@ -7,6 +7,7 @@ mod iperf3;
 mod java;
 mod kafka;
 mod nginx;
+mod node;
 mod planted;
 mod python;
 mod receivers;
@@ -129,6 +130,7 @@ pub(crate) fn programs() -> impl Iterator<Item = &'static ProgramCase> {
         receivers::ROWS,
         go::ROWS,
         python::ROWS,
+        node::ROWS,
         rust::ROWS,
         iperf3::ROWS,
         java::ROWS,
