@@ -126,6 +126,11 @@ fn connect(client: u8, port: u16) -> io::Result<TcpStream> {
     Ok(socket.into())
 }
 
+/// Whether nobody listens any more.
+fn is_over(client: u8, port: u16) -> bool {
+    connect(client, port).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
 /// Connects again and again until nobody listens any more; returns how many whole answers came.
 fn consume(client: u8, port: u16, rate: u64) -> u64 {
     let mut buffer = vec![0; FILE_BYTES];
@@ -135,7 +140,9 @@ fn consume(client: u8, port: u16, rate: u64) -> u64 {
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let mut from = match connect(client, port) {
             Ok(from) => from,
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return answers,
+            // A listener that is closed resets who is connected and was not accepted, which connect(2) may
+            // tell as EPIPE (tcp_reset(), net/ipv4/tcp_input.c, 6.12).
+            Err(_) if is_over(client, port) => return answers,
             Err(error) => panic!("{error} after {answers} answers"),
         };
         let mut bytes = 0;
@@ -144,7 +151,7 @@ fn consume(client: u8, port: u16, rate: u64) -> u64 {
                 Ok(0) => break,
                 Ok(read) => bytes += read,
                 // Nobody accepted it before the end.
-                Err(_) if bytes == 0 && connect(client, port).is_err() => return answers,
+                Err(_) if bytes == 0 && is_over(client, port) => return answers,
                 Err(error) => panic!("{error} after {bytes} bytes and {answers} answers"),
             }
         }
