@@ -92,6 +92,8 @@ pub(super) struct ArrowSummary {
     guilty: bool,
     /// Whether no claim is about it.
     quiet: bool,
+    /// Whether what is copied here may not have been what was sent.
+    is_open: bool,
     /// Bytes per payload byte, over the arrow; lines that fit.
     values: Vec<String>,
     /// How large they are written.
@@ -159,29 +161,54 @@ impl ArrowSummary {
             value = format!("{value} {}", codes.join(" "));
         }
         let guilty = !codes.is_empty();
+        Self::within(arrow, (strongest, guilty, quiet), &value, notes)
+    }
 
+    /// What is said of an arrow, as its room allows: what decides how it looks, whether a claim fails here, and
+    /// whether none is about it; its bytes; and what else there is to say.
+    pub(super) fn within(
+        arrow: &Arrow,
+        (strongest, guilty, quiet): (Option<Disposition>, bool, bool),
+        value: &str,
+        notes: Vec<String>,
+    ) -> Self {
         let room = arrow.to - arrow.from - 4;
         let (bold, small) = (Type::new(VALUE).bold(), Type::new(NOTE));
-        let mut seen =
-            Self { strongest, guilty, quiet, values: Vec::new(), size: NOTE, notes, aside: None };
+        let mut seen = Self {
+            strongest,
+            guilty,
+            quiet,
+            is_open: false,
+            values: Vec::new(),
+            size: NOTE,
+            notes,
+            aside: None,
+        };
         if seen.is_empty() {
-            let text = [value, seen.notes.join(", ")].join(" · ");
+            let notes = seen.notes.join(", ");
+            let text =
+                if notes.is_empty() { value.to_owned() } else { format!("{value} · {notes}") };
             let style = small.fitting(&text, room - 14, 8);
             return Self { values: style.wrap(&text, room - 14), size: style.size, ..seen };
         }
         let note = seen.notes.join(", ");
-        if room > LONG && bold.width(&value) + small.width(&note) + 12 <= room {
+        if room > LONG && bold.width(value) + small.width(&note) + 12 <= room {
             return Self {
-                values: vec![value],
+                values: vec![value.to_owned()],
                 size: VALUE,
                 notes: Vec::new(),
                 aside: Some(note),
                 ..seen
             };
         }
-        let style = bold.fitting(&value, room, 10);
+        let style = bold.fitting(value, room, 10);
         seen.notes = seen.notes.iter().flat_map(|note| small.wrap(note, room)).collect();
-        Self { values: style.wrap(&value, room), size: style.size, ..seen }
+        Self { values: style.wrap(value, room), size: style.size, ..seen }
+    }
+
+    /// The same where what is copied is not certain.
+    pub(super) fn open(self, is_open: bool) -> Self {
+        Self { is_open, ..self }
     }
 
     /// Whether nothing went over it, and no claim fails for that.
@@ -233,6 +260,8 @@ impl ArrowSummary {
         let shaft = y + SHAFT / 2 + 1;
         if self.quiet && self.strongest.is_some() {
             pointed(canvas, (from, shaft), (to, shaft), Pen::new(ink::GREY, 2), 7);
+        } else if self.is_open {
+            open_arrow(canvas, (from, shaft), (to, shaft));
         } else {
             arrow(canvas, (from, shaft), (to, shaft), self.strongest);
         }
@@ -273,6 +302,11 @@ pub(super) fn arrow(canvas: &mut Canvas, from: Point, to: Point, what: Option<Di
         None => (Pen::new(ink::PALE, 1), 5),
     };
     pointed(canvas, from, to, pen, head);
+}
+
+/// An arrow for what may have been copied, or not.
+pub(super) fn open_arrow(canvas: &mut Canvas, from: Point, to: Point) {
+    pointed(canvas, from, to, Pen::new(ink::BLACK, 2).dashed(4), 9);
 }
 
 /// A line with a head of this length.

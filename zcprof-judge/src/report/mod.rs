@@ -44,6 +44,8 @@ pub mod watch;
 mod watch_closing;
 mod watch_line;
 mod watched;
+mod watched_path;
+mod watched_row;
 mod xml;
 
 use crate::run::Run;

@@ -114,6 +114,11 @@ pub(super) fn at(spot: Spot, passes: &[&Judged<'_>], reading: &Reading<'_>) -> V
 }
 
 impl SpotCopies {
+    /// A copy over a hop without an arrow, in words; none of a hop that has one.
+    pub(super) fn over(hop: Hop, text: String, guilty: bool) -> Option<Self> {
+        Some(Self { spot: Spot::of(hop)?, text, guilty })
+    }
+
     pub(super) fn is_in_kernel(&self) -> bool {
         self.spot != Spot::User
     }

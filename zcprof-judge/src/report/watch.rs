@@ -15,6 +15,7 @@ use super::terminal::Terminal;
 use super::watch_closing;
 use super::watch_line::WatchLine;
 use super::watched;
+use super::watched_path;
 use super::{ReportError, html};
 use crate::verdict::code::why;
 use crate::verdict::{control_failure, per_byte, watching};
@@ -31,6 +32,7 @@ pub fn render_all(watch: &Watch) -> Result<Vec<(&'static str, Vec<u8>)>, ReportE
         ("watch.json", json(watch)?),
         ("table.txt", full_table(watch)?.into_bytes()),
         (watched::FILE, watched::render(watch)?),
+        (watched_path::FILE, watched_path::render(watch)?),
     ];
     if let Some(known) = &watch.stacks {
         files.extend(stacks::render_all(known, &watched::about(watch))?);
@@ -228,6 +230,7 @@ fn columns(lines: &[WatchLine], direction: Direction) -> Vec<Column> {
         ("copied|later", Hop::SocketToSocket, Disposition::Deferred),
         ("encrypted", Hop::PageCacheToSocket, Disposition::Transformed),
         ("bounced", Hop::PageCacheToPipe, Disposition::Bounced),
+        ("filled|by storage", Hop::StorageToPageCache, Disposition::Filled),
     ];
     for (heading, hop, disposition) in shown {
         let is_sent = direction == Direction::Tx;

@@ -11,8 +11,8 @@ use super::as_pass::{BelowAnyPort, below_any_port, exits, leaf_stacks, pass};
 use super::chosen::{Part, is_program, sent_by};
 use super::direction;
 use super::record::{Direction, Of, Tolerance, Watch, WatchedCount};
-use crate::ledger::{InstrumentAccount, Ledger, sum};
-use crate::run::{Doubt, Pass};
+use crate::ledger::{Entry, InstrumentAccount, Ledger, sum};
+use crate::run::{DeviceExit, Doubt, Pass};
 use crate::syscall::InSyscall;
 use crate::unexplained;
 
@@ -145,11 +145,36 @@ impl Traffic {
         self.ledger.payload
     }
 
-    /// Bytes at a hop, as the callers saw them: of all dispositions they are the only ones to see
-    /// hand-overs.
+    /// Devices that its packets left by, the one with most bytes first.
+    #[must_use]
+    pub fn devices(&self) -> Vec<&str> {
+        let of_it = |exit: &&DeviceExit| exit.process == Process::Server;
+        let mut exits: Vec<_> = self.pass.exits.iter().filter(of_it).collect();
+        exits.sort_by_key(|exit| std::cmp::Reverse(exit.bytes));
+        let mut names: Vec<&str> = Vec::new();
+        for exit in exits {
+            if !names.contains(&exit.name.as_str()) {
+                names.push(&exit.name);
+            }
+        }
+        names
+    }
+
+    /// Bytes at a hop, as the callers saw them: they alone see hand-overs. What storage filled tracepoints
+    /// see.
     #[must_use]
     pub fn seen(&self, hop: Hop, disposition: Disposition) -> u64 {
-        self.ledger.account(Instrument::Callers).bytes(Process::Server, hop, disposition)
+        self.entry(hop, disposition).map_or(0, |entry| entry.bytes)
+    }
+
+    /// The same with its calls.
+    #[must_use]
+    pub fn entry(&self, hop: Hop, disposition: Disposition) -> Option<&Entry> {
+        let instrument = match disposition {
+            Disposition::Filled => Instrument::Syscalls,
+            _ => Instrument::Callers,
+        };
+        self.ledger.account(instrument).entry(Process::Server, hop, disposition)
     }
 
     /// Bytes that an instrument took for copied into sockets because a run was missed that would have seen
