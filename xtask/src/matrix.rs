@@ -16,7 +16,7 @@ pub(crate) use self::cells::{GuestCell, daily};
 use crate::cache::CacheFolder;
 use crate::compile::{self, Optimised};
 use crate::exit::{Exit, Unmet};
-use crate::guest::{self, Guest, Savings};
+use crate::guest::{self, BASE, Guest, PLANTED, Savings};
 use crate::setup::{self, Wants};
 use crate::vm::FileSystem;
 use crate::{interrupt, process, tree, vm, words};
@@ -77,6 +77,8 @@ pub(crate) struct CellRunner<'a> {
     pub(crate) shelf: &'static str,
     /// For guests whose processor is the usual one.
     pub(crate) savings: Savings,
+    /// Modules beside those of the file system.
+    pub(crate) modules: Vec<&'static str>,
 }
 
 /// A cell that was measured.
@@ -110,6 +112,7 @@ pub(crate) fn command(options: &Options) -> Result<Exit> {
         fresh: options.fresh,
         shelf: "matrix",
         savings: Savings::default(),
+        modules: [BASE, PLANTED].concat(),
     };
     let (mut runs, mut missing, mut worst) = (Vec::new(), Vec::new(), Exit::Holds);
     for (at, cell) in (1..).zip(&cells) {
@@ -163,6 +166,7 @@ impl CellRunner<'_> {
         let is_usual = cell.processor.flags.is_empty() && cell.kernel.tested;
         spec.flags = if is_usual { self.savings.flags } else { cell.processor.flags };
         spec.append = self.savings.append;
+        spec.modules.clone_from(&self.modules);
         spec.file_system = cell.file_system;
         spec.wire = cell.needs_wire();
         let fresh = self.cache.work_folder("cell")?;

@@ -7,14 +7,16 @@ use std::time::Instant;
 use anyhow::Result;
 use zcprof_common::names::transfer;
 
-use super::parts::{LEFT_OUT, Longer, PARTS, Part, Work, skipped_by_others, without_others};
+use super::parts::{
+    LEFT_OUT, Longer, PARTS, Part, Work, skipped_by_others, skipped_in_turn, without_others,
+};
 use super::pool;
 use super::stage::{Stage, Stages};
 use super::tally::Tally;
 use crate::cache::CacheFolder;
 use crate::compile::{Optimised, Tested};
 use crate::exit::Exit;
-use crate::guest::{self, CHEAPER, Guest, Savings};
+use crate::guest::{self, BASE, CHEAPER, Guest, PLANTED, Savings};
 use crate::kernels::{self, GuestKernel};
 use crate::libraries::with_libraries;
 use crate::matrix::{self, CellRunner, Passes};
@@ -59,6 +61,7 @@ enum Job<'a> {
         image: Option<PathBuf>,
         cpus: usize,
         append: &'static str,
+        modules: Vec<&'static str>,
     },
     /// A cell of the matrix.
     Cell(matrix::GuestCell),
@@ -100,7 +103,8 @@ pub(super) fn run(
             let files = with(tested, files);
             let cpus = guest::cpus();
             let words = words.clone();
-            Job::Part { name, guest, files, words, image: None, cpus, append: "" }
+            let modules = [BASE, PLANTED].concat();
+            Job::Part { name, guest, files, words, image: None, cpus, append: "", modules }
         }));
     } else {
         let image = if wanted.is_whole() { Some(programs::image(cache, ready)?) } else { None };
@@ -126,13 +130,15 @@ pub(super) fn run(
     // In all other runs kernels start as Debian has them start.
     let savings = if wanted.is_daily() { CHEAPER } else { Savings::default() };
     let (program, shelf) = (&tested.zcprof, "matrix-daily");
-    let runner = CellRunner { cache, program, passes: &measured, fresh: true, shelf, savings };
+    let modules = BASE.to_vec();
+    let runner =
+        CellRunner { cache, program, passes: &measured, fresh: true, shelf, savings, modules };
     let done = pool::at_a_time(at_a_time(wanted), jobs, |job| match job {
-        Job::Part { name, guest, files, words, image, cpus, append: more } => {
+        Job::Part { name, guest, files, words, image, cpus, append: more, modules } => {
             let mut spec = guest.spec(files, words);
             let append = format!("{} {more}", savings.append);
             (spec.wire, spec.image, spec.cpus, spec.append) = (true, image, cpus, &append);
-            spec.flags = savings.flags;
+            (spec.flags, spec.modules) = (savings.flags, modules);
             of_part(cache, name, &spec)
         }
         Job::Cell(cell) => of_cell(&runner, &cell),
@@ -182,7 +188,10 @@ fn job<'a>(
         Work::TestsBootedWith(_, words) | Work::Programs(words) => {
             test_program(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
         }
-        Work::OtherTests => test_program(&skipped_by_others()),
+        Work::OtherTests => {
+            let turn = if nightly { None } else { turn(guest, wanted.kernels) };
+            test_program(&[skipped_by_others(), skipped_in_turn(turn)].concat())
+        }
         Work::Claims => {
             let built = compile::zcprof(ready, Optimised::Quickly)?;
             (vec![bring(&built, "/bin/zcprof")], of_measure(wanted.bytes, &[]))
@@ -195,7 +204,14 @@ fn job<'a>(
         }
     };
     let append = if let Work::TestsBootedWith(append, _) = part.work { append } else { "" };
-    Ok(Some(Job::Part { name, guest, files, words, image, cpus, append }))
+    let modules = part.modules.concat();
+    Ok(Some(Job::Part { name, guest, files, words, image, cpus, append, modules }))
+}
+
+/// Which of the kernels that were chosen this is, and how many they are.
+fn turn(guest: &Guest, chosen: &[&'static GuestKernel]) -> Option<(usize, usize)> {
+    let at = chosen.iter().position(|known| known.name == guest.kernel.name)?;
+    Some((at, chosen.len()))
 }
 
 fn of_test_program(variables: &[(&str, String)], words: &[impl AsRef<str>]) -> Vec<String> {

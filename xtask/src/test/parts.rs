@@ -1,7 +1,7 @@
 //! THE TABLE of what runs in guests: on which kernels, every day or only at night. To add a stage is
 //! to add a row.
 
-use crate::guest;
+use crate::guest::{self, BASE, PLANTED, WAYS};
 use crate::kernels::{DEFAULT, GuestKernel};
 
 /// A stage in a guest of its own, on one kernel.
@@ -17,6 +17,8 @@ pub(super) struct Part {
     nightly: KernelScope,
     /// Processors of its guest every day; at night as many as this machine has.
     cpus: Cpus,
+    /// Modules of its guest.
+    pub(super) modules: &'static [&'static [&'static str]],
     /// What the daily run does not do of it, and what covers that meanwhile; empty if nothing.
     pub(super) left_out: &'static str,
 }
@@ -77,6 +79,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
+        modules: &[BASE, PLANTED],
         left_out: "faults on the other kernels: they strike the same code on one",
     },
     Part {
@@ -85,6 +88,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::Nowhere,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::Several,
+        modules: &[BASE],
         left_out: "processors that come and go",
     },
     Part {
@@ -93,6 +97,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::Nowhere,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::Several,
+        modules: &[BASE],
         left_out: "processors on which zcprof may not run",
     },
     Part {
@@ -101,8 +106,10 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::Shared,
         nightly: KernelScope::Every(&[("ZCPROF_CONNECTIONS", "1,3")]),
         cpus: Cpus::SeveralOn("trixie-backports"),
-        left_out: "every transfer over one connection (the matrix and the red team have just one), and \
-                   each way to send by UDP on each kernel: every day each is tried on one, in turns",
+        modules: &[BASE],
+        left_out: "every transfer over one connection (the matrix and the red team have just one); and \
+                   on each kernel: each way to send by UDP, what waits in sockets, stacks, arguments of \
+                   small fetches, kretprobes, the programs' log: every day each is tried on one, in turns",
     },
     Part {
         name: "commands",
@@ -110,6 +117,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
+        modules: &[BASE],
         left_out: "what commands say, refuse and leave behind on the other kernels: the same code says it \
                    on one",
     },
@@ -119,6 +127,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::Nowhere,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
+        modules: &[BASE],
         left_out: "windows about names, files, control groups and ports of programs that run already: \
                    every day a command's is watched",
     },
@@ -128,6 +137,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
+        modules: &[BASE],
         left_out: "what was before a window and how it ends on the other kernels: the same code does it",
     },
     Part {
@@ -139,6 +149,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::Nowhere,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
+        modules: &[BASE],
         left_out: "commands and daemons that outlive the window: every day a window ends with its command",
     },
     Part {
@@ -147,6 +158,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::Nowhere,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
+        modules: &[BASE],
         left_out: "names of functions in the live view: every day a report names them",
     },
     Part {
@@ -155,6 +167,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::Nowhere,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
+        modules: &[BASE],
         left_out: "the live view on a terminal: every day its rows and its drawing are tested without one",
     },
     Part {
@@ -163,6 +176,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::Nowhere,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::Several,
+        modules: &[BASE],
         left_out: "ten thousand stacks and two thousand processes in a window",
     },
     Part {
@@ -172,6 +186,7 @@ pub(super) const PARTS: &[Part] = &[
         // What it takes does not depend on the kernel, and it takes half an hour.
         nightly: KernelScope::One,
         cpus: Cpus::Several,
+        modules: &[BASE],
         left_out: "a window of half an hour with a thousand connections per second",
     },
     Part {
@@ -180,6 +195,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::Several,
+        modules: &[BASE],
         left_out: "ways to receive on the other kernels: what a transfer sends is measured on each",
     },
     Part {
@@ -188,15 +204,17 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::Shared,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::SeveralOn("trixie-backports"),
+        modules: &[BASE, PLANTED],
         left_out: "each sabotage on each kernel: every day each is planted on one, in turns",
     },
     Part {
         name: "random",
         work: Work::Tests(&["--nocapture", RANDOM.test]),
-        daily: KernelScope::Every(&[(RANDOM.variable, "5")]),
+        daily: KernelScope::Every(&[(RANDOM.variable, "3")]),
         nightly: KernelScope::Every(&[(RANDOM.variable, "100")]),
         cpus: Cpus::SeveralOn("trixie-backports"),
-        left_out: "random measurements in bulk, 100 passes on each kernel: 5 are made",
+        modules: &[BASE, PLANTED],
+        left_out: "random measurements in bulk, 100 passes on each kernel: 3 are made",
     },
     Part {
         name: "repetitions",
@@ -204,6 +222,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::Nowhere,
         nightly: KernelScope::Every(&[(REPEAT.variable, "20")]),
         cpus: Cpus::Several,
+        modules: &[BASE],
         left_out: "the classics again and again: the tests measure them once, the matrix twice",
     },
     Part {
@@ -212,6 +231,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::Nowhere,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
+        modules: &[BASE],
         left_out: "the claims of all transfers by the program that users build: the tests judge them \
                    with the one that the tests build",
     },
@@ -221,6 +241,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
+        modules: &[BASE],
         left_out: "kcat on the other kernels: it reads what the built-in consumer reads on each",
     },
     Part {
@@ -229,6 +250,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::Nowhere,
         nightly: KernelScope::Every(&[(RANDOM.variable, "34")]),
         cpus: Cpus::Several,
+        modules: &[BASE, PLANTED, WAYS],
         left_out: "programs of others (nginx, Kafka, Caddy), watched: every day a command of zcprof's own is",
     },
     Part {
@@ -238,6 +260,7 @@ pub(super) const PARTS: &[Part] = &[
         // On the other kernels the ways that packets take from there are tested, among the programs.
         nightly: KernelScope::One,
         cpus: Cpus::Several,
+        modules: &[BASE, PLANTED, WAYS],
         left_out: "programs of others where containers have them",
     },
     Part {
@@ -246,6 +269,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
+        modules: &[BASE],
         left_out: "devices that the CPU copies for, on the other kernels: the same tracepoint tells it",
     },
     // These two cannot be undone, so that nothing comes after them.
@@ -255,6 +279,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
+        modules: &[BASE],
         left_out: "function tracing switched off on the other kernels",
     },
     Part {
@@ -263,6 +288,7 @@ pub(super) const PARTS: &[Part] = &[
         daily: KernelScope::One,
         nightly: KernelScope::Every(&[]),
         cpus: Cpus::One,
+        modules: &[BASE],
         left_out: "lockdown of the other kernels",
     },
 ];
@@ -285,6 +311,18 @@ const COMMANDS: &[&str] = &[
     "watching::the_command_gets",
     "watching::the_exit_code",
     "watching::who_cannot_be_watched",
+];
+
+/// Tests of [`Work::OtherTests`] that a daily run tries on one kernel each, in turns.
+const IN_TURNS: &[&str] = &[
+    "arguments_of_small_fetches_are_no_copies_of_the_payload",
+    "watching::queued::",
+    "watching::what_two_functions_read_within_each_other",
+    "stacks_of_the_built_in_workload_say_which_function_copied",
+    "kretprobes_find_what_fexit_finds",
+    "watching::stacks_say_which_function_copied",
+    "the_programs_explain_themselves",
+    "watching::datagrams::what_is_sent_by_udp_beside_tcp",
 ];
 
 /// The test of programs in containers.
@@ -316,6 +354,14 @@ pub(super) const REPEAT: Longer = Longer {
 /// The words of [`Work::OtherTests`]: to skip whatever the other parts name.
 pub(super) fn skipped_by_others() -> Vec<String> {
     named().map(skip).collect()
+}
+
+/// The words of [`Work::OtherTests`] on the kernel whose turn is so many-th of so many, to skip what others
+/// try; none if there are no turns.
+pub(super) fn skipped_in_turn(turn: Option<(usize, usize)>) -> Vec<String> {
+    let Some((own, turns)) = turn else { return Vec::new() };
+    let others = IN_TURNS.iter().enumerate().filter(|(at, _)| at % turns != own);
+    others.map(|(_, test)| skip(test)).collect()
 }
 
 /// The words of [`Work::Tests`].
@@ -428,6 +474,19 @@ mod tests {
         let one = &chosen[..1];
         let faults = PARTS.iter().find(|part| part.name == "faults").expect("there");
         assert!(faults.is_shorter(&chosen) && !faults.is_shorter(one), "one kernel has it all");
+    }
+
+    #[test]
+    fn what_kernels_try_in_turns_each_day_one_tries() {
+        for turns in 1..4 {
+            let skipped: Vec<_> =
+                (0..turns).flat_map(|own| skipped_in_turn(Some((own, turns)))).collect();
+            for test in IN_TURNS {
+                let by = skipped.iter().filter(|word| **word == skip(test)).count();
+                assert_eq!(by, turns - 1, "{test}");
+            }
+        }
+        assert!(skipped_in_turn(None).is_empty());
     }
 
     /// What one of the stages runs, the stage of all others does not.
