@@ -23,6 +23,8 @@ use crate::watch::judge::{ClaimJudgement, judge};
 use crate::watch::record::{Direction, MapMemory, Watch};
 use crate::watch::series;
 
+use Disposition::Filled;
+
 /// Files of a watched window, in the order in which they are written.
 ///
 /// # Errors
@@ -230,13 +232,15 @@ fn columns(lines: &[WatchLine], direction: Direction) -> Vec<Column> {
         ("copied|later", Hop::SocketToSocket, Disposition::Deferred),
         ("encrypted", Hop::PageCacheToSocket, Disposition::Transformed),
         ("bounced", Hop::PageCacheToPipe, Disposition::Bounced),
-        ("filled|by storage", Hop::StorageToPageCache, Disposition::Filled),
+        ("filled|by storage", Hop::StorageToPageCache, Filled),
     ];
     for (heading, hop, disposition) in shown {
         let is_sent = direction == Direction::Tx;
         if is_sent && lines.iter().any(|line| line.bytes(hop, disposition) > 0) {
+            let is_known = |line: &WatchLine| disposition != Filled || line.tells(hop, Filled);
             columns.push(column(heading, false, lines, |line| {
-                per_byte(line.bytes(hop, disposition), line.traffic.sent())
+                let number = per_byte(line.bytes(hop, disposition), line.traffic.sent());
+                if is_known(line) { number } else { "-".to_owned() }
             }));
         }
     }

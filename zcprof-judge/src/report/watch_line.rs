@@ -47,8 +47,13 @@ impl WatchLine {
             (Bounced, _) if self.traffic.direction == Direction::Tx => {
                 seen().min(self.traffic.seen(Hop::PageCacheToSocket, Moved))
             }
-            (_, Of::Port(_)) if !AT_PORTS.contains(&(hop, disposition)) => 0,
+            _ if !self.tells(hop, disposition) => 0,
             _ => seen(),
         }
+    }
+
+    /// Whether bytes at a place, other than copies, can be told to be of this part.
+    pub(super) fn tells(&self, hop: Hop, disposition: Disposition) -> bool {
+        !matches!(self.of, Of::Port(_)) || AT_PORTS.contains(&(hop, disposition))
     }
 }

@@ -66,7 +66,7 @@ impl PathRow {
             for what in Disposition::ALL.iter().copied().filter(|what| *what != Aside) {
                 let Some(number) = number(&line, hop, what) else { continue };
                 // The first half of what an arrow shows.
-                if (hop, what) == (Hop::PageCacheToPipe, Moved) && line.bytes(hop, what) <= moved {
+                if (hop, what) == (Hop::PageCacheToPipe, Moved) && moved > 0 {
                     continue;
                 }
                 let text = format!("{number} {} {} {codes}", what.name(), hop.name());
@@ -136,7 +136,12 @@ fn summary(line: &WatchLine, arrow: &Arrow, codes: &[&str], is_seen: bool) -> Ar
         };
         // A zero is said only of what was watched.
         let nothing = format!("0.000 {}", usual.name());
-        said.push(if is_seen || usual == Filled { nothing } else { "not watched".to_owned() });
+        said.push(match usual {
+            Filled if !line.tells(hop, usual) => "not told by port".to_owned(),
+            Filled => nothing,
+            _ if is_seen => nothing,
+            _ => "not watched".to_owned(),
+        });
     }
     let entries = occurring.iter().filter_map(|(what, _)| line.traffic.entry(hop, *what));
     let calls = sum(entries.map(|entry| entry.calls));

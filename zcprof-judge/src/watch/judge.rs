@@ -124,7 +124,10 @@ impl ClaimJudgement {
             if traffic.direction == Direction::Tx { &EXACT } else { &[] };
         let exact = exact.iter().map(|(hop, disposition)| {
             let bytes = traffic.seen(*hop, *disposition);
-            HopBytes { hop: *hop, disposition: *disposition, per_byte: interval(bytes, bytes) }
+            // For which port storage filled nobody can tell.
+            let is_any = matches!(self.of, Of::Port(_)) && *disposition == Disposition::Filled;
+            let least = if is_any { 0 } else { bytes };
+            HopBytes { hop: *hop, disposition: *disposition, per_byte: interval(least, bytes) }
         });
         ClaimResult {
             of: self.of.clone(),

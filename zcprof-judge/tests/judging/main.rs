@@ -26,4 +26,5 @@ mod watch_closing;
 mod watched;
 mod watched_at_random;
 mod watched_below;
+mod watched_path;
 mod windows;
