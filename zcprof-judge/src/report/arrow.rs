@@ -283,7 +283,7 @@ impl ArrowSummary {
 }
 
 /// What an arrow is there for, if nothing went over it.
-fn usual(hop: Hop) -> Disposition {
+pub(super) fn usual(hop: Hop) -> Disposition {
     match hop {
         Hop::StorageToPageCache => Disposition::Filled,
         Hop::PageCacheToSocket => Disposition::Moved,

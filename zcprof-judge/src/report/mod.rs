@@ -13,6 +13,7 @@ mod closing;
 mod columns;
 mod copies;
 pub mod cost;
+mod course;
 mod details;
 pub mod diff;
 pub mod doctor;

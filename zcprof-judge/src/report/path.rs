@@ -1,17 +1,17 @@
 //! `path.svg`: the textbook's picture, measured. A row for each transfer, the way from storage to the
-//! consumer from left to right, and on every arrow what went over it. What goes by way of user space
-//! runs in the upper half of a row, what stays within the kernel in the lower one.
+//! consumer from left to right, and on every arrow what went over it.
 
 use zcprof_common::vocabulary::{Disposition, Hop, Process};
 
-use super::arrow::{ARROWS, ArrowSummary, Lane, arrow, each};
-use super::canvas::{Canvas, LINE, MARGIN, Pen, SMALL, WIDTH};
+use super::arrow::{ARROWS, ArrowSummary, each};
+use super::canvas::{Canvas, MARGIN, Pen, SMALL, WIDTH};
+use super::course::{self, CourseRow, NAMES, Station};
 use super::ink;
 use super::lettering::Type;
 use super::numbers::{grouped, size};
 use super::reading::{Judged, Reading};
 use super::spot::{self, Spot, SpotCopies};
-use super::verdicts::{Word, backdrop, badge, ground, tally};
+use super::verdicts::{Word, badge, tally};
 use super::{ReportError, RunFormat, finding};
 use crate::run::{Cache, Run};
 
@@ -22,34 +22,13 @@ pub(super) const FORMAT: RunFormat = RunFormat {
     render,
 };
 
-/// Room for a transfer's name and its verdict.
-const NAMES: i32 = 136;
-
-/// Width of a station, which runs down the picture.
-const POST: i32 = 12;
-
-/// Free space at the upper and lower edge of a row, and between its lanes.
-const EDGE: i32 = 3;
-const GAP: i32 = 1;
-
-/// A place where bytes are.
-struct Station {
-    name: &'static str,
-    /// Its middle.
-    x: i32,
-    in_kernel: bool,
-}
-
 const STATIONS: &[Station] = &[
-    Station { name: "storage", x: 168, in_kernel: true },
-    Station { name: "page cache", x: 300, in_kernel: true },
-    Station { name: "user buffer", x: 462, in_kernel: false },
-    Station { name: "socket", x: 628, in_kernel: true },
-    Station { name: "consumer", x: 768, in_kernel: false },
+    Station::kernel("storage", 168),
+    Station::kernel("page cache", 300),
+    Station::buffer(462),
+    Station::kernel("socket", 628),
+    Station::process("consumer", 768),
 ];
-
-/// The station that only what goes by way of user space reaches.
-const USER: &str = "user buffer";
 
 fn render(run: &Run) -> Result<Vec<u8>, ReportError> {
     let reading = Reading::of(run)?;
@@ -82,19 +61,7 @@ fn heading(canvas: &mut Canvas, top: i32, reading: &Reading<'_>) -> i32 {
         canvas.tell(warning);
         y = canvas.paragraph((MARGIN, y), warning, width, text.bold());
     }
-    y += 6;
-    let mut x = MARGIN;
-    for (what, label) in [
-        (Some(Disposition::Copied), "copied by the CPU"),
-        (Some(Disposition::Moved), "pages handed over"),
-        (Some(Disposition::Deferred), "copied later or elsewhere"),
-        (Some(Disposition::Filled), "filled by storage"),
-        (None, "nothing"),
-    ] {
-        arrow(canvas, (x, y + 7), (x + 26, y + 7), what);
-        canvas.text((x + 32, y), label, text);
-        x += 32 + text.width(label) + 14;
-    }
+    y = course::key(canvas, y + 6, "copied later or elsewhere");
     let both = reading.passes.iter().any(|pass| pass.pass.cache == Cache::Cold)
         && reading.passes.iter().any(|pass| pass.pass.cache == Cache::Warm);
     let two = if both { " (warm / cold)" } else { "" };
@@ -102,80 +69,26 @@ fn heading(canvas: &mut Canvas, top: i32, reading: &Reading<'_>) -> i32 {
         "Bytes per payload byte, and calls{two}. Grey: in no claim. Bytes of headers and arguments are \
          subtracted, their calls are not."
     );
-    canvas.tell(&note);
-    y = canvas.paragraph((MARGIN, y + LINE + 3), &note, width, Type::new(11).ink(ink::GREY)) + 6;
-    for station in STATIONS {
-        let (name, side) = (Type::new(SMALL).bold(), Type::new(10).ink(ink::GREY));
-        let x = station.x.min(WIDTH - MARGIN - name.width(station.name) / 2);
-        canvas.text((x, y), station.name, name.centred());
-        let space = if station.in_kernel { "kernel" } else { "user space" };
-        canvas.text((x, y + LINE), space, side.centred());
-    }
-    y + 2 * LINE + 4
+    course::heads(canvas, y, &note, STATIONS)
 }
 
 /// A transfer's row; says where the next one begins.
 fn transfer(canvas: &mut Canvas, top: i32, passes: &[&Judged<'_>], reading: &Reading<'_>) -> i32 {
     let worst = passes.iter().map(|pass| Word::of(&pass.judgement.verdict)).min();
-    let mut shapes = canvas.layer(ground(worst));
     let seen: Vec<_> =
         ARROWS.iter().map(|arrow| (arrow, ArrowSummary::on(arrow, passes, reading))).collect();
-    let tallest = |lane: Lane| {
-        let in_lane = seen.iter().filter(|(arrow, _)| arrow.lane == lane);
-        in_lane.map(|(_, seen)| seen.height()).max().unwrap_or(0)
-    };
-    let spots: Vec<SpotCopies> =
-        Spot::ALL.iter().flat_map(|spot| spot::at(*spot, passes, reading)).collect();
-    let (in_kernel, in_user): (Vec<_>, Vec<_>) =
-        spots.into_iter().partition(SpotCopies::is_in_kernel);
-
-    let mut y = top + EDGE;
-    let user = y;
-    y += tallest(Lane::User) + GAP;
-    for copies in &in_user {
-        copies.draw(&mut shapes, y);
-        y += spot::HEIGHT;
-    }
-    let user_end = y;
-    let kernel = y + GAP;
-    y = kernel + tallest(Lane::Kernel) + GAP;
-    for copies in &in_kernel {
-        copies.draw(&mut shapes, y);
-        y += spot::HEIGHT;
-    }
+    let spots = Spot::ALL.iter().flat_map(|spot| spot::at(*spot, passes, reading));
+    let (in_kernel, in_user): (Vec<_>, Vec<_>) = spots.partition(SpotCopies::is_in_kernel);
+    let loops = [in_user, in_kernel].into_iter().flatten().collect::<Vec<_>>();
     let beside = beside(passes, reading);
-    if !beside.is_empty() {
-        let (text, style) = (format!("also {beside}"), Type::new(10));
-        y = shapes.paragraph((316, y), &text, 300, style);
-    }
-    let bottom =
-        y.max(names(&mut shapes, top + EDGE, passes)).max(user + tallest(Lane::Side)) + EDGE;
-    for station in STATIONS {
-        let (from, to) = if station.name == USER { (user, user_end) } else { (top, bottom) };
-        let (at, size) = ((station.x - POST / 2, from), (POST, to - from));
-        if station.in_kernel {
-            shapes.block(at, size, ink::POST);
-        } else {
-            shapes.rect(at, size, ink::WHITE, Pen::new(ink::GREY, 1));
-        }
-    }
-    for (arrow, seen) in &seen {
-        let y = match arrow.lane {
-            Lane::Side => i32::midpoint(top, bottom) - seen.height() / 2,
-            Lane::User => user + (tallest(Lane::User) - seen.height()) / 2,
-            Lane::Kernel => kernel,
-        };
-        seen.draw(&mut shapes, (arrow.from, arrow.to), y);
-    }
-    shapes.line((MARGIN, top), (WIDTH - MARGIN, top), Pen::new(ink::PALE, 1));
     let arrows = seen.iter().map(|(arrow, seen)| seen.told(arrow.hop));
-    let loops = in_user.iter().chain(&in_kernel).map(|copies| copies.told().to_owned());
-    let also = (!beside.is_empty()).then_some(beside);
-    let all: Vec<_> = arrows.chain(loops).chain(also).collect();
+    let told = loops.iter().map(|copies| copies.told().to_owned());
+    let also = (!beside.is_empty()).then(|| beside.clone());
+    let all: Vec<_> = arrows.chain(told).chain(also).collect();
     canvas.tell(&format!("{}, {}: {}.", passes[0].pass.transfer, outcomes(passes), all.join("; ")));
-    backdrop(canvas, (top, bottom), worst);
-    canvas.append(shapes);
-    bottom
+    let row = CourseRow { arrows: &seen, loops: &loops, beside: &beside, air: 0, worst };
+    let names = |canvas: &mut Canvas, top| names(canvas, top, passes);
+    course::row(canvas, top, STATIONS, &row, names, |_, _| ())
 }
 
 /// The transfer's name, its verdicts and claims; says where they end.

@@ -4,13 +4,13 @@
 use zcprof_common::vocabulary::{Disposition, Hop, Instrument};
 
 use super::ReportError;
-use super::arrow::{Lane, arrow, open_arrow, pointed};
+use super::arrow::{open_arrow, pointed};
 use super::canvas::{Canvas, LINE, MARGIN, Pen, SMALL, WIDTH};
+use super::course::{self, CourseRow, NAMES, Station};
 use super::ink;
 use super::lettering::Type;
 use super::numbers::{size_of, thousandths};
-use super::spot::{self, SpotCopies};
-use super::verdicts::{Word, backdrop, badge, ground, judged, tally};
+use super::verdicts::{Word, badge, judged, tally};
 use super::watch_line::WatchLine;
 use super::watched;
 use super::watched_row::PathRow;
@@ -21,39 +21,29 @@ use crate::watch::record::{Direction, Of, Watch};
 /// Name of the file.
 pub(super) const FILE: &str = "path.svg";
 
-/// Room for a part's name and its verdicts.
-const NAMES: i32 = 136;
-
-/// Width of a station, which runs down the picture.
-const POST: i32 = 12;
-
-/// Free space at the upper and lower edge of a row, and between its lanes.
-const EDGE: i32 = 4;
-const GAP: i32 = 2;
-
 /// From the socket to the network.
 const OUT: (i32, i32) = (636, 760);
 
-/// Places where bytes are, with their middles, and whether they are in the kernel.
-type Stations = &'static [(&'static str, i32, bool)];
+const SENT: &[Station] = &[
+    Station::kernel("storage", 168),
+    Station::kernel("page cache", 300),
+    Station::buffer(462),
+    Station::kernel("socket", 628),
+    Station::kernel("network", 768),
+];
+const RECEIVED: &[Station] =
+    &[Station::kernel("socket", 300), Station::buffer(462), Station::kernel("page cache", 628)];
+const WRITTEN: &[Station] = &[
+    Station::kernel("page cache, read", 300),
+    Station::buffer(462),
+    Station::kernel("page cache, written", 628),
+];
 
-const fn stations(direction: Direction) -> Stations {
+const fn stations(direction: Direction) -> &'static [Station] {
     match direction {
-        Direction::Tx => &[
-            ("storage", 168, true),
-            ("page cache", 300, true),
-            ("user buffer", 462, false),
-            ("socket", 628, true),
-            ("network", 768, true),
-        ],
-        Direction::Rx => {
-            &[("socket", 300, true), ("user buffer", 462, false), ("page cache", 628, true)]
-        }
-        Direction::File => &[
-            ("page cache, read", 300, true),
-            ("user buffer", 462, false),
-            ("page cache, written", 628, true),
-        ],
+        Direction::Tx => SENT,
+        Direction::Rx => RECEIVED,
+        Direction::File => WRITTEN,
     }
 }
 
@@ -88,7 +78,7 @@ pub(super) fn render(watch: &Watch) -> Result<Vec<u8>, ReportError> {
         y = draw(&mut canvas, y, row, &of_part(&judgements, &row.of));
     }
     canvas.line((MARGIN, y), (WIDTH - MARGIN, y), Pen::new(ink::PALE, 1));
-    y += EDGE;
+    y += 4;
     // What was claimed of a part that sent nothing.
     for judgement in judgements.iter().filter(|j| !rows.iter().any(|row| row.of.contains(&j.of))) {
         let about = format!("{} of {}", judgement.promise, judgement.of);
@@ -132,89 +122,28 @@ fn heading(canvas: &mut Canvas, top: i32, direction: Direction, blind: bool) -> 
         canvas.tell(warning);
         y = canvas.paragraph((MARGIN, y), warning, width, text.bold());
     }
-    y += 6;
-    let mut x = MARGIN;
-    for (what, label) in [
-        (Some(Disposition::Copied), "copied by the CPU"),
-        (Some(Disposition::Moved), "pages handed over"),
-        (Some(Disposition::Deferred), "copied later"),
-        (Some(Disposition::Filled), "filled by storage"),
-        (None, "nothing"),
-    ] {
-        arrow(canvas, (x, y + 7), (x + 26, y + 7), what);
-        canvas.text((x + 32, y), label, text);
-        x += 32 + text.width(label) + 14;
-    }
-    y += LINE + 5;
+    y = course::key(canvas, y + 6, "copied later") + 5;
     let label =
         format!("read, and {} if it was what was read: the kernel cannot tell", direction.done());
     open_arrow(canvas, (MARGIN, y + 7), (MARGIN + 26, y + 7));
     canvas.text((MARGIN + 32, y), &label, text);
     let note = format!("Bytes per byte {}, as the callers saw it, and calls.", direction.done());
-    canvas.tell(&note);
-    y = canvas.paragraph((MARGIN, y + LINE + 3), &note, width, Type::new(11).ink(ink::GREY)) + 6;
-    for (name, x, in_kernel) in stations(direction) {
-        let (bold, side) = (Type::new(SMALL).bold(), Type::new(10).ink(ink::GREY));
-        let x = (*x).min(WIDTH - MARGIN - bold.width(name) / 2);
-        canvas.text((x, y), name, bold.centred());
-        let space = if *in_kernel { "kernel" } else { "user space" };
-        canvas.text((x, y + LINE), space, side.centred());
-    }
-    y + 2 * LINE + 4
+    course::heads(canvas, y + LINE, &note, stations(direction))
 }
 
 /// A part's row; says where the next one begins.
 fn draw(canvas: &mut Canvas, top: i32, row: &PathRow, judged: &[&ClaimJudgement]) -> i32 {
     let direction = row.line.traffic.direction;
-    let word = judged.iter().map(|one| Word::of(&one.verdict)).min();
-    let mut shapes = canvas.layer(ground(word));
-    let tallest = |lane: Lane| {
-        let in_lane = row.arrows.iter().filter(|(arrow, _)| arrow.lane == lane);
-        in_lane.map(|(_, seen)| seen.height()).max().unwrap_or(0)
-    };
-    let (in_kernel, in_user): (Vec<_>, Vec<_>) =
-        row.loops.iter().partition(|copies| copies.is_in_kernel());
-    let user = top + EDGE;
-    let loops = |shapes: &mut Canvas, mut y: i32, all: &[&SpotCopies]| {
-        for copies in all {
-            copies.draw(shapes, y);
-            y += spot::HEIGHT;
-        }
-        y
-    };
-    let user_end = loops(&mut shapes, user + tallest(Lane::User) + GAP, &in_user);
-    let kernel = user_end + GAP;
-    let mut y = loops(&mut shapes, kernel + tallest(Lane::Kernel) + GAP, &in_kernel);
-    if !row.also.is_empty() {
-        y = shapes.paragraph((316, y), &format!("also {}", row.also), 300, Type::new(10));
-    }
-    let bottom =
-        y.max(names(&mut shapes, top + EDGE, row, judged)).max(user + tallest(Lane::Side)) + EDGE;
-    for (_, x, in_kernel) in stations(direction) {
-        let (from, to) = if *in_kernel { (top, bottom) } else { (user, user_end) };
-        let (at, size) = ((x - POST / 2, from), (POST, to - from));
-        if *in_kernel {
-            shapes.block(at, size, ink::POST);
-        } else {
-            shapes.rect(at, size, ink::WHITE, Pen::new(ink::GREY, 1));
-        }
-    }
-    for (arrow, seen) in &row.arrows {
-        let y = match arrow.lane {
-            Lane::Side => i32::midpoint(top, bottom) - seen.height() / 2,
-            Lane::User => user + (tallest(Lane::User) - seen.height()) / 2,
-            Lane::Kernel => kernel,
-        };
-        seen.draw(&mut shapes, (arrow.from, arrow.to), y);
-    }
-    if direction == Direction::Tx {
-        out(&mut shapes, i32::midpoint(top, bottom), &row.exits());
-    }
-    shapes.line((MARGIN, top), (WIDTH - MARGIN, top), Pen::new(ink::PALE, 1));
+    let worst = judged.iter().map(|one| Word::of(&one.verdict)).min();
     canvas.tell(&format!("{}: {}.", whose(row), row.told()));
-    backdrop(canvas, (top, bottom), word);
-    canvas.append(shapes);
-    bottom
+    let shown =
+        CourseRow { arrows: &row.arrows, loops: &row.loops, beside: &row.also, air: 1, worst };
+    let names = |canvas: &mut Canvas, top| names(canvas, top, row, judged);
+    course::row(canvas, top, stations(direction), &shown, names, |canvas, middle| {
+        if direction == Direction::Tx {
+            out(canvas, middle, &row.exits());
+        }
+    })
 }
 
 /// The way out of the socket.

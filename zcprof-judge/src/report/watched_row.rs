@@ -3,7 +3,7 @@
 
 use zcprof_common::vocabulary::{Disposition, Hop, Process};
 
-use super::arrow::{ARROWS, Arrow, ArrowSummary, Lane};
+use super::arrow::{ARROWS, Arrow, ArrowSummary, Lane, usual};
 use super::numbers::{counted, thousandths};
 use super::spot::{self, SpotCopies};
 use super::watch_line::WatchLine;
@@ -129,11 +129,7 @@ fn summary(line: &WatchLine, arrow: &Arrow, codes: &[&str], is_seen: bool) -> Ar
     let mut said: Vec<_> =
         occurring.iter().map(|(what, number)| format!("{number} {}", what.name())).collect();
     if said.is_empty() {
-        let usual = match hop {
-            Hop::StorageToPageCache => Filled,
-            Hop::PageCacheToSocket => Moved,
-            _ => Copied,
-        };
+        let usual = usual(hop);
         // A zero is said only of what was watched.
         let nothing = format!("0.000 {}", usual.name());
         said.push(match usual {
