@@ -8,7 +8,7 @@ use anyhow::Result;
 use zcprof_common::names::transfer;
 
 use super::parts::{
-    LEFT_OUT, Longer, PARTS, Part, Work, skipped_by_others, skipped_in_turn, without_others,
+    LEFT_OUT, Longer, PARTS, Part, Work, skipped_by_others, skipped_in_turn, turn, without_others,
 };
 use super::pool;
 use super::stage::{Stage, Stages};
@@ -189,7 +189,7 @@ fn job<'a>(
             test_program(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
         }
         Work::OtherTests => {
-            let turn = if nightly { None } else { turn(guest, wanted.kernels) };
+            let turn = if nightly { None } else { turn(guest.kernel, wanted.kernels) };
             test_program(&[skipped_by_others(), skipped_in_turn(turn)].concat())
         }
         Work::Claims => {
@@ -206,12 +206,6 @@ fn job<'a>(
     let append = if let Work::TestsBootedWith(append, _) = part.work { append } else { "" };
     let modules = part.modules.concat();
     Ok(Some(Job::Part { name, guest, files, words, image, cpus, append, modules }))
-}
-
-/// Which of the kernels that were chosen this is, and how many they are.
-fn turn(guest: &Guest, chosen: &[&'static GuestKernel]) -> Option<(usize, usize)> {
-    let at = chosen.iter().position(|known| known.name == guest.kernel.name)?;
-    Some((at, chosen.len()))
 }
 
 fn of_test_program(variables: &[(&str, String)], words: &[impl AsRef<str>]) -> Vec<String> {

@@ -356,6 +356,15 @@ pub(super) fn skipped_by_others() -> Vec<String> {
     named().map(skip).collect()
 }
 
+/// Which of the kernels that were chosen this is, and how many they are.
+pub(super) fn turn(
+    kernel: &GuestKernel,
+    chosen: &[&'static GuestKernel],
+) -> Option<(usize, usize)> {
+    let at = chosen.iter().position(|known| known.name == kernel.name)?;
+    Some((at, chosen.len()))
+}
+
 /// The words of [`Work::OtherTests`] on the kernel whose turn is so many-th of so many, to skip what others
 /// try; none if there are no turns.
 pub(super) fn skipped_in_turn(turn: Option<(usize, usize)>) -> Vec<String> {
@@ -394,7 +403,7 @@ impl Part {
         chosen: &[&'static GuestKernel],
         nightly: bool,
     ) -> Option<Vec<(&'static str, String)>> {
-        let at = chosen.iter().position(|known| known.name == kernel.name)?;
+        let (at, kernels) = turn(kernel, chosen)?;
         match if nightly { self.nightly } else { self.daily } {
             KernelScope::Nowhere => None,
             KernelScope::One => {
@@ -404,7 +413,7 @@ impl Part {
             KernelScope::Every(variables) => {
                 Some(variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect())
             }
-            KernelScope::Shared => Some(vec![(SHARE, format!("{}/{}", at + 1, chosen.len()))]),
+            KernelScope::Shared => Some(vec![(SHARE, format!("{}/{kernels}", at + 1))]),
         }
     }
 

@@ -19,14 +19,11 @@ impl Depths {
         if self.0.len() >= KEPT && !self.0.contains_key(&image) {
             self.0.clear();
         }
-        let known = self.0.insert(image, depth);
-        match known {
-            Some(known) if known >= depth => {
-                self.0.insert(image, known);
-                None
-            }
-            _ => Some(depth),
-        }
+        let known = self.0.entry(image).or_insert(0);
+        (*known < depth).then(|| {
+            *known = depth;
+            depth
+        })
     }
 }
 

@@ -145,7 +145,7 @@ impl Users {
         let stack = UserStack { registers, bytes: stack.get(..length).unwrap_or_default() };
         let unwound = self.spaces.unwind(process, image, &stack, &mut self.binaries);
         self.keep(word(offset_of!(Sample, user)), &unwound.known_by(searched));
-        let depth = self.depths.deepen(image, unwound.depth?)?;
+        let depth = self.depths.deepen(image, unwound.depth()?)?;
         Some((image, depth))
     }
 }

@@ -63,7 +63,8 @@ impl AddressSpace {
         let places = frames.iter().map(|frame| self.place(run, frame.address));
         let cut = (!whole).then_some(FrameLocation::Cut);
         let places = places.chain(cut).collect();
-        Unwound::of(places, &stack.depths(frames.iter().map(|frame| frame.from)), is_known)
+        let depths = stack.depths(frames.iter().map(|frame| frame.from));
+        Unwound { places, is_known, depths }
     }
 
     /// A stack's frames, the innermost first, and whether they are all.

@@ -34,11 +34,9 @@ pub(super) struct Unwound {
     pub(super) places: Vec<FrameLocation>,
     /// Whether all are within what the process has mapped.
     pub(super) is_known: bool,
-    /// How deep the stack needs to be searched for ways that differ in a frame to be told apart, in the
-    /// pieces of the probes; none if nothing is known of the stack.
-    pub(super) depth: Option<u32>,
-    /// The same of each frame.
-    depths: Vec<u32>,
+    /// How deep each frame's return address lies ([`UserStack::depths`]); empty if nothing is known of the
+    /// stack.
+    pub(super) depths: Vec<u32>,
 }
 
 impl UserStack<'_> {
@@ -77,16 +75,16 @@ impl UserStack<'_> {
 }
 
 impl Unwound {
-    pub(super) fn of(places: Vec<FrameLocation>, depths: &[u32], is_known: bool) -> Self {
-        let deepest = depths.iter().copied().max().unwrap_or(0);
-        let depth = Some(deepest.clamp(LEAST_SEARCHED, MOST_SEARCHED));
-        Self { places, is_known, depth, depths: depths.to_vec() }
-    }
-
     /// A stack of which nothing is known.
     pub(super) fn gone() -> Self {
-        let (places, depths) = (vec![FrameLocation::Gone], vec![0]);
-        Self { places, is_known: false, depth: None, depths }
+        Self { places: vec![FrameLocation::Gone], is_known: false, depths: Vec::new() }
+    }
+
+    /// How deep the stack needs to be searched for ways that differ in a frame to be told apart, in the
+    /// pieces of the probes; none if nothing is known of it.
+    pub(super) fn depth(&self) -> Option<u32> {
+        let deepest = self.depths.iter().copied().max()?;
+        Some(deepest.clamp(LEAST_SEARCHED, MOST_SEARCHED))
     }
 
     /// The places as far as the way says them for which so much was searched. What lies deeper than is ever
@@ -95,10 +93,7 @@ impl Unwound {
         let is_unknown = |depth: &u32| (searched + 1..=MOST_SEARCHED).contains(depth);
         match self.depths.iter().position(is_unknown) {
             None => self.places.clone(),
-            Some(at) => {
-                let known = self.places[..at.min(self.places.len())].iter().copied();
-                known.chain([FrameLocation::Cut]).collect()
-            }
+            Some(at) => self.places.iter().take(at).copied().chain([FrameLocation::Cut]).collect(),
         }
     }
 }
@@ -135,12 +130,17 @@ mod tests {
     fn frames_that_were_not_searched_for_are_cut() {
         let place = |at| FrameLocation::File(0, at);
         let places: Vec<_> = (0..4).map(place).collect();
-        let unwound = Unwound::of(places.clone(), &[0, 1, 26, 99], true);
-        assert_eq!(unwound.depth, Some(MOST_SEARCHED));
+        let of = |depths: &[u32]| Unwound {
+            places: places.clone(),
+            is_known: true,
+            depths: depths.to_vec(),
+        };
+        let unwound = of(&[0, 1, 26, 99]);
+        assert_eq!(unwound.depth(), Some(MOST_SEARCHED));
         assert_eq!(unwound.known_by(26), places);
         let cut = [places[0], places[1], FrameLocation::Cut];
         assert_eq!(unwound.known_by(25), cut);
         assert_eq!(unwound.known_by(LEAST_SEARCHED), cut);
-        assert_eq!(Unwound::of(places, &[0, 1, 2, 0], true).depth, Some(LEAST_SEARCHED));
+        assert_eq!(of(&[0, 1, 2, 0]).depth(), Some(LEAST_SEARCHED));
     }
 }
